@@ -1,0 +1,163 @@
+"""The mapped file: 64 slots of 128 unsigned 64-bit numbers, one slot per process.
+
+A slot belongs to the process whose pid stands in it. The supervisor hands out slot numbers: 0 for itself, 1 for the
+clerk, 2 for the console, 3 and up for the workers.
+"""
+
+import mmap
+import os
+from collections.abc import Iterator
+from enum import IntEnum
+from pathlib import Path
+
+SLOTS = 64
+WORDS = 128
+SUPERVISOR_SLOT, CLERK_SLOT, CONSOLE_SLOT, FIRST_WORKER_SLOT = 0, 1, 2, 3
+_MAGIC = 0x47414E54_42443031  # "GANTBD01"
+_HEAD_BYTES = 4096
+_FILE_BYTES = _HEAD_BYTES + SLOTS * WORDS * 8
+
+# Upper bounds in microseconds of the latency histograms; the last bucket is open.
+LATENCY_BOUNDS_US = (
+    1_000,
+    2_500,
+    5_000,
+    10_000,
+    25_000,
+    50_000,
+    100_000,
+    250_000,
+    500_000,
+    1_000_000,
+    2_500_000,
+    5_000_000,
+    10_000_000,
+    30_000_000,
+    60_000_000,
+    300_000_000,
+)
+
+
+class Word(IntEnum):
+    """What each number of a slot means. Counters only grow; states are set."""
+
+    PID = 0
+    STARTED_AT = 1  # ns since the epoch
+    STATE = 2  # a State
+    HEARTBEAT = 3  # ns since the epoch
+    SNAPSHOT_VERSION = 4
+    SNAPSHOT_PUBLISHED_AT = 5  # ns since the epoch
+    JOURNAL_LEVEL = 6  # a journal level, 0 to 3
+    JOURNAL_BYTES = 7
+    CONNECTIONS = 8
+    IN_FLIGHT = 9
+    BYTES_HELD = 10
+    REQUESTS = 16
+    STRANGERS = 17  # requests without a valid key
+    REFUSED = 18
+    SUCCEEDED = 19
+    UPSTREAM_FAULTS = 20
+    CLIENTS_GONE = 21
+    OWN_FAULTS = 22
+    BYTES_IN = 23
+    BYTES_OUT = 24
+    JOURNAL_FRAMES = 25
+    BODIES_DROPPED = 26  # calls whose content the journal's ladder withheld
+    CALLS_UNRECORDED = 27  # passed while the journal was full, by setting
+    UPSTREAM_CONNECTIONS_OPENED = 28
+    LAG = 32  # clerk: frames not yet stored
+    RECORDS = 33  # clerk: request logs stored
+    RECORDS_REJECTED = 34
+    STORE_FAULTS = 35  # clerk: batches that the store refused and that were tried again
+    PUBLISH_FAULTS = 36
+    RESTARTS = 37  # supervisor: children restarted
+    LATENCY_SUM_US = 63
+    LATENCY = 64  # first of the histogram's buckets
+
+
+class State(IntEnum):
+    EMPTY = 0
+    STARTING = 1
+    READY = 2
+    DRAINING = 3
+
+
+class Slot:
+    """One process's numbers. `add` and `set` are for its owner only."""
+
+    __slots__ = ("_base", "_words")
+
+    def __init__(self, words: memoryview, index: int) -> None:
+        self._words = words
+        self._base = index * WORDS
+
+    def __getitem__(self, word: Word) -> int:
+        return int(self._words[self._base + word])
+
+    def __setitem__(self, word: Word, value: int) -> None:
+        self._words[self._base + word] = value
+
+    def add(self, word: int, amount: int = 1) -> None:
+        self._words[self._base + word] += amount
+
+    def observe_latency(self, microseconds: int) -> None:
+        bucket = 0
+        for bound in LATENCY_BOUNDS_US:
+            if microseconds <= bound:
+                break
+            bucket += 1
+        self._words[self._base + Word.LATENCY + bucket] += 1
+        self._words[self._base + Word.LATENCY_SUM_US] += microseconds
+
+    def latency_buckets(self) -> list[int]:
+        start = self._base + Word.LATENCY
+        return [int(count) for count in self._words[start : start + len(LATENCY_BOUNDS_US) + 1]]
+
+    def claim(self, pid: int, now_ns: int) -> None:
+        """Take the slot for a process. Counters go on from where its predecessor stopped, as a counter should."""
+        for word in (Word.CONNECTIONS, Word.IN_FLIGHT, Word.BYTES_HELD, Word.SNAPSHOT_VERSION, Word.LAG):
+            self[word] = 0
+        self[Word.STARTED_AT] = now_ns
+        self[Word.HEARTBEAT] = now_ns
+        self[Word.STATE] = State.STARTING
+        self[Word.PID] = pid
+
+    def release(self) -> None:
+        self[Word.STATE] = State.EMPTY
+        self[Word.PID] = 0
+
+
+class Board:
+    """The mapped file of one home."""
+
+    def __init__(self, path: Path, *, reset: bool = False) -> None:
+        """Open the board, creating it when it is missing, of another format, or to be `reset` (at start)."""
+        self._fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        if reset or os.fstat(self._fd).st_size != _FILE_BYTES:
+            os.ftruncate(self._fd, 0)
+            os.ftruncate(self._fd, _FILE_BYTES)
+        self._map = mmap.mmap(self._fd, _FILE_BYTES)
+        head = memoryview(self._map)[:8].cast("Q")
+        if head[0] != _MAGIC:
+            self._map[8:] = bytes(_FILE_BYTES - 8)
+            head[0] = _MAGIC
+        self._words = memoryview(self._map)[_HEAD_BYTES:].cast("Q")
+
+    def slot(self, index: int) -> Slot:
+        if not 0 <= index < SLOTS:
+            raise IndexError(f"the board has {SLOTS} slots; {index} is not one")
+        return Slot(self._words, index)
+
+    def workers(self) -> Iterator[Slot]:
+        """Yield the slots of live workers."""
+        for index in range(FIRST_WORKER_SLOT, SLOTS):
+            slot = self.slot(index)
+            if slot[Word.PID]:
+                yield slot
+
+    def slots(self) -> Iterator[Slot]:
+        """Yield every slot that any process has used, so that counters of a dead worker still count."""
+        for index in range(SLOTS):
+            slot = self.slot(index)
+            if slot[Word.STARTED_AT]:
+                yield slot

@@ -1,0 +1,28 @@
+"""Identifiers: 32 lower-case hex characters in UUIDv7 order, so that sorting by id is sorting by time.
+
+One word when double-clicked, no dashes. Clock and randomness are arguments (law 2): callers at the rim supply them.
+Spec: RFC 9562 §5.7.
+"""
+
+from typing import NewType
+
+OrganizationId = NewType("OrganizationId", str)
+KeyId = NewType("KeyId", str)
+CredentialId = NewType("CredentialId", str)
+ProviderId = NewType("ProviderId", str)
+LogId = NewType("LogId", str)
+
+ENTROPY_BYTES = 10
+
+
+def format_id(unix_ms: int, entropy: bytes) -> str:
+    """Return a UUIDv7 as 32 hex characters from milliseconds since the epoch and 10 random bytes."""
+    random_bits = int.from_bytes(entropy, "big")
+    high = (unix_ms << 16) | 0x7000 | (random_bits >> 68)
+    low = (0b10 << 62) | (random_bits & 0x3FFF_FFFF_FFFF_FFFF)
+    return f"{high:016x}{low:016x}"
+
+
+def unix_ms_of(identifier: str) -> int:
+    """Return the milliseconds since the epoch that `format_id` put into an id."""
+    return int(identifier[:12], 16)

@@ -1,0 +1,78 @@
+"""A request log: the one record in which each admitted request ends, whichever door it came by (laws 5 and 9).
+
+The clerk makes it, the store keeps it, the console shows it. Times are integer nanoseconds since the epoch, durations
+integer nanoseconds, money integer nano-dollars; None means unknown. JSON-valued fields hold JSON text as it was sent.
+"""
+
+from msgspec import Struct
+
+from gantry.core.usage import NO_USAGE, Usage
+from gantry.core.vocabulary import Environment, LogMethod, Outcome
+
+
+class RequestLog(Struct, frozen=True, kw_only=True):
+    log_id: str
+    organization_id: str
+    key_id: str | None
+    environment: Environment
+    log_method: LogMethod
+    log_type: str = "chat"  # Respan's words: chat, embedding, text, …
+    operation: str = "chat"
+    dialect: str = ""
+    method: str = "POST"
+    path: str = ""
+
+    model: str | None = None  # the upstream model that served, without prefix
+    requested_model: str | None = None  # as the caller wrote it
+    provider_id: str | None = None
+    credential_id: str | None = None
+    deployment_name: str | None = None  # the credential's name
+    tier: str | None = None
+    attempts: str | None = None  # JSON list of journal.frames.AttemptRecord
+
+    outcome: Outcome
+    status_code: int
+    error_message: str | None = None
+    warnings: str | None = None  # JSON list of strings
+
+    started_at: int
+    ended_at: int
+    latency: int | None = None
+    time_to_first_token: int | None = None
+    routing_time: int | None = None  # spent in the gateway before the first byte went upstream
+    stream: bool = False
+
+    usage: Usage = NO_USAGE
+    usage_raw: str | None = None  # the provider's own usage object, as JSON
+    cost: int | None = None
+    price_missing: bool = False  # usage was known and the price was not
+    price_source: str | None = None
+    price_version: str | None = None
+
+    customer_identifier: str | None = None
+    customer_name: str | None = None
+    customer_email: str | None = None
+    thread_identifier: str | None = None
+    custom_identifier: str | None = None
+    group_identifier: str | None = None
+    trace_unique_id: str | None = None
+    span_unique_id: str | None = None
+    span_parent_id: str | None = None
+    span_name: str | None = None
+    metadata: str | None = None  # JSON object
+    properties: str | None = None  # JSON object
+    extra: str | None = None  # JSON object: posted fields that have no column (note, category, variables, …)
+
+    input: str | None = None  # prompt messages as JSON, or text
+    output: str | None = None  # completion message as JSON, or text
+    tool_calls: str | None = None  # JSON list
+    finish_reason: str | None = None
+    response_id: str | None = None  # the provider's id in the body
+    upstream_request_id: str | None = None  # the provider's id in its headers
+    full_request: bytes | None = None
+    full_response: bytes | None = None
+    request_bytes: int = 0
+    response_bytes: int = 0
+    content_truncated: bool = False
+    user_agent: str | None = None
+    snapshot_version: int = 0

@@ -1,0 +1,25 @@
+"""Usage: how much of each billable unit a call consumed, normalised over providers.
+
+`input_tokens` includes cached ones; `output_tokens` includes reasoning. None means "not reported", which is not 0.
+"""
+
+from decimal import Decimal
+
+from msgspec import Struct
+
+
+class Usage(Struct, frozen=True, omit_defaults=True):
+    input_tokens: int | None = None
+    cached_input_tokens: int | None = None  # read from the provider's prompt cache
+    cache_write_tokens: int | None = None
+    output_tokens: int | None = None
+    reasoning_tokens: int | None = None
+    total_tokens: int | None = None
+    input_audio_seconds: Decimal | None = None
+    characters: int | None = None
+    pages: int | None = None
+    annotated_pages: int | None = None
+    estimated: bool = False  # counted by us, because the stream died before the provider reported usage
+
+
+NO_USAGE = Usage()

@@ -1,0 +1,78 @@
+"""The closed sets of words that code, SQL, API and UI share (DESIGN §9). One word per concept."""
+
+from enum import IntFlag, StrEnum
+
+
+class Dialect(StrEnum):
+    """A wire format. The codec of each lives in `gantry.dialects`."""
+
+    MISTRAL = "mistral"
+    OPENAI_CHAT = "openai_chat"
+
+
+class Operation(StrEnum):
+    """What a call asks for. OPAQUE is relayed without being understood."""
+
+    CHAT = "chat"
+    FIM = "fim"
+    EMBEDDINGS = "embeddings"
+    MODELS = "models"
+    OPAQUE = "opaque"
+
+
+class Tier(StrEnum):
+    """How far a call is changed on its way (DESIGN §3)."""
+
+    RELAY = "relay"
+    ADAPT = "adapt"
+    TRANSLATE = "translate"
+
+
+class Outcome(StrEnum):
+    """How an admitted request ended. Exactly one of them is recorded for each (law 5)."""
+
+    SUCCESS = "success"
+    REFUSED = "refused"  # by us: scope, model list, limit, bad request
+    UPSTREAM_ERROR = "upstream_error"  # the provider answered with an error status
+    UPSTREAM_UNREACHABLE = "upstream_unreachable"  # no connection, or no answer on it
+    UPSTREAM_BROKE = "upstream_broke"  # the answer stopped before its end
+    TIMEOUT = "timeout"
+    CLIENT_GONE = "client_gone"
+    GATEWAY_ERROR = "gateway_error"
+    GATEWAY_CRASHED = "gateway_crashed"  # written by the clerk for an open frame whose worker is gone
+    LOGGED = "logged"  # not proxied: posted by the user
+
+
+class LogMethod(StrEnum):
+    """By which door a request log came in. Values are Respan's."""
+
+    INFERENCE = "inference"
+    LOGGING_API = "logging_api"
+
+
+class Environment(StrEnum):
+    PROD = "prod"
+    TEST = "test"
+
+
+class ContentPolicy(StrEnum):
+    """What of a call's content may be kept. Applied before anything reaches the journal."""
+
+    FULL = "full"
+    METADATA = "metadata"  # usage, cost, timings; no request or response body
+    NOTHING = "nothing"  # as METADATA, and no metadata or customer fields either
+
+
+class Scope(IntFlag):
+    """What an API key may do. The default is INFERENCE | OWN_LOGS (DESIGN §5)."""
+
+    INFERENCE = 1
+    OWN_LOGS = 2
+    READ = 4
+    NATIVE = 8
+    INGEST = 16
+    MANAGE = 32
+
+
+DEFAULT_SCOPES = Scope.INFERENCE | Scope.OWN_LOGS
+SCOPE_NAMES = {scope.name.lower(): scope for scope in Scope if scope.name}

@@ -1,0 +1,129 @@
+"""What is written into the journal about a call: opened, captured in parts, closed; and logs posted by users.
+
+Law: what reaches the journal may reach the store. Whoever builds a frame has already taken out credentials, gateway
+fields and whatever the key's content policy withholds.
+
+Payloads are msgpack arrays (`array_like`): short, and a later version may append fields with defaults. Fields are never
+removed or reordered; an incompatible change takes a new `FORMAT_VERSION` in `gantry.journal.segments`.
+"""
+
+from enum import IntEnum
+
+import msgspec
+from msgspec import Struct
+
+
+class FrameKind(IntEnum):
+    CALL_OPENED = 1
+    PART_CAPTURED = 2
+    CALL_CLOSED = 3
+    LOG_POSTED = 4
+
+
+class Direction(IntEnum):
+    REQUEST = 1
+    RESPONSE = 2
+
+
+class CallOpened(Struct, frozen=True, array_like=True):
+    """Appended when a request is admitted, before any byte goes upstream."""
+
+    log_id: str
+    organization_id: str
+    key_id: str
+    environment: str
+    started_at: int  # ns since the epoch
+    method: str
+    path: str  # without the query, which may carry keys
+    dialect: str
+    operation: str
+    requested_model: str | None
+    stream: bool
+    content_policy: str
+    snapshot_version: int
+    user_agent: str
+    request_content_type: str
+    params: bytes  # the lifted gateway parameters as a JSON object, credentials taken out; b"" for none
+    metadata: bytes  # the body's own `metadata` as JSON (forwarded and logged); b"" for none
+    request_body: bytes  # as forwarded, or its first part; empty when the policy withholds it or parts follow
+
+
+class PartCaptured(Struct, frozen=True, array_like=True):
+    """Appended whenever captured bytes of a call pass 32 KB, so that long streams stay small in memory."""
+
+    log_id: str
+    direction: Direction
+    data: bytes
+
+
+class AttemptRecord(Struct, frozen=True, array_like=True):
+    """One try at one deployment. Durations in ns; None where the attempt did not get so far."""
+
+    provider_id: str
+    credential_id: str
+    credential_name: str
+    upstream_model: str | None
+    tier: str
+    status: int | None
+    outcome: str
+    error: str | None = None
+    connect: int | None = None  # None when a pooled connection was used
+    first_byte: int | None = None
+    duration: int | None = None
+
+
+class CallClosed(Struct, frozen=True, array_like=True):
+    """Appended before the write that carries the last byte of the answer, or the stream's `[DONE]`."""
+
+    log_id: str
+    ended_at: int
+    outcome: str
+    status: int  # as sent to the client, 0 when nothing was sent
+    error: str | None
+    attempts: list[AttemptRecord]
+    time_to_first_token: int | None  # ns from started_at to the first byte of the answer's body
+    routing_time: int | None
+    response_content_type: str
+    response_content_encoding: str
+    upstream_request_id: str | None
+    request_bytes: int
+    response_bytes: int
+    truncated: bool  # captured bytes were cut by a bound, or withheld by the journal's ladder
+    response_body: bytes  # what was captured since the last part
+    warnings: list[str] = []
+    usage: bytes = b""  # the provider's usage object as JSON, set when the body is withheld or truncated
+    response_model: str | None = None
+
+
+class LogPosted(Struct, frozen=True, array_like=True):
+    """A log of a call made elsewhere, as posted (DESIGN law 9). Credentials were taken out of `body`."""
+
+    log_id: str
+    organization_id: str
+    key_id: str
+    environment: str
+    received_at: int
+    content_policy: str
+    body: bytes  # JSON object
+    user_agent: str = ""
+
+
+Frame = CallOpened | PartCaptured | CallClosed | LogPosted
+
+FRAME_TYPES: dict[FrameKind, type[Frame]] = {
+    FrameKind.CALL_OPENED: CallOpened,
+    FrameKind.PART_CAPTURED: PartCaptured,
+    FrameKind.CALL_CLOSED: CallClosed,
+    FrameKind.LOG_POSTED: LogPosted,
+}
+
+_encoder = msgspec.msgpack.Encoder()
+_decoders = {kind: msgspec.msgpack.Decoder(frame_type) for kind, frame_type in FRAME_TYPES.items()}
+
+encode_payload = _encoder.encode
+
+
+def decode_payload(kind: FrameKind, payload: bytes) -> Frame:
+    """Return the frame of a payload. Raises msgspec.DecodeError (ValidationError when a field has another type)."""
+    frame: Frame = _decoders[kind].decode(payload)
+    return frame

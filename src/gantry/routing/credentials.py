@@ -1,0 +1,94 @@
+"""Which credential serves: the caller's override for a model, the caller's own for a provider, then the stored ones.
+
+Precedence: `credential_override[model]` (by the name as written, then bare, then by provider), then
+`customer_credentials[provider]`, then the organization's stored credentials by weight, then the platform's. A caller's
+credential goes only to the provider's own host, and is never stored.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from gantry.core.errors import InvalidRequest
+from gantry.core.secret import Secret
+from gantry.providers.spec import ProviderSpec
+from gantry.routing.snapshot import CredentialRecord
+
+CALLERS_CREDENTIAL = "caller"
+
+
+def callers_credential(
+    spec: ProviderSpec,
+    written: str | None,
+    model: str | None,
+    override: Mapping[str, Any],
+    customer: Mapping[str, Any],
+    draw: Callable[[], float],
+) -> CredentialRecord | None:
+    """Return the credential that the request itself brings for provider and model, if any. Raises InvalidRequest."""
+    for name in (written, model, *spec.prefixes, spec.id):
+        if name is not None and name in override:
+            return _as_record(spec, override[name], f"credential_override.{name}")
+    for name in (spec.id, *spec.prefixes):
+        if name in customer:
+            fields = customer[name]
+            if isinstance(fields, list):
+                fields = _pick_weighted(fields, f"customer_credentials.{name}", draw)
+            return _as_record(spec, fields, f"customer_credentials.{name}")
+    return None
+
+
+def pick_stored(
+    candidates: Sequence[CredentialRecord], organization_id: str, draw: Callable[[], float]
+) -> CredentialRecord | None:
+    """Return one of the candidates by weight, the organization's own before the platform's; weight 0 drains."""
+    own = [credential for credential in candidates if credential.organization_id == organization_id]
+    pool = [credential for credential in own or candidates if credential.weight > 0]
+    if len(pool) < 2:
+        return pool[0] if pool else None
+    point = draw() * sum(credential.weight for credential in pool)
+    for credential in pool:
+        point -= credential.weight
+        if point < 0:
+            return credential
+    return pool[-1]
+
+
+def _as_record(spec: ProviderSpec, fields: Any, param: str) -> CredentialRecord:
+    if not isinstance(fields, dict):
+        raise InvalidRequest(f"{param} must be an object of credential fields", param=param)
+    secrets = {}
+    for field in spec.fields:
+        value = fields.get(field.name)
+        if not isinstance(value, str) or not value:
+            raise InvalidRequest(f"{param}.{field.name} is missing", param=param)
+        if not value.isascii() or not value.isprintable():
+            raise InvalidRequest(f"{param}.{field.name} has characters that no key has", param=param)
+        secrets[field.name] = Secret(value)
+    return CredentialRecord(
+        credential_id=CALLERS_CREDENTIAL,
+        organization_id=None,
+        provider_id=spec.id,
+        name=CALLERS_CREDENTIAL,
+        base_url=spec.base_url,
+        secrets=secrets,
+    )
+
+
+def _pick_weighted(entries: list[Any], param: str, draw: Callable[[], float]) -> Any:
+    """Return one of `[{weight, credentials}, …]`."""
+    weighted = []
+    for entry in entries:
+        if not isinstance(entry, dict) or "credentials" not in entry:
+            raise InvalidRequest(f"{param} must list objects with weight and credentials", param=param)
+        weight = entry.get("weight", 1)
+        if not isinstance(weight, int | float) or isinstance(weight, bool) or weight <= 0:
+            raise InvalidRequest("Weight has to be greater than 0", param=f"{param}.weight")
+        weighted.append((float(weight), entry["credentials"]))
+    if not weighted:
+        raise InvalidRequest(f"{param} is an empty list", param=param)
+    point = draw() * sum(weight for weight, _ in weighted)
+    for weight, fields in weighted:
+        point -= weight
+        if point < 0:
+            return fields
+    return weighted[-1][1]

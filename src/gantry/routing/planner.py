@@ -1,0 +1,137 @@
+"""The planner: a wish and a snapshot in, a plan out. The same function answers "explain this request" without calling.
+
+How a model is resolved: a known prefix names its provider; a bare name goes to the provider that claims it (by its
+patterns in the catalogue, or a credential that lists it), then on a native surface to that surface's provider, then to
+the only provider there is. Among the providers left, one that speaks the caller's dialect is preferred: relay before
+adapt.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from gantry.core.errors import InvalidRequest, NoCredential, NotFound
+from gantry.core.model_ref import parse_model_ref
+from gantry.core.vocabulary import Dialect, Operation, Tier
+from gantry.providers.spec import ProviderSpec
+from gantry.routing.credentials import callers_credential, pick_stored
+from gantry.routing.plan import Attempt, Plan, Wish
+from gantry.routing.snapshot import CredentialRecord, Snapshot
+
+# (client, upstream) pairs of one family that the adapt tier bridges.
+_ADAPTABLE = {(Dialect.OPENAI_CHAT, Dialect.MISTRAL): (Operation.CHAT,)}
+_NOTHING: Mapping[str, Any] = {}
+
+
+def plan(
+    snapshot: Snapshot,
+    wish: Wish,
+    draw: Callable[[], float],
+    *,
+    override: Mapping[str, Any] = _NOTHING,
+    customer: Mapping[str, Any] = _NOTHING,
+) -> Plan:
+    """Return the attempts for a wish; `draw` gives numbers in [0, 1). Raises NotFound, NoCredential, InvalidRequest."""
+    opaque = wish.operation is Operation.OPAQUE
+    stored = [
+        credential
+        for credential in snapshot.credentials_of(wish.organization_id)
+        if (credential.environment is None or credential.environment == wish.environment)
+        # What an opaque call reads or leaves at the provider belongs to the account: a shared one would leak it.
+        and not (opaque and credential.organization_id is None)
+    ]
+    if opaque:
+        spec = _native_provider(snapshot, wish.dialects[0], stored)
+        name = None if wish.model is None else parse_model_ref(wish.model, spec.prefixes).name
+    else:
+        spec, name = _resolve(snapshot, wish, stored, {*override, *customer})
+    brought = callers_credential(spec, wish.model, name, override, customer, draw)
+    credential = brought or pick_stored(
+        [c for c in stored if c.provider_id == spec.id and (not c.models or name is None or name in c.models)],
+        wish.organization_id,
+        draw,
+    )
+    if credential is None:
+        raise NoCredential(_explain_missing(spec, name, stored))
+    dialect, path, tier = _choose_path(spec, wish)
+    return Plan((Attempt(spec, credential, name, path, dialect, tier, brought is not None),))
+
+
+def _resolve(
+    snapshot: Snapshot, wish: Wish, stored: Sequence[CredentialRecord], brought: set[str]
+) -> tuple[ProviderSpec, str | None]:
+    with_credential = {credential.provider_id for credential in stored}
+    if wish.model is None:
+        return _provider_of_listing(snapshot, wish, with_credential), None
+    ref = parse_model_ref(wish.model, snapshot.prefixes)
+    if ref.prefix is not None:
+        return snapshot.providers[snapshot.prefixes[ref.prefix]], ref.name
+    listed = {credential.provider_id for credential in stored if ref.name in credential.models}
+    usable = [spec for spec in snapshot.providers.values() if spec.id in with_credential or spec.id in brought]
+    claiming = [spec for spec in snapshot.providers.values() if spec.id in listed or spec.claims(ref.name)]
+    for choice in ([spec for spec in claiming if spec in usable], claiming):
+        if choice:
+            return min(choice, key=lambda spec: _distance(spec, wish.dialects)), ref.name
+    native = [spec for spec in usable if spec.native in wish.dialects and wish.dialects[0] is spec.native]
+    if native:
+        return native[0], ref.name
+    if len(usable) == 1:
+        return usable[0], ref.name
+    raise NotFound(
+        f"Requested model: {ref.name} is not available in the model list. Write it with its provider, as in "
+        f"mistral/mistral-large-latest, or add a credential that lists it (gantry providers add … --models NAME).",
+        param="model",
+    )
+
+
+def _provider_of_listing(snapshot: Snapshot, wish: Wish, with_credential: set[str]) -> ProviderSpec:
+    """Return whose models are listed when nobody named one: the native provider's first."""
+    usable = [spec for spec in snapshot.providers.values() if spec.id in with_credential]
+    if not usable:
+        raise NoCredential("no provider has a credential yet; add one with `gantry providers add`")
+    return min(usable, key=lambda spec: (spec.native is None, _distance(spec, wish.dialects)))
+
+
+def _native_provider(snapshot: Snapshot, dialect: Dialect, stored: Sequence[CredentialRecord]) -> ProviderSpec:
+    native = [spec for spec in snapshot.providers.values() if spec.native is dialect]
+    if not native:
+        raise NotFound(f"no provider serves the native surface of {dialect}")
+    with_credential = {credential.provider_id for credential in stored}
+    return next((spec for spec in native if spec.id in with_credential), native[0])
+
+
+def _distance(spec: ProviderSpec, dialects: Sequence[Dialect]) -> int:
+    for rank, dialect in enumerate(dialects):
+        if dialect in spec.paths:
+            return rank
+    return len(dialects)
+
+
+def _choose_path(spec: ProviderSpec, wish: Wish) -> tuple[Dialect, str, Tier]:
+    if wish.operation is Operation.OPAQUE:
+        if not wish.path.startswith(tuple(f"{prefix}/" for prefix in spec.native_prefixes)):
+            raise NotFound(f"{spec.name} has no path {wish.path}")
+        return wish.dialects[0], wish.path, Tier.RELAY
+    for dialect in wish.dialects:
+        path = spec.paths.get(dialect, {}).get(wish.operation)
+        if path is not None:
+            return dialect, path, Tier.RELAY
+    for dialect, paths in spec.paths.items():
+        path = paths.get(wish.operation)
+        if path is not None and wish.operation is Operation.MODELS:
+            return dialect, path, Tier.RELAY
+        if path is not None and wish.operation in _ADAPTABLE.get((wish.dialects[0], dialect), ()):
+            return dialect, path, Tier.ADAPT
+    raise InvalidRequest(
+        f"{spec.name} cannot be called with {wish.operation} requests in the {wish.dialects[0]} format yet; "
+        f"use a client that speaks {' or '.join(spec.paths)}",
+        param="model",
+    )
+
+
+def _explain_missing(spec: ProviderSpec, name: str | None, stored: Sequence[CredentialRecord]) -> str:
+    of_provider = [credential for credential in stored if credential.provider_id == spec.id]
+    if of_provider and all(credential.weight == 0 for credential in of_provider):
+        return f"every credential for {spec.name} has weight 0; raise one to use it again"
+    if of_provider:
+        return f"no credential for {spec.name} serves the model {name}; add it to one's models"
+    return f"no credential for {spec.name}; add one with `gantry providers add {spec.id}`"

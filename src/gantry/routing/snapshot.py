@@ -1,0 +1,246 @@
+"""The snapshot: all the configuration a gateway worker needs, as one immutable value and one sealed file.
+
+Law: whole or not at all. The clerk builds, seals and renames it into place; a worker opens it and swaps a reference.
+
+A file is `magic | sections`; each section is `tag (4) | length (8) | sealed blocks`, in blocks of 256 KB so that
+opening one never holds the interpreter for long. The sections: `body` (providers, credentials, settings), `keys` (the
+sorted table: 32-byte digests, then an index, then the records) and `dlta` (keys changed since the table was built). A
+worker that already holds the table named in the body skips it, so a key revoked among 100,000 is a small read.
+"""
+
+from bisect import bisect_left
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any
+
+import msgspec
+from msgspec import Struct
+
+from gantry.core.sealing import Sealer
+from gantry.core.secret import Secret
+from gantry.core.vocabulary import ContentPolicy, Environment, Scope
+from gantry.providers.spec import ProviderSpec
+
+MAGIC = b"GANTRYS1"
+BLOCK_BYTES = 256 * 1024
+DIGEST_BYTES = 32
+_SECTION_HEAD = 12
+
+
+class SnapshotUnreadable(ValueError):
+    """The file is not a snapshot of this home, or of another version of Gantry."""
+
+
+class KeyRecord(Struct, frozen=True, array_like=True):
+    """An API key as a worker sees it. `models` empty means every model; `expires_at` is ns since the epoch."""
+
+    key_id: str
+    organization_id: str
+    environment: Environment
+    scopes: int
+    models: tuple[str, ...] = ()
+    expires_at: int | None = None
+    content_policy: ContentPolicy = ContentPolicy.FULL
+    revoked: bool = False
+    has_budget: bool = False
+
+    def allows(self, scope: Scope) -> bool:
+        return bool(self.scopes & scope)
+
+
+class CredentialRecord(Struct, frozen=True, array_like=True):
+    """A secret for a provider, with what it may serve. `organization_id` None is a platform credential."""
+
+    credential_id: str
+    organization_id: str | None
+    provider_id: str
+    name: str
+    base_url: str
+    secrets: dict[str, Secret]
+    weight: float = 1.0
+    models: tuple[str, ...] = ()
+    environment: Environment | None = None
+
+
+class Body(Struct, frozen=True, array_like=True):
+    version: int
+    published_at: int  # ns since the epoch
+    table_id: str
+    providers: tuple[ProviderSpec, ...]
+    credentials: tuple[CredentialRecord, ...]
+    settings: dict[str, Any]
+
+
+class KeyTable:
+    """API keys by digest: a base that never changes and a few later changes over it."""
+
+    __slots__ = ("_count", "_data", "_decoder", "_delta", "table_id")
+
+    def __init__(self, table_id: str, data: bytes, delta: Mapping[bytes, KeyRecord]) -> None:
+        self.table_id = table_id
+        self._data = data
+        self._count = int.from_bytes(data[:8], "big")
+        self._delta = delta
+        self._decoder = msgspec.msgpack.Decoder(KeyRecord)
+
+    def __len__(self) -> int:
+        return self._count
+
+    def with_delta(self, delta: Mapping[bytes, KeyRecord]) -> "KeyTable":
+        return KeyTable(self.table_id, self._data, delta)
+
+    def find(self, digest: bytes) -> KeyRecord | None:
+        changed = self._delta.get(digest)
+        if changed is not None:
+            return changed
+        index = bisect_left(_Digests(self._data, self._count), digest)
+        if index == self._count or self._digest(index) != digest:
+            return None
+        start = 8 + self._count * DIGEST_BYTES + index * 8
+        offset = int.from_bytes(self._data[start : start + 4], "big")
+        length = int.from_bytes(self._data[start + 4 : start + 8], "big")
+        return self._decoder.decode(self._data[offset : offset + length])
+
+    def _digest(self, index: int) -> bytes:
+        return self._data[8 + index * DIGEST_BYTES : 8 + (index + 1) * DIGEST_BYTES]
+
+
+class _Digests(Sequence[bytes]):
+    """The sorted digests of a table as a sequence for bisect."""
+
+    __slots__ = ("_count", "_data")
+
+    def __init__(self, data: bytes, count: int) -> None:
+        self._data = data
+        self._count = count
+
+    def __len__(self) -> int:
+        return self._count
+
+    def __getitem__(self, index: Any) -> Any:
+        return self._data[8 + index * DIGEST_BYTES : 8 + (index + 1) * DIGEST_BYTES]
+
+
+class Snapshot:
+    """What a worker routes by. Indexes are built once, when the file is opened."""
+
+    __slots__ = ("body", "by_organization", "keys", "prefixes", "providers", "version")
+
+    def __init__(self, body: Body, keys: KeyTable) -> None:
+        self.body = body
+        self.keys = keys
+        self.version = body.version
+        self.providers: Mapping[str, ProviderSpec] = {spec.id: spec for spec in body.providers}
+        self.prefixes: Mapping[str, str] = {prefix: spec.id for spec in body.providers for prefix in spec.prefixes}
+        grouped: dict[str | None, list[CredentialRecord]] = {}
+        for credential in body.credentials:
+            grouped.setdefault(credential.organization_id, []).append(credential)
+        self.by_organization: Mapping[str | None, Sequence[CredentialRecord]] = grouped
+
+    def credentials_of(self, organization_id: str) -> Iterator[CredentialRecord]:
+        """Yield the organization's own credentials, then the platform's."""
+        yield from self.by_organization.get(organization_id, ())
+        yield from self.by_organization.get(None, ())
+
+
+def build_key_table(records: Iterable[tuple[bytes, KeyRecord]]) -> bytes:
+    """Return the table of (digest, record) pairs as bytes: count, sorted digests, index of offsets, records."""
+    encode = msgspec.msgpack.encode
+    pairs = sorted((digest, encode(record)) for digest, record in records)
+    offset = 8 + len(pairs) * (DIGEST_BYTES + 8)
+    index = bytearray()
+    for _, record in pairs:
+        index += offset.to_bytes(4, "big") + len(record).to_bytes(4, "big")
+        offset += len(record)
+    return b"".join(
+        (
+            len(pairs).to_bytes(8, "big"),
+            *(digest for digest, _ in pairs),
+            bytes(index),
+            *(record for _, record in pairs),
+        )
+    )
+
+
+def seal_table(table: bytes, sealer: Sealer) -> bytes:
+    """Return the table's sealed section content, which is worth keeping: it stays the same for many snapshots."""
+    return _seal_blocks(b"keys", table, sealer)
+
+
+def write_snapshot(body: Body, sealed_table: bytes, delta: Sequence[tuple[bytes, KeyRecord]], sealer: Sealer) -> bytes:
+    """Return the bytes of a snapshot file."""
+    sections = (
+        (b"body", _seal_blocks(b"body", msgspec.msgpack.encode(body, enc_hook=_encode_secret), sealer)),
+        (b"dlta", _seal_blocks(b"dlta", msgspec.msgpack.encode(delta), sealer)),
+        (b"keys", sealed_table),
+    )
+    return MAGIC + b"".join(tag + len(content).to_bytes(8, "big") + content for tag, content in sections)
+
+
+def read_snapshot(data: bytes, sealer: Sealer, held: KeyTable | None = None) -> Snapshot:
+    """Return the snapshot in a file's bytes, reusing the key table already held when it is the same one.
+
+    Raises SnapshotUnreadable, or SealBroken when it was sealed with another master key or changed since.
+    """
+    sections = dict(_split_sections(data))
+    try:
+        body = msgspec.msgpack.decode(
+            _open_blocks(b"body", sections[b"body"], sealer), type=Body, dec_hook=_decode_secret
+        )
+        delta = dict(
+            msgspec.msgpack.decode(_open_blocks(b"dlta", sections[b"dlta"], sealer), type=list[tuple[bytes, KeyRecord]])
+        )
+        if held is not None and held.table_id == body.table_id:
+            return Snapshot(body, held.with_delta(delta))
+        return Snapshot(body, KeyTable(body.table_id, _open_blocks(b"keys", sections[b"keys"], sealer), delta))
+    except (KeyError, msgspec.DecodeError) as error:
+        raise SnapshotUnreadable(f"not a snapshot that this version reads: {error}") from error
+
+
+def _split_sections(data: bytes) -> Iterator[tuple[bytes, bytes]]:
+    if not data.startswith(MAGIC):
+        raise SnapshotUnreadable("not a snapshot file, or one of another format version")
+    position = len(MAGIC)
+    while position < len(data):
+        tag = data[position : position + 4]
+        length = int.from_bytes(data[position + 4 : position + _SECTION_HEAD], "big")
+        content = data[position + _SECTION_HEAD : position + _SECTION_HEAD + length]
+        if len(content) != length:
+            raise SnapshotUnreadable("the snapshot file is cut short")
+        yield tag, content
+        position += _SECTION_HEAD + length
+
+
+def _seal_blocks(tag: bytes, content: bytes, sealer: Sealer) -> bytes:
+    blocks = [content[start : start + BLOCK_BYTES] for start in range(0, len(content), BLOCK_BYTES)] or [b""]
+    sealed = bytearray(len(blocks).to_bytes(4, "big"))
+    for number, block in enumerate(blocks):
+        value = sealer.seal(block, _place(tag, number, len(blocks)))
+        sealed += len(value).to_bytes(4, "big") + value
+    return bytes(sealed)
+
+
+def _open_blocks(tag: bytes, sealed: bytes, sealer: Sealer) -> bytes:
+    count = int.from_bytes(sealed[:4], "big")
+    blocks = []
+    position = 4
+    for number in range(count):
+        length = int.from_bytes(sealed[position : position + 4], "big")
+        blocks.append(sealer.open(sealed[position + 4 : position + 4 + length], _place(tag, number, count)))
+        position += 4 + length
+    return b"".join(blocks)
+
+
+def _place(tag: bytes, number: int, count: int) -> bytes:
+    return b"snapshot/%s/%d/%d" % (tag, number, count)
+
+
+def _encode_secret(value: Any) -> Any:
+    if isinstance(value, Secret):
+        return value.reveal()
+    raise TypeError(f"a snapshot does not hold {type(value).__name__}")
+
+
+def _decode_secret(expected: type, value: Any) -> Any:
+    if expected is Secret:
+        return Secret(value)
+    raise TypeError(f"a snapshot does not hold {expected.__name__}")

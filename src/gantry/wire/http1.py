@@ -1,0 +1,320 @@
+"""HTTP/1.1 framing for both sides: heads through llhttp (httptools), bodies by three small readers.
+
+Law: what is ambiguous is refused, never guessed (RFC 9112 §6.3, §11.2). A head is cut out of the stream first and
+parsed alone, so llhttp never sees a body, a limit is exact, and a pipelined request cannot hide behind one. llhttp
+refuses bare LF, obs-fold, Content-Length with Transfer-Encoding, duplicate or malformed Content-Length and more.
+"""
+
+import re
+from collections.abc import Sequence
+from typing import Final
+
+import httptools
+
+from gantry.core.errors import HeadersTooLarge, InvalidRequest
+
+Header = tuple[bytes, bytes]
+
+MAX_CHUNK_LINE: Final = 1024
+MAX_TRAILER_BYTES: Final = 8192
+MAX_HEADERS: Final = 128
+_CRLF: Final = b"\r\n"
+_CHUNK_SIZE: Final = re.compile(rb"([0-9A-Fa-f]{1,15})[ \t]*(?:;[\t\x20-\x7e\x80-\xff]*)?\Z")
+_TRAILER_LINE: Final = re.compile(rb"[!#$%&'*+\-.^_`|~0-9A-Za-z]+:[\t\x20-\x7e\x80-\xff]*\Z")
+_BODYLESS_STATUSES: Final = frozenset((204, 205, 304))
+
+
+class FramingError(ValueError):
+    """The bytes are not the HTTP/1.1 they claim to be."""
+
+
+class LengthBody:
+    """A body of a known number of bytes."""
+
+    __slots__ = ("done", "remaining", "rest")
+
+    def __init__(self, length: int) -> None:
+        self.remaining = length
+        self.done = length == 0
+        self.rest = b""
+
+    def feed(self, data: bytes) -> bytes:
+        """Take bytes, return those of the body. Once `done`, `rest` holds what followed it."""
+        size = len(data)
+        if size > self.remaining:
+            self.rest = data[self.remaining :]
+            data = data[: self.remaining]
+            size = self.remaining
+        self.remaining -= size
+        self.done = self.remaining == 0
+        return data
+
+    def close(self) -> None:
+        """Say that the stream ended. Raises FramingError when the body is not complete."""
+        if not self.done:
+            raise FramingError(f"the body ended {self.remaining} bytes short of its Content-Length")
+
+
+class CloseBody:
+    """A body that ends with the connection."""
+
+    __slots__ = ("done", "rest")
+
+    def __init__(self) -> None:
+        self.done = False
+        self.rest = b""
+
+    def feed(self, data: bytes) -> bytes:
+        return data
+
+    def close(self) -> None:
+        self.done = True
+
+
+class ChunkedBody:
+    """A body in the chunked transfer coding (RFC 9112 §7.1). Chunk extensions and trailers are bounded and dropped."""
+
+    __slots__ = ("_buffer", "_in_trailer", "_remaining", "_trailer_bytes", "done", "rest")
+
+    def __init__(self) -> None:
+        self._buffer = b""
+        self._remaining = 0  # data bytes left in this chunk, plus 2 for the CRLF behind them; 0 between chunks
+        self._in_trailer = False
+        self._trailer_bytes = 0
+        self.done = False
+        self.rest = b""
+
+    def feed(self, data: bytes) -> bytes:
+        if self._buffer:
+            data = self._buffer + data
+            self._buffer = b""
+        position = 0
+        size = len(data)
+        pieces: list[bytes] = []
+        while position < size and not self.done:
+            if self._remaining > 2:
+                piece = data[position : position + self._remaining - 2]
+                pieces.append(piece)
+                position += len(piece)
+                self._remaining -= len(piece)
+            elif self._remaining:
+                if not _CRLF.startswith(data[position : position + 2]):
+                    raise FramingError("a chunk is longer than its size says")
+                if size - position < 2:
+                    break
+                position += 2
+                self._remaining = 0
+            else:
+                end = data.find(_CRLF, position)
+                if end < 0:
+                    self._check_unfinished_line(data, position)
+                    break
+                self._read_line(data[position:end])
+                position = end + 2
+        if self.done:
+            self.rest = data[position:]
+        else:
+            self._buffer = data[position:]
+        return pieces[0] if len(pieces) == 1 else b"".join(pieces)
+
+    def close(self) -> None:
+        if not self.done:
+            raise FramingError("the connection ended inside a chunked body")
+
+    def _read_line(self, line: bytes) -> None:
+        if self._in_trailer:
+            if not line:
+                self.done = True
+            elif not _TRAILER_LINE.match(line):
+                raise FramingError("a trailer is malformed")
+            self._trailer_bytes += len(line) + 2
+            if self._trailer_bytes > MAX_TRAILER_BYTES:
+                raise FramingError(f"the trailers are longer than {MAX_TRAILER_BYTES} bytes")
+            return
+        match = _CHUNK_SIZE.match(line) if len(line) <= MAX_CHUNK_LINE else None
+        if match is None:
+            raise FramingError("a chunk size is malformed")
+        length = int(match[1], 16)
+        if length == 0:
+            self._in_trailer = True
+        else:
+            self._remaining = length + 2
+
+    def _check_unfinished_line(self, data: bytes, position: int) -> None:
+        if len(data) - position > MAX_CHUNK_LINE:
+            raise FramingError("a chunk size or trailer line is too long")
+        newline = data.find(b"\n", position)
+        if newline >= 0:
+            raise FramingError("a line in a chunked body ends in a bare LF")
+
+
+BodyReader = LengthBody | CloseBody | ChunkedBody
+
+
+class _Head:
+    """What llhttp reports while it reads one head. Names are lower-cased; `headers` keeps every line, in order."""
+
+    __slots__ = ("_parser", "fields", "headers", "reason", "target")
+
+    def __init__(self) -> None:
+        self.target = b""
+        self.reason = b""
+        self.headers: list[Header] = []
+        self.fields: dict[bytes, bytes] = {}
+
+    def on_url(self, url: bytes) -> None:
+        self.target = self.target + url if self.target else url
+
+    def on_status(self, reason: bytes) -> None:
+        self.reason += reason
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        name = name.lower()
+        self.headers.append((name, value))
+        held = self.fields.get(name)
+        self.fields[name] = value if held is None else held + b", " + value
+
+
+class RequestHead(_Head):
+    """A request's head. `fields` maps lower-case names to values, repeated ones joined by a comma (RFC 9110 §5.3)."""
+
+    __slots__ = ("chunked", "content_length", "keep_alive", "method", "version")
+
+    method: str
+    version: str
+    keep_alive: bool
+    chunked: bool
+    content_length: int | None
+
+    @property
+    def has_body(self) -> bool:
+        return self.chunked or bool(self.content_length)
+
+    @property
+    def expects_continue(self) -> bool:
+        return self.version == "1.1" and self.fields.get(b"expect", b"").lower() == b"100-continue"
+
+    def body_reader(self) -> LengthBody | ChunkedBody:
+        return ChunkedBody() if self.chunked else LengthBody(self.content_length or 0)
+
+
+class ResponseHead(_Head):
+    """A response's head."""
+
+    __slots__ = ("chunked", "content_length", "keep_alive", "status")
+
+    status: int
+    keep_alive: bool
+    chunked: bool
+    content_length: int | None
+
+    def has_body(self, request_method: str) -> bool:
+        return not (request_method == "HEAD" or self.status < 200 or self.status in _BODYLESS_STATUSES)
+
+    def body_reader(self, request_method: str) -> BodyReader:
+        """Return the reader of the body that follows (RFC 9112 §6.3)."""
+        if not self.has_body(request_method):
+            return LengthBody(0)
+        if self.chunked:
+            return ChunkedBody()
+        if self.content_length is not None:
+            return LengthBody(self.content_length)
+        return CloseBody()
+
+
+def find_head_end(buffer: bytes, limit: int) -> int:
+    """Return where the head in the buffer ends (behind its blank line), or -1 when more bytes are needed.
+
+    Raises HeadersTooLarge beyond `limit`, InvalidRequest for bytes that can never become a head.
+    """
+    end = buffer.find(b"\r\n\r\n")
+    if end >= 0:
+        end += 4
+        if end > limit:
+            raise HeadersTooLarge(f"the request line and headers are {end} bytes long; at most {limit} are accepted")
+        return end
+    if len(buffer) > limit:
+        raise HeadersTooLarge(f"the request line and headers are longer than the {limit} bytes accepted")
+    if buffer and not 0x41 <= buffer[0] <= 0x5A:
+        raise InvalidRequest("this is not an HTTP/1.1 request; if the client speaks TLS, use http:// in its base URL")
+    if b"\n\n" in buffer:
+        raise InvalidRequest("header lines must end in CR LF")
+    return -1
+
+
+def parse_request_head(data: bytes) -> RequestHead:
+    """Return the head in `data`, which ends with its blank line. Raises InvalidRequest if malformed or ambiguous."""
+    head = RequestHead()
+    parser = httptools.HttpRequestParser(head)
+    try:
+        parser.feed_data(data)
+    except httptools.HttpParserUpgrade:
+        pass  # an offer the server may ignore (RFC 9110 §7.8)
+    except httptools.HttpParserError as error:
+        raise InvalidRequest(f"malformed HTTP request: {error}") from None
+    fields = head.fields
+    head.version = parser.get_http_version()
+    if head.version not in ("1.1", "1.0"):
+        raise InvalidRequest(f"HTTP/{head.version} is not spoken here; use HTTP/1.1")
+    if len(head.headers) > MAX_HEADERS:
+        raise HeadersTooLarge(f"{len(head.headers)} headers were sent; at most {MAX_HEADERS} are accepted")
+    host = fields.get(b"host")
+    if (host is None and head.version == "1.1") or (host is not None and b"," in host):
+        raise InvalidRequest("an HTTP/1.1 request carries exactly one Host header")
+    head.method = parser.get_method().decode("ascii")
+    head.keep_alive = parser.should_keep_alive()
+    coding = fields.get(b"transfer-encoding")
+    if coding is None:
+        head.chunked = False
+    elif coding.lower() == b"chunked" and head.version == "1.1":
+        head.chunked = True
+    else:
+        raise InvalidRequest("the only transfer coding understood is a single `chunked`, on HTTP/1.1")
+    head.content_length = _read_content_length(fields.get(b"content-length"))
+    return head
+
+
+def parse_response_head(data: bytes) -> ResponseHead:
+    """Return the head in `data`, which ends with its blank line. Raises FramingError."""
+    head = ResponseHead()
+    parser = httptools.HttpResponseParser(head)
+    try:
+        parser.feed_data(data)
+    except httptools.HttpParserUpgrade:
+        pass
+    except httptools.HttpParserError as error:
+        raise FramingError(f"malformed HTTP response: {error}") from None
+    head.status = parser.get_status_code()
+    head.keep_alive = parser.should_keep_alive()
+    coding = head.fields.get(b"transfer-encoding")
+    if coding is None:
+        head.chunked = False
+    elif coding.lower() == b"chunked":
+        head.chunked = True
+    else:
+        raise FramingError(f"unknown transfer coding {coding[:40]!r}")
+    try:
+        head.content_length = _read_content_length(head.fields.get(b"content-length"))
+    except InvalidRequest as error:
+        raise FramingError(error.message) from None
+    return head
+
+
+def _read_content_length(value: bytes | None) -> int | None:
+    if value is None:
+        return None
+    if not value.isdigit() or len(value) > 18:
+        raise InvalidRequest("Content-Length must be a number of bytes")
+    return int(value)
+
+
+def encode_head(start_line: bytes, headers: Sequence[Header]) -> bytes:
+    """Return a head as bytes, blank line included. Names and values must already be free of CR, LF and NUL."""
+    return b"%b\r\n%b\r\n" % (start_line, b"".join([b"%b: %b\r\n" % header for header in headers]))
+
+
+def encode_chunk(data: bytes) -> bytes:
+    return b"%x\r\n%b\r\n" % (len(data), data)
+
+
+LAST_CHUNK: Final = b"0\r\n\r\n"
