@@ -1,0 +1,162 @@
+"""Opening one connection: resolve, check each address, connect to what was checked, tunnel through a proxy, speak TLS.
+
+The name is resolved here and not by the event loop's connector, so that the address checked is the address used: a name
+that answers differently the second time (DNS rebinding) gains nothing.
+"""
+
+import asyncio
+import base64
+import socket
+import ssl
+from collections.abc import Callable
+from typing import cast
+from urllib.parse import unquote, urlsplit
+
+from gantry.dial.connection import UpstreamConnection
+from gantry.dial.origin import AddressRefused, Origin, check_address
+from gantry.wire.http1 import FramingError, parse_response_head
+
+_MAX_PROXY_HEAD = 16 * 1024
+
+
+class ConnectFailed(OSError):
+    """No connection could be made; the message says to whom and why, for a person to read."""
+
+
+async def open_connection(
+    loop: asyncio.AbstractEventLoop,
+    origin: Origin,
+    factory: Callable[[], UpstreamConnection],
+    *,
+    tls: ssl.SSLContext,
+    proxy: str | None,
+) -> UpstreamConnection:
+    """Return a new connection to an origin. Raises ConnectFailed."""
+    context = tls if origin.scheme == "https" else None
+    try:
+        if origin.unix_path is not None:
+            _, connection = await loop.create_unix_connection(factory, origin.unix_path)
+            return connection
+        if proxy is not None:
+            return await _connect_through(loop, origin, proxy, factory, context, tls)
+        return await _connect_straight(loop, origin, factory, context)
+    except ssl.SSLCertVerificationError as error:
+        raise ConnectFailed(
+            f"the certificate of {origin.authority} is not trusted: {error.verify_message}. "
+            "For a private CA, name its bundle in the setting ca_bundle."
+        ) from None
+    except (OSError, ssl.SSLError, AddressRefused, FramingError) as error:
+        if isinstance(error, ConnectFailed):
+            raise
+        raise ConnectFailed(f"cannot connect to {origin.authority}: {_reason(error)}") from None
+
+
+async def _connect_straight(
+    loop: asyncio.AbstractEventLoop,
+    origin: Origin,
+    factory: Callable[[], UpstreamConnection],
+    context: ssl.SSLContext | None,
+) -> UpstreamConnection:
+    failure: Exception = OSError("the name has no address")
+    for address in await _resolve(loop, origin.host, origin.port):
+        try:
+            check_address(address, private=origin.private)
+            _, connection = await loop.create_connection(
+                factory,
+                address,
+                origin.port,
+                ssl=context,
+                server_hostname=origin.host if context is not None else None,
+            )
+        except ssl.SSLCertVerificationError:
+            raise
+        except (OSError, AddressRefused) as error:
+            failure = error
+        else:
+            return connection
+    raise failure
+
+
+async def _resolve(loop: asyncio.AbstractEventLoop, host: str, port: int) -> list[str]:
+    try:
+        infos = await loop.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+    except socket.gaierror as error:
+        raise ConnectFailed(f"the name {host} does not resolve: {error.strerror}") from None
+    return list(dict.fromkeys(str(info[4][0]) for info in infos))
+
+
+async def _connect_through(
+    loop: asyncio.AbstractEventLoop,
+    origin: Origin,
+    proxy: str,
+    factory: Callable[[], UpstreamConnection],
+    context: ssl.SSLContext | None,
+    proxy_tls: ssl.SSLContext,
+) -> UpstreamConnection:
+    """Tunnel with CONNECT (RFC 9110 §9.3.6). The proxy is the operator's: it resolves names, and may be anywhere."""
+    parts = urlsplit(proxy if "://" in proxy else f"http://{proxy}")
+    if not parts.hostname:
+        raise ConnectFailed("the proxy's URL has no host")
+    _, tunnel = await loop.create_connection(
+        _Tunnel,
+        parts.hostname,
+        parts.port or (443 if parts.scheme == "https" else 8080),
+        ssl=proxy_tls if parts.scheme == "https" else None,
+    )
+    target = f"{origin.host}:{origin.port}"
+    lines = [f"CONNECT {target} HTTP/1.1", f"Host: {target}"]
+    if parts.username:
+        login = f"{unquote(parts.username)}:{unquote(parts.password or '')}"
+        lines.append(f"Proxy-Authorization: Basic {base64.b64encode(login.encode()).decode()}")
+    status = await tunnel.ask("\r\n".join([*lines, "", ""]).encode())
+    if not 200 <= status < 300:
+        tunnel.transport.abort()
+        raise ConnectFailed(f"the proxy {parts.hostname} refused a tunnel to {target} with status {status}")
+    connection = factory()
+    transport: asyncio.BaseTransport | None = tunnel.transport
+    if context is not None:
+        transport = await loop.start_tls(tunnel.transport, connection, context, server_hostname=origin.host)
+    else:
+        tunnel.transport.set_protocol(connection)
+    if transport is None:
+        raise ConnectFailed(f"the proxy {parts.hostname} closed the tunnel to {target}")
+    connection.connection_made(transport)
+    return connection
+
+
+class _Tunnel(asyncio.Protocol):
+    """Asks a proxy for a tunnel and waits for its word."""
+
+    def __init__(self) -> None:
+        self._buffer = b""
+        self._answer: asyncio.Future[int] | None = None
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self.transport = cast(asyncio.Transport, transport)
+
+    async def ask(self, request: bytes) -> int:
+        self._answer = asyncio.get_running_loop().create_future()
+        self.transport.write(request)
+        return await self._answer
+
+    def data_received(self, data: bytes) -> None:
+        self._buffer += data
+        end = self._buffer.find(b"\r\n\r\n")
+        if self._answer is None or self._answer.done() or (end < 0 and len(self._buffer) <= _MAX_PROXY_HEAD):
+            return
+        try:
+            if end < 0:
+                raise FramingError("the proxy's answer has no end")
+            self._answer.set_result(parse_response_head(self._buffer[: end + 4]).status)
+        except FramingError as error:
+            self._answer.set_exception(error)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        if self._answer is not None and not self._answer.done():
+            self._answer.set_exception(ConnectionError("the proxy closed the connection"))
+
+
+def _reason(error: Exception) -> str:
+    if isinstance(error, OSError) and error.strerror:
+        return error.strerror
+    return str(error) or type(error).__name__

@@ -1,0 +1,195 @@
+"""One connection to an upstream: sends a request, hands the answer to a receiver, and goes back to its pool.
+
+Law: the receiver hears `on_head`, `on_body`…, `on_end` or `on_failure`, in that order, and `flush` after each read, so
+that one read upstream becomes one write downstream. Whatever is unclear about the connection's state closes it.
+"""
+
+import asyncio
+from typing import Protocol, cast
+
+from gantry.core.errors import UpstreamBroke, UpstreamFault, UpstreamUnreachable
+from gantry.wire.http1 import BodyReader, CloseBody, FramingError, ResponseHead, parse_response_head
+
+MAX_HEAD_BYTES = 256 * 1024
+
+
+class Receiver(Protocol):
+    """Whoever asked: gets the answer as it arrives."""
+
+    def on_head(self, head: ResponseHead) -> None: ...
+    def on_body(self, data: bytes) -> None: ...
+    def on_end(self) -> None: ...
+    def flush(self) -> None: ...
+    def on_failure(self, fault: UpstreamFault) -> None: ...
+    def on_upload_full(self) -> None: ...
+    def on_upload_drained(self) -> None: ...
+
+
+class Owner(Protocol):
+    """Whoever keeps the connection when nobody uses it."""
+
+    def keep(self, connection: "UpstreamConnection") -> None: ...
+    def forget(self, connection: "UpstreamConnection") -> None: ...
+
+
+class UpstreamConnection(asyncio.Protocol):
+    __slots__ = (
+        "_body",
+        "_buffer",
+        "_head",
+        "_method",
+        "_owner",
+        "_receiver",
+        "_upload_done",
+        "answered",
+        "idle_since",
+        "opened_at",
+        "peer",
+        "transport",
+        "uses",
+    )
+
+    def __init__(self, owner: Owner, peer: str, opened_at: float) -> None:
+        self._owner = owner
+        self.peer = peer
+        self.opened_at = opened_at
+        self.idle_since = opened_at
+        self.uses = 0
+        self.transport: asyncio.Transport | None = None
+        self._receiver: Receiver | None = None
+        self._method = ""
+        self._buffer = b""
+        self._head: ResponseHead | None = None
+        self._body: BodyReader | None = None
+        self._upload_done = True
+        self.answered = False
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self.transport = cast(asyncio.Transport, transport)
+
+    def send(self, request: bytes, method: str, receiver: Receiver, *, complete: bool = True) -> None:
+        """Send a request's bytes; more of its body follows by `upload` unless `complete`."""
+        assert self.transport is not None
+        self._receiver = receiver
+        self._method = method
+        self._head = None
+        self._body = None
+        self._upload_done = complete
+        self.answered = False
+        self.uses += 1
+        self.transport.write(request)
+
+    def upload(self, data: bytes, *, last: bool) -> None:
+        """Send more of the request's body."""
+        self._upload_done = last
+        if self.transport is not None and data:
+            self.transport.write(data)
+
+    def pause_reading(self) -> None:
+        if self.transport is not None and not self.transport.is_closing():
+            self.transport.pause_reading()
+
+    def resume_reading(self) -> None:
+        if self.transport is not None and not self.transport.is_closing():
+            self.transport.resume_reading()
+
+    @property
+    def usable(self) -> bool:
+        return self.transport is not None and not self.transport.is_closing()
+
+    def abort(self) -> None:
+        """Close at once: the receiver hears nothing more, and the upstream sees that nobody listens."""
+        self._receiver = None
+        if self.transport is not None:
+            self.transport.abort()
+
+    def data_received(self, data: bytes) -> None:
+        receiver = self._receiver
+        if receiver is None:  # an idle connection has nothing to say that we could still use
+            self.abort()
+            return
+        self.answered = True
+        try:
+            self._read(data, receiver)
+        except FramingError as error:
+            self._fail(UpstreamBroke(f"{self.peer} sent an answer that is not HTTP/1.1: {error}"))
+        else:
+            receiver.flush()
+
+    def eof_received(self) -> bool:
+        return False
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._owner.forget(self)
+        self.transport = None
+        receiver = self._receiver
+        if receiver is None:
+            return
+        if isinstance(self._body, CloseBody) and exc is None:
+            self._receiver = None
+            receiver.on_end()
+            receiver.flush()
+        elif not self.answered:
+            self._fail(UpstreamUnreachable(f"{self.peer} closed the connection without an answer"))
+        else:
+            self._fail(UpstreamBroke(f"{self.peer} closed the connection inside its answer"))
+
+    def pause_writing(self) -> None:
+        if self._receiver is not None:
+            self._receiver.on_upload_full()
+
+    def resume_writing(self) -> None:
+        if self._receiver is not None:
+            self._receiver.on_upload_drained()
+
+    def _read(self, data: bytes, receiver: Receiver) -> None:
+        body = self._body
+        if body is None:
+            head, data = self._read_head(data)
+            if head is None:
+                return
+            self._head = head
+            body = self._body = head.body_reader(self._method)
+            receiver.on_head(head)
+        if data and not body.done:
+            data = body.feed(data)
+            if data and self._receiver is receiver:
+                receiver.on_body(data)
+        if body.done and self._receiver is receiver:
+            self._finish(body, receiver)
+
+    def _read_head(self, data: bytes) -> tuple[ResponseHead | None, bytes]:
+        """Return the final response's head and what follows it; interim ones (1xx) are passed over (RFC 9110 §15.2)."""
+        if self._buffer:
+            data = self._buffer + data
+            self._buffer = b""
+        while True:
+            end = data.find(b"\r\n\r\n")
+            if end < 0 or end + 4 > MAX_HEAD_BYTES:
+                if len(data) > MAX_HEAD_BYTES:
+                    raise FramingError(f"its headers are longer than {MAX_HEAD_BYTES} bytes")
+                self._buffer = data
+                return None, b""
+            head = parse_response_head(data[: end + 4])
+            data = data[end + 4 :]
+            if head.status == 101:
+                raise FramingError("it switched protocols unasked")
+            if head.status >= 200:
+                return head, data
+
+    def _finish(self, body: BodyReader, receiver: Receiver) -> None:
+        assert self._head is not None
+        reusable = self._head.keep_alive and self._upload_done and not body.rest
+        self._receiver = None
+        self._body = None
+        receiver.on_end()
+        if reusable and self.usable:
+            self._owner.keep(self)
+        else:
+            self.abort()
+
+    def _fail(self, fault: UpstreamFault) -> None:
+        receiver = self._receiver
+        self.abort()
+        if receiver is not None:
+            receiver.on_failure(fault)

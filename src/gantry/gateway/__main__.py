@@ -1,0 +1,42 @@
+"""`python -m gantry.gateway`: one worker, started by the supervisor.
+
+The listening socket and the lifeline come as inherited file descriptors, the settings as JSON in the environment.
+"""
+
+import logging
+import os
+import socket
+import sys
+from pathlib import Path
+
+import msgspec
+import uvloop
+
+from gantry.gateway.worker import Worker, WorkerSettings
+from gantry.home import Home, load_keyring
+
+SETTINGS_VARIABLE = "GANTRY_WORKER_SETTINGS"
+
+
+def main(arguments: list[str]) -> None:
+    options = dict(zip(arguments[::2], arguments[1::2], strict=True))
+    logging.basicConfig(
+        stream=sys.stderr,
+        level=options.get("--log-level", "INFO").upper(),
+        format="%(asctime)s %(levelname)s gateway[%(process)d] %(message)s",
+    )
+    home = Home(Path(options["--home"]))
+    lifeline = options.get("--lifeline")
+    worker = Worker(
+        home,
+        load_keyring(home, os.environ.get("GANTRY_MASTER_KEY")),
+        msgspec.json.decode(os.environ.get(SETTINGS_VARIABLE, "{}"), type=WorkerSettings),
+        socket.socket(fileno=int(options["--listen-fd"])),
+        int(options["--slot"]),
+        int(lifeline) if lifeline is not None else None,
+    )
+    uvloop.run(worker.run())
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])

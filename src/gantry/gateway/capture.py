@@ -1,0 +1,74 @@
+"""The capture: what is remembered of an answer while it passes, for the record.
+
+Law: bounded and harmless. It holds references to chunks, writes a part to the journal when they pass 32 KB, and never
+raises into the pump. Where content is withheld (by the key's policy or the journal's ladder) it keeps only the tail, in
+which providers report usage.
+"""
+
+from typing import Final
+
+from gantry.journal.frames import Direction, FrameKind, PartCaptured, encode_payload
+from gantry.journal.writer import JournalFull, JournalWriter
+
+PART_BYTES: Final = 32 * 1024
+TAIL_BYTES: Final = 4096
+
+
+class Capture:
+    """One direction of one call."""
+
+    __slots__ = (
+        "_chunks",
+        "_direction",
+        "_held",
+        "_journal",
+        "_limit",
+        "_log_id",
+        "keeps",
+        "tail",
+        "total",
+        "truncated",
+    )
+
+    def __init__(self, journal: JournalWriter, log_id: str, direction: Direction, *, keeps: bool, limit: int) -> None:
+        self._journal = journal
+        self._log_id = log_id
+        self._direction = direction
+        self._limit = limit
+        self._chunks: list[bytes] = []
+        self._held = 0
+        self.keeps = keeps
+        self.tail = b""
+        self.total = 0
+        self.truncated = False
+
+    def feed(self, data: bytes) -> None:
+        self.total += len(data)
+        if not self.keeps:
+            self.tail = (self.tail + data)[-TAIL_BYTES:]
+            return
+        self._chunks.append(data)
+        self._held += len(data)
+        if self._held > PART_BYTES:
+            self._write_part()
+        if self.total > self._limit:
+            self._stop()
+
+    def take(self) -> bytes:
+        """Return what was captured since the last part, and forget it."""
+        rest = b"".join(self._chunks)
+        self._chunks.clear()
+        self._held = 0
+        return rest
+
+    def _write_part(self) -> None:
+        try:
+            part = PartCaptured(self._log_id, self._direction, self.take())
+            self._journal.append(FrameKind.PART_CAPTURED, encode_payload(part))
+        except JournalFull:
+            self._stop()
+
+    def _stop(self) -> None:
+        self.tail = self.take()[-TAIL_BYTES:]
+        self.keeps = False
+        self.truncated = True

@@ -1,0 +1,280 @@
+"""A client's connection: request framing, pipelining in order, bounds, and the writes of one response after another.
+
+Law: one exchange at a time. While it lasts, later requests wait in a bounded buffer with reading paused; its response
+is complete before the next head is parsed. After a request that was not read to its end the connection lingers,
+discarding, so that the client gets to read why before it sees a reset (RFC 9112 §9.6).
+"""
+
+import asyncio
+import logging
+from collections.abc import Callable
+from enum import Enum, auto
+from typing import Protocol, cast
+
+from gantry.board.board import Word
+from gantry.core.errors import GatewayError, InvalidRequest, RequestTimeout
+from gantry.gateway.respond import Responder
+from gantry.gateway.state import WorkerState
+from gantry.wire.http1 import ChunkedBody, FramingError, LengthBody, RequestHead, find_head_end, parse_request_head
+
+logger = logging.getLogger(__name__)
+
+_MAX_PIPELINED_BYTES = 256 * 1024
+_LINGER_SECONDS = 2.0
+_WRITE_HIGH_WATER = 256 * 1024
+
+
+class Exchange(Protocol):
+    """One request and its response."""
+
+    def begin(self) -> None:
+        """The head is complete."""
+
+    def on_request_body(self, data: bytes) -> None: ...
+    def on_request_end(self) -> None: ...
+    def on_client_gone(self) -> None: ...
+    def on_client_full(self) -> None: ...
+    def on_client_drained(self) -> None: ...
+    def crash(self) -> None:
+        """A fault of ours was raised in one of the above; end the exchange as well as still possible."""
+
+
+class Phase(Enum):
+    IDLE = auto()  # between requests
+    HEAD = auto()  # some bytes of a head are here
+    BODY = auto()
+    ANSWERING = auto()  # the request is complete, its response is not
+    LINGERING = auto()  # answered; what still comes is discarded
+    CLOSED = auto()
+
+
+class ClientConnection(asyncio.Protocol):
+    __slots__ = (
+        "_body",
+        "_buffer",
+        "_choose",
+        "_exchange",
+        "_head",
+        "_reject",
+        "_responder",
+        "_since",
+        "_state",
+        "phase",
+        "transport",
+    )
+
+    def __init__(
+        self,
+        state: WorkerState,
+        choose: Callable[["ClientConnection", RequestHead, Responder], Exchange],
+        reject: Callable[[GatewayError, Responder], None],
+    ) -> None:
+        self._state = state
+        self._choose = choose
+        self._reject = reject
+        self._buffer = b""
+        self._head: RequestHead | None = None
+        self._body: LengthBody | ChunkedBody | None = None
+        self._exchange: Exchange | None = None
+        self._responder: Responder | None = None
+        self._since = state.now
+        self.phase = Phase.IDLE
+        self.transport: asyncio.Transport | None = None
+
+    @property
+    def may_keep_alive(self) -> bool:
+        head = self._head
+        return (
+            head is not None
+            and head.keep_alive
+            and not self._state.draining
+            and (self.phase is Phase.ANSWERING or self._body is None)
+        )
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self.transport = cast(asyncio.Transport, transport)
+        self.transport.set_write_buffer_limits(high=_WRITE_HIGH_WATER)
+        self._state.clients.add(self)
+        self._state.slot.add(Word.CONNECTIONS)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self.phase = Phase.CLOSED
+        self.transport = None
+        self._state.clients.discard(self)
+        self._state.slot.add(Word.CONNECTIONS, -1)
+        exchange = self._exchange
+        self._exchange = None
+        if exchange is not None:
+            exchange.on_client_gone()
+
+    def eof_received(self) -> bool:
+        """Take the end of the client's side as its leaving: what waits for nothing else would run on unheard."""
+        return False
+
+    def data_received(self, data: bytes) -> None:
+        self._since = self._state.now
+        if self.phase is Phase.LINGERING:
+            return
+        try:
+            if self.phase is Phase.BODY:
+                self._read_body(data)
+            elif self.phase is Phase.ANSWERING:
+                self._hold(data)
+            else:
+                self._buffer = self._buffer + data if self._buffer else data
+                self._read_head()
+        except GatewayError as error:
+            self._refuse(error)
+        except FramingError as error:
+            self._refuse(InvalidRequest(f"malformed request body: {error}"))
+        except Exception:  # the boundary of a connection: one call's fault must not be another's
+            logger.exception("a call failed inside the gateway")
+            self._crash()
+
+    def write(self, data: bytes) -> None:
+        if self.transport is not None:
+            self.transport.write(data)
+            self._state.slot.add(Word.BYTES_OUT, len(data))
+
+    def abort(self) -> None:
+        if self.transport is not None:
+            self.transport.abort()
+
+    def pause_reading(self) -> None:
+        if self.transport is not None and not self.transport.is_closing():
+            self.transport.pause_reading()
+
+    def resume_reading(self) -> None:
+        if self.transport is not None and not self.transport.is_closing():
+            self.transport.resume_reading()
+
+    def pause_writing(self) -> None:
+        if self._exchange is not None:
+            self._exchange.on_client_full()
+
+    def resume_writing(self) -> None:
+        if self._exchange is not None:
+            self._exchange.on_client_drained()
+
+    def finish_exchange(self) -> None:
+        """The response is written: go on to the next request, or close."""
+        responder = self._responder
+        unread = self.phase is Phase.BODY
+        self._exchange = None
+        self._responder = None
+        self._head = None
+        self._body = None
+        self._since = self._state.now
+        if self.transport is None or self.transport.is_closing():
+            return
+        if unread:
+            self.phase = Phase.LINGERING
+            self._buffer = b""
+            self.transport.resume_reading()
+            return
+        if responder is None or responder.will_close or self._state.draining:
+            self.phase = Phase.CLOSED
+            self.transport.close()
+            return
+        self.phase = Phase.IDLE
+        if self._buffer:
+            # Not from here: the stack may be deep in the exchange that just ended, and pipelines can be long.
+            asyncio.get_running_loop().call_soon(self._continue)
+
+    def tick(self, now: float) -> None:
+        """Close what is slow or idle for too long (slow-header and keep-alive timeouts)."""
+        limits = self._state.limits
+        waited = now - self._since
+        if self.phase is Phase.IDLE:
+            if waited > limits.keepalive_timeout or self._state.draining:
+                self.abort() if self.transport is None else self.transport.close()
+        elif self.phase is Phase.HEAD:
+            if waited > limits.header_timeout:
+                self._refuse(RequestTimeout("the request's headers did not arrive in time"))
+        elif self.phase is Phase.BODY:
+            if waited > limits.body_timeout and (self.transport is None or self.transport.is_reading()):
+                self._refuse(RequestTimeout("the request's body stopped arriving"))
+        elif self.phase is Phase.LINGERING and waited > _LINGER_SECONDS:
+            self.abort()
+
+    def _continue(self) -> None:
+        if self.phase is Phase.IDLE and self.transport is not None:
+            self.transport.resume_reading()
+            self.data_received(b"")
+
+    def _hold(self, data: bytes) -> None:
+        self._buffer += data
+        if len(self._buffer) > _MAX_PIPELINED_BYTES:
+            self.pause_reading()
+
+    def _read_head(self) -> None:
+        buffer = self._buffer
+        if buffer[:1] == b"\r":
+            buffer = self._buffer = buffer.lstrip(b"\r\n")  # an empty line before a request is ignored (RFC 9112 §2.2)
+        if not buffer:
+            return
+        end = find_head_end(buffer, self._state.limits.max_header_bytes)
+        if end < 0:
+            if self.phase is Phase.IDLE:
+                self.phase = Phase.HEAD
+                self._since = self._state.now
+            return
+        self._buffer = b""
+        self._begin(parse_request_head(buffer if end == len(buffer) else buffer[:end]), buffer[end:])
+
+    def _begin(self, head: RequestHead, rest: bytes) -> None:
+        self._head = head
+        self._responder = Responder(self, head.method, head.version)
+        self.phase = Phase.BODY
+        self._body = head.body_reader()
+        if self._body.done:
+            self.phase = Phase.ANSWERING
+        exchange = self._exchange = self._choose(self, head, self._responder)
+        exchange.begin()
+        if self._exchange is not exchange:
+            return  # answered at once
+        if self.phase is Phase.ANSWERING:
+            self._buffer = rest
+            exchange.on_request_end()
+            return
+        if head.expects_continue and not rest:
+            self.write(b"HTTP/1.1 100 Continue\r\n\r\n")
+        if rest:
+            self._read_body(rest)
+
+    def _read_body(self, data: bytes) -> None:
+        body = self._body
+        exchange = self._exchange
+        assert body is not None
+        assert exchange is not None
+        data = body.feed(data)
+        if data:
+            exchange.on_request_body(data)
+        if body.done and self._exchange is exchange:
+            self.phase = Phase.ANSWERING
+            self._buffer = body.rest
+            exchange.on_request_end()
+
+    def _refuse(self, error: GatewayError) -> None:
+        """Answer what cannot be understood, and close: nobody knows where the next request would begin."""
+        exchange = self._exchange
+        if exchange is not None:
+            self._exchange = None
+            exchange.on_client_gone()
+        responder = self._responder or Responder(self, "GET", "1.1")
+        self._responder = responder
+        if responder.started:
+            self.abort()
+            return
+        self._head = None
+        self._reject(error, responder)
+        responder.flush()
+        self.phase = Phase.BODY  # whatever follows is not read
+        self.finish_exchange()
+
+    def _crash(self) -> None:
+        exchange = self._exchange
+        if exchange is None:
+            self.abort()
+            return
+        exchange.crash()

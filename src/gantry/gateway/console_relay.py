@@ -1,0 +1,165 @@
+"""The way to the console: requests for the management API and the web UI, passed on over its socket.
+
+Law: no understanding. The console authenticates for itself; the worker adds where the request came from and takes the
+hop-by-hop fields off. Nothing here is a call, so nothing is recorded.
+"""
+
+from typing import Final
+
+from gantry.core.errors import GatewayError, Overloaded, UpstreamFault
+from gantry.dial.connection import UpstreamConnection
+from gantry.dial.origin import Origin
+from gantry.dial.pool import Pool
+from gantry.dialects.errors import encode_error
+from gantry.gateway.client import ClientConnection
+from gantry.gateway.respond import Responder, answer_whole
+from gantry.gateway.state import WorkerState
+from gantry.gateway.surfaces import Surface
+from gantry.wire.http1 import LAST_CHUNK, RequestHead, ResponseHead, encode_chunk
+
+_NOT_FORWARDED: Final = frozenset(
+    b"connection keep-alive proxy-connection te trailer transfer-encoding upgrade content-length expect".split()
+)
+_SECONDS_TO_ANSWER: Final = 60.0
+
+
+class ConsoleRelay:
+    """One request to the console and its answer. Both bodies pass as they come."""
+
+    __slots__ = (
+        "_asked_at",
+        "_client",
+        "_connection",
+        "_early",
+        "_ended",
+        "_head",
+        "_over",
+        "_pool",
+        "_responder",
+        "_state",
+        "_surface",
+    )
+
+    def __init__(
+        self,
+        state: WorkerState,
+        socket_path: str,
+        client: ClientConnection,
+        head: RequestHead,
+        responder: Responder,
+        surface: Surface,
+    ) -> None:
+        self._state = state
+        self._pool: Pool = state.dialler.pool(Origin("http", "console", 80, True, socket_path))
+        self._client = client
+        self._head = head
+        self._responder = responder
+        self._surface = surface
+        self._connection: UpstreamConnection | None = None
+        self._early: list[bytes] = []
+        self._ended = False
+        self._over = False
+        self._asked_at = state.now
+
+    def begin(self) -> None:
+        self._state.calls.add(self)
+        self._client.pause_reading()
+        self._pool.lease(self)
+
+    def on_request_body(self, data: bytes) -> None:
+        data = encode_chunk(data) if self._head.chunked else data
+        if self._connection is None:
+            self._early.append(data)
+        else:
+            self._connection.upload(data, last=False)
+
+    def on_request_end(self) -> None:
+        self._ended = True
+        if self._connection is not None:
+            self._connection.upload(LAST_CHUNK if self._head.chunked else b"", last=True)
+
+    def on_client_gone(self) -> None:
+        self._leave()
+
+    def on_client_full(self) -> None:
+        if self._connection is not None:
+            self._connection.pause_reading()
+
+    def on_client_drained(self) -> None:
+        if self._connection is not None:
+            self._connection.resume_reading()
+
+    def crash(self) -> None:
+        self._leave()
+        self._client.abort()
+
+    def check(self, now: float) -> None:
+        if not self._responder.started and now - self._asked_at > _SECONDS_TO_ANSWER:
+            self._refuse(Overloaded("the console did not answer in time; calls to providers are not affected"))
+
+    def on_connection(self, connection: UpstreamConnection, connect_time: float | None) -> None:
+        self._connection = connection
+        head = self._head
+        lines = [b"%b: %b\r\n" % header for header in head.headers if header[0] not in _NOT_FORWARDED]
+        if head.chunked:
+            lines.append(b"transfer-encoding: chunked\r\n")
+        elif head.content_length is not None:
+            lines.append(b"content-length: %d\r\n" % head.content_length)
+        start = f"{head.method} ".encode() + head.target + b" HTTP/1.1\r\n"
+        request = b"".join((start, *lines, b"\r\n", *self._early))
+        self._early.clear()
+        self._client.resume_reading()
+        connection.send(request, head.method, self, complete=not head.has_body)
+        if self._ended and head.has_body:
+            connection.upload(LAST_CHUNK if head.chunked else b"", last=True)
+
+    def on_connect_failed(self, fault: UpstreamFault) -> None:
+        self._refuse(Overloaded("the console is not running or just starting; calls to providers are not affected"))
+
+    def on_head(self, head: ResponseHead) -> None:
+        lines = [b"%b: %b\r\n" % header for header in head.headers if header[0] not in _NOT_FORWARDED]
+        self._responder.start(head.status, b"".join(lines), head.content_length)
+
+    def on_body(self, data: bytes) -> None:
+        self._responder.send(data)
+
+    def on_end(self) -> None:
+        self._connection = None
+        self._responder.end()
+
+    def flush(self) -> None:
+        self._responder.flush()
+        if self._responder.ended and not self._over:
+            self._leave()
+            self._client.finish_exchange()
+
+    def on_failure(self, fault: UpstreamFault) -> None:
+        self._connection = None
+        if self._responder.started:
+            self._leave()
+            self._responder.cut()
+        else:
+            self.on_connect_failed(fault)
+
+    def on_upload_full(self) -> None:
+        self._client.pause_reading()
+
+    def on_upload_drained(self) -> None:
+        self._client.resume_reading()
+
+    def _refuse(self, error: GatewayError) -> None:
+        if self._over:
+            return
+        self._leave()
+        wire = encode_error(self._surface.dialect, error)
+        answer_whole(self._responder, wire.status, wire.headers, wire.body)
+        self._client.finish_exchange()
+
+    def _leave(self) -> None:
+        self._over = True
+        self._state.calls.discard(self)
+        self._pool.cancel(self)
+        connection = self._connection
+        self._connection = None
+        if connection is not None:
+            connection.abort()

@@ -1,0 +1,144 @@
+"""Gateway parameters: the fields of a request that are ours, lifted out so that no provider sees them.
+
+Law: a credential lifted here lives in memory for one call; `Parameters.journal` never holds one. Precedence: top level
+of the body, then `metadata.respan_params`, then `respan_params`, then the header (DESIGN §5). The rest of `metadata`
+belongs to the caller and the provider: it is forwarded, and logged.
+"""
+
+import base64
+import binascii
+from collections.abc import Mapping
+from typing import Any, Final
+
+import msgspec
+from msgspec import Struct
+
+from gantry.core.errors import InvalidRequest
+from gantry.core.vocabulary import Operation
+from gantry.wire.envelope import Envelope
+
+CREDENTIAL_FIELDS: Final = frozenset(("customer_credentials", "credential_override", "customer_api_keys"))
+_NESTED: Final = ("gantry_params", "keywordsai_params", "respan_params")  # the last one wins
+_HEADERS: Final = (b"x-data-respan-params", b"x-data-keywordsai-params", b"x-gantry-params")
+_IDENTITY: Final = frozenset(
+    """
+    customer_identifier customer_email customer_name customer_params custom_identifier group_identifier
+    thread_identifier session_identifier trace_group_identifier trace_unique_id trace_name span_unique_id
+    span_parent_id span_name span_path span_workflow_name span_handoffs span_tools properties evaluation_identifier
+    eval_params positive_feedback disable_log request_breakdown respan_api_controls keywordsai_api_controls
+    """.split()
+)
+_ROUTING: Final = frozenset(
+    """
+    fallback_models disable_fallback load_balance_group load_balance_models loadbalance_models exclude_models
+    exclude_providers retry_params retries first_token_timeout model_name_map mock_response cache_enabled cache_ttl
+    cache_options field_name delimiter mem0_params linkup_params hyperspell_params moda_params posthog_integration
+    """.split()
+)
+# `prompt` is Mistral's own word in fill-in-the-middle, `models` and `weight` mean something to some providers; on the
+# operations where they are nobody's but ours, they are lifted too.
+_OURS: Final = _IDENTITY | _ROUTING | CREDENTIAL_FIELDS | frozenset(_NESTED)
+_OURS_BY_OPERATION: Final[Mapping[Operation, frozenset[str]]] = {Operation.CHAT: _OURS | {"prompt", "models", "weight"}}
+# Understood, kept in the log, and not acted on yet: the record says so instead of staying silent.
+_NOT_ACTED_ON: Final = (_ROUTING - {"posthog_integration"}) | {
+    "prompt",
+    "models",
+    "request_breakdown",
+    "customer_api_keys",
+}
+
+
+class Parameters(Struct, frozen=True):
+    """What was lifted. `values` may hold credentials; `journal` is the same as JSON without them."""
+
+    values: Mapping[str, Any]
+    journal: bytes
+    remove: frozenset[str]
+    replace: Mapping[str, bytes]
+
+    @property
+    def ignored(self) -> list[str]:
+        return sorted(name for name in self.values if name in _NOT_ACTED_ON)
+
+    def credentials(self, name: str) -> Mapping[str, Any]:
+        """Return `customer_credentials` or `credential_override`. Raises InvalidRequest when it is not an object."""
+        value = self.values.get(name)
+        if value is None:
+            return {}
+        if isinstance(value, list):  # [{credentials: {provider: …}, weight: …}, …]: one map of weighted lists
+            return _regroup(value, name)
+        if not isinstance(value, dict):
+            raise InvalidRequest(f"`{name}` must be an object of providers and their credential fields", param=name)
+        return value
+
+
+NO_PARAMETERS: Final = Parameters({}, b"", frozenset(), {})
+
+
+def lift_parameters(envelope: Envelope | None, headers: Mapping[bytes, bytes], operation: Operation) -> Parameters:
+    """Return the gateway's parameters in a request and how to splice them out. Raises InvalidRequest."""
+    ours = _OURS_BY_OPERATION.get(operation, _OURS)
+    in_header = next((name for name in _HEADERS if name in headers), None)
+    metadata = envelope.get("metadata") if envelope is not None else None
+    in_metadata = metadata is not None and b"_params" in metadata
+    if in_header is None and not in_metadata and (envelope is None or ours.isdisjoint(envelope.keys())):
+        return NO_PARAMETERS
+    values: dict[str, Any] = {}
+    if in_header is not None:
+        values.update(_read_header(headers[in_header], in_header.decode()))
+    lifted = ours.intersection(envelope.keys()) if envelope is not None else frozenset()
+    replace: dict[str, bytes] = {}
+    if envelope is not None:
+        for name in _NESTED:
+            if name in lifted:
+                values.update(_read_object(envelope.get(name) or b"", name))
+        if in_metadata and metadata is not None:
+            replace = _lift_from_metadata(metadata, values)
+        for name in lifted - set(_NESTED):
+            values[name] = msgspec.json.decode(envelope.get(name) or b"null")
+    values = {name: value for name, value in values.items() if value is not None}
+    kept = {name: value for name, value in values.items() if name not in CREDENTIAL_FIELDS}
+    return Parameters(values, msgspec.json.encode(kept) if kept else b"", frozenset(lifted), replace)
+
+
+def _lift_from_metadata(metadata: bytes, values: dict[str, Any]) -> dict[str, bytes]:
+    """Move our members of `metadata` into `values`; return the replacement of what is left, if anything was moved."""
+    try:
+        members = msgspec.json.decode(metadata, type=dict[str, msgspec.Raw])
+    except msgspec.ValidationError:
+        return {}  # not an object: the provider's to judge
+    moved = [name for name in _NESTED if name in members]
+    for name in moved:
+        values.update(_read_object(bytes(members.pop(name)), f"metadata.{name}"))
+    return {"metadata": msgspec.json.encode(members)} if moved else {}
+
+
+def _read_header(value: bytes, name: str) -> dict[str, Any]:
+    """Return the object in a parameters header: plain JSON, or base64 of it."""
+    text = value.strip()
+    if not text.startswith(b"{"):
+        try:
+            text = base64.b64decode(text, validate=True)
+        except (binascii.Error, ValueError):
+            raise InvalidRequest(f"the header {name} must hold a JSON object, plain or in base64") from None
+    return _read_object(text, f"the header {name}")
+
+
+def _read_object(text: bytes, where: str) -> dict[str, Any]:
+    if text == b"null":
+        return {}
+    try:
+        return msgspec.json.decode(text, type=dict[str, Any])
+    except (msgspec.DecodeError, RecursionError):
+        raise InvalidRequest(f"{where} must hold a JSON object", param=where) from None
+
+
+def _regroup(entries: list[Any], name: str) -> Mapping[str, Any]:
+    grouped: dict[str, list[Any]] = {}
+    for entry in entries:
+        credentials = entry.get("credentials") if isinstance(entry, dict) else None
+        if not isinstance(credentials, dict):
+            raise InvalidRequest(f"`{name}` must list objects with credentials and weight", param=name)
+        for provider, fields in credentials.items():
+            grouped.setdefault(provider, []).append({"credentials": fields, "weight": entry.get("weight", 1)})
+    return grouped

@@ -1,0 +1,207 @@
+"""The recording of one call: its open frame, its parts, its close frame, and its place in the board's counters.
+
+Law: a call that was opened is closed exactly once (law 5). What the key's content policy or the journal's ladder
+withholds does not reach the journal; usage does, for the money must be right when the content is gone.
+"""
+
+import logging
+import time
+from typing import Final
+
+from gantry.board.board import Word
+from gantry.core.errors import Overloaded
+from gantry.core.vocabulary import ContentPolicy, Outcome
+from gantry.dialects.tail import find_usage
+from gantry.gateway.capture import Capture
+from gantry.gateway.params import NO_PARAMETERS, Parameters
+from gantry.gateway.state import WorkerState
+from gantry.gateway.surfaces import Surface
+from gantry.journal.frames import AttemptRecord, CallClosed, CallOpened, Direction, FrameKind, encode_payload
+from gantry.journal.writer import JournalFull, JournalLevel
+from gantry.routing.snapshot import KeyRecord
+from gantry.wire.http1 import RequestHead
+
+logger = logging.getLogger(__name__)
+
+_PART_OF_BODY: Final = 4 * 1024 * 1024  # a body beyond it is written in parts, so that no frame is enormous
+_COUNTER_OF: Final = {
+    Outcome.SUCCESS: Word.SUCCEEDED,
+    Outcome.REFUSED: Word.REFUSED,
+    Outcome.UPSTREAM_ERROR: Word.UPSTREAM_FAULTS,
+    Outcome.UPSTREAM_UNREACHABLE: Word.UPSTREAM_FAULTS,
+    Outcome.UPSTREAM_BROKE: Word.UPSTREAM_FAULTS,
+    Outcome.TIMEOUT: Word.UPSTREAM_FAULTS,
+    Outcome.CLIENT_GONE: Word.CLIENTS_GONE,
+}
+
+
+class Recording:
+    """What the journal learns of one call."""
+
+    __slots__ = (
+        "_closed",
+        "_key",
+        "_opened",
+        "_policy",
+        "_state",
+        "answer",
+        "attempts",
+        "first_byte_at",
+        "log_id",
+        "request_bytes",
+        "sent_at",
+        "started_at",
+        "started_clock",
+        "warnings",
+    )
+
+    def __init__(self, state: WorkerState, key: KeyRecord, started_at: int, started_clock: int) -> None:
+        self._state = state
+        self._key = key
+        self._policy = key.content_policy
+        self._opened = False
+        self._closed = False
+        self.log_id = state.new_log_id(started_at)
+        self.started_at = started_at
+        self.started_clock = started_clock
+        self.sent_at = 0
+        self.first_byte_at = 0
+        self.request_bytes = 0
+        self.attempts: list[AttemptRecord] = []
+        self.warnings: list[str] = []
+        self.answer: Capture | None = None
+        state.slot.add(Word.IN_FLIGHT)
+
+    @property
+    def opened(self) -> bool:
+        return self._opened
+
+    @property
+    def closed(self) -> bool:
+        return self._closed
+
+    def open(
+        self,
+        head: RequestHead,
+        surface: Surface,
+        *,
+        model: str | None = None,
+        stream: bool = False,
+        parameters: Parameters = NO_PARAMETERS,
+        metadata: bytes = b"",
+        body: bytes = b"",
+    ) -> None:
+        """Write the open frame. Raises Overloaded when the journal has no room and the setting says to refuse then."""
+        state = self._state
+        level = state.journal.level
+        if parameters.values.get("disable_log") is True and self._policy is ContentPolicy.FULL:
+            self._policy = ContentPolicy.METADATA
+        keeps = self._policy is ContentPolicy.FULL and level < JournalLevel.NO_BODIES
+        if not keeps and self._policy is ContentPolicy.FULL:
+            state.slot.add(Word.BODIES_DROPPED)
+        money_only = level >= JournalLevel.MONEY_ONLY
+        nothing = self._policy is ContentPolicy.NOTHING
+        self.warnings.extend(f"{name} is not acted on yet" for name in parameters.ignored)
+        limit = state.limits.max_capture_bytes
+        parts = len(body) > _PART_OF_BODY and keeps
+        frame = CallOpened(
+            self.log_id,
+            self._key.organization_id,
+            self._key.key_id,
+            self._key.environment,
+            self.started_at,
+            head.method,
+            surface.path,
+            surface.dialect,
+            surface.operation,
+            model,
+            stream,
+            self._policy,
+            state.snapshot.version if state.snapshot is not None else 0,
+            "" if money_only else head.fields.get(b"user-agent", b"")[:256].decode("latin-1"),
+            head.fields.get(b"content-type", b"")[:128].decode("latin-1"),
+            b"" if nothing or money_only else parameters.journal,
+            b"" if nothing or money_only else metadata,
+            body if keeps and not parts else b"",
+        )
+        refuse = state.limits.refuse_when_journal_full
+        if level is JournalLevel.FULL and refuse:
+            raise Overloaded("the journal is full, so this call could not be recorded; try again later", retry_after=5)
+        try:
+            self._append(FrameKind.CALL_OPENED, encode_payload(frame))
+        except JournalFull:
+            if refuse:
+                raise Overloaded(
+                    "the journal cannot be written, so this call could not be recorded; try again later", retry_after=5
+                ) from None
+            state.slot.add(Word.CALLS_UNRECORDED)
+        self._opened = True
+        if parts:
+            sent = Capture(state.journal, self.log_id, Direction.REQUEST, keeps=True, limit=limit)
+            for start in range(0, min(len(body), limit), _PART_OF_BODY):
+                sent.feed(body[start : start + _PART_OF_BODY])
+        self.answer = Capture(state.journal, self.log_id, Direction.RESPONSE, keeps=keeps, limit=limit)
+
+    def close(
+        self,
+        outcome: Outcome,
+        status: int,
+        error: str | None = None,
+        *,
+        content_type: str = "",
+        content_encoding: str = "",
+        upstream_request_id: str | None = None,
+    ) -> None:
+        """Write the close frame, once; later calls change nothing."""
+        if self._closed:
+            return
+        self._closed = True
+        state = self._state
+        slot = state.slot
+        slot.add(Word.IN_FLIGHT, -1)
+        slot.add(_COUNTER_OF.get(outcome, Word.OWN_FAULTS))
+        now = time.perf_counter_ns()
+        elapsed = now - self.started_clock
+        slot.observe_latency(elapsed // 1000)
+        if not self._opened:
+            return
+        answer = self.answer
+        body, usage, model = b"", b"", None
+        truncated = False
+        if answer is not None:
+            truncated = answer.truncated
+            if answer.keeps:
+                body = answer.take()
+            else:
+                usage, model = find_usage(answer.tail) or (b"", None)
+        frame = CallClosed(
+            self.log_id,
+            self.started_at + elapsed,
+            outcome,
+            status,
+            error,
+            self.attempts,
+            self.first_byte_at - self.started_clock if self.first_byte_at else None,
+            self.sent_at - self.started_clock if self.sent_at else None,
+            content_type,
+            content_encoding,
+            upstream_request_id,
+            self.request_bytes,
+            answer.total if answer is not None else 0,
+            truncated,
+            body,
+            self.warnings,
+            usage,
+            model,
+        )
+        payload = encode_payload(frame)
+        try:
+            self._append(FrameKind.CALL_CLOSED, payload)
+        except JournalFull:
+            # The open frame is safe, so the call is on record; its end waits in memory until there is room.
+            state.unwritten.append(payload)
+            logger.error("the journal refused the end of call %s; it is kept in memory", self.log_id)
+
+    def _append(self, kind: FrameKind, payload: bytes) -> None:
+        self._state.journal.append(kind, payload)
+        self._state.slot.add(Word.JOURNAL_FRAMES)

@@ -1,0 +1,86 @@
+"""Writing one response to a client: head, framing and body, in as few writes as there were reads.
+
+Law: a response is framed so that its cut can be seen: by length when it is known, else chunked; by the end of the
+connection only towards HTTP/1.0. A head waits for the first bytes of its body, and leaves at the latest with `flush`.
+"""
+
+from collections.abc import Iterable
+from http import HTTPStatus
+from typing import Final, Protocol
+
+from gantry.wire.http1 import LAST_CHUNK, encode_chunk
+
+_STATUS_LINES: Final = {status.value: b"HTTP/1.1 %d %b\r\n" % (status, status.phrase.encode()) for status in HTTPStatus}
+_BODYLESS: Final = frozenset((204, 205, 304))
+
+
+class Client(Protocol):
+    """The connection a response is written to."""
+
+    @property
+    def may_keep_alive(self) -> bool: ...
+    def write(self, data: bytes) -> None: ...
+    def abort(self) -> None: ...
+
+
+class Responder:
+    """One response. `start`, then `send` as often as there is something, then `end`; `flush` writes what gathered."""
+
+    __slots__ = ("_bodyless", "_chunked", "_client", "_http11", "_method", "_pending", "ended", "started", "will_close")
+
+    def __init__(self, client: Client, method: str, version: str) -> None:
+        self._client = client
+        self._method = method
+        self._http11 = version == "1.1"
+        self._pending: list[bytes] = []
+        self._chunked = False
+        self._bodyless = False
+        self.started = False
+        self.ended = False
+        self.will_close = False
+
+    def start(self, status: int, headers: bytes, length: int | None) -> None:
+        """Set the head: header lines as bytes, and the body's length where it is known."""
+        self.started = True
+        self._bodyless = self._method == "HEAD" or status in _BODYLESS
+        self._chunked = length is None and self._http11 and not self._bodyless
+        self.will_close = not self._client.may_keep_alive or (
+            length is None and not self._chunked and not self._bodyless
+        )
+        head = [_STATUS_LINES.get(status) or b"HTTP/1.1 %d Unknown\r\n" % status, headers]
+        if self._chunked:
+            head.append(b"transfer-encoding: chunked\r\n")
+        elif length is not None and status not in _BODYLESS:
+            head.append(b"content-length: %d\r\n" % length)
+        head.append(b"connection: close\r\n\r\n" if self.will_close else b"\r\n")
+        self._pending.extend(head)
+
+    def send(self, data: bytes) -> None:
+        if self._bodyless or not data:
+            return
+        self._pending.append(encode_chunk(data) if self._chunked else data)
+
+    def end(self) -> None:
+        self.ended = True
+        if self._chunked:
+            self._pending.append(LAST_CHUNK)
+
+    def flush(self) -> None:
+        pending = self._pending
+        if pending:
+            self._client.write(pending[0] if len(pending) == 1 else b"".join(pending))
+            pending.clear()
+
+    def cut(self) -> None:
+        """End an answer that cannot be completed in a way that the client notices: by breaking the connection."""
+        self.flush()
+        self._client.abort()
+
+
+def answer_whole(responder: Responder, status: int, headers: Iterable[tuple[str, str]], body: bytes) -> None:
+    """Write a response of our own, which is complete at once."""
+    lines = "".join(f"{name}: {value}\r\n" for name, value in headers)
+    responder.start(status, f"{lines}x-content-type-options: nosniff\r\n".encode("latin-1"), len(body))
+    responder.send(body)
+    responder.end()
+    responder.flush()

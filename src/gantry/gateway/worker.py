@@ -1,0 +1,242 @@
+"""The gateway worker: composition root of the data plane.
+
+The path of a request:
+
+1.  `gateway/client` parses HTTP/1.1 (`wire/http1`, llhttp), bounds headers, body, time and bytes held.
+2.  `gateway/surfaces` is one literal route table: method and path → door, dialects, operation.
+3.  `gateway/admit`: API key → digest → snapshot; scopes, expiry, model list. Refusals speak the caller's dialect.
+4.  `wire/envelope` peeks at the top level of the JSON; `gateway/params` lifts what is ours.
+5.  `routing/planner` (pure) returns the plan: provider, credential, upstream model, path, tier.
+6.  `gateway/call` builds the request by tier and sends it over `dial`, replaying only what no upstream has read.
+7.  `gateway/pump` carries the answer: relay, or adapt; `gateway/capture` sees the upstream's bytes.
+8.  A client that leaves frees the upstream at once; deadlines and a dying upstream end in words the SDK understands.
+9.  `gateway/recording` writes the close frame before the last byte leaves.
+10. From here on it is the clerk's: frames → meter → price → store.
+
+Law: everything a worker needs is in its arguments, the snapshot file and the board. It starts without a database,
+and it goes when its supervisor goes.
+"""
+
+import asyncio
+import logging
+import os
+import signal
+import socket
+import ssl
+import time
+from functools import partial
+from pathlib import Path
+from typing import Final
+
+from msgspec import Struct
+
+from gantry.board.board import Board, Slot, State, Word
+from gantry.core.errors import GatewayError
+from gantry.core.sealing import SealBroken
+from gantry.core.vocabulary import Dialect
+from gantry.dial.origin import ProxyRules
+from gantry.dial.pool import Dialler, PoolLimits
+from gantry.dialects.errors import encode_error
+from gantry.gateway.call import Call
+from gantry.gateway.client import ClientConnection, Exchange
+from gantry.gateway.console_relay import ConsoleRelay
+from gantry.gateway.limits import WorkerLimits
+from gantry.gateway.own import OwnAnswer
+from gantry.gateway.posted_log import MAX_BYTES, PostedLogTaker
+from gantry.gateway.respond import Responder, answer_whole
+from gantry.gateway.state import WorkerState
+from gantry.gateway.surfaces import Door, match_surface
+from gantry.home import Home, Keyring
+from gantry.journal.writer import JournalWriter
+from gantry.routing.snapshot import KeyTable, Snapshot, SnapshotUnreadable, read_snapshot
+from gantry.wire.http1 import RequestHead
+
+logger = logging.getLogger(__name__)
+
+_TICK_SECONDS: Final = 0.25
+_SLOW_TICK: Final = 4  # every so many ticks, connections and pools are looked through
+_LOOK_SECONDS: Final = 0.05  # how often the snapshot file is looked at
+_ORPHAN_DRAIN_SECONDS: Final = 5.0
+_BACKLOG: Final = 4096
+
+
+class WorkerSettings(Struct, frozen=True, kw_only=True):
+    """The supervisor's message to a worker."""
+
+    limits: WorkerLimits = WorkerLimits()
+    journal_budget: int = 4 << 30
+    console_socket: str | None = None
+    ca_bundle: str | None = None
+    https_proxy: str | None = None
+    http_proxy: str | None = None
+    no_proxy: tuple[str, ...] = ()
+
+
+class Worker:
+    """One process: its listening socket, its state, its ticks, its end."""
+
+    def __init__(
+        self,
+        home: Home,
+        keyring: Keyring,
+        settings: WorkerSettings,
+        listener: socket.socket,
+        slot_index: int,
+        lifeline: int | None,
+    ) -> None:
+        self._home = home
+        self._keyring = keyring
+        self._settings = settings
+        self._listener = listener
+        self._lifeline = lifeline
+        self._board = Board(home.board)
+        self._slot: Slot = self._board.slot(slot_index)
+        self._console_socket = settings.console_socket or str(home.console_socket)
+        self._snapshot_seen: tuple[int, int, int] | None = None
+        self._ticks = 0
+        self._stop: asyncio.Future[float] | None = None
+        self._state: WorkerState
+
+    async def run(self) -> None:
+        """Serve until told to stop, then drain."""
+        loop = asyncio.get_running_loop()
+        self._stop = loop.create_future()
+        self._slot.claim(os.getpid(), time.time_ns())
+        journal = JournalWriter(self._home.journal, budget=self._settings.journal_budget)
+        dialler = Dialler(
+            loop,
+            tls=ssl.create_default_context(cafile=self._settings.ca_bundle),
+            proxies=ProxyRules(self._settings.https_proxy, self._settings.http_proxy, self._settings.no_proxy),
+            limits=PoolLimits(),
+            on_opened=partial(self._slot.add, Word.UPSTREAM_CONNECTIONS_OPENED),
+        )
+        self._state = WorkerState(self._settings.limits, self._keyring.pepper, journal, self._slot, dialler)
+        await self._look_for_snapshot()
+        server = await loop.create_server(self._accept, sock=self._listener, backlog=_BACKLOG)
+        watch = loop.create_task(self._watch_snapshot())
+        self._tick(loop)
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, self._ask_to_stop, self._settings.limits.drain_timeout)
+        if self._lifeline is not None:
+            loop.add_reader(self._lifeline, self._on_orphaned, loop)
+        self._slot[Word.STATE] = State.READY
+        grace = await self._stop
+        watch.cancel()
+        await self._drain(server, grace)
+        dialler.close()
+        journal.close()
+        self._slot.release()
+
+    def _accept(self) -> ClientConnection:
+        return ClientConnection(self._state, self._choose, self._reject)
+
+    def _choose(self, client: ClientConnection, head: RequestHead, responder: Responder) -> Exchange:
+        """Return who answers a request."""
+        fields = head.fields
+        surface = match_surface(
+            head.method,
+            head.target,
+            fields.get(b"user-agent", b""),
+            stainless=b"x-stainless-lang" in fields,
+            mistral_agent=b"x-mistral-user-agent" in fields,
+        )
+        door = surface.door
+        if door is Door.CALL:
+            return Call(self._state, client, head, responder, surface)
+        if door is Door.POST_LOG and not head.chunked and (head.content_length or 0) <= MAX_BYTES:
+            return PostedLogTaker(self._state, client, head, responder)
+        if door in (Door.CONSOLE, Door.POST_LOG):
+            return ConsoleRelay(self._state, self._console_socket, client, head, responder, surface)
+        return OwnAnswer(self._state, self._board, client, head, responder, surface)
+
+    def _reject(self, error: GatewayError, responder: Responder) -> None:
+        """Answer what is not HTTP as we speak it; nobody knows the caller's dialect then."""
+        wire = encode_error(Dialect.OPENAI_CHAT, error)
+        answer_whole(responder, wire.status, wire.headers, wire.body)
+
+    # The snapshot
+
+    async def _watch_snapshot(self) -> None:
+        while True:
+            await asyncio.sleep(_LOOK_SECONDS)
+            try:
+                await self._look_for_snapshot()
+            except Exception:  # the boundary of a loop that must go on: the last good snapshot serves meanwhile
+                logger.exception("the snapshot could not be looked at")
+
+    async def _look_for_snapshot(self) -> None:
+        """Swap in the snapshot file if it changed. Reading it happens in a thread: it may hold 100,000 keys."""
+        try:
+            stat = os.stat(self._home.snapshot)
+        except FileNotFoundError:
+            return
+        seen = (stat.st_ino, stat.st_mtime_ns, stat.st_size)
+        if seen == self._snapshot_seen:
+            return
+        held = self._state.snapshot.keys if self._state.snapshot is not None else None
+        try:
+            snapshot = await asyncio.to_thread(_read_file, self._home.snapshot, self._keyring, held)
+        except (SnapshotUnreadable, SealBroken, OSError) as error:
+            logger.error("the snapshot %s is not used: %s", self._home.snapshot, error)
+            self._snapshot_seen = seen
+            return
+        self._snapshot_seen = seen
+        self._state.swap(snapshot)
+        self._slot[Word.SNAPSHOT_PUBLISHED_AT] = snapshot.body.published_at
+        self._slot[Word.SNAPSHOT_VERSION] = snapshot.version
+        logger.info("routing by snapshot version %d", snapshot.version)
+
+    # Time
+
+    def _tick(self, loop: asyncio.AbstractEventLoop) -> None:
+        state = self._state
+        now = state.now = time.monotonic()
+        loop.call_later(_TICK_SECONDS, self._tick, loop)
+        for call in tuple(state.calls):
+            call.check(now)
+        self._ticks += 1
+        if self._ticks % _SLOW_TICK == 0:
+            for client in tuple(state.clients):
+                client.tick(now)
+            state.dialler.sweep()
+        if state.unwritten:
+            state.write_unwritten()
+        self._slot[Word.HEARTBEAT] = time.time_ns()
+        self._slot[Word.BYTES_HELD] = state.bytes_held
+        self._slot[Word.JOURNAL_LEVEL] = state.journal.level
+        self._slot[Word.JOURNAL_BYTES] = state.journal.used
+
+    # The end
+
+    def _ask_to_stop(self, grace: float) -> None:
+        if self._stop is not None and not self._stop.done():
+            self._stop.set_result(grace)
+
+    def _on_orphaned(self, loop: asyncio.AbstractEventLoop) -> None:
+        """The supervisor is gone: nobody will restart us, so make room for its successor."""
+        assert self._lifeline is not None
+        loop.remove_reader(self._lifeline)
+        logger.warning("the supervisor is gone; stopping")
+        self._ask_to_stop(_ORPHAN_DRAIN_SECONDS)
+
+    async def _drain(self, server: asyncio.Server, grace: float) -> None:
+        """Stop accepting, let calls finish, and cut those that take longer than the grace."""
+        state = self._state
+        self._slot[Word.STATE] = State.DRAINING
+        state.draining = True
+        server.close()
+        for client in tuple(state.clients):
+            client.tick(state.now)
+        deadline = time.monotonic() + grace
+        while state.clients and time.monotonic() < deadline:
+            await asyncio.sleep(0.02)
+            for client in tuple(state.clients):
+                client.tick(state.now)
+        for client in tuple(state.clients):
+            client.abort()
+        await asyncio.sleep(0)
+        state.write_unwritten()
+
+
+def _read_file(path: Path, keyring: Keyring, held: KeyTable | None) -> Snapshot:
+    return read_snapshot(path.read_bytes(), keyring.snapshot, held)
