@@ -204,7 +204,7 @@ def _split_sections(data: bytes) -> Iterator[tuple[bytes, bytes]]:
         tag = data[position : position + 4]
         length = int.from_bytes(data[position + 4 : position + _SECTION_HEAD], "big")
         content = data[position + _SECTION_HEAD : position + _SECTION_HEAD + length]
-        if len(content) != length:
+        if position + _SECTION_HEAD > len(data) or len(content) != length:
             raise SnapshotUnreadable("the snapshot file is cut short")
         yield tag, content
         position += _SECTION_HEAD + length
@@ -225,8 +225,10 @@ def _open_blocks(tag: bytes, sealed: bytes, sealer: Sealer) -> bytes:
     position = 4
     for number in range(count):
         length = int.from_bytes(sealed[position : position + 4], "big")
-        blocks.append(sealer.open(sealed[position + 4 : position + 4 + length], _place(tag, number, count)))
         position += 4 + length
+        blocks.append(sealer.open(sealed[position - length : position], _place(tag, number, count)))
+    if not blocks or position != len(sealed):
+        raise SnapshotUnreadable(f"the section {tag.decode()} is cut short or padded")
     return b"".join(blocks)
 
 

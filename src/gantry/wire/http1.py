@@ -125,8 +125,8 @@ class ChunkedBody:
         if self._in_trailer:
             if not line:
                 self.done = True
-            elif not _TRAILER_LINE.match(line):
-                raise FramingError("a trailer is malformed")
+            elif len(line) > MAX_CHUNK_LINE or not _TRAILER_LINE.match(line):
+                raise FramingError("a trailer is malformed or too long")
             self._trailer_bytes += len(line) + 2
             if self._trailer_bytes > MAX_TRAILER_BYTES:
                 raise FramingError(f"the trailers are longer than {MAX_TRAILER_BYTES} bytes")
@@ -141,7 +141,7 @@ class ChunkedBody:
             self._remaining = length + 2
 
     def _check_unfinished_line(self, data: bytes, position: int) -> None:
-        if len(data) - position > MAX_CHUNK_LINE:
+        if len(data) - position > MAX_CHUNK_LINE + 1:  # the CR of the line's end may be among them
             raise FramingError("a chunk size or trailer line is too long")
         newline = data.find(b"\n", position)
         if newline >= 0:
@@ -262,7 +262,7 @@ def parse_request_head(data: bytes) -> RequestHead:
     if (host is None and head.version == "1.1") or (host is not None and b"," in host):
         raise InvalidRequest("an HTTP/1.1 request carries exactly one Host header")
     head.method = parser.get_method().decode("ascii")
-    head.keep_alive = parser.should_keep_alive()
+    head.keep_alive = _keeps_alive(fields.get(b"connection"), head.version)
     coding = fields.get(b"transfer-encoding")
     if coding is None:
         head.chunked = False
@@ -285,7 +285,7 @@ def parse_response_head(data: bytes) -> ResponseHead:
     except httptools.HttpParserError as error:
         raise FramingError(f"malformed HTTP response: {error}") from None
     head.status = parser.get_status_code()
-    head.keep_alive = parser.should_keep_alive()
+    head.keep_alive = _keeps_alive(head.fields.get(b"connection"), parser.get_http_version())
     coding = head.fields.get(b"transfer-encoding")
     if coding is None:
         head.chunked = False
@@ -298,6 +298,14 @@ def parse_response_head(data: bytes) -> ResponseHead:
     except InvalidRequest as error:
         raise FramingError(error.message) from None
     return head
+
+
+def _keeps_alive(connection: bytes | None, version: str) -> bool:
+    """Say whether the connection outlives this message (RFC 9112 §9.3)."""
+    if connection is None:
+        return version == "1.1"
+    options = [option.strip() for option in connection.lower().split(b",")]
+    return b"close" not in options and (version == "1.1" or b"keep-alive" in options)
 
 
 def _read_content_length(value: bytes | None) -> int | None:
