@@ -6,6 +6,7 @@ the client. Everything here is a callback; nothing waits.
 """
 
 import logging
+import math
 import time
 from enum import Enum, auto
 from typing import Final, Protocol
@@ -83,6 +84,7 @@ class Call:
         "_head",
         "_held",
         "_last_byte",
+        "_late_headers",
         "_paused",
         "_pinged",
         "_pool",
@@ -120,7 +122,7 @@ class Call:
         self._upload_complete = False
         self._started = state.now
         self._last_byte = state.now
-        self._deadline = state.now + state.limits.total_timeout
+        self._deadline = state.now + (state.limits.total_timeout or math.inf)
         self._attempt: Attempt | None = None
         self._attempt_started = 0
         self._adaptation: Adaptation | None = None
@@ -132,6 +134,7 @@ class Call:
         self._head: ResponseHead | None = None
         self._content_type = ""
         self._pump: Pump | None = None
+        self._late_headers: bytes | None = None
         self._paused = False
         self._pinged = state.now
         self._status = 0
@@ -201,7 +204,7 @@ class Call:
     def on_client_gone(self) -> None:
         if self._stage is Stage.OVER:
             return
-        self._stop_upstream("client gone")
+        self._stop_upstream()
         self._close_record(Outcome.CLIENT_GONE, self._status, "the client closed the connection")
         self._leave()
 
@@ -216,14 +219,9 @@ class Call:
         if self._connection is not None:
             self._connection.resume_reading()
 
-    def crash(self) -> None:
-        self._stop_upstream("gateway error")
-        if self.responder.started:
-            self._close_record(Outcome.GATEWAY_ERROR, self._status, "a fault inside the gateway")
-            self.responder.cut()
-            self._leave()
-        else:
-            self._refuse(InternalError("a fault inside the gateway; its log has the details"))
+    def refuse(self, error: GatewayError) -> None:
+        """End the call with an error of ours, in the caller's dialect if its answer has not begun."""
+        self._refuse(error)
 
     # Steps 4 to 6: envelope, plan, attempt
 
@@ -265,7 +263,9 @@ class Call:
                 customer=parameters.credentials("customer_credentials"),
             ).attempts[0]
             if model is not None:
-                check_model(key, (model, attempt.upstream_model or model, f"{attempt.provider.id}/{attempt.upstream_model}"))
+                check_model(
+                    key, (model, attempt.upstream_model or model, f"{attempt.provider.id}/{attempt.upstream_model}")
+                )
             body = self._prepare_body(attempt, envelope, parameters, model, body)
         except GatewayError:
             recording.open(self.head, surface, model=model, stream=stream, parameters=parameters)
@@ -389,8 +389,10 @@ class Call:
         headers = [encode_client_headers(head.headers, stream=stream, rewritten=adapts), self._own_headers()]
         if not stream and media_type != "application/json":
             headers.append(_SANDBOX)
-        length = None if adapts else head.content_length
-        self.responder.start(head.status, b"".join(headers), length)
+        if adapts and not stream:
+            self._late_headers = b"".join(headers)  # the body is adapted as a whole, and may turn out unreadable
+            return
+        self.responder.start(head.status, b"".join(headers), None if adapts else head.content_length)
 
     def on_body(self, data: bytes) -> None:
         recording = self._recording
@@ -401,14 +403,24 @@ class Call:
             recording.first_byte_at = time.perf_counter_ns()
         self._last_byte = self.state.now
         recording.answer.feed(data)
-        self.responder.send(self._pump.feed(data))
+        piece = self._pump.feed(data)
+        if piece:
+            self.responder.send(piece)
         if self._pump.stream_ended and not recording.closed:
             self._settle()
 
     def on_end(self) -> None:
         assert self._pump is not None
         self._connection = None
-        self.responder.send(self._pump.end())
+        try:
+            rest = self._pump.end()
+        except UpstreamFault as fault:
+            self._record_attempt(self._status, Outcome.UPSTREAM_BROKE, fault.message)
+            self._refuse(fault, Outcome.UPSTREAM_BROKE)
+            return
+        if self._late_headers is not None:
+            self.responder.start(self._status, self._late_headers, len(rest))
+        self.responder.send(rest)
         self._settle()
         self.responder.end()
 
@@ -447,7 +459,7 @@ class Call:
         elif self._stage is Stage.ANSWERING and not self._paused and waited > limits.idle_timeout:
             self._time_out(f"the provider's answer stalled for {limits.idle_timeout:g} s")
         elif now > self._deadline and self._stage is not Stage.READING:
-            self._time_out(f"the call took longer than {limits.total_timeout:g} s")
+            self._time_out(f"the call took longer than {limits.total_timeout} s")
         elif self._stage is Stage.ANSWERING and now - max(self._pinged, self._last_byte) >= limits.ping_interval:
             self._ping(now)
 
@@ -460,7 +472,7 @@ class Call:
     def _time_out(self, message: str) -> None:
         fault = UpstreamTimeout(message)
         self._record_attempt(self._status or None, Outcome.TIMEOUT, message)
-        self._stop_upstream(message)
+        self._stop_upstream()
         if self.responder.started:
             self._break_off(fault, Outcome.TIMEOUT)
         else:
@@ -490,20 +502,18 @@ class Call:
         self.flush()
 
     def _refuse(self, error: GatewayError, outcome: Outcome | None = None) -> None:
-        """End the call with an error of ours, in the caller's dialect."""
         if self._stage is Stage.OVER:
             return
-        if outcome is None:
-            outcome = _OUTCOME_OF[error.fault]
-        self._stop_upstream(error.message)
-        recording = self._recording
-        if recording is not None and not recording.opened:
-            try:
-                recording.open(self.head, self.surface)
-            except Overloaded as full:
-                error = full
-        self._close_record(outcome, error.status, error.message)
-        self._answer(error)
+        self._stop_upstream()
+        started = self.responder.started
+        self._close_record(
+            outcome or _OUTCOME_OF[error.fault], self._status if started else error.status, error.message
+        )
+        if started:
+            self._leave()
+            self.responder.cut()
+        else:
+            self._answer(error)
 
     def _answer(self, error: GatewayError) -> None:
         log_id = self._recording.log_id if self._recording is not None else None
@@ -519,7 +529,7 @@ class Call:
         self._hold(-self._held)
         self._body.clear()
 
-    def _stop_upstream(self, reason: str) -> None:
+    def _stop_upstream(self) -> None:
         """Free the upstream at once: a cancelled call must not go on costing money."""
         if self._pool is not None and self._stage is Stage.CONNECTING:
             self._pool.cancel(self)
@@ -564,8 +574,10 @@ class Call:
 
     def _close_record(self, outcome: Outcome, status: int, error: str | None) -> None:
         recording, head = self._recording, self._head
-        if recording is None:
+        if recording is None or recording.closed:
             return
+        if not recording.opened:  # it ended before it was understood: the record says as much as its head did
+            recording.open(self.head, self.surface, even_when_full=True)
         if head is None:
             recording.close(outcome, status, error)
             return

@@ -12,7 +12,7 @@ from enum import Enum, auto
 from typing import Protocol, cast
 
 from gantry.board.board import Word
-from gantry.core.errors import GatewayError, InvalidRequest, RequestTimeout
+from gantry.core.errors import GatewayError, InternalError, InvalidRequest, RequestTimeout
 from gantry.gateway.respond import Responder
 from gantry.gateway.state import WorkerState
 from gantry.wire.http1 import ChunkedBody, FramingError, LengthBody, RequestHead, find_head_end, parse_request_head
@@ -35,8 +35,8 @@ class Exchange(Protocol):
     def on_client_gone(self) -> None: ...
     def on_client_full(self) -> None: ...
     def on_client_drained(self) -> None: ...
-    def crash(self) -> None:
-        """A fault of ours was raised in one of the above; end the exchange as well as still possible."""
+    def refuse(self, error: GatewayError) -> None:
+        """End with an error: the request went wrong on its way in, or one of the above raised a fault of ours."""
 
 
 class Phase(Enum):
@@ -129,7 +129,7 @@ class ClientConnection(asyncio.Protocol):
             self._refuse(InvalidRequest(f"malformed request body: {error}"))
         except Exception:  # the boundary of a connection: one call's fault must not be another's
             logger.exception("a call failed inside the gateway")
-            self._crash()
+            self._refuse(InternalError("a fault inside the gateway; its log has the details"))
 
     def write(self, data: bytes) -> None:
         if self.transport is not None:
@@ -257,24 +257,11 @@ class ClientConnection(asyncio.Protocol):
 
     def _refuse(self, error: GatewayError) -> None:
         """Answer what cannot be understood, and close: nobody knows where the next request would begin."""
-        exchange = self._exchange
-        if exchange is not None:
-            self._exchange = None
-            exchange.on_client_gone()
-        responder = self._responder or Responder(self, "GET", "1.1")
-        self._responder = responder
-        if responder.started:
-            self.abort()
+        self._head = None  # so that the connection is not kept alive
+        if self._exchange is not None:
+            self._exchange.refuse(error)
             return
-        self._head = None
-        self._reject(error, responder)
-        responder.flush()
+        self._responder = Responder(self, "GET", "1.1")
+        self._reject(error, self._responder)
         self.phase = Phase.BODY  # whatever follows is not read
         self.finish_exchange()
-
-    def _crash(self) -> None:
-        exchange = self._exchange
-        if exchange is None:
-            self.abort()
-            return
-        exchange.crash()

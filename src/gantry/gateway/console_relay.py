@@ -89,9 +89,12 @@ class ConsoleRelay:
         if self._connection is not None:
             self._connection.resume_reading()
 
-    def crash(self) -> None:
-        self._leave()
-        self._client.abort()
+    def refuse(self, error: GatewayError) -> None:
+        if self._responder.started:
+            self._leave()
+            self._responder.cut()
+        else:
+            self._refuse(error)
 
     def check(self, now: float) -> None:
         if not self._responder.started and now - self._asked_at > _SECONDS_TO_ANSWER:

@@ -14,7 +14,7 @@ class WorkerLimits(Struct, frozen=True, kw_only=True):
     connect_timeout: float = 10.0
     first_byte_timeout: float = 300.0
     idle_timeout: float = 300.0
-    total_timeout: float = 3600.0
+    total_timeout: float | None = None
     ping_interval: float = 15.0
     drain_timeout: float = 30.0
     max_snapshot_age: float | None = None

@@ -96,8 +96,8 @@ class OwnAnswer:
     def on_client_drained(self) -> None:
         """The answer is written in one piece."""
 
-    def crash(self) -> None:
-        self._client.abort()
+    def refuse(self, error: GatewayError) -> None:
+        self._refuse(error)
 
     def _answer(self, status: int, headers: tuple[tuple[str, str], ...], body: bytes) -> None:
         answer_whole(self._responder, status, headers, body)

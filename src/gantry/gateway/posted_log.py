@@ -69,8 +69,8 @@ class PostedLogTaker:
     def on_client_drained(self) -> None:
         """The answer is written in one piece."""
 
-    def crash(self) -> None:
-        self._refuse(InternalError("a fault inside the gateway; its log has the details"))
+    def refuse(self, error: GatewayError) -> None:
+        self._refuse(error)
 
     def _take(self, body: bytes) -> bytes:
         """Append the log to the journal and return the answer's body. Raises GatewayError."""

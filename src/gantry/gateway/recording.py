@@ -90,8 +90,13 @@ class Recording:
         parameters: Parameters = NO_PARAMETERS,
         metadata: bytes = b"",
         body: bytes = b"",
+        even_when_full: bool = False,
     ) -> None:
-        """Write the open frame. Raises Overloaded when the journal has no room and the setting says to refuse then."""
+        """Write the open frame. Raises Overloaded when the journal has no room and the setting says to refuse then.
+
+        A call that is refused anyway is opened `even_when_full`: its frame is small, and if it cannot be written, the
+        board counts it.
+        """
         state = self._state
         level = state.journal.level
         if parameters.values.get("disable_log") is True and self._policy is ContentPolicy.FULL:
@@ -124,7 +129,7 @@ class Recording:
             b"" if nothing or money_only else metadata,
             body if keeps and not parts else b"",
         )
-        refuse = state.limits.refuse_when_journal_full
+        refuse = state.limits.refuse_when_journal_full and not even_when_full
         if level is JournalLevel.FULL and refuse:
             raise Overloaded("the journal is full, so this call could not be recorded; try again later", retry_after=5)
         try:
@@ -163,8 +168,6 @@ class Recording:
         now = time.perf_counter_ns()
         elapsed = now - self.started_clock
         slot.observe_latency(elapsed // 1000)
-        if not self._opened:
-            return
         answer = self.answer
         body, usage, model = b"", b"", None
         truncated = False

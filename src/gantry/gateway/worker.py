@@ -24,6 +24,7 @@ import signal
 import socket
 import ssl
 import time
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from typing import Final
@@ -97,7 +98,7 @@ class Worker:
         self._stop: asyncio.Future[float] | None = None
         self._state: WorkerState
 
-    async def run(self) -> None:
+    async def run(self, on_ready: Callable[[], None] = lambda: None) -> None:
         """Serve until told to stop, then drain."""
         loop = asyncio.get_running_loop()
         self._stop = loop.create_future()
@@ -116,16 +117,21 @@ class Worker:
         watch = loop.create_task(self._watch_snapshot())
         self._tick(loop)
         for number in (signal.SIGTERM, signal.SIGINT):
-            loop.add_signal_handler(number, self._ask_to_stop, self._settings.limits.drain_timeout)
+            loop.add_signal_handler(number, self.stop, self._settings.limits.drain_timeout)
         if self._lifeline is not None:
             loop.add_reader(self._lifeline, self._on_orphaned, loop)
         self._slot[Word.STATE] = State.READY
+        on_ready()
         grace = await self._stop
         watch.cancel()
         await self._drain(server, grace)
         dialler.close()
         journal.close()
         self._slot.release()
+
+    @property
+    def journal(self) -> JournalWriter:
+        return self._state.journal
 
     def _accept(self) -> ClientConnection:
         return ClientConnection(self._state, self._choose, self._reject)
@@ -208,7 +214,8 @@ class Worker:
 
     # The end
 
-    def _ask_to_stop(self, grace: float) -> None:
+    def stop(self, grace: float) -> None:
+        """Ask for the end: calls under way get the grace, in seconds."""
         if self._stop is not None and not self._stop.done():
             self._stop.set_result(grace)
 
@@ -217,7 +224,7 @@ class Worker:
         assert self._lifeline is not None
         loop.remove_reader(self._lifeline)
         logger.warning("the supervisor is gone; stopping")
-        self._ask_to_stop(_ORPHAN_DRAIN_SECONDS)
+        self.stop(_ORPHAN_DRAIN_SECONDS)
 
     async def _drain(self, server: asyncio.Server, grace: float) -> None:
         """Stop accepting, let calls finish, and cut those that take longer than the grace."""
