@@ -25,7 +25,7 @@ class Direction(IntEnum):
     RESPONSE = 2
 
 
-class CallOpened(Struct, frozen=True, array_like=True):
+class CallOpened(Struct, frozen=True, array_like=True, gc=False):
     """Appended when a request is admitted, before any byte goes upstream."""
 
     log_id: str
@@ -48,7 +48,7 @@ class CallOpened(Struct, frozen=True, array_like=True):
     request_body: bytes  # as forwarded, or its first part; empty when the policy withholds it or parts follow
 
 
-class PartCaptured(Struct, frozen=True, array_like=True):
+class PartCaptured(Struct, frozen=True, array_like=True, gc=False):
     """Appended whenever captured bytes of a call pass 32 KB, so that long streams stay small in memory."""
 
     log_id: str
@@ -56,7 +56,7 @@ class PartCaptured(Struct, frozen=True, array_like=True):
     data: bytes
 
 
-class AttemptRecord(Struct, frozen=True, array_like=True):
+class AttemptRecord(Struct, frozen=True, array_like=True, gc=False):
     """One try at one deployment. Durations in ns; None where the attempt did not get so far."""
 
     provider_id: str
@@ -72,7 +72,7 @@ class AttemptRecord(Struct, frozen=True, array_like=True):
     duration: int | None = None
 
 
-class CallClosed(Struct, frozen=True, array_like=True):
+class CallClosed(Struct, frozen=True, array_like=True, gc=False):
     """Appended before the write that carries the last byte of the answer, or the stream's `[DONE]`."""
 
     log_id: str
@@ -95,7 +95,7 @@ class CallClosed(Struct, frozen=True, array_like=True):
     response_model: str | None = None
 
 
-class LogPosted(Struct, frozen=True, array_like=True):
+class LogPosted(Struct, frozen=True, array_like=True, gc=False):
     """A log of a call made elsewhere, as posted (DESIGN law 9). Credentials were taken out of `body`."""
 
     log_id: str

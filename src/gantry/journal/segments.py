@@ -1,0 +1,115 @@
+"""Segments: the bytes of the journal's files, seen as frames.
+
+A frame is `magic (4) | format version (1) | kind (1) | flags (2) | length (4) | CRC-32 (4) | payload`, big-endian. The
+CRC covers the fields between magic and CRC, and the payload. A file may end in zeros, being preallocated, or torn.
+
+Law: bytes that do not check are skipped, and reading goes on at the next frame that does. Magic and CRC start from the
+segment's place (directory and number), so bytes that a caller planted in a body never pass for a frame in that search.
+"""
+
+import hashlib
+import struct
+import zlib
+from typing import NamedTuple
+
+from msgspec import Struct
+
+FORMAT_VERSION = 1
+HEAD_BYTES = 16
+SUFFIX = ".seg"
+
+_FIELDS = struct.Struct(">BBHI")
+_HEAD = struct.Struct(">4sBBHII")
+_FIELDS_START, _FIELDS_END = 4, 12
+
+
+class Mark(NamedTuple):
+    """What frames of one segment begin with, and what their checksums start from."""
+
+    magic: bytes
+    seed: int
+
+
+class RawFrame(Struct, frozen=True, gc=False):
+    """A frame whose checksum holds; what the payload says is another matter."""
+
+    place: int
+    version: int
+    kind: int
+    payload: bytes
+
+
+def mark_of(place: str, number: int) -> Mark:
+    """Return the mark of a segment. The first byte never occurs in UTF-8, nor in the zeros of a preallocated file."""
+    digest = hashlib.sha256(f"{place}/{number}".encode()).digest()
+    return Mark(b"\xf5" + digest[:3], int.from_bytes(digest[4:8], "big"))
+
+
+def place_of(number: int, offset: int) -> int:
+    """Return where a frame begins as one number of 63 bits, which rises along a journal and is never used twice."""
+    return number << 32 | offset
+
+
+def segment_name(number: int) -> str:
+    return f"{number:010d}{SUFFIX}"
+
+
+def encode_frame(kind: int, payload: bytes, mark: Mark) -> bytes:
+    fields = _FIELDS.pack(FORMAT_VERSION, kind, 0, len(payload))
+    crc = zlib.crc32(payload, zlib.crc32(fields, mark.seed))
+    return _HEAD.pack(mark.magic, FORMAT_VERSION, kind, 0, len(payload), crc) + payload
+
+
+def scan_frames(data: bytes, mark: Mark, base: int, limit: int) -> tuple[list[RawFrame], int]:
+    """Return up to `limit` frames that follow each other from the start of `data`, and the bytes they take.
+
+    `base` is the place where `data` begins. Stops at the first byte that begins no whole frame.
+    """
+    frames: list[RawFrame] = []
+    magic, seed = mark
+    position, size = 0, len(data)
+    unpack, crc32 = _HEAD.unpack_from, zlib.crc32
+    while len(frames) < limit and position + HEAD_BYTES <= size:
+        found, version, kind, _, length, crc = unpack(data, position)
+        end = position + HEAD_BYTES + length
+        if found != magic or end > size:
+            break
+        payload = data[position + HEAD_BYTES : end]
+        fields = data[position + _FIELDS_START : position + _FIELDS_END]
+        if crc32(payload, crc32(fields, seed)) != crc:
+            break
+        frames.append(RawFrame(base + position, version, kind, payload))
+        position = end
+    return frames, position
+
+
+def declared_bytes(data: bytes, mark: Mark) -> int:
+    """Return the whole length of the frame that begins `data`, as its head has it; 0 when there is no head."""
+    if len(data) < HEAD_BYTES or not data.startswith(mark.magic):
+        return 0
+    return HEAD_BYTES + int(_HEAD.unpack_from(data)[4])
+
+
+def find_frame(data: bytes, mark: Mark, start: int) -> int:
+    """Return where the next whole frame begins at or after `start`, or -1."""
+    position = data.find(mark.magic, start)
+    while position >= 0:
+        whole = declared_bytes(data[position : position + HEAD_BYTES], mark)
+        if scan_frames(data[position : position + whole], mark, 0, 1)[0]:
+            return position
+        position = data.find(mark.magic, position + 1)
+    return -1
+
+
+def count_frames(data: bytes, mark: Mark) -> tuple[int, int]:
+    """Return how many frames begin `data`, by their heads alone, and the bytes they take."""
+    count, position, size = 0, 0, len(data)
+    magic, unpack = mark.magic, _HEAD.unpack_from
+    while position + HEAD_BYTES <= size:
+        found, _, _, _, length, _ = unpack(data, position)
+        end = position + HEAD_BYTES + length
+        if found != magic or end > size:
+            break
+        count += 1
+        position = end
+    return count, position
