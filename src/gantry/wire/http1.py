@@ -19,6 +19,7 @@ MAX_CHUNK_LINE: Final = 1024
 MAX_TRAILER_BYTES: Final = 8192
 MAX_HEADERS: Final = 128
 _CRLF: Final = b"\r\n"
+_VERSION: Final = b" HTTP/1."
 _CHUNK_SIZE: Final = re.compile(rb"([0-9A-Fa-f]{1,15})[ \t]*(?:;[\t\x20-\x7e\x80-\xff]*)?\Z")
 _TRAILER_LINE: Final = re.compile(rb"[!#$%&'*+\-.^_`|~0-9A-Za-z]+:[\t\x20-\x7e\x80-\xff]*\Z")
 _BODYLESS_STATUSES: Final = frozenset((204, 205, 304))
@@ -261,7 +262,12 @@ def parse_request_head(data: bytes) -> RequestHead:
     host = fields.get(b"host")
     if (host is None and head.version == "1.1") or (host is not None and b"," in host):
         raise InvalidRequest("an HTTP/1.1 request carries exactly one Host header")
-    head.method = parser.get_method().decode("ascii")
+    method = parser.get_method()
+    target_start = len(method) + 1
+    version_start = target_start + len(head.target)
+    if not (data.startswith(head.target, target_start) and data.startswith(_VERSION, version_start)):
+        raise InvalidRequest("malformed HTTP request: one space stands between method, target and version")
+    head.method = method.decode("ascii")
     head.keep_alive = _keeps_alive(fields.get(b"connection"), head.version)
     coding = fields.get(b"transfer-encoding")
     if coding is None:
