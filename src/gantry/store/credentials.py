@@ -1,0 +1,166 @@
+"""Credentials: secrets for providers, each kept for one host (law 8).
+
+A secret is sealed in the vault, or stays in the environment variable that `source` names and is never stored.
+"""
+
+from collections.abc import Iterable, Mapping
+from enum import StrEnum
+from typing import Any
+
+import msgspec
+from msgspec import Struct
+from sqlalchemy import Connection, delete, insert, or_, select
+
+from gantry.core.secret import Secret
+from gantry.core.vocabulary import Environment
+from gantry.store.control import Change
+from gantry.store.tables import credential_secrets, credentials
+from gantry.store.vault import Place, Vault
+
+
+class ManagedBy(StrEnum):
+    """What declares an object and applies it again at each start; such an object is read-only elsewhere."""
+
+    ENVIRONMENT = "environment"
+    FILE = "gantry.toml"
+
+
+class CredentialNotFound(LookupError):
+    """No credential, or more than one, goes by that name; the message says which."""
+
+
+class CredentialExists(ValueError):
+    """The provider has a credential of that name already."""
+
+
+class Credential(Struct, frozen=True, kw_only=True):
+    """A credential without its secrets. `models` empty means every model; `environment` None serves both."""
+
+    id: str
+    organization_id: str
+    provider_id: str
+    name: str
+    base_url: str
+    weight: float = 1.0
+    models: tuple[str, ...] = ()
+    environment: Environment | None = None
+    source: str | None = None
+    managed_by: ManagedBy | None = None
+    created_at: int = 0
+
+    def place(self, field: str) -> Place:
+        return Place(self.organization_id, self.provider_id, self.id, field)
+
+
+class NewCredential(Struct, frozen=True, kw_only=True):
+    """What to add. Exactly one of `secrets` (by field) and `source` says where the secret comes from."""
+
+    provider_id: str
+    name: str
+    base_url: str
+    secrets: Mapping[str, Secret] = {}
+    source: str | None = None
+    weight: float = 1.0
+    models: tuple[str, ...] = ()
+    environment: Environment | None = None
+    managed_by: ManagedBy | None = None
+
+
+def add_credential(
+    change: Change, vault: Vault, organization_id: str, new: NewCredential, *, replaces: Credential | None = None
+) -> Credential:
+    """Store a credential, under the id of one just removed when it takes its place. Raises CredentialExists."""
+    if bool(new.secrets) == (new.source is not None):
+        raise ValueError("a credential has either secrets or a source")
+    named = select(credentials.c.id).where(
+        credentials.c.organization_id == organization_id,
+        credentials.c.provider_id == new.provider_id,
+        credentials.c.name == new.name,
+    )
+    if change.connection.execute(named).first() is not None:
+        raise CredentialExists(
+            f"{new.provider_id} has a credential named {new.name!r} already; choose another name or remove it first"
+        )
+    credential = Credential(
+        id=change.new_id() if replaces is None else replaces.id,
+        organization_id=organization_id,
+        provider_id=new.provider_id,
+        name=new.name,
+        base_url=new.base_url,
+        weight=new.weight,
+        models=new.models,
+        environment=new.environment,
+        source=new.source,
+        managed_by=new.managed_by,
+        created_at=change.now if replaces is None else replaces.created_at,
+    )
+    change.connection.execute(insert(credentials).values(_values(credential)))
+    for field, secret in new.secrets.items():
+        sealed = vault.seal(secret, credential.place(field))
+        values = {"credential_id": credential.id, "organization_id": organization_id}
+        change.connection.execute(insert(credential_secrets).values(**values, field=field, sealed=sealed))
+    return credential
+
+
+def remove_credentials(change: Change, gone: Iterable[Credential]) -> None:
+    for credential in gone:
+        secrets = credential_secrets.c.credential_id == credential.id
+        change.connection.execute(delete(credential_secrets).where(secrets))
+        change.connection.execute(delete(credentials).where(credentials.c.id == credential.id))
+
+
+def credentials_of(connection: Connection, organization_id: str | None = None) -> list[Credential]:
+    """Return the credentials of an organization, or of all, oldest first."""
+    query = select(credentials).order_by(credentials.c.created_at, credentials.c.id)
+    if organization_id is not None:
+        query = query.where(credentials.c.organization_id == organization_id)
+    return [_credential(row) for row in connection.execute(query)]
+
+
+def find_credential(connection: Connection, organization_id: str, text: str) -> Credential:
+    """Return the credential with this id, name, provider, or `provider/name`."""
+    provider_id, slash, name = text.partition("/")
+    table = credentials.c
+    query = select(credentials).where(
+        table.organization_id == organization_id,
+        or_(table.id == text, table.name == text, table.provider_id == text)
+        if not slash
+        else (table.provider_id == provider_id) & (table.name == name),
+    )
+    found = [_credential(row) for row in connection.execute(query)]
+    if not found:
+        raise CredentialNotFound(f"no credential has the id, name or provider {text!r}; see `gantry providers list`")
+    if len(found) > 1:
+        names = ", ".join(f"{credential.provider_id}/{credential.name}" for credential in found)
+        raise CredentialNotFound(f"{text!r} means {len(found)} credentials; say which: {names}")
+    return found[0]
+
+
+def sealed_secrets(connection: Connection) -> dict[str, dict[str, bytes]]:
+    """Return every sealed secret, by credential id and field."""
+    found: dict[str, dict[str, bytes]] = {}
+    for row in connection.execute(select(credential_secrets)):
+        found.setdefault(row.credential_id, {})[row.field] = row.sealed
+    return found
+
+
+def _values(credential: Credential) -> dict[str, Any]:
+    values: dict[str, Any] = msgspec.to_builtins(credential)
+    values["models"] = msgspec.json.encode(credential.models).decode()
+    return values
+
+
+def _credential(row: Any) -> Credential:
+    return Credential(
+        id=row.id,
+        organization_id=row.organization_id,
+        provider_id=row.provider_id,
+        name=row.name,
+        base_url=row.base_url,
+        weight=row.weight,
+        models=tuple(msgspec.json.decode(row.models)),
+        environment=None if row.environment is None else Environment(row.environment),
+        source=row.source,
+        managed_by=None if row.managed_by is None else ManagedBy(row.managed_by),
+        created_at=row.created_at,
+    )

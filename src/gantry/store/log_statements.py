@@ -1,0 +1,62 @@
+"""The statements of a batch, compiled once for an engine into its own SQL with positional parameters.
+
+A row then costs what the driver costs: SQLAlchemy prepares parameters row by row, which is half of an insert's time.
+"""
+
+from collections.abc import Iterable
+from typing import Any
+
+from sqlalchemy import ClauseElement, Table, delete
+from sqlalchemy.dialects.postgresql import insert as postgresql_insert
+from sqlalchemy.dialects.sqlite import insert as sqlite_insert
+
+from gantry.store import rollups as sums
+from gantry.store.log_rows import COLUMNS
+from gantry.store.tables import (
+    journal_checkpoints,
+    open_calls,
+    open_parts,
+    request_log_bodies,
+    request_logs,
+    rollups,
+)
+
+
+class LogStatements:
+    """SQL texts; the comment after each names its parameters."""
+
+    def __init__(self, dialect: Any) -> None:
+        self._sqlite = dialect.name == "sqlite"
+        self._dialect = type(dialect)(paramstyle="qmark" if self._sqlite else "format")
+        self.insert_log = self._insert_new(request_logs, COLUMNS)
+        self.insert_body = self._insert_new(request_log_bodies)  # log_id, organization_id, content
+        self.put_call = self._insert_or_replace(open_calls)  # log_id, incarnation, payload
+        self.put_part = self._insert_or_replace(open_parts)  # log_id, incarnation, seq, direction, data
+        self.put_checkpoint = self._insert_or_replace(journal_checkpoints)  # incarnation, segment, position
+        self.add_sums = self._insert_or_add(rollups, sums.KEY, sums.SUMS)
+        self.close = self._deletes((open_calls, open_parts), "log_id")
+        self.forget = self._deletes((open_calls, open_parts, journal_checkpoints), "incarnation")
+
+    def _insert(self, table: Table) -> Any:
+        return sqlite_insert(table) if self._sqlite else postgresql_insert(table)
+
+    def _insert_new(self, table: Table, columns: Iterable[str] | None = None) -> str:
+        return self._text(self._insert(table).on_conflict_do_nothing(), columns or table.c.keys())
+
+    def _insert_or_replace(self, table: Table) -> str:
+        insert = self._insert(table)
+        values = {column.name: insert.excluded[column.name] for column in table.c if not column.primary_key}
+        return self._text(insert.on_conflict_do_update(index_elements=table.primary_key, set_=values), table.c.keys())
+
+    def _insert_or_add(self, table: Table, key: Iterable[str], added: Iterable[str]) -> str:
+        insert = self._insert(table)
+        values = {name: table.c[name] + insert.excluded[name] for name in added}
+        statement = insert.on_conflict_do_update(index_elements=table.primary_key, set_=values)
+        return self._text(statement, (*key, *added))
+
+    def _deletes(self, tables: Iterable[Table], column: str) -> tuple[str, ...]:
+        return tuple(self._text(delete(table).where(table.c[column] == "")) for table in tables)
+
+    def _text(self, statement: ClauseElement, columns: Iterable[str] | None = None) -> str:
+        keys = None if columns is None else list(columns)
+        return str(statement.compile(dialect=self._dialect, compile_kwargs={}, column_keys=keys))

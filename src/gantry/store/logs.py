@@ -1,0 +1,189 @@
+"""The log store: what the clerk has read from the journals, and where in them it stands.
+
+Law: one batch is one transaction. Rows, sums, open calls and checkpoints are stored together or not at all, so a clerk
+that dies anywhere reads the same frames again and counts nothing twice.
+
+Readers have connections of their own: an export of a million rows does not hold up the clerk.
+"""
+
+from collections.abc import Callable, Collection, Iterable, Sequence
+from pathlib import Path
+from typing import Any, TypeVar
+
+from msgspec import Struct
+from sqlalchemy import Select, select
+
+from gantry.core.request_log import RequestLog
+from gantry.store.content import Content, pack_content
+from gantry.store.database import BUSY_TIMEOUT, Database, StoreUnavailable
+from gantry.store.log_query import LogPage, LogQuery, count_of, rows_of_page
+from gantry.store.log_rows import Row, log_of, row_of, storable
+from gantry.store.log_statements import LogStatements
+from gantry.store.rollups import rollup_rows
+from gantry.store.schema import ensure_schema
+from gantry.store.tables import LOGS, journal_checkpoints, open_calls, open_parts, request_log_bodies, request_logs
+
+__all__ = ["LogPage", "LogQuery", "LogStore", "RecordBatch", "StoreUnavailable"]
+
+_TAIL_LIMIT = 1000
+_T = TypeVar("_T")
+
+OpenCall = tuple[str, str, bytes]  # log id, incarnation, payload
+OpenPart = tuple[str, str, int, int, bytes]  # log id, incarnation, seq, direction, data
+
+
+class RecordBatch(Struct, frozen=True, kw_only=True):
+    """What one transaction of the clerk stores. `closed` and `forget` are applied after `opened` and `parts`."""
+
+    logs: list[RequestLog] = []
+    opened: list[OpenCall] = []
+    parts: list[OpenPart] = []
+    closed: list[str] = []
+    checkpoints: dict[str, tuple[int, int]] = {}  # incarnation → (segment, position)
+    forget: list[str] = []  # incarnations whose journal was read to its end and deleted
+
+
+class LogStore:
+    """Request logs, their sums by hour, and the clerk's place in the journals."""
+
+    def __init__(self, address: str | Path, *, busy_timeout: float = BUSY_TIMEOUT) -> None:
+        """Open a database and bring its tables to this version. Raises StoreUnavailable, SchemaError."""
+        self._database = Database(address, busy_timeout=busy_timeout)
+        ensure_schema(self._database, LOGS)
+        self._sql = LogStatements(self._database.dialect)
+
+    def close(self) -> None:
+        self._database.close()
+
+    def record(self, batch: RecordBatch) -> set[str]:
+        """Store a batch and return the ids of the logs that were new. Raises StoreUnavailable: nothing was stored."""
+        try:
+            return self._record(batch, _as_it_is)
+        except self._database.refusals:  # a NUL, half a surrogate, an integer of 30 digits: callers send them
+            return self._record(batch, storable)
+
+    def _record(self, batch: RecordBatch, mend: Callable[[Row], Row]) -> set[str]:
+        rows = [mend(row_of(log)) for log in batch.logs]
+        bodies = [_body_of(log, mend) for log in batch.logs]
+        with self._database.writing() as connection:
+            cursor = connection.connection.cursor()
+            _run_many(cursor, self._sql.put_call, batch.opened)
+            _run_many(cursor, self._sql.put_part, batch.parts)
+            new = self._insert_new(cursor, rows)
+            _run_many(cursor, self._sql.insert_body, [body for body in _picked(bodies, new) if body is not None])
+            logs = _picked(batch.logs, new)
+            _run_many(cursor, self._sql.add_sums, [mend(row) for row in rollup_rows(logs)])
+            for statement in self._sql.close:
+                _run_many(cursor, statement, [(log_id,) for log_id in batch.closed])
+            places = [(name, segment, position) for name, (segment, position) in batch.checkpoints.items()]
+            _run_many(cursor, self._sql.put_checkpoint, places)
+            for statement in self._sql.forget:
+                _run_many(cursor, statement, [(name,) for name in batch.forget])
+            cursor.close()
+        return {log.log_id for log in logs}
+
+    def _insert_new(self, cursor: Any, rows: Sequence[Row]) -> Collection[int]:
+        """Insert rows and return the indexes of those that were not there before.
+
+        Nearly always all are new, and one count says so. Otherwise the insert is undone and done again row by row.
+        """
+        if not rows:
+            return ()
+        cursor.execute("SAVEPOINT rows_before")
+        cursor.executemany(self._sql.insert_log, rows)
+        if cursor.rowcount == len(rows):
+            return range(len(rows))
+        cursor.execute("ROLLBACK TO SAVEPOINT rows_before")
+        new = []
+        for index, row in enumerate(rows):
+            cursor.execute(self._sql.insert_log, row)
+            if cursor.rowcount == 1:
+                new.append(index)
+        return new
+
+    def checkpoints(self) -> dict[str, tuple[int, int]]:
+        """Return how far each incarnation's journal is stored: (segment, position)."""
+        rows = self._all(select(journal_checkpoints))
+        return {row.incarnation: (row.segment, row.position) for row in rows}
+
+    def open_calls(
+        self,
+        incarnation: str | None = None,
+        *,
+        log_ids: Collection[str] | None = None,
+        limit: int | None = None,
+    ) -> list[OpenCall]:
+        """Return the calls that were opened and not closed, oldest first; of one incarnation, or among some ids."""
+        query = select(open_calls).order_by(open_calls.c.log_id).limit(limit)
+        if incarnation is not None:
+            query = query.where(open_calls.c.incarnation == incarnation)
+        if log_ids is not None:
+            query = query.where(open_calls.c.log_id.in_(log_ids))
+        return [(row.log_id, row.incarnation, row.payload) for row in self._all(query)]
+
+    def open_parts(self, *log_ids: str) -> list[OpenPart]:
+        """Return the captured parts of open calls, those of each call in the order of `seq`."""
+        query = select(open_parts).where(open_parts.c.log_id.in_(log_ids)).order_by(open_parts.c.seq)
+        return [(row.log_id, row.incarnation, row.seq, row.direction, row.data) for row in self._all(query)]
+
+    def find(self, organization_id: str, log_id: str) -> RequestLog | None:
+        """Return one log with all that was said in it."""
+        query = _with_content(select(request_logs, request_log_bodies.c.content)).where(
+            request_logs.c.log_id == log_id, request_logs.c.organization_id == organization_id
+        )
+        rows = self._all(query)
+        return log_of(rows[0]._mapping, rows[0].content) if rows else None
+
+    def page(self, query: LogQuery) -> LogPage:
+        """Return a page of logs with what was said in them, and the count of all that match. Raises UnknownField."""
+        statement = _with_content(rows_of_page(query))
+        with self._database.reading() as connection:
+            rows = connection.execute(statement).all()
+            count = connection.scalar(count_of(query)) if query.count else None
+        return LogPage(logs=[log_of(row._asdict(), row.content) for row in rows], count=count)
+
+    def tail(
+        self, organization_id: str, after: int | None = None, limit: int = _TAIL_LIMIT
+    ) -> tuple[list[RequestLog], int]:
+        """Return the logs stored after a mark, in order of arrival, and the new mark. Without a mark: the last ones."""
+        query = select(request_logs, request_log_bodies.c.content)
+        owner = request_logs.c.organization_id.concat("")  # not a bare column: its index would order by another key
+        query = _with_content(query).where(owner == organization_id).limit(limit)
+        if after is None:
+            rows = self._all(query.order_by(request_logs.c.seq.desc()))[::-1]
+        else:
+            rows = self._all(query.where(request_logs.c.seq > after).order_by(request_logs.c.seq))
+        mark = rows[-1].seq if rows else after or 0
+        return [log_of(row._asdict(), row.content) for row in rows], mark
+
+    def _all(self, statement: Select[Any]) -> Sequence[Any]:
+        with self._database.reading() as connection:
+            return connection.execute(statement).all()
+
+
+def _with_content(statement: Select[Any]) -> Select[Any]:
+    same = (request_log_bodies.c.log_id == request_logs.c.log_id) & (
+        request_log_bodies.c.organization_id == request_logs.c.organization_id
+    )
+    return statement.select_from(request_logs.outerjoin(request_log_bodies, same))
+
+
+def _as_it_is(row: Row) -> Row:
+    return row
+
+
+def _body_of(log: RequestLog, mend: Callable[[Row], Row]) -> tuple[str, str, bytes] | None:
+    if log.full_request is None and log.full_response is None and log.input is None and log.output is None:
+        return None
+    said = Content(*mend((log.full_request, log.input, log.full_response, log.output)))
+    log_id, organization_id = mend((log.log_id, log.organization_id))
+    return log_id, organization_id, pack_content(said)
+
+
+def _picked(items: Sequence[_T], indexes: Collection[int]) -> Sequence[_T]:
+    return items if len(indexes) == len(items) else [items[index] for index in indexes]
+
+
+def _run_many(cursor: Any, statement: str, rows: Iterable[Row]) -> None:
+    if rows:
+        cursor.executemany(statement, rows)

@@ -1,0 +1,23 @@
+"""What was said in a call comes back as it was, small or large."""
+
+from hypothesis import given
+from hypothesis import strategies as st
+from msgspec import structs
+
+from gantry.store.content import Content, pack_content, unpack_content
+
+TEXT = st.none() | st.text()
+BYTES = st.none() | st.binary()
+
+
+@given(st.builds(Content, BYTES, TEXT, BYTES, TEXT), st.integers(1, 300))
+def test_what_is_packed_comes_back(content: Content, times: int) -> None:
+    large = structs.replace(content, full_response=(content.full_response or b"") * times)
+    assert unpack_content(pack_content(large)) == large
+
+
+def test_small_content_is_not_compressed_and_large_content_is() -> None:
+    small = Content(b"x" * 100, None, None, None)
+    assert len(pack_content(small)) > 100
+    large = Content(b"a line of an answer\n" * 10_000, None, None, None)
+    assert len(pack_content(large)) < 10_000

@@ -1,0 +1,122 @@
+"""A log as a row: nothing of it is lost, and nothing a caller sends can stop the store."""
+
+import string
+from decimal import Decimal
+
+from hypothesis import given
+from hypothesis import strategies as st
+from tests.store.logs_of_tests import HOUR, make_log
+
+from gantry.core.request_log import RequestLog
+from gantry.core.usage import Usage
+from gantry.core.vocabulary import Environment, LogMethod, Outcome
+from gantry.store.content import Content, pack_content
+from gantry.store.log_rows import COLUMNS, INDEXED_LENGTH, log_of, row_of, storable
+from gantry.store.rollups import KEY, SUMS, rollup_rows
+
+IN_CONTENT = {"full_request", "full_response", "input", "output"}
+NAMES = st.text(string.ascii_letters, min_size=1, max_size=20)
+WHOLE = st.integers(0, 2**62)
+USAGE = st.builds(
+    Usage,
+    input_tokens=st.none() | WHOLE,
+    output_tokens=st.none() | WHOLE,
+    input_audio_seconds=st.none() | st.decimals(0, 10**6, places=6),
+    estimated=st.booleans(),
+)
+
+
+def test_every_field_has_its_column() -> None:
+    usage = {"usage_estimated", "input_audio"} | set(Usage.__struct_fields__) - {"estimated", "input_audio_seconds"}
+    assert set(COLUMNS) == set(RequestLog.__struct_fields__) - IN_CONTENT - {"usage"} | usage
+
+
+@given(
+    st.builds(
+        RequestLog,
+        log_id=NAMES,
+        organization_id=NAMES,
+        key_id=st.none() | NAMES,
+        environment=st.sampled_from(Environment),
+        log_method=st.sampled_from(LogMethod),
+        outcome=st.sampled_from(Outcome),
+        status_code=st.integers(0, 599),
+        started_at=WHOLE,
+        ended_at=WHOLE,
+        latency=st.none() | WHOLE,
+        model=st.none() | NAMES,
+        stream=st.booleans(),
+        usage=USAGE,
+        cost=st.none() | WHOLE,
+        metadata=st.none() | st.text(),
+        input=st.none() | st.text(),
+        full_response=st.none() | st.binary(),
+    )
+)
+def test_a_log_comes_back_from_its_row(log: RequestLog) -> None:
+    content = pack_content(Content(log.full_request, log.input, log.full_response, log.output))
+    assert log_of(dict(zip(COLUMNS, row_of(log), strict=True)), content) == log
+
+
+def test_seconds_of_audio_are_exact() -> None:
+    log = make_log("a", usage=Usage(input_audio_seconds=Decimal("12.345678901")))
+    assert row_of(log)[COLUMNS.index("input_audio")] == 12_345_678_901
+
+
+def test_a_text_in_an_index_is_bounded() -> None:
+    row = row_of(make_log("a", customer_identifier="c" * 5000, model="m" * 5000, error_message="e" * 5000))
+    assert len(row[COLUMNS.index("customer_identifier")]) == INDEXED_LENGTH
+    assert len(row[COLUMNS.index("model")]) == INDEXED_LENGTH
+    assert len(row[COLUMNS.index("error_message")]) == 5000
+
+
+def test_a_storable_row_has_nothing_that_an_engine_refuses() -> None:
+    assert storable(["a\0b", "\ud800x", 10**30, -(10**30), True, None, b"\0"]) == [
+        "a\ufffdb",
+        "?x",
+        2**63 - 1,
+        1 - 2**63,
+        True,
+        None,
+        b"\0",
+    ]
+
+
+def test_sums_are_named_as_they_are_added() -> None:
+    log = make_log(
+        "a",
+        started_at=7 * HOUR + 5,
+        model="m",
+        provider_id="p",
+        outcome=Outcome.UPSTREAM_ERROR,
+        status_code=500,
+        usage=Usage(input_tokens=3, cached_input_tokens=2, output_tokens=5, total_tokens=8),
+        cost=11,
+        price_missing=True,
+        latency=13,
+        time_to_first_token=17,
+    )
+    (row,) = rollup_rows([log])
+    assert dict(zip(KEY, row, strict=False)) == {
+        "organization_id": log.organization_id,
+        "hour": 7,
+        "environment": "prod",
+        "key_id": "key",
+        "model": "m",
+        "provider_id": "p",
+        "outcome": "upstream_error",
+    }
+    assert dict(zip(SUMS, row[len(KEY) :], strict=True)) == {
+        "requests": 1,
+        "errors": 1,
+        "input_tokens": 3,
+        "cached_input_tokens": 2,
+        "output_tokens": 5,
+        "total_tokens": 8,
+        "cost": 11,
+        "unpriced": 1,
+        "latency_sum": 13,
+        "latency_count": 1,
+        "time_to_first_token_sum": 17,
+        "time_to_first_token_count": 1,
+    }

@@ -1,0 +1,100 @@
+"""The schema: the migrations lead to the tables, and a start pays for them only when it must."""
+
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from alembic.autogenerate import compare_metadata
+from alembic.runtime.migration import MigrationContext
+from sqlalchemy import insert, update
+
+from gantry.store.database import Database
+from gantry.store.migrate import script_head, upgrade
+from gantry.store.schema import SchemaError, create_schema, ensure_schema, stored_revision
+from gantry.store.tables import CONTROL, LOGS, Tree
+
+TREES = pytest.mark.parametrize("tree", [CONTROL, LOGS], ids=lambda tree: tree.name)
+
+
+@pytest.fixture
+def database(address: str | Path) -> Iterator[Database]:
+    opened = Database(address)
+    yield opened
+    opened.close()
+
+
+@TREES
+def test_the_constant_is_the_newest_migration(tree: Tree) -> None:
+    assert script_head(tree) == tree.head
+
+
+def _differences(database: Database, tree: Tree) -> list[object]:
+    with database.writing() as connection:
+        options = {
+            "compare_type": True,
+            "compare_server_default": True,
+            "include_name": lambda name, kind, _: kind != "table" or name in tree.metadata.tables,
+        }
+        context = MigrationContext.configure(connection, opts=options)
+        return list(compare_metadata(context, tree.metadata))
+
+
+@TREES
+def test_migrating_from_nothing_leads_to_the_tables(database: Database, tree: Tree) -> None:
+    with database.writing() as connection:
+        upgrade(connection, tree)
+        assert stored_revision(connection, tree) == tree.head
+    assert _differences(database, tree) == []
+
+
+@TREES
+def test_creating_directly_leads_to_the_tables(database: Database, tree: Tree) -> None:
+    with database.writing() as connection:
+        create_schema(connection, tree)
+    assert _differences(database, tree) == []
+
+
+def test_both_trees_live_in_one_database(database: Database) -> None:
+    for tree in (CONTROL, LOGS, CONTROL, LOGS):
+        ensure_schema(database, tree)
+    with database.reading() as connection:
+        assert [stored_revision(connection, tree) for tree in (CONTROL, LOGS)] == [CONTROL.head, LOGS.head]
+
+
+@pytest.mark.slow
+def test_a_revision_of_a_newer_version_is_refused_by_name(database: Database) -> None:
+    ensure_schema(database, LOGS)
+    with database.writing() as connection:
+        connection.execute(update(LOGS.revision).values(version_num="l9999"))
+    with pytest.raises(SchemaError, match=r"revision l9999 of the logs tables, this version needs l0001"):
+        ensure_schema(database, LOGS)
+
+
+@pytest.mark.slow
+def test_an_older_revision_is_migrated_by_a_process_of_its_own(database: Database) -> None:
+    """With one revision yet, the oldest there is stands for none of its tables."""
+    with database.writing() as connection:
+        LOGS.revision.create(connection)
+        connection.execute(insert(LOGS.revision).values(version_num="l0001"))
+        connection.execute(LOGS.revision.delete())
+    child = subprocess.run(
+        [sys.executable, "-m", "gantry.store.migrate", "--tree", "logs"],
+        env={"GANTRY_MIGRATE_DATABASE": database.url.render_as_string(hide_password=False)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (child.returncode, child.stderr) == (0, "")
+    assert _differences(database, LOGS) == []
+
+
+@pytest.mark.slow
+def test_a_start_imports_no_migrations(tmp_path: Path) -> None:
+    program = (
+        "import sys, pathlib; from gantry.store.logs import LogStore; from gantry.store.control import ControlStore\n"
+        "home = pathlib.Path(sys.argv[1]); LogStore(home / 'logs.db'); ControlStore(home / 'control.db')\n"
+        "assert not {'alembic', 'mako', 'sqlalchemy.orm'} & set(sys.modules)"
+    )
+    subprocess.run([sys.executable, "-c", program, str(tmp_path)], check=True)
