@@ -1,0 +1,141 @@
+"""From joined frames to one transaction: meter what ended, keep what is open, reject what cannot be understood.
+
+Law: a batch is complete in itself: storing it again after a fault needs no second reading and no second metering.
+Metering is pure, so what failed once would fail again, and is rejected at once.
+"""
+
+import logging
+from collections.abc import Callable, Iterable
+from typing import Protocol
+
+import msgspec
+from msgspec import Struct
+
+from gantry.clerk.join import Call, Joined, Part, captured, crash_of
+from gantry.clerk.reject import Origin, kind_of, minimal_row
+from gantry.core.request_log import RequestLog
+from gantry.journal.frames import (
+    CallClosed,
+    CallOpened,
+    Direction,
+    FrameKind,
+    LogPosted,
+    decode_payload,
+    encode_payload,
+)
+from gantry.store.logs import LogStore, OpenCall, OpenPart
+
+logger = logging.getLogger(__name__)
+
+
+class Meter(Protocol):
+    """Makes a request log of what was captured: usage, text, cost."""
+
+    def call(self, opened: CallOpened, request: bytes, response: bytes, closed: CallClosed) -> RequestLog: ...
+
+    def posted(self, frame: LogPosted) -> RequestLog: ...
+
+
+class Batch(Struct, frozen=True):
+    """What one transaction stores of some frames. `origins` says of each log what it was made of."""
+
+    logs: list[RequestLog] = []
+    origins: list[Origin] = []
+    opened: list[OpenCall] = []
+    parts: list[OpenPart] = []
+    closed: list[str] = []
+    rejected: list[Origin] = []
+
+    def add(self, log: RequestLog, origin: Origin) -> None:
+        self.logs.append(log)
+        self.origins.append(origin)
+
+    def reject(self, origin: Origin, reason: str, now: int) -> None:
+        """Put a minimal row in the place of what cannot be recorded whole."""
+        self.rejected.append(origin)
+        row = minimal_row(origin, reason, now)
+        if row is not None:
+            self.add(row, origin)
+
+
+class BatchBuilder:
+    """Meters, and finds in the store what earlier batches left open."""
+
+    def __init__(self, store: LogStore, meter: Meter, clock: Callable[[], int]) -> None:
+        self._store = store
+        self._meter = meter
+        self._clock = clock
+
+    def build(self, joined: Joined) -> Batch:
+        """Return the batch of some frames. Raises StoreUnavailable."""
+        batch = Batch()
+        earlier = {call.log_id: call for call in joined.calls.values() if call.closed and not call.opened}
+        if earlier:
+            self._complete(earlier, self._store.open_calls(log_ids=earlier))
+            batch.closed.extend(earlier)
+        for call in joined.calls.values():
+            if call.closed is None:
+                _leave_open(call, batch)
+            else:
+                self._end(call, call.closed, batch)
+        for frame in joined.posted:
+            self._post(frame, batch)
+        for unreadable in joined.unreadable:
+            batch.reject(unreadable, unreadable.reason, self._clock())
+        return batch
+
+    def build_crashed(self, incarnation: str, at: int, limit: int) -> Batch:
+        """Return the batch of some calls that a crashed worker left open; an empty one when none are left."""
+        batch = Batch()
+        opened = self._store.open_calls(incarnation, limit=limit)
+        calls = {log_id: Call(log_id, incarnation) for log_id, _, _ in opened}
+        if calls:
+            self._complete(calls, opened)
+            batch.closed.extend(calls)
+        for call in calls.values():
+            call.closed = crash_of(call, at)
+            self._end(call, call.closed, batch)
+        return batch
+
+    def _complete(self, calls: dict[str, Call], opened: Iterable[OpenCall]) -> None:
+        """Give calls the open frames and the parts that the store holds of them."""
+        for log_id, _, payload in opened:
+            try:
+                frame = decode_payload(FrameKind.CALL_OPENED, payload)
+            except msgspec.DecodeError as error:
+                logger.error("the open call %s in the store is not readable: %s", log_id, error)
+            else:
+                calls[log_id].opened = frame if isinstance(frame, CallOpened) else None
+        earlier: dict[str, list[Part]] = {}
+        for log_id, _, seq, direction, data in self._store.open_parts(*calls):
+            earlier.setdefault(log_id, []).append(Part(seq, Direction(direction), data))
+        for log_id, parts in earlier.items():
+            calls[log_id].parts[:0] = parts
+
+    def _end(self, call: Call, closed: CallClosed, batch: Batch) -> None:
+        if call.opened is None:
+            batch.reject(call, "its open frame is lost", self._clock())
+            return
+        request, response = captured(call, Direction.REQUEST), captured(call, Direction.RESPONSE)
+        try:
+            log = self._meter.call(call.opened, request, response, closed)
+        except Exception as error:  # noqa: BLE001 - the boundary around all that understands what was said
+            logger.error("call %s cannot be metered: %s", call.log_id, kind_of(error))
+            batch.reject(call, f"metering failed: {kind_of(error)}", self._clock())
+        else:
+            batch.add(log, call)
+
+    def _post(self, frame: LogPosted, batch: Batch) -> None:
+        try:
+            log = self._meter.posted(frame)
+        except Exception as error:  # noqa: BLE001 - the same boundary, for what users post
+            logger.error("posted log %s cannot be metered: %s", frame.log_id, kind_of(error))
+            batch.reject(frame, f"metering failed: {kind_of(error)}", self._clock())
+        else:
+            batch.add(log, frame)
+
+
+def _leave_open(call: Call, batch: Batch) -> None:
+    if call.opened is not None:
+        batch.opened.append((call.log_id, call.incarnation, encode_payload(call.opened)))
+    batch.parts.extend((call.log_id, call.incarnation, part.seq, part.direction, part.data) for part in call.parts)

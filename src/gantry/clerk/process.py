@@ -1,0 +1,183 @@
+"""The clerk's process: two loops, one that records and one that publishes, and their end.
+
+Law: a database that cannot be opened yet is a fault like any other, tried again while the journal holds the records and
+the last snapshot stays live. SIGTERM stores what the journals hold, for as long as the supervisor waits. The end of the
+lifeline, a pipe of the supervisor's, ends the process at once and costs nothing: what is not stored is in the journal.
+"""
+
+import gc
+import logging
+import os
+import signal
+import threading
+import time
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+
+from gantry.board.board import CLERK_SLOT, Board, Slot, State, Word
+from gantry.clerk.declared import apply_declared
+from gantry.clerk.loop import keep_doing
+from gantry.clerk.meter import meter_call, meter_posted
+from gantry.clerk.publish import Publisher
+from gantry.clerk.record import Recorder
+from gantry.core.request_log import RequestLog
+from gantry.home import Home, Keyring, load_keyring
+from gantry.journal.frames import CallClosed, CallOpened, LogPosted
+from gantry.prices.load import load_rates
+from gantry.prices.rates import Rates
+from gantry.providers.spec import load_catalog
+from gantry.settings import SettingsError, load_settings
+from gantry.store.control import ControlStore
+from gantry.store.logs import LogStore
+from gantry.store.vault import Vault
+
+_SECONDS_TO_FLUSH = 20.0  # less than the supervisor waits
+_GARBAGE_THRESHOLD = (
+    200_000  # objects: a batch makes many and no cycles, and looking through them takes a tenth of the time
+)
+_CONFIRMATIONS_PER_AGE = 4  # a snapshot is confirmed so often within the age at which workers refuse it
+
+logger = logging.getLogger(__name__)
+
+
+class RatedMeter:
+    """The meter, with its rates bound."""
+
+    def __init__(self, rates: Rates) -> None:
+        self._rates = rates
+
+    def call(self, opened: CallOpened, request: bytes, response: bytes, closed: CallClosed) -> RequestLog:
+        return meter_call(opened, request, response, closed, self._rates)
+
+    def posted(self, frame: LogPosted) -> RequestLog:
+        return meter_posted(frame, self._rates)
+
+
+class Recording:
+    """The recording loop's step. The first one opens the store; until that succeeds there is no lag to show."""
+
+    def __init__(self, home: Home, address: str | Path, slot: Slot) -> None:
+        self._home = home
+        self._address = address
+        self._slot = slot
+        self._recorder: Recorder | None = None
+
+    def step(self) -> bool:
+        if self._recorder is None:
+            store = LogStore(self._address)
+            meter = RatedMeter(load_rates())
+            self._recorder = Recorder(self._home.journal, self._home.rejected, store, meter, self._slot)
+        busy = self._recorder.run_once()
+        if self._slot[Word.STATE] == State.STARTING:
+            self._slot[Word.STATE] = State.READY
+        return busy
+
+    def flush(self, until: float) -> None:
+        """Store what the journals hold, until the monotonic time `until` at the latest."""
+        try:
+            while self.step():
+                if time.monotonic() >= until:
+                    logger.warning("the clerk leaves before all records are stored; the journal keeps the rest")
+                    return
+        except Exception as error:  # the boundary of the process: the next clerk goes on where this one was
+            logger.warning("the clerk leaves with records in the journal", exc_info=error)
+
+
+class Publishing:
+    """The publishing loop's step. The first one, and each after `reload`, applies what is declared in gantry.toml."""
+
+    def __init__(self, home: Home, address: str | Path, keyring: Keyring, environ: Mapping[str, str]) -> None:
+        self._home = home
+        self._address = address
+        self._keyring = keyring
+        self._environ = environ
+        self._catalog = load_catalog()
+        self._store: ControlStore | None = None
+        self._publisher: Publisher | None = None
+        self._reload = threading.Event()
+        self._reload.set()
+
+    def reload(self) -> None:
+        self._reload.set()
+
+    def step(self) -> bool:
+        if self._store is None:
+            self._store = ControlStore(self._address)
+        if self._reload.is_set():
+            self._reload.clear()
+            self._declare(self._store)
+        if self._publisher is None:
+            self._publisher = Publisher(self._home, self._keyring, self._store, self._environ)
+        publication = self._publisher.poll()
+        if publication is not None:
+            logger.info("snapshot %d is published", publication.version)
+            _warn(publication.problems)
+        return False
+
+    def _declare(self, store: ControlStore) -> None:
+        """Apply gantry.toml and the environment. What is wrong with them is said, and stops no publishing."""
+        try:
+            settings, declared = load_settings(self._home, {}, self._environ)
+        except SettingsError as error:
+            logger.error("what gantry.toml declares is not applied: %s", error)
+            return
+        try:
+            _warn(apply_declared(store, Vault(self._keyring.vault), self._catalog, declared, self._environ))
+        except BaseException:
+            self._reload.set()
+            raise
+        age = settings.max_snapshot_age
+        self._publisher = Publisher(
+            self._home,
+            self._keyring,
+            store,
+            self._environ,
+            catalog=self._catalog,
+            confirm_every=None if age is None else age / _CONFIRMATIONS_PER_AGE,
+        )
+
+
+def run_clerk(home: Home, lifeline: int, environ: Mapping[str, str]) -> None:
+    """Record and publish until SIGTERM, SIGINT or the end of the lifeline. Raises HomeError or SettingsError."""
+    home.prepare()
+    lock = home.lock("clerk")
+    keyring = load_keyring(home, environ.get("GANTRY_MASTER_KEY"))
+    settings, _ = load_settings(home, {}, environ)
+    logging.getLogger().setLevel(settings.log_level.upper())
+    url = settings.database.reveal() if settings.database is not None else None
+    slot = Board(home.board).slot(CLERK_SLOT)
+    slot.claim(os.getpid(), time.time_ns())
+    stop = threading.Event()
+    publishing = Publishing(home, url or home.control_db, keyring, environ)
+    recording = Recording(home, url or home.logs_db, slot)
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: stop.set())
+    signal.signal(signal.SIGHUP, lambda *_: publishing.reload())
+    threading.Thread(target=_watch, args=(lifeline,), name="lifeline", daemon=True).start()
+    publisher = threading.Thread(
+        target=keep_doing,
+        args=("publishing", publishing.step, stop, slot, Word.PUBLISH_FAULTS),
+        name="publish",
+        daemon=True,
+    )
+    publisher.start()
+    gc.freeze()
+    gc.set_threshold(_GARBAGE_THRESHOLD)
+    keep_doing("recording", recording.step, stop, slot, Word.STORE_FAULTS)
+    slot[Word.STATE] = State.DRAINING
+    recording.flush(time.monotonic() + _SECONDS_TO_FLUSH)
+    slot.release()
+    lock.release()
+
+
+def _watch(lifeline: int) -> None:
+    """Leave with the supervisor. A process that is killed loses nothing, so this one need not tidy up."""
+    while os.read(lifeline, 1):
+        continue
+    logger.info("the supervisor is gone; the clerk leaves")
+    os._exit(0)
+
+
+def _warn(problems: Iterable[str]) -> None:
+    for problem in problems:
+        logger.warning("%s", problem)

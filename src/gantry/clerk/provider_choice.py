@@ -1,0 +1,67 @@
+"""Which provider is meant: one of the catalogue, one that a user named before, or a new one by its base URL."""
+
+import re
+from collections.abc import Iterable, Mapping
+from difflib import get_close_matches
+from urllib.parse import urlsplit
+
+from msgspec import Struct
+
+from gantry.providers.spec import ProviderSpec, custom_spec, normalise_base_url
+from gantry.store.providers import CustomProvider
+
+_ID_FORM = re.compile(r"[a-z0-9][a-z0-9_.-]{0,62}")
+
+
+class ChoiceError(ValueError):
+    """The provider or its base URL cannot be used; the message says what to write instead."""
+
+
+class ProviderChoice(Struct, frozen=True):
+    """A provider and the host its credential is for; `is_new` when it must be added as a custom one."""
+
+    spec: ProviderSpec
+    base_url: str
+    is_new: bool = False
+
+
+def choose_provider(
+    provider_id: str, base_url: str | None, catalog: Mapping[str, ProviderSpec], customs: Iterable[CustomProvider]
+) -> ProviderChoice:
+    """Return what a provider's name and an optional base URL mean. Raises ChoiceError."""
+    host = check_base_url(base_url) if base_url is not None else None
+    known = {**{provider.id: spec_of(provider) for provider in customs}, **catalog}
+    spec = known.get(provider_id)
+    if spec is not None:
+        return ProviderChoice(spec, host or spec.base_url)
+    if host is None:
+        near = get_close_matches(provider_id, known, 1)
+        hint = f"Did you mean {near[0]}? " if near else ""
+        raise ChoiceError(
+            f"no provider {provider_id!r}. {hint}Known are {', '.join(sorted(known))}; "
+            "any other OpenAI-compatible one needs its --base-url (base_url in gantry.toml)."
+        )
+    if not _ID_FORM.fullmatch(provider_id):
+        raise ChoiceError(
+            f"a provider's name is lower-case letters, digits, '-', '_' and '.', not {provider_id!r}: "
+            "callers write it before the slash of a model"
+        )
+    return ProviderChoice(custom_spec(provider_id, provider_id, host), host, is_new=True)
+
+
+def spec_of(provider: CustomProvider) -> ProviderSpec:
+    return custom_spec(provider.id, provider.name, provider.base_url)
+
+
+def check_base_url(url: str) -> str:
+    """Return a base URL as it is kept. Raises ChoiceError."""
+    try:
+        parts = urlsplit(url.strip())
+        usable = parts.scheme in ("http", "https") and bool(parts.hostname) and (parts.port is None or parts.port > 0)
+    except ValueError:
+        usable = False
+    if not usable or not url.strip().isascii() or any(c.isspace() for c in url.strip()):
+        raise ChoiceError(f"{url!r} is no base URL; it looks like https://api.mistral.ai")
+    if parts.username is not None or parts.query or parts.fragment:
+        raise ChoiceError("a base URL holds no credentials, query or fragment; give the key with --api-key")
+    return normalise_base_url(url)

@@ -1,0 +1,230 @@
+"""The publisher: from the control store to the snapshot file that every worker of this machine routes by.
+
+Law: whole or not at all. A snapshot is built from one consistent view, read back, written aside, synced and renamed
+into place. A broken object refuses itself alone: a credential that does not open is left out and reported, while keys
+and revocations go live.
+
+The sealed table of keys is kept and used again; keys changed since it was made travel as a delta, so a revocation among
+100,000 keys costs a small write. After `MAX_DELTA` changes a new table is made.
+"""
+
+import os
+import secrets
+import time
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+from msgspec import Struct
+from sqlalchemy import Connection
+
+from gantry.clerk.open_secrets import CredentialUnusable, open_secrets
+from gantry.clerk.provider_choice import spec_of
+from gantry.core.ids import ENTROPY_BYTES, format_id
+from gantry.core.sealing import SealBroken
+from gantry.home import Home, Keyring
+from gantry.providers.spec import ProviderSpec, load_catalog
+from gantry.routing.snapshot import (
+    Body,
+    CredentialRecord,
+    KeyRecord,
+    KeyTable,
+    Snapshot,
+    SnapshotUnreadable,
+    build_key_table,
+    read_snapshot,
+    seal_table,
+    write_snapshot,
+)
+from gantry.store.control import ControlStore, settings_by_organization, version_of
+from gantry.store.credentials import credentials_of, sealed_secrets
+from gantry.store.database import Clock
+from gantry.store.keys import ApiKey, keys_changed_after
+from gantry.store.providers import custom_providers
+from gantry.store.vault import Vault
+
+MAX_DELTA = 1000
+_NS = 1_000_000_000
+
+
+class Publication(Struct, frozen=True):
+    """A version that workers can now load, and the objects that were left out of it, each with its reason."""
+
+    version: int
+    problems: tuple[str, ...]
+
+
+class _Table(Struct, frozen=True):
+    """The key table that snapshots carry until too many keys have changed since `version`."""
+
+    id: str
+    version: int
+    sealed: bytes
+    held: KeyTable
+
+
+class Publisher:
+    """Publishes the control store of a home. For one thread, of the process that holds the clerk's lock."""
+
+    def __init__(
+        self,
+        home: Home,
+        keyring: Keyring,
+        store: ControlStore,
+        environ: Mapping[str, str],
+        *,
+        catalog: Mapping[str, ProviderSpec] | None = None,
+        confirm_every: float | None = None,
+        clock: Clock = time.time_ns,
+    ) -> None:
+        """`confirm_every`: seconds after which an unchanged snapshot is published anew, so that its age stays small."""
+        self._home = home
+        self._keyring = keyring
+        self._store = store
+        self._environ = environ
+        self._catalog = load_catalog() if catalog is None else catalog
+        self._confirm_every = confirm_every
+        self._clock = clock
+        self._vault = Vault(keyring.vault)
+        self._table: _Table | None = None
+        self._published = 0  # the version
+        self._published_at = 0
+
+    def poll(self) -> Publication | None:
+        """Publish if the configuration has changed since, or the first time; a cheap question otherwise.
+
+        Raises StoreUnavailable, or OSError when the file cannot be written: what is live stays live.
+        """
+        if self._store.version() != self._published or self._is_stale():
+            return self.publish()
+        return None
+
+    def publish(self) -> Publication:
+        """Publish what the store holds now. Raises as `poll` does."""
+        if self._published == 0:
+            self._go_beyond_the_file()
+        data, body, problems = self._compose()
+        _replace(self._home.snapshot, data)
+        self._published, self._published_at = body.version, body.published_at
+        return Publication(body.version, problems)
+
+    def rehearse(self) -> Publication:
+        """Do all of publishing but writing the file."""
+        _, body, problems = self._compose()
+        return Publication(body.version, problems)
+
+    def _compose(self) -> tuple[bytes, Body, tuple[str, ...]]:
+        problems: list[str] = []
+        with self._store.reading() as connection:
+            version = version_of(connection)
+            table, delta = self._keys(connection, version)
+            providers = self._providers(connection)
+            body = Body(
+                version=version,
+                published_at=self._clock(),
+                table_id=table.id,
+                providers=tuple(providers.values()),
+                credentials=tuple(self._credentials(connection, providers, problems)),
+                settings=settings_by_organization(connection),
+            )
+        data = write_snapshot(body, table.sealed, delta, self._keyring.snapshot)
+        held = table.held if table is self._table else None  # a table once read back is not read back again
+        if read_snapshot(data, self._keyring.snapshot, held).body != body:
+            raise SnapshotUnreadable("a snapshot read back is not what was written; nothing was published")
+        self._table = table
+        return data, body, tuple(problems)
+
+    def _is_stale(self) -> bool:
+        every = self._confirm_every
+        return every is not None and self._clock() - self._published_at > every * _NS
+
+    def _go_beyond_the_file(self) -> None:
+        """Make the version higher than the file's.
+
+        The first snapshot of a process may differ in what no version counts, a secret in the environment or the
+        catalogue; and after a backup was restored the store's version is lower.
+        """
+        in_file = published_snapshot(self._home, self._keyring)
+        if in_file is not None and in_file.version >= self._store.version():
+            self._store.raise_version(in_file.version + 1)
+
+    def _keys(self, connection: Connection, version: int) -> tuple[_Table, list[tuple[bytes, KeyRecord]]]:
+        if self._table is not None:
+            delta = [(digest, _record(key)) for digest, key in keys_changed_after(connection, self._table.version)]
+            if len(delta) <= MAX_DELTA:
+                return self._table, delta
+        data = build_key_table((digest, _record(key)) for digest, key in keys_changed_after(connection, 0))
+        table_id = format_id(self._clock() // 1_000_000, secrets.token_bytes(ENTROPY_BYTES))
+        sealed = seal_table(data, self._keyring.snapshot)
+        return _Table(table_id, version, sealed, KeyTable(table_id, data, {})), []
+
+    def _providers(self, connection: Connection) -> Mapping[str, ProviderSpec]:
+        customs = {provider.id: spec_of(provider) for provider in custom_providers(connection)}
+        return {**customs, **self._catalog}  # a provider that joined the catalogue later wins over a custom one
+
+    def _credentials(
+        self, connection: Connection, providers: Mapping[str, ProviderSpec], problems: list[str]
+    ) -> Iterator[CredentialRecord]:
+        sealed = sealed_secrets(connection)
+        for credential in credentials_of(connection):
+            label = f"{credential.provider_id}/{credential.name}"
+            spec = providers.get(credential.provider_id)
+            if spec is None:
+                problems.append(f"{label} is left out: no provider {credential.provider_id!r} is known")
+                continue
+            try:
+                opened = open_secrets(credential, spec, sealed.get(credential.id, {}), self._vault, self._environ)
+            except CredentialUnusable as error:
+                problems.append(f"{label} is left out: {error}")
+                continue
+            yield CredentialRecord(
+                credential_id=credential.id,
+                organization_id=credential.organization_id,
+                provider_id=credential.provider_id,
+                name=credential.name,
+                base_url=credential.base_url,
+                secrets=opened,
+                weight=credential.weight,
+                models=credential.models,
+                environment=credential.environment,
+            )
+
+
+def published_snapshot(home: Home, keyring: Keyring) -> Snapshot | None:
+    """Return the snapshot in the file, if there is one that this home's key opens."""
+    try:
+        return read_snapshot(home.snapshot.read_bytes(), keyring.snapshot)
+    except (FileNotFoundError, SealBroken, SnapshotUnreadable):
+        return None
+
+
+def _record(key: ApiKey) -> KeyRecord:
+    return KeyRecord(
+        key_id=key.id,
+        organization_id=key.organization_id,
+        environment=key.policy.environment,
+        scopes=int(key.policy.scopes),
+        models=key.policy.models,
+        expires_at=key.policy.expires_at,
+        content_policy=key.policy.content_policy,
+        revoked=key.revoked_at is not None,
+    )
+
+
+def _replace(path: Path, data: bytes) -> None:
+    """Write beside, sync, rename into place, and sync the folder: a reader sees the old file or the new one, whole."""
+    aside = path.with_name(f".{path.name}.{os.getpid()}")
+    fd = os.open(aside, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
+    try:
+        with os.fdopen(fd, "wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        aside.replace(path)
+    except OSError:
+        aside.unlink(missing_ok=True)
+        raise
+    folder = os.open(path.parent, os.O_RDONLY)
+    try:
+        os.fsync(folder)
+    finally:
+        os.close(folder)

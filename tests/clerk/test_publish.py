@@ -1,0 +1,224 @@
+"""The publisher: from one view of the store to a snapshot that workers open; a broken object refuses itself alone."""
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from gantry.clerk import publish
+from gantry.clerk.publish import Publisher, published_snapshot
+from gantry.core.api_key import key_digest
+from gantry.core.sealing import SealBroken
+from gantry.core.secret import Secret
+from gantry.core.vocabulary import Environment, Scope
+from gantry.home import Home, Keyring
+from gantry.routing.snapshot import KeyRecord, Snapshot, read_snapshot
+from gantry.store.control import ControlStore, default_organization, put_setting
+from gantry.store.credentials import NewCredential, add_credential
+from gantry.store.keys import ApiKey, KeyPolicy, add_key, revoke_key
+from gantry.store.providers import CustomProvider, put_provider
+from gantry.store.vault import Vault
+
+KEYRING = Keyring(b"m" * 32)
+
+
+class Site:
+    """A home with its store, and a publisher whose clock and environment a test sets."""
+
+    def __init__(self, path: Path) -> None:
+        self.home = Home(path)
+        self.home.prepare()
+        self.control = ControlStore(self.home.control_db)
+        with self.control.reading() as connection:
+            self.organization = default_organization(connection)
+        self.environ: dict[str, str] = {}
+        self.now = 1_000_000_000_000_000_000
+        self.publisher = self.new_publisher()
+
+    def new_publisher(self, confirm_every: float | None = None) -> Publisher:
+        return Publisher(
+            self.home, KEYRING, self.control, self.environ, confirm_every=confirm_every, clock=lambda: self.now
+        )
+
+    def add_key(self, name: str = "dev", policy: KeyPolicy | None = None) -> tuple[ApiKey, bytes]:
+        with self.control.changing() as change:
+            key, secret = add_key(change, self.organization, name, policy or KeyPolicy(), KEYRING.pepper)
+        return key, key_digest(secret.reveal(), KEYRING.pepper)
+
+    def add_credential(self, name: str, *, keyring: Keyring = KEYRING, **fields: object) -> str:
+        values = {"provider_id": "mistral", "base_url": "https://api.mistral.ai", "name": name, **fields}
+        if "source" not in fields:
+            values.setdefault("secrets", {"api_key": Secret(f"secret of {name}")})
+        with self.control.changing() as change:
+            new = NewCredential(**values)  # type: ignore[arg-type]
+            return add_credential(change, Vault(keyring.vault), self.organization, new).id
+
+    def read(self) -> Snapshot:
+        return read_snapshot(self.home.snapshot.read_bytes(), KEYRING.snapshot)
+
+
+@pytest.fixture
+def site(tmp_path: Path) -> Iterator[Site]:
+    opened = Site(tmp_path / "home")
+    yield opened
+    opened.control.close()
+
+
+def test_what_is_configured_is_what_workers_route_by(site: Site) -> None:
+    policy = KeyPolicy(environment=Environment.TEST, scopes=Scope.READ, models=("m",), expires_at=2**60)
+    key, digest = site.add_key(policy=policy)
+    credential_id = site.add_credential("default", weight=0.25, models=("mistral-*",))
+    with site.control.changing() as change:
+        put_provider(
+            change,
+            CustomProvider(id="acme", organization_id=site.organization, name="Acme", base_url="https://acme.test"),
+        )
+        put_setting(change, site.organization, "default_model", "m")
+    published = site.publisher.publish()
+    assert published.problems == ()
+    snapshot = site.read()
+    assert snapshot.version == published.version == site.control.version()
+    assert snapshot.body.published_at == site.now
+    assert snapshot.body.settings == {site.organization: {"default_model": "m"}}
+    assert {"mistral", "openai", "acme"} <= set(snapshot.providers)
+    assert snapshot.keys.find(digest) == KeyRecord(
+        key_id=key.id,
+        organization_id=site.organization,
+        environment=Environment.TEST,
+        scopes=int(Scope.READ),
+        models=("m",),
+        expires_at=2**60,
+    )
+    (credential,) = snapshot.credentials_of(site.organization)
+    assert (credential.credential_id, credential.weight, credential.models) == (credential_id, 0.25, ("mistral-*",))
+    assert credential.secrets == {"api_key": Secret("secret of default")}
+
+
+def test_a_poll_publishes_the_first_time_and_when_something_changed(site: Site) -> None:
+    assert site.publisher.poll() is not None
+    before = site.home.snapshot.stat().st_ino
+    assert site.publisher.poll() is None
+    assert site.home.snapshot.stat().st_ino == before
+    site.add_key()
+    assert site.publisher.poll() is not None
+    assert site.publisher.poll() is None
+
+
+def test_an_unchanged_snapshot_is_confirmed_in_time(site: Site) -> None:
+    publisher = site.new_publisher(confirm_every=10)
+    first = publisher.publish()
+    site.now += 10_000_000_000
+    assert publisher.poll() is None
+    site.now += 1
+    assert publisher.poll() == first
+    assert site.read().body.published_at == site.now
+
+
+def test_a_revocation_travels_as_a_delta_over_the_same_table(site: Site) -> None:
+    key, digest = site.add_key()
+    site.publisher.publish()
+    held = site.read()
+    with site.control.changing() as change:
+        revoke_key(change, key)
+    _, added = site.add_key("later")
+    site.publisher.publish()
+    now = read_snapshot(site.home.snapshot.read_bytes(), KEYRING.snapshot, held.keys)
+    assert now.body.table_id == held.body.table_id
+    for snapshot in (now, site.read()):
+        found = snapshot.keys.find(digest)
+        assert found is not None
+        assert found.revoked
+        assert snapshot.keys.find(added) is not None
+
+
+def test_a_delta_that_grew_long_becomes_a_new_table(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(publish, "MAX_DELTA", 3)
+    digests = [site.add_key(f"k{number}")[1] for number in range(2)]
+    site.publisher.publish()
+    tables = {site.read().body.table_id}
+    for number in range(6):
+        digests.append(site.add_key(f"later{number}")[1])
+        site.publisher.publish()
+        snapshot = site.read()
+        tables.add(snapshot.body.table_id)
+        assert all(snapshot.keys.find(digest) for digest in digests)
+    assert len(tables) == 2
+
+
+def test_a_credential_that_does_not_open_is_left_out_and_keys_go_live(site: Site) -> None:
+    site.add_credential("sealed elsewhere", keyring=Keyring(b"x" * 32))
+    site.add_credential("good")
+    site.add_credential("no provider", provider_id="gone")
+    site.add_credential("no header", secrets={"api_key": Secret("two\nlines")})
+    site.add_credential("reference", source="SOME_KEY")
+    key, digest = site.add_key()
+    problems = site.publisher.publish().problems
+    assert [problem.split(" is left out: ")[0] for problem in problems] == [
+        "mistral/sealed elsewhere",
+        "gone/no provider",
+        "mistral/no header",
+        "mistral/reference",
+    ]
+    assert "another master key" not in problems[0]
+    assert "$SOME_KEY is not set" in problems[3]
+    snapshot = site.read()
+    assert [c.name for c in snapshot.credentials_of(site.organization)] == ["good"]
+    assert snapshot.keys.find(digest) == KeyRecord(key.id, site.organization, Environment.PROD, 3)
+
+
+def test_a_reference_is_read_from_the_environment_and_not_stored(site: Site) -> None:
+    site.add_credential("reference", source="SOME_KEY")
+    site.environ["SOME_KEY"] = " canary \n"
+    assert site.publisher.publish().problems == ()
+    (credential,) = site.read().credentials_of(site.organization)
+    assert credential.secrets == {"api_key": Secret("canary")}
+    files = [path for path in site.home.path.rglob("*") if path.is_file()]
+    assert b"canary" not in b"".join(path.read_bytes() for path in files)
+
+
+def test_a_new_process_goes_beyond_the_version_of_the_file(site: Site) -> None:
+    """A secret in the environment may have changed, which no version counts."""
+    site.add_credential("reference", source="SOME_KEY")
+    site.environ["SOME_KEY"] = "old"
+    first = site.publisher.publish()
+    site.environ["SOME_KEY"] = "new"
+    second = site.new_publisher().publish()
+    assert second.version == first.version + 1 == site.control.version()
+
+
+def test_after_a_backup_was_restored_versions_still_grow(site: Site, tmp_path: Path) -> None:
+    for _ in range(5):
+        site.add_key()
+    last = site.publisher.publish().version
+    with ControlStore(tmp_path / "older.db") as older:
+        publisher = Publisher(site.home, KEYRING, older, {}, clock=lambda: site.now)
+        assert publisher.publish().version > last
+
+
+def test_a_file_that_cannot_be_written_leaves_the_last_one(site: Site) -> None:
+    site.publisher.publish()
+    before = site.home.snapshot.read_bytes()
+    site.add_key()
+    aside = site.home.snapshot.with_name(f".snapshot.{os.getpid()}")
+    aside.mkdir()
+    with pytest.raises(OSError, match="snapshot"):
+        site.publisher.publish()
+    assert site.home.snapshot.read_bytes() == before
+    aside.rmdir()
+    assert site.publisher.poll() is not None
+
+
+def test_rehearsing_writes_nothing(site: Site) -> None:
+    site.add_credential("reference", source="SOME_KEY")
+    assert len(site.publisher.rehearse().problems) == 1
+    assert not site.home.snapshot.exists()
+
+
+def test_the_snapshot_is_sealed_for_this_home(site: Site) -> None:
+    site.publisher.publish()
+    assert published_snapshot(site.home, KEYRING) is not None
+    assert published_snapshot(site.home, Keyring(b"x" * 32)) is None
+    with pytest.raises(SealBroken):
+        read_snapshot(site.home.snapshot.read_bytes(), Keyring(b"x" * 32).snapshot)
+    assert site.home.snapshot.stat().st_mode & 0o777 == 0o600
