@@ -1,0 +1,82 @@
+"""Content codings of captured bodies: gzip, deflate and br, under a bound.
+
+Law: never raises and never grows past its limit, because a few kilobytes can ask for gigabytes. A body that was cut is
+decoded as far as it goes. Upstreams are asked for identity; this is for those that compress all the same.
+"""
+
+import zlib
+from typing import Final
+
+import brotli
+from msgspec import Struct
+
+DEFAULT_LIMIT: Final = 32 * 1024 * 1024
+_IDENTITY: Final = ("", "identity", "none")
+_ANY_ZLIB_WRAPPER: Final = 32 + zlib.MAX_WBITS
+
+
+class Decoded(Struct, frozen=True):
+    """What came out; `problem` says why it is not the whole of it."""
+
+    body: bytes
+    problem: str | None = None
+
+
+def decode_content(body: bytes, content_encoding: str, limit: int = DEFAULT_LIMIT) -> Decoded:
+    """Return a body without its content codings, the last applied undone first."""
+    decoded = Decoded(body)
+    if not content_encoding:
+        return decoded
+    for coding in reversed(content_encoding.lower().split(",")):
+        decoded = _undo(coding.strip(), decoded.body, limit)
+        if decoded.problem is not None:
+            return decoded
+    return decoded
+
+
+def _undo(coding: str, body: bytes, limit: int) -> Decoded:
+    if coding in _IDENTITY:
+        return Decoded(body)
+    if not body:
+        return Decoded(b"")
+    if coding in ("gzip", "x-gzip"):
+        return _inflate(body, _ANY_ZLIB_WRAPPER, limit)
+    if coding == "deflate":
+        wrapped = _inflate(body, _ANY_ZLIB_WRAPPER, limit)
+        # Some servers send raw deflate under this name.
+        return wrapped if wrapped.body else _inflate(body, -zlib.MAX_WBITS, limit)
+    if coding == "br":
+        return _unbrotli(body, limit)
+    return Decoded(b"", f"the content coding {coding!r} is not known here")
+
+
+def _inflate(body: bytes, wrapper: int, limit: int) -> Decoded:
+    out = bytearray()
+    rest = body
+    while rest:
+        machine = zlib.decompressobj(wrapper)
+        try:
+            out += machine.decompress(rest, limit - len(out) + 1)
+        except zlib.error:
+            return Decoded(bytes(out[:limit]), "the compressed body is damaged")
+        if len(out) > limit:
+            return Decoded(bytes(out[:limit]), f"the body is larger than {limit} bytes when decompressed")
+        if not machine.eof:
+            return Decoded(bytes(out), "the compressed body is cut short")
+        rest = machine.unused_data
+    return Decoded(bytes(out))
+
+
+def _unbrotli(body: bytes, limit: int) -> Decoded:
+    machine = brotli.Decompressor()
+    try:
+        out: bytes = machine.process(body, output_buffer_limit=limit + 1)
+        while len(out) <= limit and not machine.is_finished() and not machine.can_accept_more_data():
+            out += machine.process(b"", output_buffer_limit=limit + 1 - len(out))
+    except brotli.error:
+        return Decoded(b"", "the compressed body is damaged")
+    if len(out) > limit:
+        return Decoded(out[:limit], f"the body is larger than {limit} bytes when decompressed")
+    if not machine.is_finished():
+        return Decoded(out, "the compressed body is cut short")
+    return Decoded(out)

@@ -1,0 +1,47 @@
+"""The sentence in a provider's error body, whichever of its envelopes it came in.
+
+Seen in the wild: `{"error": {"message"}}`, `{"error": "…"}`, `{"message": "…"}`, `{"message": {"detail": […]}}`,
+`{"detail": "…"}` and `{"detail": [{"loc", "msg", "type"}]}`.
+"""
+
+from typing import Final
+
+import msgspec
+
+from gantry.dialects.chat_chunk import UNREADABLE, Chunk, has_value
+
+_MESSAGE_LIMIT: Final = 1000
+_MAX_DEPTH: Final = 4
+
+
+def error_message(chunk: Chunk) -> str | None:
+    """Return the message of an error body in any of the envelopes providers use."""
+    for raw in (chunk.error, chunk.message, chunk.detail):
+        if has_value(raw):
+            try:
+                found = _message_in(msgspec.json.decode(raw))
+            except UNREADABLE:
+                continue
+            return clip_message(found) if found else None
+    return None
+
+
+def _message_in(value: object, depth: int = 0) -> str:
+    if isinstance(value, str):
+        return value
+    if depth > _MAX_DEPTH:
+        return ""
+    if isinstance(value, list):
+        return "; ".join(filter(None, (_message_in(item, depth + 1) for item in value)))
+    if isinstance(value, dict):
+        for key in ("message", "msg", "detail", "error"):
+            if value.get(key):
+                where = value.get("loc")
+                prefix = ".".join(map(str, where)) + ": " if isinstance(where, list) else ""
+                return prefix + _message_in(value[key], depth + 1)
+    return ""
+
+
+def clip_message(text: str) -> str:
+    joined = " ".join(text.split())
+    return joined if len(joined) <= _MESSAGE_LIMIT else joined[: _MESSAGE_LIMIT - 1] + "…"

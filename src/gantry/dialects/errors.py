@@ -1,0 +1,94 @@
+"""Our own errors in the envelope of the caller's dialect, so that its SDK raises the exception its user expects.
+
+Law: one table of types for all dialects, one function per envelope. Respan's `detail` stands beside it, except where it
+breaks an SDK: a Mistral 422 has a list of details or none. SDKs sleep all of `Retry-After`, so it is sent up to 60 s
+only; a longer wait is named in the body, and `x-should-retry: false` keeps the SDK from trying.
+"""
+
+from math import ceil
+from typing import Any, Final, assert_never
+
+import msgspec
+from msgspec import Struct
+
+from gantry.core.errors import GatewayError
+from gantry.core.vocabulary import Dialect
+
+MAX_RETRY_AFTER: Final = 60
+_UNPROCESSABLE: Final = 422
+_TYPES: Final = {
+    401: "authentication_error",
+    403: "permission_error",
+    404: "not_found_error",
+    429: "rate_limit_error",
+}
+
+
+class WireError(Struct, frozen=True):
+    """An error as it goes over the wire. Header names are in lower case."""
+
+    status: int
+    body: bytes
+    headers: tuple[tuple[str, str], ...]
+
+
+def encode_error(dialect: Dialect, error: GatewayError, log_id: str | None = None) -> WireError:
+    """Return an error as the answer to a request in this dialect."""
+    headers = [("content-type", "application/json")]
+    if log_id is not None:
+        headers += [("x-respan-log-id", log_id), ("x-gantry-log-id", log_id)]
+    body = _envelope(dialect, error)
+    if error.retry_after is not None:
+        seconds = max(ceil(error.retry_after), 1)
+        body["retry_after"] = seconds
+        if seconds <= MAX_RETRY_AFTER:
+            headers.append(("retry-after", str(seconds)))
+        else:
+            headers.append(("x-should-retry", "false"))
+    return WireError(error.status, msgspec.json.encode(body), tuple(headers))
+
+
+def encode_stream_error(dialect: Dialect, error: GatewayError) -> bytes:
+    """Return what tells a client in the middle of a stream that it failed. Send it at an event boundary only."""
+    match dialect:
+        case Dialect.MISTRAL:
+            # Anything but a chunk breaks every Mistral SDK, and "error" is a finish reason that they know.
+            chunk = {
+                "id": "error",
+                "object": "chat.completion.chunk",
+                "created": 0,
+                "model": "",
+                "choices": [{"index": 0, "delta": {"content": ""}, "finish_reason": "error"}],
+                "error": _fields(error),
+            }
+            return b"data: " + msgspec.json.encode(chunk) + b"\n\ndata: [DONE]\n\n"
+        case Dialect.OPENAI_CHAT:
+            return b"data: " + msgspec.json.encode({"error": _fields(error)}) + b"\n\n"
+        case _:
+            assert_never(dialect)
+
+
+def _envelope(dialect: Dialect, error: GatewayError) -> dict[str, Any]:
+    match dialect:
+        case Dialect.MISTRAL:
+            body = {"object": "error", **_fields(error)}
+            if error.status != _UNPROCESSABLE:
+                body["detail"] = error.message
+            return body
+        case Dialect.OPENAI_CHAT:
+            return {"error": _fields(error), "detail": error.message}
+        case _:
+            assert_never(dialect)
+
+
+def _fields(error: GatewayError) -> dict[str, Any]:
+    return {
+        "message": error.message,
+        "type": _type_of(error.status),
+        "param": error.param,
+        "code": error.kind,
+    }
+
+
+def _type_of(status: int) -> str:
+    return _TYPES.get(status, "server_error" if status >= 500 else "invalid_request_error")

@@ -1,0 +1,121 @@
+"""Our own table over the published one: `overrides.toml`, strictly read.
+
+Law: an unknown key is an error that names it. Every line carries the day from which it holds.
+"""
+
+import tomllib
+from datetime import UTC, date, datetime, time
+from decimal import Decimal
+from importlib.resources import files
+from typing import Any, Final
+
+import msgspec
+from msgspec import Struct
+
+from gantry.core.money import NANO_PER_USD
+from gantry.prices.rate import Prices
+from gantry.prices.table import (
+    NS_PER_SECOND,
+    DatedPrices,
+    Match,
+    ModelPrices,
+    Pattern,
+    PriceTable,
+    ProviderPrices,
+)
+
+SOURCE: Final = "override"
+_FREE: Final = Prices(input=0, output=0, audio_hour=0, characters=0, pages=0)
+
+
+class OverridesUnreadable(ValueError):
+    """The table cannot be used; the message names the line's key."""
+
+
+class AliasLine(Struct, frozen=True, forbid_unknown_fields=True):
+    """Names that mean a model of the published data from a day on."""
+
+    provider: str
+    model: str
+    names: tuple[str, ...]
+    since: date
+
+    def since_ns(self) -> int:
+        return _midnight(self.since)
+
+
+class RateLine(Struct, frozen=True, forbid_unknown_fields=True):
+    """Prices of ours for some names from a day on."""
+
+    provider: str
+    names: tuple[str, ...]
+    since: date
+    free: bool = False
+    input: Decimal | None = None
+    cached_input: Decimal | None = None
+    cache_write: Decimal | None = None
+    output: Decimal | None = None
+    audio_hour: Decimal | None = None
+    characters: Decimal | None = None
+    pages: Decimal | None = None
+    annotated_pages: Decimal | None = None
+
+    def prices(self) -> Prices:
+        if self.free:
+            return _FREE
+        priced: dict[str, Any] = {
+            name: int(price * NANO_PER_USD)
+            for name in Prices.__struct_fields__
+            if isinstance(price := getattr(self, name, None), Decimal)
+        }
+        return Prices(**priced)
+
+
+class Overrides(Struct, frozen=True, forbid_unknown_fields=True):
+    version: str
+    providers: dict[str, str] = {}
+    service_tiers: dict[str, dict[str, Decimal]] = {}
+    alias: tuple[AliasLine, ...] = ()
+    rate: tuple[RateLine, ...] = ()
+
+    def table(self) -> PriceTable:
+        """Return the lines with prices as a table."""
+        grouped: dict[str, dict[str, list[DatedPrices]]] = {}
+        for line in self.rate:
+            for name in line.names:
+                entries = grouped.setdefault(line.provider, {}).setdefault(name, [])
+                entries.append(DatedPrices(line.prices(), _midnight(line.since)))
+        return PriceTable(
+            SOURCE,
+            f"overrides {self.version}",
+            {
+                provider: ProviderPrices(
+                    tuple(
+                        ModelPrices(name, Pattern(Match.EQUALS, name), tuple(sorted(entries, key=_since)))
+                        for name, entries in models.items()
+                    )
+                )
+                for provider, models in grouped.items()
+            },
+        )
+
+
+def parse_overrides(text: str) -> Overrides:
+    """Return the overrides in a TOML document. Raises OverridesUnreadable."""
+    try:
+        return msgspec.convert(tomllib.loads(text), Overrides)
+    except (tomllib.TOMLDecodeError, msgspec.ValidationError) as error:
+        raise OverridesUnreadable(f"overrides.toml: {error}") from error
+
+
+def load_overrides() -> Overrides:
+    """Return the overrides that come with this version."""
+    return parse_overrides(files("gantry.prices").joinpath("overrides.toml").read_text(encoding="utf-8"))
+
+
+def _midnight(day: date) -> int:
+    return int(datetime.combine(day, time(), UTC).timestamp()) * NS_PER_SECOND
+
+
+def _since(entry: DatedPrices) -> int:
+    return entry.since or 0

@@ -1,0 +1,101 @@
+"""Finding the rate of a call: our overrides, then our aliases, then the published data.
+
+Law: a pure function of provider, model and moment. The memo over it is bounded, because models are names that callers
+write; when it is full it is emptied, which costs a few matches and never memory.
+"""
+
+from collections.abc import Mapping
+from typing import Final
+
+from msgspec import Struct
+
+from gantry.prices.overrides import Overrides
+from gantry.prices.rate import Prices, Rate, scaled
+from gantry.prices.table import ModelPrices, PriceTable
+
+_MEMO_LIMIT: Final = 4096
+_NAME_LIMIT: Final = 256
+
+
+class _Candidate(Struct, frozen=True):
+    """A record that a name may mean, and since when."""
+
+    record: ModelPrices
+    source: str
+    version: str
+    since: int = 0
+
+
+class Rates:
+    """The rates of every model we know a price for."""
+
+    __slots__ = ("_aliases", "_homes", "_memo", "_names", "_own", "_published", "_tiers", "_version", "providers")
+
+    def __init__(self, overrides: Overrides, published: PriceTable) -> None:
+        self._own = overrides.table()
+        self._published = published
+        self._names: Mapping[str, str] = overrides.providers
+        self._tiers = overrides.service_tiers
+        self._version = f"{published.version}, aliases {overrides.version}"
+        self._aliases: dict[tuple[str, str], list[tuple[int, str]]] = {}
+        for line in overrides.alias:
+            for name in line.names:
+                self._aliases.setdefault((line.provider, name), []).append((line.since_ns(), line.model))
+        self.providers = frozenset((*self._names, *self._own.providers, *published.providers))
+        self._memo: dict[tuple[str, str], tuple[_Candidate, ...]] = {}
+        self._homes: dict[str, str | None] = {}
+
+    def provider_of(self, model: str) -> str | None:
+        """Return the provider that a bare model name means; None when no provider claims it."""
+        if model not in self._homes:
+            if len(model) > _NAME_LIMIT:
+                return None
+            if len(self._homes) >= _MEMO_LIMIT:
+                self._homes.clear()
+            self._homes[model] = self._published.claimant(model.lower())
+        return self._homes[model]
+
+    def find(self, provider_id: str, model: str, at: int, service_tier: str | None = None) -> Rate | None:
+        """Return the rate in force at a moment (ns since the epoch); None when no price is known."""
+        key = (provider_id, model)
+        candidates = self._memo.get(key)
+        if candidates is None:
+            candidates = self._remember(key)
+        for candidate in candidates:
+            if candidate.since <= at:
+                prices = candidate.record.at(at, service_tier)
+                if prices is not None:
+                    prices = self._at_tier(provider_id, prices, service_tier)
+                    return Rate(prices, candidate.record.model, candidate.source, candidate.version)
+        return None
+
+    def _remember(self, key: tuple[str, str]) -> tuple[_Candidate, ...]:
+        provider_id, model = key
+        if len(model) > _NAME_LIMIT or len(provider_id) > _NAME_LIMIT:
+            return ()
+        provider = self._names.get(provider_id, provider_id)
+        candidates = tuple(self._candidates(provider, model.lower()))
+        if len(self._memo) >= _MEMO_LIMIT:
+            self._memo.clear()
+        self._memo[key] = candidates
+        return candidates
+
+    def _candidates(self, provider: str, name: str) -> list[_Candidate]:
+        found = []
+        own = self._own.find(provider, name)
+        if own is not None:
+            found.append(_Candidate(own, self._own.source, self._own.version))
+        for since, target in sorted(self._aliases.get((provider, name), ()), reverse=True):
+            record = self._published.find(provider, target)
+            if record is not None:
+                found.append(_Candidate(record, self._published.source, self._version, since))
+        published = self._published.find(provider, name)
+        if published is not None:
+            found.append(_Candidate(published, self._published.source, self._published.version))
+        return found
+
+    def _at_tier(self, provider_id: str, prices: Prices, service_tier: str | None) -> Prices:
+        if service_tier is None:
+            return prices
+        factor = self._tiers.get(self._names.get(provider_id, provider_id), {}).get(service_tier)
+        return prices if factor is None else scaled(prices, *factor.as_integer_ratio())

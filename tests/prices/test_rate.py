@@ -1,0 +1,88 @@
+"""The cost of a usage: exact, and None where there is no price."""
+
+from decimal import ROUND_HALF_EVEN, Decimal
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from gantry.core.usage import NO_USAGE, Usage
+from gantry.prices.rate import Prices, Rate, cost, scaled
+
+LARGE = Prices(input=500_000_000, cached_input=50_000_000, output=1_500_000_000)
+
+
+def price(prices: Prices, **usage: Any) -> int | None:
+    return cost(Rate(prices, "m", "override", "1"), Usage(**usage))
+
+
+COSTS: list[tuple[Prices, dict[str, Any], int | None]] = [
+    (LARGE, {"input_tokens": 1000, "output_tokens": 500}, 500_000 + 750_000),
+    (LARGE, {"input_tokens": 1000, "cached_input_tokens": 64, "output_tokens": 0}, 936 * 500 + 64 * 50),
+    (LARGE, {"input_tokens": 1000, "output_tokens": 500, "reasoning_tokens": 400}, 1_250_000),
+    (LARGE, {"input_tokens": 10, "output_tokens": 10, "total_tokens": 999_999}, 20_000),
+    (LARGE, {"input_tokens": 0, "output_tokens": 0}, 0),
+    (Prices(input=10), {"input_tokens": 1_000_000}, 10),
+    (Prices(input=10), {"input_tokens": 1_000_000, "cached_input_tokens": 1_000_000}, 10),
+    (Prices(input=10, cache_write=20), {"input_tokens": 1_000_000, "cache_write_tokens": 500_000}, 15),
+    (Prices(input=10), {"input_tokens": 1_000_000, "output_tokens": 0}, 10),
+    (Prices(input=10), {"input_tokens": 1_000_000, "output_tokens": 1}, None),
+    (Prices(input=1), {"input_tokens": 500_000}, 0),
+    (Prices(input=1), {"input_tokens": 1_500_000}, 2),
+    (Prices(audio_hour=180_000_000), {"input_audio_seconds": Decimal(203)}, 10_150_000),
+    (
+        Prices(audio_hour=180_000_000),
+        {"input_audio_seconds": Decimal(203), "input_tokens": 4, "output_tokens": 635},
+        10_150_000,
+    ),
+    (
+        Prices(input=100_000_000, output=400_000_000, audio_hour=240_000_000),
+        {"input_tokens": 10, "output_tokens": 67, "input_audio_seconds": Decimal("19.5")},
+        1000 + 26_800 + 1_300_000,
+    ),
+    (Prices(audio_hour=180_000_000), {"input_tokens": 4}, None),
+    (Prices(characters=16_000_000_000), {"characters": 1000}, 16_000_000),
+    (Prices(pages=4_000_000_000_000, annotated_pages=5_000_000_000_000), {"pages": 29}, 29 * 4_000_000),
+    (
+        Prices(pages=4_000_000_000_000, annotated_pages=5_000_000_000_000),
+        {"pages": 3, "annotated_pages": 1},
+        13_000_000,
+    ),
+    (Prices(input=1_000_000, requests=5_000_000_000_000), {"input_tokens": 0}, 5_000_000),
+    (Prices(input=10, above=((200_000, Prices(input=20)),)), {"input_tokens": 200_000}, 2),
+    (Prices(input=10, above=((200_000, Prices(input=20)),)), {"input_tokens": 1_000_000}, 20),
+    (Prices(input=0, output=0), {"input_tokens": 5, "output_tokens": 5}, 0),
+    (Prices(), {"input_tokens": 5}, None),
+]
+
+
+@pytest.mark.parametrize(("prices", "usage", "expected"), COSTS)
+def test_costs(prices: Prices, usage: dict[str, Any], expected: int | None) -> None:
+    assert price(prices, **usage) == expected
+
+
+def test_no_usage_has_no_cost() -> None:
+    assert cost(Rate(LARGE, "m", "s", "v"), NO_USAGE) is None
+
+
+COUNTS = st.integers(0, 10**9)
+PRICES = st.integers(0, 10**13)
+
+
+@given(tokens=COUNTS, cached=COUNTS, output=COUNTS, rates=st.tuples(PRICES, PRICES, PRICES))
+def test_the_sum_is_exact_and_rounded_once(tokens: int, cached: int, output: int, rates: tuple[int, int, int]) -> None:
+    cached = min(cached, tokens)
+    found = price(
+        Prices(input=rates[0], cached_input=rates[1], output=rates[2]),
+        input_tokens=tokens,
+        cached_input_tokens=cached,
+        output_tokens=output,
+    )
+    exact = Decimal((tokens - cached) * rates[0] + cached * rates[1] + output * rates[2]) / 1_000_000
+    assert found == int(exact.quantize(Decimal(1), rounding=ROUND_HALF_EVEN))
+
+
+def test_a_tier_scales_every_price() -> None:
+    base = Prices(input=100, output=3, above=((9, Prices(input=200)),))
+    assert scaled(base, 7, 4) == Prices(input=175, output=5, above=((9, Prices(input=350)),))
