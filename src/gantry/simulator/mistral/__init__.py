@@ -1,0 +1,1 @@
+"""Mistral's API as its recordings and SDKs show it."""

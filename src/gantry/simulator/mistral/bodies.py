@@ -1,0 +1,36 @@
+"""Reading JSON bodies, with Mistral's refusals."""
+
+from typing import Any, TypeVar
+
+import msgspec
+
+from gantry.simulator.exchange import json_answer
+from gantry.simulator.mistral.errors import validation
+from gantry.simulator.routes import Refusal
+
+_Body = TypeVar("_Body")
+CREATED_AT = "2026-09-21T14:13:20Z"  # oracle.CREATED, as the newer resources write time
+
+
+def decode(decoder: "msgspec.json.Decoder[_Body]", body: bytes) -> _Body:
+    try:
+        return decoder.decode(body)
+    except msgspec.MsgspecError as failure:
+        raise validation(failure, body) from None
+
+
+def json_object(body: bytes, *required: str) -> dict[str, Any]:
+    """Return an open JSON object that has the required fields."""
+    fields = decode(_OBJECT, body or b"{}")
+    absent = [name for name in required if name not in fields]
+    if absent:
+        raise missing(*absent)
+    return fields
+
+
+def missing(*names: str) -> Refusal:
+    items = [{"type": "missing", "loc": ("body", name), "msg": "Field required", "input": None} for name in names]
+    return Refusal(json_answer({"detail": items}, 422))
+
+
+_OBJECT = msgspec.json.Decoder(dict[str, Any])

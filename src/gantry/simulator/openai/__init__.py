@@ -1,0 +1,1 @@
+"""OpenAI's chat API, as far as a gateway relays it."""

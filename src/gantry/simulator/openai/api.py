@@ -1,0 +1,56 @@
+"""OpenAI's tree of operations, as far as it is simulated."""
+
+from gantry.simulator.exchange import Answer, Headers, Request
+from gantry.simulator.openai import catalog, chat, errors, vectors
+from gantry.simulator.oracle import digest
+from gantry.simulator.routes import Routes
+
+_LIMITS: Headers = (
+    (b"x-ratelimit-limit-requests", b"30000"),
+    (b"x-ratelimit-limit-tokens", b"150000000"),
+    (b"x-ratelimit-remaining-requests", b"29999"),
+    (b"x-ratelimit-remaining-tokens", b"149999900"),
+    (b"x-ratelimit-reset-requests", b"2ms"),
+    (b"x-ratelimit-reset-tokens", b"0s"),
+    (b"openai-organization", b"simulated"),
+    (b"openai-processing-ms", b"40"),
+    (b"openai-version", b"2020-10-01"),
+)
+
+
+class OpenAIApi:
+    """One simulated account at OpenAI."""
+
+    error_event = errors.ERROR_EVENT
+
+    def __init__(self) -> None:
+        self.routes = Routes()
+        add = self.routes.add
+        add("POST", "/v1/chat/completions", chat.complete)
+        add("POST", "/v1/embeddings", vectors.embed)
+        add("GET", "/v1/models", catalog.list_models)
+        add("GET", "/v1/models/{id...}", catalog.retrieve_model)
+
+    def refuse(self, request: Request) -> Answer | None:
+        """Return an error if the request has no usable key."""
+        scheme, _, key = (request.header(b"authorization") or b"").partition(b" ")
+        if scheme.lower() == b"bearer" and key and not key.startswith(b"bad"):
+            return None
+        if not key:
+            message = "You didn't provide an API key."
+            return errors.error(401, message, "invalid_request_error")
+        return errors.simulated(401)
+
+    def error(self, status: int, code: str) -> Answer:
+        return errors.simulated(status, code)
+
+    def missing(self, known: bool) -> Answer:
+        if known:
+            return errors.error(
+                405, "Not allowed to use this method here.", "invalid_request_error", "method_not_supported"
+            )
+        return errors.error(404, "Invalid URL", "invalid_request_error")
+
+    def headers(self, request: Request, path: str) -> Headers:
+        name = b"req_" + digest(request.method, request.target, request.body).encode()
+        return ((b"x-request-id", name), *(_LIMITS if path.endswith(("/completions", "/embeddings")) else ()))
