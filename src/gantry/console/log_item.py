@@ -1,0 +1,159 @@
+"""A request log as the API shows it: Respan's names, seconds, dollars, ISO times.
+
+Law: what is unknown is null, never 0. JSON that was stored is embedded as the text it is, so `1.00` and integers of 23
+digits leave as they came.
+"""
+
+from collections.abc import Mapping
+from datetime import UTC, datetime, timedelta
+from typing import Any, Final
+
+import msgspec
+from msgspec import Raw
+
+from gantry.core.money import usd_from_nano
+from gantry.core.request_log import RequestLog
+from gantry.core.vocabulary import Outcome
+
+_NANO: Final = 1_000_000_000
+_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+_GOOD: Final = frozenset((Outcome.SUCCESS, Outcome.LOGGED))
+
+
+def item_of(log: RequestLog) -> dict[str, Any]:
+    """Return a log as an item of a list."""
+    usage = log.usage
+    failed = log.outcome not in _GOOD or log.status_code >= 400
+    return {
+        "id": log.log_id,
+        "unique_id": log.log_id,
+        "organization_id": log.organization_id,
+        "organization_key_id": log.key_id,
+        "environment": log.environment,
+        "log_method": log.log_method,
+        "log_type": log.log_type,
+        "operation": log.operation,
+        "status": "error" if failed else "success",
+        "failed": failed,
+        "outcome": log.outcome,
+        "status_code": log.status_code,
+        "error_message": log.error_message,
+        "warnings": embed(log.warnings),
+        "model": log.model,
+        "requested_model": log.requested_model,
+        "provider_id": log.provider_id,
+        "deployment_name": log.deployment_name,
+        "stream": log.stream,
+        "timestamp": iso_of(log.ended_at),
+        "start_time": iso_of(log.started_at),
+        "latency": seconds_of(log.latency),
+        "time_to_first_token": seconds_of(log.time_to_first_token),
+        "tokens_per_second": tokens_per_second(log),
+        "routing_time": seconds_of(log.routing_time),
+        "prompt_tokens": usage.input_tokens,
+        "completion_tokens": usage.output_tokens,
+        "total_request_tokens": total_tokens(log),
+        "reasoning_tokens": usage.reasoning_tokens,
+        "prompt_cache_hit_tokens": usage.cached_input_tokens,
+        "prompt_cache_creation_tokens": usage.cache_write_tokens,
+        "usage_estimated": usage.estimated,
+        "cost": None if log.cost is None else usd_from_nano(log.cost),
+        "price_missing": log.price_missing,
+        "input": log.input,
+        "output": log.output,
+        "prompt_messages": _messages(log.input, b"["),
+        "completion_message": _messages(log.output, b"{"),
+        "tool_calls": embed(log.tool_calls),
+        "finish_reason": log.finish_reason,
+        "customer_identifier": log.customer_identifier,
+        "customer_name": log.customer_name,
+        "customer_email": log.customer_email,
+        "thread_identifier": log.thread_identifier,
+        "custom_identifier": log.custom_identifier,
+        "group_identifier": log.group_identifier,
+        "trace_unique_id": log.trace_unique_id,
+        "span_unique_id": log.span_unique_id,
+        "span_parent_id": log.span_parent_id,
+        "span_name": log.span_name,
+        "metadata": embed(log.metadata),
+        "properties": embed(log.properties),
+        "content_truncated": log.content_truncated,
+    }
+
+
+def full_item_of(log: RequestLog) -> dict[str, Any]:
+    """Return all that is known of a log. Posted fields that have no column come under their own names."""
+    return {
+        **_posted_extra(log.extra),
+        **item_of(log),
+        "dialect": log.dialect,
+        "method": log.method,
+        "path": log.path,
+        "tier": log.tier,
+        "attempts": embed(log.attempts),
+        "usage": embed(log.usage_raw),
+        "price_source": log.price_source,
+        "price_version": log.price_version,
+        "response_id": log.response_id,
+        "upstream_request_id": log.upstream_request_id,
+        "request_bytes": log.request_bytes,
+        "response_bytes": log.response_bytes,
+        "user_agent": log.user_agent,
+        "full_request": embed_bytes(log.full_request),
+        "full_response": embed_bytes(log.full_response),
+    }
+
+
+def embed(text: str | None) -> Raw | str | None:
+    """Return JSON text as itself, and what is not JSON as a string."""
+    return None if text is None else embed_bytes(text.encode("utf-8", "replace"))
+
+
+def embed_bytes(content: bytes | None) -> Raw | str | None:
+    """As `embed`; bytes that are not UTF-8 are shown with replacement characters."""
+    if content is None:
+        return None
+    try:
+        content.decode()
+        return msgspec.json.decode(content, type=Raw)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return content.decode("utf-8", "replace")
+
+
+def iso_of(unix_ns: int) -> str:
+    """Return a time in ISO 8601. The store's 64 bits of nanoseconds end in the year 2262."""
+    return (_EPOCH + timedelta(microseconds=unix_ns // 1000)).isoformat().replace("+00:00", "Z")
+
+
+def seconds_of(duration: int | None) -> float | None:
+    return None if duration is None else duration / _NANO
+
+
+def total_tokens(log: RequestLog) -> int | None:
+    usage = log.usage
+    if usage.total_tokens is not None or usage.input_tokens is None or usage.output_tokens is None:
+        return usage.total_tokens
+    return usage.input_tokens + usage.output_tokens
+
+
+def tokens_per_second(log: RequestLog) -> float | None:
+    """Return the speed of generation: output tokens over the time from the first one on, or over all of it."""
+    if log.latency is None or not log.usage.output_tokens:
+        return None
+    waited = log.time_to_first_token if log.stream and log.time_to_first_token is not None else 0
+    generating = log.latency - waited if log.latency > waited else log.latency
+    return round(log.usage.output_tokens * _NANO / generating, 3) if generating > 0 else None
+
+
+def _messages(text: str | None, opening: bytes) -> Raw | None:
+    value = embed(text)
+    return value if isinstance(value, Raw) and bytes(value).startswith(opening) else None
+
+
+def _posted_extra(text: str | None) -> Mapping[str, Any]:
+    if text is None:
+        return {}
+    try:
+        return msgspec.json.decode(text, type=dict[str, Raw])
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return {"extra": text}

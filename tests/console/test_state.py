@@ -1,0 +1,90 @@
+"""console/state: a database that is away or slow costs a 503, never a wait without an end."""
+
+import sqlite3
+import threading
+from collections.abc import Iterator
+
+import pytest
+from fastapi.testclient import TestClient
+from tests.console.conftest import NOW, Keys, bearer
+
+from gantry.console.app import create_app
+from gantry.console.state import ConsoleState, Lazily
+from gantry.home import Home, Keyring
+from gantry.journal.writer import JournalWriter
+from gantry.store.control import ControlStore
+from gantry.store.database import StoreUnavailable
+from gantry.store.logs import LogStore
+
+LIST = "/api/request-logs/list/"
+
+
+def test_an_unusable_log_database_is_a_503_that_says_what_to_do(client: TestClient, keys: Keys, home: Home) -> None:
+    _, secret = keys.add()
+    home.logs_db.mkdir()
+    answer = client.get(LIST, headers=bearer(secret))
+    assert answer.status_code == 503
+    assert "gantry doctor" in answer.json()["detail"]
+    assert answer.headers["retry-after"] == "2"
+    home.logs_db.rmdir()
+    assert client.get(LIST, headers=bearer(secret)).status_code == 200
+
+
+def test_a_locked_log_database_is_read_or_a_503(client: TestClient, keys: Keys, home: Home, logs: LogStore) -> None:
+    _, secret = keys.add()
+    lock = sqlite3.connect(home.logs_db, isolation_level=None)
+    lock.execute("BEGIN EXCLUSIVE")
+    assert client.get(LIST, headers=bearer(secret)).status_code in (200, 503)
+    lock.execute("ROLLBACK")
+    lock.close()
+    assert client.get(LIST, headers=bearer(secret)).status_code == 200
+
+
+class Stuck:
+    """A store whose opening does not end before it is let go."""
+
+    def __init__(self) -> None:
+        self.gate = threading.Event()
+
+    def open(self) -> LogStore:
+        self.gate.wait()
+        raise StoreUnavailable("it was stuck")
+
+
+@pytest.fixture
+def stuck() -> Iterator[Stuck]:
+    stuck = Stuck()
+    yield stuck
+    stuck.gate.set()
+
+
+def test_a_store_that_hangs_is_not_waited_for(keys: Keys, home: Home, keyring: Keyring, stuck: Stuck) -> None:
+    _, secret = keys.add()
+    state = ConsoleState(
+        control=lambda: ControlStore(home.control_db),
+        logs=stuck.open,
+        journal=JournalWriter(home.journal),
+        pepper=keyring.pepper,
+        clock=lambda: NOW,
+        patience=0.2,
+    )
+    with TestClient(create_app(state)) as client:
+        answer = client.get(LIST, headers=bearer(secret))
+    assert answer.status_code == 503
+    assert "did not answer within 0.2 seconds" in answer.json()["detail"]
+    state.close()
+
+
+def test_what_failed_to_open_is_tried_again() -> None:
+    results: list[int | None] = [None, 7]
+
+    def open_it() -> int:
+        result = results.pop(0)
+        if result is None:
+            raise StoreUnavailable("not yet")
+        return result
+
+    lazily = Lazily(open_it)
+    with pytest.raises(StoreUnavailable):
+        lazily.get()
+    assert (lazily.opened, lazily.get(), lazily.get(), lazily.opened) == (None, 7, 7, 7)
