@@ -1,0 +1,132 @@
+"""`gantry check`: would `gantry serve` start here, and with what? Offline, and nothing is written."""
+
+import os
+import stat
+import sys
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import NamedTuple
+
+import click
+
+from gantry.clerk.provider_choice import ChoiceError, choose_provider
+from gantry.clerk.publish import Publisher
+from gantry.cli.opened import store_address
+from gantry.cli.options import home_option
+from gantry.home import Home, HomeError, load_keyring
+from gantry.providers.spec import ProviderSpec, SpecError, load_catalog
+from gantry.settings import DeclaredProvider, ServeSettings, SettingsError, load_settings
+from gantry.store.control import ControlStore
+from gantry.store.database import Database, StoreUnavailable
+from gantry.store.schema import stored_revision
+from gantry.store.tables import CONTROL, LOGS, Tree
+
+
+class Finding(NamedTuple):
+    ok: bool
+    text: str
+
+
+@click.command()
+@home_option
+def command(home: Path) -> None:
+    """Check gantry.toml, the catalogue and the home, offline."""
+    failures = 0
+    for finding in check_home(Home(home), os.environ):
+        failures += not finding.ok
+        click.echo(f"{'ok  ' if finding.ok else 'FAIL'}  {finding.text}")
+    if failures:
+        sys.exit(1)
+
+
+def check_home(home: Home, environ: Mapping[str, str]) -> Iterator[Finding]:
+    """Yield what was found, in the order in which a start would meet it."""
+    try:
+        catalog = load_catalog()
+    except SpecError as error:
+        yield Finding(False, f"catalogue: {error}")
+        return
+    yield Finding(True, f"catalogue: {len(catalog)} providers ({', '.join(catalog)})")
+    try:
+        settings, declared = load_settings(home, {}, environ)
+    except SettingsError as error:
+        yield Finding(False, str(error))
+        return
+    file = home.config if home.config.exists() else f"{home.config} (absent: defaults)"
+    yield Finding(True, f"settings: {file}; listens on {settings.host}:{settings.port}")
+    yield from _check_declared(declared, catalog, environ)
+    yield from _check_files(home, settings, environ)
+
+
+def _check_declared(
+    declared: tuple[DeclaredProvider, ...], catalog: Mapping[str, ProviderSpec], environ: Mapping[str, str]
+) -> Iterator[Finding]:
+    for number, entry in enumerate(declared):
+        where = f"gantry.toml: providers[{number}]"
+        try:
+            choice = choose_provider(entry.provider, entry.base_url, catalog, ())
+        except ChoiceError as error:
+            yield Finding(False, f"{where}: {error}")
+            continue
+        if (entry.api_key is None) == (entry.api_key_env is None):
+            yield Finding(False, f"{where}: {entry.provider} needs either api_key or api_key_env")
+        elif entry.api_key_env is not None and not environ.get(entry.api_key_env):
+            yield Finding(False, f"{where}: ${entry.api_key_env} is not set")
+        else:
+            yield Finding(True, f"{where}: {entry.provider}/{entry.name} for {choice.base_url}")
+    for spec in catalog.values():
+        for variable in spec.environment:
+            if environ.get(variable):
+                yield Finding(True, f"environment: ${variable} is a credential for {spec.name}")
+
+
+def _check_files(home: Home, settings: ServeSettings, environ: Mapping[str, str]) -> Iterator[Finding]:
+    if not home.path.is_dir():
+        yield Finding(True, f"home: {home.path} is made at the first start")
+        return
+    mode = stat.S_IMODE(home.path.stat().st_mode)
+    if mode & 0o077:
+        yield Finding(False, f"home: others may look into {home.path} (mode {mode:o}); run chmod 700 on it")
+    else:
+        yield Finding(True, f"home: {home.path}")
+    environment_key = environ.get("GANTRY_MASTER_KEY")
+    if environment_key is None and not home.master_key.exists() and not home.control_db.exists():
+        yield Finding(True, f"master key: {home.master_key} is made at the first start")
+        return
+    try:
+        keyring = load_keyring(home, environment_key)
+    except HomeError as error:
+        yield Finding(False, f"master key: {error}")
+        return
+    yield Finding(True, "master key: " + ("GANTRY_MASTER_KEY" if environment_key else str(home.master_key)))
+    readable = set()
+    for tree, file in ((CONTROL, home.control_db), (LOGS, home.logs_db)):
+        finding, is_current = _check_database(tree, store_address(settings, file))
+        if is_current:
+            readable.add(tree.name)
+        yield finding
+    if CONTROL.name in readable:
+        with ControlStore(store_address(settings, home.control_db)) as control:
+            rehearsed = Publisher(home, keyring, control, environ).rehearse()
+        for problem in rehearsed.problems:
+            yield Finding(False, f"credential: {problem}")
+        yield Finding(True, f"snapshot: version {rehearsed.version} can be published")
+
+
+def _check_database(tree: Tree, address: str | Path) -> tuple[Finding, bool]:
+    """Return what there is to say about a database, and whether its tables are this version's."""
+    if isinstance(address, Path) and not address.exists():
+        return Finding(True, f"{address.name}: is made at the first start"), False
+    name = address.name if isinstance(address, Path) else f"database ({tree.name})"
+    try:
+        database = Database(address)
+        try:
+            with database.reading() as connection:
+                revision = stored_revision(connection, tree)
+        finally:
+            database.close()
+    except StoreUnavailable as error:
+        return Finding(False, f"{name}: {error}"), False
+    if revision != tree.head:
+        return Finding(True, f"{name}: revision {revision} is migrated to {tree.head} at the next start"), False
+    return Finding(True, f"{name}: revision {revision}"), True

@@ -1,0 +1,271 @@
+"""`gantry doctor`: looks at everything a node keeps on disk, and says what to do about what it finds.
+
+Law: it changes nothing, and one broken thing does not keep it from looking at the next. Exit status 1 means that a
+finding is worth getting up for; a warning is not.
+"""
+
+import os
+import shutil
+import stat
+from collections.abc import Iterator
+from enum import StrEnum
+from pathlib import Path
+
+import click
+import msgspec
+from msgspec import Struct
+
+from gantry.cli.options import home_option, json_option
+from gantry.cli.status import Status, read_status
+from gantry.core.sealing import SealBroken
+from gantry.home import Home, HomeError, Keyring, load_keyring
+from gantry.journal.frames import FrameKind, decode_payload
+from gantry.journal.reader import START, JournalReader, Position, is_alive, list_incarnations
+from gantry.journal.writer import JournalLevel
+from gantry.routing.snapshot import SnapshotUnreadable, read_snapshot
+from gantry.store.database import Database, StoreUnavailable
+from gantry.store.integrity import StoredLogs, count_stored, find_damage, find_revision
+from gantry.store.tables import CONTROL, LOGS, Tree
+
+_FRAMES_AT_ONCE, _BYTES_AT_ONCE = 1000, 8 << 20
+_LITTLE_DISK, _NO_DISK = 2 << 30, 200 << 20
+_GIB, _MIB = 1 << 30, 1 << 20
+
+
+class Verdict(StrEnum):
+    OK = "ok"
+    WARN = "warn"
+    FAIL = "fail"
+
+
+class Finding(Struct, frozen=True):
+    """One line of the report, and what to do about it."""
+
+    subject: str
+    verdict: Verdict
+    message: str
+    advice: str | None = None
+
+
+def ok(subject: str, message: str) -> Finding:
+    return Finding(subject, Verdict.OK, message)
+
+
+def warn(subject: str, message: str, advice: str) -> Finding:
+    return Finding(subject, Verdict.WARN, message, advice)
+
+
+def fail(subject: str, message: str, advice: str) -> Finding:
+    return Finding(subject, Verdict.FAIL, message, advice)
+
+
+@click.command("doctor")
+@home_option
+@json_option
+@click.pass_context
+def command(context: click.Context, home: Path, as_json: bool) -> None:
+    """Check files, keys, databases, journal and snapshot. Exit status 1 when something must be mended."""
+    findings = list(examine(Home(home)))
+    if as_json:
+        click.echo(msgspec.json.encode(findings).decode())
+    else:
+        for finding in findings:
+            click.echo(f"{finding.verdict:<5} {finding.subject:<11} {finding.message}")
+            if finding.advice:
+                click.echo(f"{'':<17} → {finding.advice}")
+    context.exit(1 if any(finding.verdict is Verdict.FAIL for finding in findings) else 0)
+
+
+def examine(home: Home) -> Iterator[Finding]:
+    """Yield the findings about a home, the most fundamental first."""
+    if not home.path.is_dir():
+        yield fail("home", f"{home.path} is not a directory", "Start `gantry serve`, or name another with --home.")
+        return
+    status = read_status(home)
+    yield from _look_at_permissions(home)
+    yield from _look_at_processes(status)
+    keyring = _keyring(home)
+    yield _describe_key(home, keyring)
+    yield from _look_at_database("control.db", home.control_db, CONTROL)
+    yield from _look_at_database("logs.db", home.logs_db, LOGS)
+    stored = _stored_logs(home.logs_db)
+    yield from _look_at_journal(home, status, stored.checkpoints if stored else {})
+    yield from _look_at_counts(home, status, stored)
+    if isinstance(keyring, Keyring):
+        yield from _look_at_snapshot(home, keyring)
+    yield _look_at_disk(home)
+
+
+def _look_at_permissions(home: Home) -> Iterator[Finding]:
+    """Nobody but the owner may read a home; the master key least of all."""
+    open_to_others = [
+        path.name or str(path)
+        for path in (home.path, home.master_key, home.control_db, home.logs_db, home.snapshot, home.journal)
+        if path.exists() and stat.S_IMODE(path.stat().st_mode) & 0o077
+    ]
+    if not open_to_others:
+        yield ok("home", f"{home.path} is readable by its owner only")
+        return
+    advice = f"chmod -R go= {home.path}"
+    if home.master_key.name in open_to_others:
+        yield fail("home", "others may read master.key, which opens every credential", advice)
+    yield warn("home", f"others may read {', '.join(open_to_others)}", advice)
+
+
+def _look_at_processes(status: Status) -> Iterator[Finding]:
+    if not status.running:
+        orphans = [str(worker.pid) for worker in status.workers]
+        if orphans:
+            yield fail(
+                "processes", f"workers {', '.join(orphans)} outlived their supervisor", "End them, by these pids."
+            )
+        else:
+            yield ok("processes", "the gateway is not running")
+        return
+    yield ok("processes", f"supervisor {status.supervisor.pid}, {len(status.workers)} workers")
+    for name, process in (("clerk", status.clerk), ("console", status.console)):
+        if process.pid is None:
+            yield fail("processes", f"no {name} runs", "Its last words are in the supervisor's log.")
+    if status.clerk.rejected:
+        advice = f"Look into {Path(status.home) / 'rejected'}; each was stored as a minimal record."
+        yield warn("clerk", f"{status.clerk.rejected} records could not be read and were set aside", advice)
+
+
+def _keyring(home: Home) -> Keyring | HomeError:
+    try:
+        return load_keyring(home, os.environ.get("GANTRY_MASTER_KEY"))
+    except HomeError as error:
+        return error
+
+
+def _describe_key(home: Home, keyring: Keyring | HomeError) -> Finding:
+    if isinstance(keyring, HomeError):
+        return fail("master key", str(keyring), "Without it no credential opens, and no API key is known.")
+    if "GANTRY_MASTER_KEY" in os.environ:
+        return ok("master key", "taken from GANTRY_MASTER_KEY")
+    return ok("master key", f"{home.master_key} is well-formed; keep a copy of it elsewhere")
+
+
+def _look_at_database(name: str, path: Path, tree: Tree) -> Iterator[Finding]:
+    if not path.exists():
+        yield warn(name, "does not exist yet", "The first `gantry serve` creates it.")
+        return
+    database = Database(path)
+    try:
+        damage = find_damage(database)
+        if damage:
+            advice = f"Stop the gateway and restore {path} from a backup; the journal keeps what is not stored yet."
+            yield fail(name, "; ".join(damage[:3]), advice)
+            return
+        revision = find_revision(database, tree)
+    except StoreUnavailable as error:
+        yield fail(name, str(error), "See who holds or filled it, then ask again.")
+        return
+    finally:
+        database.close()
+    size = f"{path.stat().st_size / _MIB:.1f} MiB"
+    if revision == tree.head:
+        yield ok(name, f"is whole, {size}, revision {revision}")
+    else:
+        advice = "The next `gantry serve` migrates it."
+        yield warn(name, f"has revision {revision}, this version uses {tree.head}", advice)
+
+
+def _stored_logs(path: Path) -> StoredLogs | None:
+    if not path.exists():
+        return None
+    database = Database(path)
+    try:
+        return None if find_damage(database) else count_stored(database)
+    except StoreUnavailable:
+        return None
+    finally:
+        database.close()
+
+
+class _Unread(Struct):
+    """What lies in the journals beyond the clerk's checkpoints."""
+
+    frames: int = 0
+    torn_bytes: int = 0
+    not_understood: int = 0
+
+
+def _look_at_journal(home: Home, status: Status, checkpoints: dict[str, tuple[int, int]]) -> Iterator[Finding]:
+    unread = _Unread()
+    incarnations = list_incarnations(home.journal)
+    for incarnation in incarnations:
+        _read_ahead(home, incarnation, Position(*checkpoints.get(incarnation, START)), unread)
+    alive = sum(is_alive(home.journal / incarnation) for incarnation in incarnations)
+    where = f"{len(incarnations)} journals ({alive} being written)"
+    yield ok("journal", f"{unread.frames} unread frames in {where}, {status.journal.bytes / _MIB:.1f} MiB")
+    if unread.torn_bytes:
+        advice = "A worker was killed within a write, or a disk failed; the frames around it are read."
+        yield warn("journal", f"{unread.torn_bytes} bytes belong to no whole frame", advice)
+    if unread.not_understood:
+        advice = "A newer version wrote them; run that version's clerk."
+        yield fail("journal", f"{unread.not_understood} frames cannot be read by this version", advice)
+    if status.journal.level != JournalLevel.NORMAL.name.lower():
+        advice = "The clerk is behind or the disk is full: see its messages, and `gantry status`."
+        yield fail("journal", f"its budget is nearly used up (level {status.journal.level})", advice)
+
+
+def _read_ahead(home: Home, incarnation: str, position: Position, unread: _Unread) -> None:
+    """Count what a clerk would read from here on. It never advances a reader, which would delete what was read."""
+    while True:
+        reading = JournalReader(home.journal, incarnation, position).read(_FRAMES_AT_ONCE, _BYTES_AT_ONCE)
+        unread.frames += len(reading.frames)
+        unread.torn_bytes += reading.skipped
+        unread.not_understood += sum(not _is_understood(frame.kind, frame.payload) for frame in reading.frames)
+        if reading.position == position or reading.finished:
+            return
+        position = reading.position
+
+
+def _is_understood(kind: int, payload: bytes) -> bool:
+    try:
+        decode_payload(FrameKind(kind), payload)
+    except (ValueError, msgspec.DecodeError):
+        return False
+    return True
+
+
+def _look_at_counts(home: Home, status: Status, stored: StoredLogs | None) -> Iterator[Finding]:
+    if stored is None:
+        return
+    yield ok("records", f"{stored.records} request logs stored, {stored.open_calls} calls open")
+    abandoned = sorted(set(stored.checkpoints) - set(list_incarnations(home.journal)))
+    if abandoned:
+        advice = "Their journals were removed by hand; records in them that were not stored are lost."
+        yield warn("records", f"{len(abandoned)} journals of which the store knows are gone", advice)
+    if stored.open_calls and not status.running:
+        yield ok("records", "the open calls are closed as crashed when the gateway starts again")
+
+
+def _look_at_snapshot(home: Home, keyring: Keyring) -> Iterator[Finding]:
+    try:
+        snapshot = read_snapshot(home.snapshot.read_bytes(), keyring.snapshot)
+    except FileNotFoundError:
+        yield warn("snapshot", "none has been published yet", "The first `gantry serve` publishes it.")
+        return
+    except (SnapshotUnreadable, SealBroken) as error:
+        advice = "Stop the gateway, delete the file and start again: the clerk writes it anew from control.db."
+        yield fail("snapshot", f"{home.snapshot}: {error}", advice)
+        return
+    yield ok("snapshot", f"version {snapshot.version} opens, {len(snapshot.keys)} API keys in its table")
+    providers = sorted({credential.provider_id for credential in snapshot.body.credentials})
+    if providers:
+        yield ok("credentials", f"{len(snapshot.body.credentials)} for {', '.join(providers)}")
+    else:
+        advice = "`gantry providers add mistral --api-key …`, or set MISTRAL_API_KEY and start again."
+        yield warn("credentials", "there are none, so every call is refused", advice)
+
+
+def _look_at_disk(home: Home) -> Finding:
+    free = shutil.disk_usage(home.path).free
+    message = f"{free / _GIB:.1f} GiB free"
+    if free < _NO_DISK:
+        return fail("disk", message, "Make room: the journal cannot grow, and calls are refused or pass unrecorded.")
+    if free < _LITTLE_DISK:
+        return warn("disk", message, "Make room before the journal and logs.db need it.")
+    return ok("disk", message)

@@ -1,0 +1,78 @@
+"""When is a change live? It is made live, waited for, and said plainly.
+
+A running clerk publishes by itself; without one, whoever changed the store holds its lock for a moment and publishes.
+Live means that every worker of this machine has acknowledged the version on the board.
+"""
+
+import os
+import time
+from collections.abc import Callable
+
+import click
+
+from gantry.board.board import Board, Slot, State, Word
+from gantry.clerk.publish import Publisher
+from gantry.cli.opened import OpenHome
+from gantry.home import Home, HomeError
+
+TIMEOUT = 3.0  # seconds
+_POLL = 0.01
+
+
+def make_live(opened: OpenHome, version: int) -> None:
+    """Bring a configuration version to the workers, and say on stderr how far it got."""
+    try:
+        lock = opened.home.lock("clerk")
+    except HomeError:
+        pass  # a clerk runs, and publishes
+    else:
+        try:
+            published = Publisher(opened.home, opened.keyring, opened.control, os.environ).publish()
+        finally:
+            lock.release()
+        version = published.version
+        for problem in published.problems:
+            click.echo(f"warning: {problem}", err=True)
+    click.echo(wait_until_live(opened.home, version, TIMEOUT), err=True)
+
+
+def wait_until_live(
+    home: Home,
+    version: int,
+    timeout: float,
+    *,
+    clock: Callable[[], float] = time.monotonic,
+    sleep: Callable[[float], None] = time.sleep,
+) -> str:
+    """Wait until every live worker routes by a version, and return what there is to say then."""
+    if not home.board.exists():
+        return "No gateway is running here: it is live when `gantry serve` starts."
+    board = Board(home.board)
+    deadline = clock() + timeout
+    while True:
+        workers = [slot for slot in board.workers() if _is_routing(slot)]
+        if not workers:
+            return "No gateway is running here: it is live when `gantry serve` starts."
+        behind = [slot for slot in workers if slot[Word.SNAPSHOT_VERSION] < version]
+        if not behind:
+            return f"Live: {len(workers)} of {len(workers)} workers route by version {version}."
+        if clock() >= deadline:
+            pids = ", ".join(str(slot[Word.PID]) for slot in behind)
+            return (
+                f"NOT live yet: after {timeout:g} s, {len(behind)} of {len(workers)} workers do not route by version "
+                f"{version} (pid {pids}). It is stored and goes live when the clerk can publish; see `gantry status`."
+            )
+        sleep(_POLL)
+
+
+def _is_routing(slot: Slot) -> bool:
+    """Say whether a slot is that of a live worker that takes new calls, and not what a killed one left behind."""
+    if slot[Word.STATE] == State.DRAINING:
+        return False
+    try:
+        os.kill(slot[Word.PID], 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True

@@ -1,0 +1,64 @@
+"""`gantry`: the commands, each in a module of its own that is imported only when it is called.
+
+Law: data goes to stdout, messages to stderr. Starting `gantry serve` does not pay for importing a database's libraries.
+"""
+
+from importlib import import_module
+from typing import NamedTuple
+
+import click
+
+from gantry import __version__
+
+
+class Entry(NamedTuple):
+    """Where a command is, and its line in the overview, which must not import it."""
+
+    module: str
+    attribute: str
+    help: str
+
+
+COMMANDS = {
+    "serve": Entry("gantry.cli.serve", "command", "Run the gateway."),
+    "demo": Entry("gantry.cli.demo", "command", "Run a gateway with simulated providers and sample calls."),
+    "simulate": Entry("gantry.cli.simulate", "command", "Run simulated providers."),
+    "keys": Entry("gantry.cli.keys", "group", "Create, list, revoke and rotate API keys."),
+    "providers": Entry("gantry.cli.providers", "group", "Add, list, remove and test provider credentials."),
+    "logs": Entry("gantry.cli.logs", "group", "Read request logs."),
+    "check": Entry("gantry.cli.check", "command", "Check gantry.toml, the catalogue and the home, offline."),
+    "status": Entry("gantry.cli.status", "command", "Show processes, lag, journal and snapshot."),
+    "doctor": Entry("gantry.cli.doctor", "command", "Look for faults in the home's files and keys."),
+}
+
+
+class LazyGroup(click.Group):
+    """A group that knows its commands by name and imports one when it is asked for."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        entry = COMMANDS.get(cmd_name)
+        if entry is None:
+            return None
+        command: click.Command = getattr(import_module(entry.module), entry.attribute)
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, entry.help) for name, entry in COMMANDS.items()])
+
+
+@click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, prog_name="gantry")
+def gantry() -> None:
+    """A self-hosted LLM gateway: one URL and one key in front of every model provider."""
+
+
+def main() -> None:
+    gantry(prog_name="gantry")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,204 @@
+"""`gantry providers`: credentials for providers. A secret goes in and is never shown again."""
+
+import os
+import sys
+from pathlib import Path
+from typing import Any
+
+import click
+import msgspec
+
+from gantry.clerk.open_secrets import CredentialUnusable, open_secrets
+from gantry.clerk.provider_choice import choose_provider, spec_of
+from gantry.cli.live import make_live
+from gantry.cli.opened import OpenHome, open_home
+from gantry.cli.options import home_option, json_option, split_models
+from gantry.cli.probe import probe
+from gantry.cli.table import print_table
+from gantry.cli.when import iso
+from gantry.core.secret import Secret
+from gantry.core.vocabulary import Environment
+from gantry.providers.spec import ProviderSpec, load_catalog
+from gantry.store.credentials import (
+    Credential,
+    NewCredential,
+    add_credential,
+    credentials_of,
+    find_credential,
+    remove_credentials,
+    sealed_secrets,
+)
+from gantry.store.providers import CustomProvider, custom_providers, put_provider, remove_unused_providers
+from gantry.store.vault import Vault
+
+FROM_STDIN = "-"
+
+
+@click.group()
+def group() -> None:
+    """Add, list, remove and test provider credentials."""
+
+
+@group.command()
+@click.argument("provider")
+@home_option
+@click.option("--api-key", help="The key; `-` reads it from stdin, where no process list shows it.")
+@click.option("--api-key-env", metavar="VAR", help="The variable that holds the key; only its name is stored.")
+@click.option("--name", default="default", show_default=True, help="What this credential is called in logs.")
+@click.option("--weight", type=click.FloatRange(min=0), default=1.0, show_default=True, help="Its share of calls.")
+@click.option("--models", callback=split_models, help="The only models it serves, with commas between.")
+@click.option("--base-url", metavar="URL", help="The provider's address, without the path of an operation.")
+@click.option(
+    "--env",
+    "environment",
+    type=click.Choice(Environment, case_sensitive=False),
+    help="Serve only keys of this environment.",
+)
+def add(
+    provider: str,
+    home: Path,
+    api_key: str | None,
+    api_key_env: str | None,
+    name: str,
+    weight: float,
+    models: tuple[str, ...],
+    base_url: str | None,
+    environment: Environment | None,
+) -> None:
+    """Add a credential for PROVIDER: one of the catalogue, or any OpenAI-compatible one by its --base-url."""
+    if api_key is not None and api_key_env is not None:
+        raise click.UsageError("give either --api-key or --api-key-env")
+    with open_home(home) as opened:
+        with opened.control.reading() as connection:
+            customs = custom_providers(connection)
+        choice = choose_provider(provider, base_url, load_catalog(), customs)
+        secret = None if api_key_env else _read_secret(api_key, choice.spec)
+        new = NewCredential(
+            provider_id=choice.spec.id,
+            name=name,
+            base_url=choice.base_url,
+            secrets={choice.spec.auth.field: secret} if secret else {},
+            source=api_key_env,
+            weight=weight,
+            models=models,
+            environment=environment,
+        )
+        with opened.control.changing() as change:
+            if choice.is_new:
+                custom = CustomProvider(
+                    id=choice.spec.id,
+                    organization_id=opened.organization_id,
+                    name=choice.spec.name,
+                    base_url=choice.base_url,
+                )
+                put_provider(change, custom)
+            add_credential(change, Vault(opened.keyring.vault), opened.organization_id, new)
+        click.echo(f"Added {choice.spec.id}/{name}, for {choice.base_url}.", err=True)
+        make_live(opened, change.version)
+
+
+@group.command(name="list")
+@home_option
+@json_option
+def list_credentials(home: Path, as_json: bool) -> None:
+    """List the credentials, without their secrets."""
+    with open_home(home) as opened, opened.control.reading() as connection:
+        found = credentials_of(connection, opened.organization_id)
+    if as_json:
+        click.echo(msgspec.json.encode([_view(credential) for credential in found]))
+        return
+    print_table(
+        ("PROVIDER", "NAME", "BASE URL", "WEIGHT", "MODELS", "ENV", "SECRET", "MANAGED BY"),
+        [
+            (
+                credential.provider_id,
+                credential.name,
+                credential.base_url,
+                f"{credential.weight:g}",
+                ",".join(credential.models) or "all",
+                credential.environment.value if credential.environment else "all",
+                f"${credential.source}" if credential.source else "vault",
+                credential.managed_by.value if credential.managed_by else "",
+            )
+            for credential in found
+        ],
+    )
+
+
+@group.command()
+@click.argument("credential")
+@home_option
+def remove(credential: str, home: Path) -> None:
+    """Remove a credential, named by its id, name, provider or PROVIDER/NAME."""
+    with open_home(home) as opened:
+        with opened.control.changing() as change:
+            found = find_credential(change.connection, opened.organization_id, credential)
+            if found.managed_by is not None:
+                place = f"${found.source} in the environment" if found.source == found.name else found.managed_by.value
+                raise click.ClickException(f"{_label(found)} is declared by {place}; remove it there and start again")
+            remove_credentials(change, [found])
+            remove_unused_providers(change)
+        click.echo(f"Removed {_label(found)}.", err=True)
+        make_live(opened, change.version)
+
+
+@group.command(name="test")
+@click.argument("credential", required=False)
+@home_option
+def test_credentials(credential: str | None, home: Path) -> None:
+    """Ask each provider, or one, for its models: proves the credential and spends nothing."""
+    with open_home(home) as opened:
+        failures = 0
+        for found, spec, secrets in _openable(opened, credential):
+            if isinstance(secrets, str):
+                verdict, ok = secrets, False
+            else:
+                verdict, ok = probe(found.base_url, spec, secrets, opened.settings.ca_bundle)
+            failures += not ok
+            click.echo(f"{'ok  ' if ok else 'FAIL'}  {_label(found)}  {verdict}")
+    if failures:
+        sys.exit(1)
+
+
+def _openable(opened: OpenHome, text: str | None) -> list[tuple[Credential, ProviderSpec, dict[str, Secret] | str]]:
+    """Return the credentials meant, each with its secrets, or the reason why there are none."""
+    vault = Vault(opened.keyring.vault)
+    with opened.control.reading() as connection:
+        if text is None:
+            chosen = credentials_of(connection, opened.organization_id)
+        else:
+            chosen = [find_credential(connection, opened.organization_id, text)]
+        sealed = sealed_secrets(connection)
+        specs = {**{custom.id: spec_of(custom) for custom in custom_providers(connection)}, **load_catalog()}
+    if not chosen:
+        raise click.ClickException("there are no credentials yet; see `gantry providers add --help`")
+    found: list[tuple[Credential, ProviderSpec, dict[str, Secret] | str]] = []
+    for credential in chosen:
+        spec = specs[credential.provider_id]
+        try:
+            secrets = open_secrets(credential, spec, sealed.get(credential.id, {}), vault, os.environ)
+            found.append((credential, spec, secrets))
+        except CredentialUnusable as error:
+            found.append((credential, spec, str(error)))
+    return found
+
+
+def _read_secret(api_key: str | None, spec: ProviderSpec) -> Secret:
+    if api_key == FROM_STDIN:
+        api_key = sys.stdin.readline()
+    elif api_key is None:
+        if not sys.stdin.isatty():
+            raise click.UsageError("give --api-key K, --api-key - (from stdin) or --api-key-env VAR")
+        api_key = click.prompt(f"{spec.name} {spec.fields[0].label}", hide_input=True, err=True)
+    text = str(api_key).strip()
+    if not text or not text.isascii() or not text.isprintable():
+        raise click.UsageError("the API key is empty, or holds characters that no HTTP header carries")
+    return Secret(text)
+
+
+def _label(credential: Credential) -> str:
+    return f"{credential.provider_id}/{credential.name}"
+
+
+def _view(credential: Credential) -> dict[str, Any]:
+    return {**msgspec.to_builtins(credential), "created_at": iso(credential.created_at)}

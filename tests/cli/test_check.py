@@ -1,0 +1,70 @@
+"""`gantry check`: says what a start would meet, and writes nothing."""
+
+from pathlib import Path
+
+import pytest
+from tests.cli.conftest import Run
+
+
+def _files(path: Path) -> list[str]:
+    return sorted(str(file.relative_to(path)) for file in path.rglob("*"))
+
+
+def test_an_empty_place_is_fine_and_stays_empty(run: Run, home_path: Path) -> None:
+    lines = run("check").stdout.splitlines()
+    assert all(line.startswith("ok ") for line in lines)
+    assert f"home: {home_path} is made at the first start" in lines[-1]
+    assert not home_path.exists()
+
+
+def test_a_home_in_use_is_checked_down_to_its_snapshot(run: Run, home_path: Path) -> None:
+    run("keys", "create", "dev")
+    run("providers", "add", "mistral", "--api-key", "k")
+    before = _files(home_path)
+    lines = run("check").stdout.splitlines()
+    assert lines[-1].startswith("ok    snapshot: version 3 can be published")
+    assert "ok    logs.db: is made at the first start" in lines
+    assert _files(home_path) == before
+
+
+@pytest.mark.parametrize(
+    ("toml", "environ", "finding"),
+    [
+        ("prot = 1", {}, "no setting 'prot'; did you mean 'port'?"),
+        ("", {"GANTRY_PORT": "x"}, "GANTRY_PORT: port: Expected `int`"),
+        ("[[providers]]\nprovider = 'acme'\napi_key = 'k'", {}, "providers[0]: no provider 'acme'"),
+        ("[[providers]]\nprovider = 'mistral'", {}, "mistral needs either api_key or api_key_env"),
+        ("[[providers]]\nprovider = 'mistral'\napi_key_env = 'V'", {}, "providers[0]: $V is not set"),
+    ],
+)
+def test_a_fault_fails_the_check(run: Run, home_path: Path, toml: str, environ: dict[str, str], finding: str) -> None:
+    home_path.mkdir(mode=0o700)
+    (home_path / "gantry.toml").write_text(toml)
+    failed = [line for line in run("check", code=1, **environ).stdout.splitlines() if line.startswith("FAIL")]
+    assert len(failed) == 1
+    assert finding in failed[0]
+
+
+def test_what_will_be_used_is_named(run: Run, home_path: Path) -> None:
+    home_path.mkdir(mode=0o700)
+    (home_path / "gantry.toml").write_text("port = 1234\n[[providers]]\nprovider = 'mistral'\napi_key = 'canary'")
+    text = run("check", OPENAI_API_KEY="canary").stdout
+    assert "listens on 127.0.0.1:1234" in text
+    assert "providers[0]: mistral/gantry.toml for https://api.mistral.ai" in text
+    assert "environment: $OPENAI_API_KEY is a credential for OpenAI" in text
+    assert "canary" not in text
+
+
+def test_a_home_that_others_may_read_and_a_missing_key(run: Run, home_path: Path) -> None:
+    run("keys", "create", "dev")
+    home_path.chmod(0o755)
+    assert "others may look into" in run("check", code=1).stdout
+    home_path.chmod(0o700)
+    (home_path / "master.key").unlink()
+    assert "master.key is missing" in run("check", code=1).stdout
+
+
+def test_a_file_that_is_no_database(run: Run, home_path: Path) -> None:
+    run("keys", "create", "dev")
+    (home_path / "logs.db").write_bytes(b"not a database" * 1000)
+    assert "FAIL  logs.db: " in run("check", code=1).stdout

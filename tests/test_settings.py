@@ -1,0 +1,177 @@
+"""Settings: which layer wins, and what is said about a wrong one."""
+
+import os
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from gantry import settings
+from gantry.core.secret import Secret
+from gantry.core.vocabulary import Environment
+from gantry.home import Home
+from gantry.settings import (
+    DeclaredProvider,
+    LogLevel,
+    ServeSettings,
+    SettingsError,
+    WhenFull,
+    granted_cpus,
+    list_settings,
+    load_settings,
+    read_config,
+)
+
+
+def _load(
+    tmp_path: Path, toml: str = "", environ: dict[str, str] | None = None, **flags: Any
+) -> tuple[ServeSettings, tuple[DeclaredProvider, ...]]:
+    home = Home(tmp_path)
+    if toml:
+        home.config.write_text(toml)
+    return load_settings(home, flags, environ or {})
+
+
+def test_defaults(tmp_path: Path) -> None:
+    assert _load(tmp_path) == (ServeSettings(), ())
+
+
+def test_flags_over_the_environment_over_the_file_over_defaults(tmp_path: Path) -> None:
+    toml = 'host = "file"\nport = 1\nidle_timeout = 1\n'
+    environ = {"GANTRY_HOST": "environment", "GANTRY_PORT": "2"}
+    loaded, _ = _load(tmp_path, toml, environ, host="flag", port=None, workers=None)
+    assert (loaded.host, loaded.port, loaded.idle_timeout, loaded.workers) == ("flag", 2, 1.0, None)
+
+
+def test_texts_of_the_environment_become_values(tmp_path: Path) -> None:
+    environ = {
+        "GANTRY_WORKERS": "3",
+        "GANTRY_LOG_LEVEL": "debug",
+        "GANTRY_JOURNAL_FULL": "pass",
+        "GANTRY_TOTAL_TIMEOUT": "12.5",
+        "GANTRY_DATABASE": "postgresql://u:canary@h/d",
+        "GANTRY_CA_BUNDLE": "/etc/ca.pem",
+    }
+    loaded, _ = _load(tmp_path, "", environ)
+    assert (loaded.workers, loaded.log_level, loaded.journal_full) == (3, LogLevel.DEBUG, WhenFull.PASS)
+    assert (loaded.total_timeout, loaded.ca_bundle) == (12.5, Path("/etc/ca.pem"))
+    assert loaded.database == Secret("postgresql://u:canary@h/d")
+    assert "canary" not in repr(loaded)
+
+
+def test_variables_that_all_programs_share_count_less_than_our_own_words(tmp_path: Path) -> None:
+    environ = {"HTTPS_PROXY": "http://p:1", "NO_PROXY": "localhost", "SSL_CERT_FILE": "/ca"}
+    loaded, _ = _load(tmp_path, "", environ)
+    assert (loaded.upstream_proxy, loaded.no_proxy, loaded.ca_bundle) == ("http://p:1", "localhost", Path("/ca"))
+    assert _load(tmp_path, 'upstream_proxy = "http://q:2"', environ)[0].upstream_proxy == "http://q:2"
+    environ["GANTRY_UPSTREAM_PROXY"] = "http://r:3"
+    assert _load(tmp_path, "", environ)[0].upstream_proxy == "http://r:3"
+
+
+def test_declared_providers(tmp_path: Path) -> None:
+    toml = """
+    port = 0
+    [[providers]]
+    provider = "mistral"
+    api_key = "canary"
+    [[providers]]
+    provider = "acme"
+    name = "eu"
+    api_key_env = "ACME_KEY"
+    base_url = "https://acme.test/v1"
+    weight = 2
+    models = ["a", "b"]
+    environment = "test"
+    """
+    _, declared = _load(tmp_path, toml)
+    assert declared == (
+        DeclaredProvider(provider="mistral", api_key=Secret("canary")),
+        DeclaredProvider(
+            provider="acme",
+            name="eu",
+            api_key_env="ACME_KEY",
+            base_url="https://acme.test/v1",
+            weight=2.0,
+            models=("a", "b"),
+            environment=Environment.TEST,
+        ),
+    )
+    assert "canary" not in repr(declared)
+    assert read_config(Home(tmp_path)).providers == declared
+
+
+@pytest.mark.parametrize(
+    ("toml", "message"),
+    [
+        ("prot = 1", "gantry.toml: no setting 'prot'; did you mean 'port'?"),
+        ("zzzzzzz = 1", "gantry.toml: no setting 'zzzzzzz'; known are host, port,"),
+        ('port = "x"', "gantry.toml: port: Expected `int`"),
+        ("port = 70000", "gantry.toml: port: Expected `int` <= 65535"),
+        ("connect_timeout = 0", "gantry.toml: connect_timeout: Expected `float` > 0"),
+        ('log_level = "loud"', "gantry.toml: log_level: Invalid enum value 'loud'"),
+        ("port = ", "gantry.toml: "),
+        ("providers = 1", "gantry.toml: providers are declared as [[providers]] tables"),
+        (
+            "[[providers]]\nprovider = 'm'\napi_keey = 'canary'",
+            "no setting 'providers[0].api_keey'; did you mean 'api_key'?",
+        ),
+        ("[[providers]]\nname = 'm'", "providers: Object missing required field `provider`"),
+        ("[[providers]]\nprovider = 'm'\napi_key = 5", "providers: "),
+    ],
+)
+def test_what_is_wrong_in_the_file_is_named(tmp_path: Path, toml: str, message: str) -> None:
+    with pytest.raises(SettingsError) as raised:
+        _load(tmp_path, toml)
+    assert message in str(raised.value)
+    assert "canary" not in str(raised.value)
+
+
+@pytest.mark.parametrize(
+    ("environ", "flags", "message"),
+    [
+        ({"GANTRY_PORT": "x"}, {}, "GANTRY_PORT: port: Expected `int`"),
+        ({"GANTRY_PROT": "1"}, {}, "GANTRY_PROT, which is no setting; did you mean GANTRY_PORT?"),
+        ({}, {"max_body_bytes": 0}, "--max-body-bytes: max_body_bytes: Expected `int` >= 1"),
+    ],
+)
+def test_what_is_wrong_elsewhere_is_named(
+    tmp_path: Path, environ: dict[str, str], flags: dict[str, Any], message: str
+) -> None:
+    with pytest.raises(SettingsError) as raised:
+        _load(tmp_path, "", environ, **flags)
+    assert message in str(raised.value)
+
+
+def test_variables_that_are_not_settings_are_left_alone(tmp_path: Path) -> None:
+    environ = {"GANTRY_HOME": "/x", "GANTRY_MASTER_KEY": "k", "GANTRY_OF_SOMEBODY_ELSE": "1"}
+    assert _load(tmp_path, "", environ)[0] == ServeSettings()
+
+
+def test_every_setting_explains_itself() -> None:
+    for setting in list_settings():
+        assert setting.help.endswith("."), setting.name
+        assert setting.variable == f"GANTRY_{setting.name.upper()}"
+    assert [setting.name for setting in list_settings()] == list(ServeSettings.__struct_fields__)
+
+
+@pytest.mark.parametrize(
+    ("affinity", "files", "expected"),
+    [
+        (4, {}, 4),
+        (4, {"cpu.max": "150000 100000"}, 2),
+        (4, {"cpu.max": "max 100000"}, 4),
+        (4, {"cpu.max": "800000 100000"}, 4),
+        (4, {"cpu.max": "50000 100000"}, 1),
+        (4, {"cpu/cpu.cfs_quota_us": "200000", "cpu/cpu.cfs_period_us": "100000"}, 2),
+        (4, {"cpu/cpu.cfs_quota_us": "-1", "cpu/cpu.cfs_period_us": "100000"}, 4),
+    ],
+)
+def test_granted_cpus(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, affinity: int, files: dict[str, str], expected: int
+) -> None:
+    for name, text in files.items():
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_text(text + "\n")
+    monkeypatch.setattr(os, "sched_getaffinity", lambda _pid: set(range(affinity)), raising=False)
+    monkeypatch.setattr(settings, "CGROUPS", tmp_path)
+    assert granted_cpus() == expected
