@@ -1,9 +1,14 @@
 """Fixtures every folder of tests may use."""
 
+import asyncio
+from collections.abc import Awaitable, Callable
 from pathlib import Path
+from typing import TypeVar
 
 import pytest
+import uvloop
 
+T = TypeVar("T")
 ROOT = Path(__file__).resolve().parent.parent
 
 
@@ -14,3 +19,16 @@ def shared() -> Path:
     if not (folder / "recordings").is_dir():
         pytest.skip(f"no recordings: {folder} is absent")
     return folder
+
+
+@pytest.fixture
+def run() -> Callable[[Awaitable[T]], T]:
+    """Run a coroutine on the loop that the product runs on."""
+
+    def runner(main: Awaitable[T]) -> T:
+        async def bounded() -> T:
+            return await asyncio.wait_for(main, 60)
+
+        return uvloop.run(bounded())
+
+    return runner

@@ -8,10 +8,7 @@ import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, TypeVar
-
-import pytest
-import uvloop
+from typing import Any
 
 from gantry.board.board import FIRST_WORKER_SLOT, Board, Slot
 from gantry.core.api_key import ENTROPY_BYTES, format_key, key_digest
@@ -33,7 +30,6 @@ from gantry.routing.snapshot import (
 )
 
 UPSTREAM_KEY = "canary-upstream-key"
-T = TypeVar("T")
 
 
 @dataclass
@@ -285,16 +281,3 @@ async def running_node(
     finally:
         worker.stop(0.2)
         await task
-
-
-@pytest.fixture
-def run() -> Callable[[Awaitable[T]], T]:
-    """Run a coroutine on the loop that the product runs on."""
-
-    def runner(main: Awaitable[T]) -> T:
-        async def bounded() -> T:
-            return await asyncio.wait_for(main, 60)
-
-        return uvloop.run(bounded())
-
-    return runner

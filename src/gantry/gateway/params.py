@@ -15,6 +15,7 @@ from msgspec import Struct
 
 from gantry.core.errors import InvalidRequest
 from gantry.core.vocabulary import Operation
+from gantry.dialects.secrets_out import strip_secrets
 from gantry.wire.envelope import Envelope
 
 CREDENTIAL_FIELDS: Final = frozenset(("customer_credentials", "credential_override", "customer_api_keys"))
@@ -80,7 +81,7 @@ def lift_parameters(envelope: Envelope | None, headers: Mapping[bytes, bytes], o
     ours = _OURS_BY_OPERATION.get(operation, _OURS)
     in_header = next((name for name in _HEADERS if name in headers), None)
     metadata = envelope.get("metadata") if envelope is not None else None
-    in_metadata = metadata is not None and b"_params" in metadata
+    in_metadata = metadata is not None and (b"_params" in metadata or b"\\u" in metadata)
     if in_header is None and not in_metadata and (envelope is None or ours.isdisjoint(envelope.keys())):
         return NO_PARAMETERS
     values: dict[str, Any] = {}
@@ -98,7 +99,8 @@ def lift_parameters(envelope: Envelope | None, headers: Mapping[bytes, bytes], o
             values[name] = msgspec.json.decode(envelope.get(name) or b"null")
     values = {name: value for name, value in values.items() if value is not None}
     kept = {name: value for name, value in values.items() if name not in CREDENTIAL_FIELDS}
-    return Parameters(values, msgspec.json.encode(kept) if kept else b"", frozenset(lifted), replace)
+    journal = strip_secrets(msgspec.json.encode(kept)) if kept else b""  # models to balance over bring their own
+    return Parameters(values, journal, frozenset(lifted), replace)
 
 
 def _lift_from_metadata(metadata: bytes, values: dict[str, Any]) -> dict[str, bytes]:

@@ -104,7 +104,7 @@ def normalise_path(target: bytes) -> str:
         raise InvalidRequest("the request target must be a path")
     while "//" in path:
         path = path.replace("//", "/")
-    if "." in path or "%" in path:
+    if "." in path or "%" in path or "\\" in path:
         _refuse_ambiguity(path)
     if path == "/api" or path.startswith("/api/"):
         path = path[4:]
@@ -117,7 +117,7 @@ def _refuse_ambiguity(path: str) -> None:
     for segment in plain.split("/"):
         if segment.partition(";")[0] in (".", ".."):
             raise InvalidRequest("the path may not contain dot segments")
-    if "%00" in lowered or "%0a" in lowered or "%0d" in lowered or "%5c" in lowered:
+    if any(sequence in lowered for sequence in ("%00", "%0a", "%0d", "%5c", "\\")):
         raise InvalidRequest("the path may not contain encoded control characters or backslashes")
     if "%2f.." in plain or "..%2f" in plain:
         raise InvalidRequest("the path may not contain dot segments")

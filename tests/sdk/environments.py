@@ -1,0 +1,114 @@
+"""The official clients, each in an environment of its own under `.cache/sdk`, made when first asked for.
+
+`requirements/sdk/NAME.txt` pins a Python client with hashes, `tests/sdk/node` the TypeScript one. An environment
+remembers the digest of its pins and is made anew when they change. Run as a program, it makes
+all of them.
+"""
+
+import fcntl
+import hashlib
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from enum import StrEnum
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent.parent
+CACHE = ROOT / ".cache" / "sdk"
+PINS = ROOT / "requirements" / "sdk"
+NODE = Path(__file__).resolve().parent / "node"
+
+
+class Client(StrEnum):
+    """The pinned clients. The value names the pins and the environment."""
+
+    MISTRAL_1 = "mistralai-1"
+    MISTRAL_2 = "mistralai-2"
+    MISTRAL_3 = "mistralai-3"
+    OPENAI_3 = "openai-3"
+    MISTRAL_TS = "mistralai-ts"
+
+
+class NoClient(Exception):
+    """An environment cannot be made here; the message says what is missing."""
+
+
+def interpreter(client: Client) -> Path:
+    """Return the program that runs a driver of this client: a Python with it installed, or node. Raises NoClient."""
+    if client is Client.MISTRAL_TS:
+        _node_modules()
+        return Path(_required("node"))
+    return _python(client)
+
+
+def node_folder() -> Path:
+    """Return the folder that holds the TypeScript client; drivers are copied there, for node resolves from the file."""
+    return CACHE / Client.MISTRAL_TS
+
+
+def _python(client: Client) -> Path:
+    pins = PINS / f"{client}.txt"
+    folder = CACHE / client
+    program = folder / "bin" / "python"
+    with _made_once(client, pins.read_bytes()) as missing:
+        if missing:
+            shutil.rmtree(folder, ignore_errors=True)
+            uv = _uv()
+            if uv is not None:
+                _run(uv, "venv", "--quiet", "--python", sys.executable, folder)
+                _run(uv, "pip", "install", "--quiet", "--require-hashes", "--python", program, "-r", pins)
+            else:
+                _run(sys.executable, "-m", "venv", folder)
+                _run(program, "-m", "pip", "install", "--quiet", "--require-hashes", "-r", pins)
+    return program
+
+
+def _node_modules() -> None:
+    npm = _required("npm")
+    folder = node_folder()
+    with _made_once(Client.MISTRAL_TS, (NODE / "package-lock.json").read_bytes()) as missing:
+        if missing:
+            shutil.rmtree(folder, ignore_errors=True)
+            folder.mkdir(parents=True)
+            for name in ("package.json", "package-lock.json"):
+                shutil.copy(NODE / name, folder)
+            _run(npm, "ci", "--silent", "--ignore-scripts", "--prefix", folder)
+
+
+@contextmanager
+def _made_once(client: Client, pins: bytes) -> Iterator[bool]:
+    """Hold the lock of an environment and say whether it has to be made; note its pins when that went well."""
+    CACHE.mkdir(parents=True, exist_ok=True)
+    note = CACHE / f"{client}.pins"
+    digest = hashlib.sha256(pins).hexdigest()
+    with (CACHE / f"{client}.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        missing = not note.exists() or note.read_text() != digest
+        yield missing
+        if missing:
+            note.write_text(digest)
+
+
+def _uv() -> str | None:
+    beside = Path(sys.executable).parent / "uv"
+    return str(beside) if beside.exists() else shutil.which("uv")
+
+
+def _required(program: str) -> str:
+    path = shutil.which(program)
+    if path is None:
+        raise NoClient(f"{program} is not installed")
+    return path
+
+
+def _run(*command: str | Path) -> None:
+    done = subprocess.run([str(part) for part in command], capture_output=True, text=True, check=False)
+    if done.returncode:
+        raise NoClient(f"`{' '.join(map(str, command))}` failed:\n{done.stderr[-2000:]}")
+
+
+if __name__ == "__main__":
+    for each in Client:
+        sys.stdout.write(f"{each}: {interpreter(each)}\n")

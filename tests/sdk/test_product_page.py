@@ -1,0 +1,68 @@
+"""The product page's snippets run as they stand there, but for host and key."""
+
+import re
+import sys
+
+import pytest
+from tests.sdk.conftest import Gateway
+from tests.sdk.environments import Client, interpreter
+from tests.sdk.roads import run
+
+pytestmark = [pytest.mark.sdk, pytest.mark.slow]
+
+OPENAI_PREAMBLE = """
+from openai import OpenAI
+client = OpenAI(api_key="YOUR_RESPAN_API_KEY", base_url="https://api.respan.ai/api")
+messages = [{"role": "user", "content": "Hello, Mistral!"}]
+"""
+
+
+def snippets(page: str) -> list[str]:
+    """Return the numbered listings of the page, without the numbers."""
+    found: list[list[str]] = []
+    for line in page.splitlines():
+        numbered = re.match(r"(\d+)(.*)", line)
+        if not numbered or (numbered[2] == "" and numbered[1] != str(len(found[-1]) + 1 if found else 1)):
+            continue
+        if numbered[1] == "1":
+            found.append([])
+        if found and int(numbered[1]) == len(found[-1]) + 1:
+            found[-1].append(numbered[2])
+    return ["\n".join(lines) for lines in found if len(lines) > 1]
+
+
+def at_the_gateway(snippet: str, gateway: Gateway) -> str:
+    return snippet.replace("https://api.respan.ai/api", f"{gateway.url}/api").replace(
+        "YOUR_RESPAN_API_KEY", gateway.key
+    )
+
+
+def only(page: str, mark: str) -> str:
+    (snippet,) = [snippet for snippet in snippets(page) if mark in snippet]
+    return snippet
+
+
+@pytest.mark.parametrize("client", [Client.MISTRAL_1, Client.MISTRAL_2, Client.MISTRAL_3])
+def test_the_mistral_snippet_answers(client: Client, product_page: str, gateway: Gateway) -> None:
+    snippet = only(product_page, "from mistralai import Mistral")
+    if client is not Client.MISTRAL_1:
+        snippet = snippet.replace("from mistralai import", "from mistralai.client import")
+    output = run((str(interpreter(client)), "-c", at_the_gateway(snippet, gateway)))
+    assert output.startswith("You said: Hello, Mistral! ")
+
+
+def test_the_openai_snippet_answers_for_each_provider_that_is_set_up(product_page: str, gateway: Gateway) -> None:
+    lines = only(product_page, "client.chat.completions.create").splitlines()
+    calls = [line for line in lines if '"mistral/' in line or '"openai/' in line]
+    printed = "\n".join(f"print(({call}).choices[0].message.content)" for call in calls)
+    code = at_the_gateway(OPENAI_PREAMBLE, gateway) + printed
+    output = run((str(interpreter(Client.OPENAI_3)), "-c", code)).splitlines()
+    assert len(calls) == 4
+    assert [line[:25] for line in output] == ["You said: Hello, Mistral!"] * 4
+
+
+def test_the_logging_snippet_answers(product_page: str, gateway: Gateway) -> None:
+    snippet = only(product_page, "import requests")
+    call = snippet[snippet.index("requests.post(") :]
+    code = f"import requests\nanswer = {call}\nprint(answer.status_code)"
+    assert run((sys.executable, "-c", at_the_gateway(code, gateway))).strip() in ("200", "201")
