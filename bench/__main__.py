@@ -1,0 +1,227 @@
+"""`scripts/bench`: measure this checkout and its peers in one run, and print the table.
+
+Whatever happens (an error, a signal, the deadline), every process that was started is ended before this one.
+"""
+
+import argparse
+import datetime
+import os
+import resource
+import signal
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from types import FrameType
+
+import msgspec
+
+from bench import scenarios
+from bench.children import ChildError, Children
+from bench.figures import Figures
+from bench.gantry import Gantry, start_gantry
+from bench.report import Setting, render, to_json
+from bench.scenarios import Effort
+from bench.systems import Running, Unavailable, start_litellm, start_nginx, start_respan
+from bench.workshop import ROOT, Workshop, output_of
+
+_QUICK = Effort(rounds=3, seconds=0.8, turns=0, memory_calls=0, backlog=0)
+_NORMAL = Effort(rounds=5, seconds=1.0, turns=2000, memory_calls=200_000, backlog=60_000)
+_FULL = Effort(rounds=5, seconds=2.0, turns=5000, memory_calls=1_000_000, backlog=200_000)
+_DEADLINES = {"quick": 180, "normal": 900, "full": 3600}
+
+_EXPORTED_ROWS = 1_000_000
+
+
+class Interrupted(Exception):
+    """A signal or the deadline ended the run."""
+
+
+class Session:
+    """One run: what was asked for, what was measured, what had to be left out."""
+
+    def __init__(self, options: argparse.Namespace, shop: Workshop) -> None:
+        self.shop = shop
+        self.effort: Effort = {"quick": _QUICK, "normal": _NORMAL, "full": _FULL}[options.effort]
+        self.quick: bool = options.effort == "quick"
+        self.full: bool = options.effort == "full"
+        self.only: set[str] = set(options.only or ())
+        self.with_litellm: bool = "litellm" in options.with_
+        self.load_before = "/".join(f"{load:.1f}" for load in os.getloadavg())
+        self.figures = Figures()
+        self.versions: dict[str, str] = {}
+        self.left_out: list[str] = []
+
+    def measure(self) -> None:
+        systems = self._start_all(tls=False)
+        gantry = next((system for system in systems if isinstance(system, Gantry)), None)
+        shop, figures, effort = self.shop, self.figures, self.effort
+        if not self.quick:
+            self._step("idle memory", lambda: scenarios.idle_memory(figures, systems))
+        self._step("calls", lambda: scenarios.plain_calls(shop, figures, systems, effort))
+        self._step("streams", lambda: scenarios.streams(shop, figures, systems, effort))
+        if gantry is not None:
+            self._step("worker and clerk", lambda: scenarios.worker_and_clerk(shop, figures, gantry, effort))
+        if not self.quick:
+            self._more(systems, gantry)
+        for system in systems:
+            system.stop()
+        if not self.quick:
+            self._apart()
+
+    def _more(self, systems: Sequence[Running], gantry: Gantry | None) -> None:
+        shop, figures, effort = self.shop, self.figures, self.effort
+        self._step("memory over calls", lambda: scenarios.memory_over_calls(shop, figures, systems, effort))
+        self._step("steady calls", lambda: scenarios.steady_calls(shop, figures, systems, effort))
+        self._step("added latency", lambda: scenarios.added_latency(shop, figures, systems, effort))
+        self._step("stream delays", lambda: scenarios.stream_delays(shop, figures, systems, effort))
+        self._step("body sizes", lambda: scenarios.body_sizes(shop, figures, systems, effort))
+        if gantry is not None:
+            self._step("clerk rate", lambda: scenarios.clerk_rate(shop, figures, gantry, effort))
+        self._step("memory with streams", lambda: scenarios.memory_with_streams(shop, figures, systems))
+
+    def _apart(self) -> None:
+        """Measure what needs systems of its own."""
+        shop, figures, effort = self.shop, self.figures, self.effort
+        systems = self._start_all(tls=True)
+        self._step("calls over TLS", lambda: scenarios.tls_calls(shop, figures, systems, effort))
+        for system in systems:
+            system.stop()
+        if self.with_litellm:
+            self._litellm()
+        if "gantry" in self.versions:
+            self._step("boot", lambda: scenarios.boot(shop, figures, effort.rounds))
+            self._step("serve memory", lambda: scenarios.serve_memory(shop, figures))
+            if self.full:
+                self._step("export", lambda: scenarios.calls_during_export(shop, figures, _EXPORTED_ROWS))
+
+    def _litellm(self) -> None:
+        """Measure LiteLLM alone: its own background work would disturb the others on their CPU."""
+        shop, figures, effort = self.shop, self.figures, self.effort
+        try:
+            systems = [start_litellm(shop)]
+        except Unavailable as reason:
+            self._leave_out(f"LiteLLM: {reason}")
+            return
+        self.versions["LiteLLM"] = systems[0].version
+        few = msgspec.structs.replace(effort, rounds=2, turns=effort.turns // 20)
+        self._step("LiteLLM idle memory", lambda: scenarios.idle_memory(figures, systems))
+        self._step("LiteLLM calls", lambda: scenarios.plain_calls(shop, figures, systems, few))
+        self._step("LiteLLM streams", lambda: scenarios.streams(shop, figures, systems, few))
+        self._step("LiteLLM added latency", lambda: scenarios.added_latency(shop, figures, systems, few))
+        systems[0].stop()
+
+    def _leave_out(self, reason: str) -> None:
+        self.left_out.append(reason)
+        _say(reason)
+
+    def _start_all(self, *, tls: bool) -> list[Running]:
+        starters: dict[str, Callable[..., Running]] = {
+            "nginx": start_nginx,
+            "gantry": start_gantry,
+            "respan-gateway": start_respan,
+        }
+        systems = []
+        for name, start in starters.items():
+            if self.only and name not in self.only:
+                continue
+            try:
+                systems.append(start(self.shop, tls=tls))
+                self.versions[name] = systems[-1].version
+            except Unavailable as reason:
+                self._leave_out(f"{name}{' over TLS' if tls else ''}: {reason}")
+        return systems
+
+    def _step(self, name: str, action: Callable[[], None]) -> None:
+        """Run a scenario; one that fails is reported and does not take the others with it."""
+        started = time.monotonic()
+        try:
+            action()
+            _say(f"{name}: {time.monotonic() - started:.1f} s")
+        except ChildError as error:
+            self._leave_out(f"{name}: {error}")
+
+
+def main() -> int:
+    options = _parse(sys.argv[1:])
+    _arm(_DEADLINES[options.effort])
+    with tempfile.TemporaryDirectory(prefix="gantry-bench-") as folder:
+        children = Children(Path(folder))
+        try:
+            session = Session(options, Workshop(Path(folder), children, pinned=not options.unpinned))
+            session.measure()
+        except Interrupted as reason:
+            _say(f"stopped: {reason}")
+            return 1
+        finally:
+            _disarm()
+            children.stop_all()
+    setting = _setting(options, session)
+    print(render(setting, session.figures))
+    results = ROOT / "bench" / "results"
+    results.mkdir(exist_ok=True)
+    (results / f"{setting.date.replace(' ', '-').replace(':', '')}.json").write_bytes(to_json(setting, session.figures))
+    return 0
+
+
+def _parse(arguments: list[str]) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="scripts/bench", description=__doc__)
+    effort = parser.add_mutually_exclusive_group()
+    effort.add_argument("--quick", dest="effort", action="store_const", const="quick", help="CPU ratios only, < 90 s")
+    effort.add_argument("--full", dest="effort", action="store_const", const="full", help="a million calls, < 1 h")
+    parser.add_argument("--with", dest="with_", action="append", default=[], choices=["litellm"], help="more peers")
+    parser.add_argument("--only", action="append", choices=["nginx", "gantry", "respan-gateway"], help="these systems")
+    parser.add_argument("--unpinned", action="store_true", help="let all processes run on all CPUs")
+    parser.set_defaults(effort="normal")
+    return parser.parse_args(arguments)
+
+
+def _arm(seconds: int) -> None:
+    """Let signals and the deadline end the run in an orderly way, and raise the limit of open files."""
+    signal.signal(signal.SIGALRM, lambda number, frame: _interrupt(f"took longer than {seconds} s", frame))
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, lambda number, frame: _interrupt(signal.Signals(number).name, frame))
+    signal.alarm(seconds)
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+
+
+def _interrupt(reason: str, frame: FrameType | None) -> None:
+    raise Interrupted(reason)
+
+
+def _disarm() -> None:
+    signal.alarm(0)
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, signal.SIG_IGN)
+
+
+def _setting(options: argparse.Namespace, session: Session) -> Setting:
+    model = next(
+        (
+            line.partition(":")[2].strip()
+            for line in Path("/proc/cpuinfo").read_text().splitlines()
+            if "model name" in line
+        ),
+        "unknown CPU",
+    )
+    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 1e9
+    return Setting(
+        date=datetime.datetime.now(datetime.UTC).strftime("%Y-%m-%d %H:%M:%S"),
+        commit=output_of("git", "describe", "--always", "--dirty") or "none yet",
+        machine=f"{len(os.sched_getaffinity(0))} CPUs ({model}), {memory:.0f} GB",
+        layout=session.shop.layout,
+        effort=options.effort,
+        load_average=session.load_before,
+        versions=session.versions,
+        left_out=session.left_out,
+    )
+
+
+def _say(text: str) -> None:
+    print(text, file=sys.stderr, flush=True)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

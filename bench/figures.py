@@ -1,0 +1,141 @@
+"""The figures of a run, and the budgets of DESIGN §6 they are held against.
+
+Each figure is the best of several short rounds, because the noise of the machine only ever adds. Base units are those
+of `Unit`, and bytes for memory.
+"""
+
+from collections.abc import Mapping, Sequence
+from enum import Enum, auto
+
+from msgspec import Struct
+
+NGINX, RESPAN, LITELLM = "nginx", "respan-gateway", "LiteLLM"
+GANTRY, ADAPT, WITH_CLERK, CLERK = "gantry", "gantry adapt", "gantry worker + clerk", "gantry clerk"
+SERVE = "gantry serve, 2 workers"
+
+
+class Unit(Enum):
+    MICROSECONDS = "µs"
+    MILLISECONDS = "ms"
+    SECONDS = "s"
+    MEGABYTES = "MB"
+    PER_SECOND = "/s"
+    SHARE = "%"
+    RATIO = "x"
+
+
+class Metric(Struct, frozen=True):
+    """One column. `more_is_better` turns round what the best of several rounds is."""
+
+    title: str
+    unit: Unit
+    more_is_better: bool = False
+
+
+CALL = Metric("CPU per call", Unit.MICROSECONDS)
+STEADY = Metric("CPU per call at a steady 1,500/s", Unit.MICROSECONDS)
+TLS = Metric("CPU per call, TLS upstream", Unit.MICROSECONDS)
+EVENT = Metric("CPU per stream event", Unit.MICROSECONDS)
+BODY_10K = Metric("CPU per call, 10 KB body", Unit.MICROSECONDS)
+BODY_100K = Metric("CPU per call, 100 KB body", Unit.MICROSECONDS)
+BODY_1M = Metric("CPU per call, 1 MB body", Unit.MICROSECONDS)
+ADDED_P50 = Metric("added latency p50", Unit.MILLISECONDS)
+ADDED_P99 = Metric("added latency p99", Unit.MILLISECONDS)
+FIRST_EVENT_P50 = Metric("added time to first event p50", Unit.MILLISECONDS)
+EVENT_DELAY_P50 = Metric("added delay of an event p50", Unit.MILLISECONDS)
+MERGED = Metric("events merged with another", Unit.SHARE)
+IDLE = Metric("RSS idle", Unit.MEGABYTES)
+AFTER_WARM_UP = Metric("RSS after 20,000 calls", Unit.MEGABYTES)
+AFTER_CALLS = Metric("RSS after many calls", Unit.MEGABYTES)
+OPEN_STREAMS = Metric("RSS with 1,000 open streams", Unit.MEGABYTES)
+BOOT_EMPTY = Metric("first call, empty home", Unit.SECONDS)
+BOOT_EXISTING = Metric("first call, existing home", Unit.SECONDS)
+STORED = Metric("records stored per second", Unit.PER_SECOND, more_is_better=True)
+STORED_PER_CPU = Metric("records stored per second of CPU", Unit.PER_SECOND, more_is_better=True)
+P99_QUIET = Metric("p99 of calls", Unit.MILLISECONDS)
+P99_EXPORT = Metric("p99 of calls during an export", Unit.MILLISECONDS)
+
+
+class Limit(Enum):
+    AT_MOST = auto()
+    AT_LEAST = auto()
+
+
+class Figures:
+    """What was measured, by metric and system; keeps the best of repeated measurements."""
+
+    def __init__(self) -> None:
+        self._values: dict[Metric, dict[str, float]] = {}
+
+    def put(self, metric: Metric, system: str, value: float) -> None:
+        row = self._values.setdefault(metric, {})
+        best = max if metric.more_is_better else min
+        row[system] = best(row[system], value) if system in row else value
+
+    def get(self, metric: Metric, system: str) -> float | None:
+        return self._values.get(metric, {}).get(system)
+
+    def metrics(self) -> list[Metric]:
+        return list(self._values)
+
+    def systems(self) -> list[str]:
+        seen = dict.fromkeys(system for row in self._values.values() for system in row)
+        order = (NGINX, GANTRY, ADAPT, WITH_CLERK, RESPAN, LITELLM)
+        return sorted(seen, key=lambda name: order.index(name) if name in order else len(order))
+
+    def as_json(self) -> Mapping[str, Mapping[str, float]]:
+        return {metric.title: row for metric, row in self._values.items()}
+
+
+class Budget(Struct, frozen=True):
+    """A promise: a figure, or its ratio to another one, against a limit."""
+
+    promise: str
+    metric: Metric
+    system: str
+    limit: float
+    kind: Limit = Limit.AT_MOST
+    over: tuple[Metric, str] | None = None
+
+    def value(self, figures: Figures) -> float | None:
+        """Return what was measured in the budget's own unit, None when it was not."""
+        figure = figures.get(self.metric, self.system)
+        if figure is None or self.over is None:
+            return figure
+        base = figures.get(*self.over)
+        return figure / base if base else None
+
+    @property
+    def unit(self) -> Unit:
+        return Unit.RATIO if self.over else self.metric.unit
+
+    def holds(self, value: float) -> bool:
+        return value <= self.limit if self.kind is Limit.AT_MOST else value >= self.limit
+
+
+MB = 1e6
+BUDGETS: Sequence[Budget] = (
+    Budget("relay ≤ 3 x nginx", CALL, GANTRY, 3, over=(CALL, NGINX)),
+    Budget("relay ≤ ¼ of respan-gateway", CALL, GANTRY, 0.25, over=(CALL, RESPAN)),
+    Budget("relay over TLS ≤ 3 x nginx over TLS", TLS, GANTRY, 3, over=(TLS, NGINX)),
+    Budget("adapt ≤ 5 x nginx", CALL, ADAPT, 5, over=(CALL, NGINX)),
+    Budget("stream event ≤ 0.6 x respan-gateway", EVENT, GANTRY, 0.6, over=(EVENT, RESPAN)),
+    Budget("worker and clerk, until its lag is 0 ≤ ½ of respan-gateway", CALL, WITH_CLERK, 0.5, over=(CALL, RESPAN)),
+    Budget("added latency p50 ≤ 0.3 ms", ADDED_P50, GANTRY, 0.3),
+    Budget("added latency p99 ≤ 1 ms", ADDED_P99, GANTRY, 1),
+    Budget("added time to first event p50 ≤ 0.3 ms", FIRST_EVENT_P50, GANTRY, 0.3),
+    Budget("an event is not held back: p50 ≤ 0.3 ms", EVENT_DELAY_P50, GANTRY, 0.3),
+    Budget("events are not merged: ≤ 1 %", MERGED, GANTRY, 1),
+    Budget("10 KB body ≤ 3 x nginx", BODY_10K, GANTRY, 3, over=(BODY_10K, NGINX)),
+    Budget("100 KB body ≤ 3 x nginx", BODY_100K, GANTRY, 3, over=(BODY_100K, NGINX)),
+    Budget("1 MB body ≤ 3 x nginx", BODY_1M, GANTRY, 3, over=(BODY_1M, NGINX)),
+    Budget("worker idle ≤ 60 MB", IDLE, GANTRY, 60 * MB),
+    Budget("worker after many calls ≤ 60 MB", AFTER_CALLS, GANTRY, 60 * MB),
+    Budget("worker flat over many calls: ≤ 1.1 x after 20,000", AFTER_CALLS, GANTRY, 1.1, over=(AFTER_WARM_UP, GANTRY)),
+    Budget("worker with 1,000 open streams ≤ 150 MB", OPEN_STREAMS, GANTRY, 150 * MB),
+    Budget("serve with 2 workers ≤ 300 MB idle", IDLE, SERVE, 300 * MB),
+    Budget("first call on an existing home ≤ 1 s", BOOT_EXISTING, GANTRY, 1),
+    Budget("first call on an empty home ≤ 3 s", BOOT_EMPTY, GANTRY, 3),
+    Budget("clerk ≥ 10,000 records/s", STORED, CLERK, 10_000, Limit.AT_LEAST),
+    Budget("p99 during an export ≤ 1.5 x without", P99_EXPORT, GANTRY, 1.5, over=(P99_QUIET, GANTRY)),
+)

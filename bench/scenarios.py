@@ -1,0 +1,242 @@
+"""What is measured, one function per scenario. Systems take turns in short rounds, so that noise falls on all alike."""
+
+import time
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from msgspec import Struct
+
+from bench import figures as f
+from bench.children import ChildError
+from bench.gantry import Gantry, add_key_and_provider, gantry_environment, roads, serve, start_gantry
+from bench.jobs import Job, Target, TargetResult
+from bench.measure import cpu_ns, memory, tree
+from bench.systems import Road, Running, fresh_folder
+from bench.traffic import Shape
+from bench.workshop import Workshop
+
+_CONNECTIONS = 32
+_STREAMS = Shape(events=50, pace=10_000)
+_OPEN_STREAMS = 1000
+_SIZES = ((10_000, f.BODY_10K), (100_000, f.BODY_100K), (1_000_000, f.BODY_1M))
+_STEADY_DELAY = 20_000  # µs: 32 connections then make some 1,500 calls a second, whatever the system
+
+
+class Effort(Struct, frozen=True):
+    """How long to measure."""
+
+    rounds: int
+    seconds: float  # of a round
+    turns: int  # calls per target where targets alternate
+    memory_calls: int
+    backlog: int
+
+
+class Lane(NamedTuple):
+    """A figure's name, the system behind it, and the way through it."""
+
+    name: str
+    system: Running
+    target: Target
+
+
+def lanes(systems: Sequence[Running], road: Road = Road.RELAY) -> list[Lane]:
+    """Return a lane for each system that has the road."""
+    return [Lane(s.roads[road].name, s, s.roads[road]) for s in systems if road in s.roads]
+
+
+def cpu_per_call(
+    shop: Workshop, figures: f.Figures, metric: f.Metric, contenders: Sequence[Lane], job: Job, rounds: int
+) -> None:
+    """Measure the CPU of each contender per call, or per event where the job streams."""
+    for number in range(rounds + 1):
+        for name, system, target in contenders:
+            before = cpu_ns(system.pids())
+            result = checked(shop.perform(_aimed(job, target)))[0]
+            spent = cpu_ns(system.pids()) - before
+            if number:  # the first round warms up
+                figures.put(metric, name, spent / 1e3 / (result.events or result.calls))
+
+
+def plain_calls(shop: Workshop, figures: f.Figures, systems: Sequence[Running], effort: Effort) -> None:
+    contenders = lanes(systems) + lanes(systems, Road.ADAPT)
+    job = Job(targets=[], connections=_CONNECTIONS, seconds=effort.seconds)
+    cpu_per_call(shop, figures, f.CALL, contenders, job, effort.rounds)
+
+
+def steady_calls(shop: Workshop, figures: f.Figures, systems: Sequence[Running], effort: Effort) -> None:
+    job = Job(targets=[], connections=_CONNECTIONS, seconds=effort.seconds, shape=Shape(delay=_STEADY_DELAY))
+    cpu_per_call(shop, figures, f.STEADY, lanes(systems), job, effort.rounds)
+
+
+def tls_calls(shop: Workshop, figures: f.Figures, systems: Sequence[Running], effort: Effort) -> None:
+    job = Job(targets=[], connections=_CONNECTIONS, seconds=effort.seconds)
+    cpu_per_call(shop, figures, f.TLS, lanes(systems), job, effort.rounds)
+
+
+def streams(shop: Workshop, figures: f.Figures, systems: Sequence[Running], effort: Effort) -> None:
+    job = Job(targets=[], connections=64, seconds=effort.seconds, shape=_STREAMS, stagger=0.5)
+    cpu_per_call(shop, figures, f.EVENT, lanes(systems, Road.STREAM), job, effort.rounds)
+
+
+def body_sizes(shop: Workshop, figures: f.Figures, systems: Sequence[Running], effort: Effort) -> None:
+    for size, metric in _SIZES:
+        job = Job(targets=[], connections=8, seconds=effort.seconds, size=size)
+        cpu_per_call(shop, figures, metric, lanes(systems), job, effort.rounds)
+
+
+def worker_and_clerk(shop: Workshop, figures: f.Figures, gantry: Gantry, effort: Effort) -> None:
+    """Measure the CPU of worker and clerk from the first call until all of them are stored."""
+    job = Job(targets=[gantry.roads[Road.RELAY]], connections=_CONNECTIONS, seconds=effort.seconds)
+    pids = [*gantry.pids(), gantry.clerk_pid()]
+    gantry.wait_for_clerk(120)
+    for _ in range(effort.rounds):
+        before = cpu_ns(pids)
+        result = checked(shop.perform(job))[0]
+        gantry.wait_for_clerk(120)
+        figures.put(f.CALL, f.WITH_CLERK, (cpu_ns(pids) - before) / 1e3 / result.calls)
+
+
+def added_latency(shop: Workshop, figures: f.Figures, systems: Sequence[Running], effort: Effort) -> None:
+    """Compare single calls through each system with calls past all of them, taking turns."""
+    contenders = lanes(systems) + lanes(systems, Road.ADAPT)
+    targets = [shop.direct(), *(lane.target for lane in contenders)]
+    job = Job(targets=targets, calls=effort.turns * len(targets))
+    for _ in range(effort.rounds):
+        direct, *others = checked(shop.perform(job))
+        for result in others:
+            figures.put(f.ADDED_P50, result.name, (result.latency.p50 - direct.latency.p50) / 1e6)
+            figures.put(f.ADDED_P99, result.name, (result.latency.p99 - direct.latency.p99) / 1e6)
+
+
+def stream_delays(shop: Workshop, figures: f.Figures, systems: Sequence[Running], effort: Effort) -> None:
+    """Compare the first and the following events of single streams with those of streams past all systems."""
+    targets = [shop.direct(), *(lane.target for lane in lanes(systems, Road.STREAM))]
+    job = Job(targets=targets, calls=effort.turns // 20 * len(targets), shape=Shape(events=20, pace=2000))
+    for _ in range(min(effort.rounds, 3)):
+        direct, *others = checked(shop.perform(job))
+        for result in others:
+            for metric, mine, base in (
+                (f.FIRST_EVENT_P50, result.first_event, direct.first_event),
+                (f.EVENT_DELAY_P50, result.event_delay, direct.event_delay),
+            ):
+                if mine is not None and base is not None:
+                    figures.put(metric, result.name, (mine.p50 - base.p50) / 1e6)
+            pieces = result.events + result.calls  # each stream has its [DONE] beside its events
+            figures.put(f.MERGED, result.name, 100 * max(0, pieces - result.reads) / pieces)
+
+
+def memory_over_calls(shop: Workshop, figures: f.Figures, systems: Sequence[Running], effort: Effort) -> None:
+    """Measure memory after some calls, and after many."""
+    for name, system, target in lanes(systems):
+        for metric, calls in ((f.AFTER_WARM_UP, 20_000), (f.AFTER_CALLS, effort.memory_calls)):
+            checked(shop.perform(Job(targets=[target], connections=_CONNECTIONS, calls=calls, seconds=120)))
+            figures.put(metric, name, memory(system.pids()).rss)
+
+
+def memory_with_streams(shop: Workshop, figures: f.Figures, systems: Sequence[Running]) -> None:
+    """Measure memory while a thousand streams are open."""
+    shape = Shape(events=30, pace=200_000)
+    for name, system, target in lanes(systems, Road.STREAM):
+        shop.begin(Job(targets=[target], connections=_OPEN_STREAMS, calls=_OPEN_STREAMS, shape=shape, stagger=2.0))
+        time.sleep(6)
+        figures.put(f.OPEN_STREAMS, name, memory(system.pids()).rss)
+        checked(shop.results(90))
+
+
+def idle_memory(figures: f.Figures, systems: Sequence[Running]) -> None:
+    for name, system, _ in lanes(systems):
+        figures.put(f.IDLE, name, memory(system.pids()).rss)
+
+
+def serve_memory(shop: Workshop, figures: f.Figures) -> None:
+    """Measure all processes of `gantry serve` with two workers."""
+    gantry = start_gantry(shop, workers=2)
+    time.sleep(1)
+    figures.put(f.IDLE, f.SERVE, memory(tree(gantry.process.pid)).rss)
+    gantry.stop()
+
+
+def boot(shop: Workshop, figures: f.Figures, rounds: int) -> None:
+    """Time from the start of `gantry serve` to the first answered call.
+
+    On an empty home that includes creating the key and the credential with the CLI.
+    """
+    environment = gantry_environment(shop)
+    for _ in range(rounds):
+        home = fresh_folder(shop, "boot", tls=False)
+        started = time.monotonic()
+        process, port = serve(shop, home, environment)
+        key = add_key_and_provider(shop, home, environment)
+        _first_answer(shop, roads(port, key)[Road.RELAY])
+        figures.put(f.BOOT_EMPTY, f.GANTRY, time.monotonic() - started)
+        shop.children.stop(process)
+        started = time.monotonic()
+        process, port = serve(shop, home, environment)
+        _first_answer(shop, roads(port, key)[Road.RELAY])
+        figures.put(f.BOOT_EXISTING, f.GANTRY, time.monotonic() - started)
+        shop.children.stop(process)
+
+
+def clerk_rate(shop: Workshop, figures: f.Figures, gantry: Gantry, effort: Effort) -> None:
+    """Let a backlog grow while the clerk is held, and time how it catches up."""
+    gantry.wait_for_clerk(120)
+    job = Job(targets=[gantry.roads[Road.RELAY]], connections=_CONNECTIONS, calls=effort.backlog, seconds=60)
+    with gantry.paused_clerk() as clerk:
+        calls = checked(shop.perform(job))[0].calls
+        before = cpu_ns([clerk])
+    started = time.monotonic()
+    looks = gantry.wait_for_clerk(300)
+    spent = (cpu_ns([clerk]) - before) / 1e9
+    under_way = [(calls - lag) / (moment - started) for moment, lag in looks if 0 < lag < calls]
+    finished = calls / (looks[-1][0] - started)
+    figures.put(f.STORED, f.CLERK, max(finished, under_way[-1] if under_way else 0.0))
+    figures.put(f.STORED_PER_CPU, f.CLERK, calls / spent)
+
+
+def calls_during_export(shop: Workshop, figures: f.Figures, rows: int) -> None:
+    """Compare the p99 of calls while a client exports the logs with the p99 without it. No process is pinned."""
+    gantry = start_gantry(shop, spread=True)
+    target = gantry.roads[Road.RELAY]
+    job = Job(targets=[target], connections=8, seconds=15, shape=Shape(delay=5000))
+    gantry.wait_for_clerk(60)
+    shop.helper("rows", "fill", str(gantry.home), str(rows)).read_line(900)
+    quiet = checked(shop.perform(job))[0]
+    export = shop.helper("rows", "export", str(target.port), target.headers["authorization"].removeprefix("Bearer "))
+    export.read_line(120)
+    loud = checked(shop.perform(job))[0]
+    shop.children.stop(export)
+    gantry.stop()
+    figures.put(f.P99_QUIET, f.GANTRY, quiet.latency.p99 / 1e6)
+    figures.put(f.P99_EXPORT, f.GANTRY, loud.latency.p99 / 1e6)
+
+
+def checked(results: list[TargetResult]) -> list[TargetResult]:
+    """Return results of which every call was right. Raises ChildError saying what was not."""
+    for result in results:
+        if result.failures or not result.calls:
+            raise ChildError(f"{result.name}: {result.failures} of {result.calls} calls failed: {result.first_failure}")
+    return results
+
+
+def _aimed(job: Job, target: Target) -> Job:
+    return Job(
+        targets=[target],
+        connections=job.connections,
+        seconds=job.seconds,
+        calls=job.calls,
+        size=job.size,
+        shape=job.shape,
+        stagger=job.stagger,
+    )
+
+
+def _first_answer(shop: Workshop, target: Target) -> None:
+    deadline = time.monotonic() + 20
+    while True:
+        result = shop.perform(Job(targets=[target], calls=1))[0]
+        if not result.failures:
+            return
+        if time.monotonic() > deadline:
+            raise ChildError(f"{target.name} gave no answer in 20 s: {result.first_failure}")
+        time.sleep(0.01)
