@@ -1,0 +1,148 @@
+"""The generated pages of the documentation: what the code says about itself, written down.
+
+`scripts/docs` writes them; `scripts/docs --check` only says whether they are current, and so does a test.
+"""
+
+import sys
+from collections.abc import Callable, Iterator, Mapping
+from enum import Enum
+from pathlib import Path
+
+import click
+
+from gantry.cli.main import gantry
+from gantry.cli.serve import base_type
+from gantry.core.secret import Secret
+from gantry.gateway.surfaces import Door, Surface, routes
+from gantry.settings import Setting, list_settings
+
+FOLDER = Path(__file__).resolve().parent
+WIDTH = 100
+
+NOTICE = "<!-- Written by `scripts/docs` from the code. Change the code, not this page. -->\n\n"
+
+_TYPES: Mapping[type, str] = {int: "integer", float: "number", str: "text", Path: "path", bool: "true or false"}
+
+_DOORS: Mapping[Door, str] = {
+    Door.CALL: "a provider",
+    Door.POST_LOG: "the journal, as a log of a call made elsewhere",
+    Door.CONSOLE: "the console",
+    Door.HEALTH: "the worker: 200 while its loop turns",
+    Door.READY: "the worker: 200 when calls would pass and be recorded",
+    Door.METRICS: "the worker: counters of all processes of the machine, for Prometheus",
+    Door.UNKNOWN: "nobody: 404 in the caller's dialect",
+}
+
+
+def settings_page() -> str:
+    rows = "\n".join(_settings_row(setting) for setting in list_settings())
+    return f"""{NOTICE}# Settings
+
+Each setting can be given in four ways. The first that is given counts:
+
+1. as an option of `gantry serve`, `--drain-timeout 60`;
+2. as a variable of the environment, `GANTRY_DRAIN_TIMEOUT=60`;
+3. in `gantry.toml` in the home directory, `drain_timeout = 60`;
+4. by its default.
+
+A name that is no setting is an error that says where it stands. `gantry check` reads all of it and starts nothing.
+Sizes are in bytes, times in seconds.
+
+| setting | value | default | meaning |
+|---|---|---|---|
+{rows}
+
+`GANTRY_HOME` names the home directory (`~/.gantry` by default), and `GANTRY_MASTER_KEY` holds the master key as 64
+hexadecimal digits when it is not to lie in the home. A secret has no option: what stands on a command line is public on
+its machine.
+"""
+
+
+def _settings_row(setting: Setting) -> str:
+    kind = base_type(setting.type)
+    if issubclass(kind, Enum):
+        value = " or ".join(f"`{member.value}`" for member in kind)
+    else:
+        value = "text, secret: no option" if kind is Secret else _TYPES[kind]
+    default = "" if setting.default in (None, "") else f"`{setting.default}`"
+    return f"| `{setting.name}` | {value} | {default} | {setting.help} |"
+
+
+def commands_page() -> str:
+    sections = "\n".join(_command_section(context) for context in walk_commands(_context(gantry, "gantry", None)))
+    return f"{NOTICE}# Commands\n\n{sections}"
+
+
+def walk_commands(context: click.Context) -> Iterator[click.Context]:
+    """Yield the context of a command, and those of all commands below it."""
+    yield context
+    if isinstance(context.command, click.Group):
+        for name in context.command.list_commands(context):
+            below = context.command.get_command(context, name)
+            if below is not None and not below.hidden:
+                yield from walk_commands(_context(below, name, context))
+
+
+def _context(command: click.Command, name: str, parent: click.Context | None) -> click.Context:
+    settings = command.context_settings
+    return click.Context(
+        command, info_name=name, parent=parent, terminal_width=WIDTH, max_content_width=WIDTH, **settings
+    )
+
+
+def _command_section(context: click.Context) -> str:
+    text = "\n".join(line.rstrip() for line in context.get_help().splitlines())
+    return f"## {context.command_path}\n\n```text\n{text}\n```\n"
+
+
+def routes_page() -> str:
+    rows = "\n".join(_route_row(method, path, surface) for method, path, surface in routes())
+    return f"""{NOTICE}# Routes
+
+The first row that matches counts. `/api` in front of a path is optional, repeated slashes count as one, and a slash at
+the end does not matter; nothing is redirected. Where two dialects stand, the user agent tells which SDK asks; any other
+client gets the first.
+
+| method | path | operation | dialects | answered by |
+|---|---|---|---|---|
+{rows}
+"""
+
+
+def _route_row(method: str, path: str, surface: Surface) -> str:
+    called = surface.door is Door.CALL
+    operation = surface.operation.value if called else ""
+    dialects = ", ".join(surface.dialects) if called else ""
+    return f"| {'any' if method == '*' else method} | `{path}` | {operation} | {dialects} | {_DOORS[surface.door]} |"
+
+
+PAGES: Mapping[str, Callable[[], str]] = {
+    "settings.md": settings_page,
+    "cli.md": commands_page,
+    "routes.md": routes_page,
+}
+
+
+def outdated_pages() -> list[str]:
+    """Return the names of the pages that are not what the code would write."""
+    return [name for name, write in PAGES.items() if _current(FOLDER / name) != write()]
+
+
+def _current(path: Path) -> str:
+    return path.read_text(encoding="utf-8") if path.exists() else ""
+
+
+def run(arguments: list[str]) -> int:
+    outdated = outdated_pages()
+    if arguments == ["--check"]:
+        for name in outdated:
+            click.echo(f"docs/{name} is not current: run scripts/docs", err=True)
+        return 1 if outdated else 0
+    for name in outdated:
+        (FOLDER / name).write_text(PAGES[name](), encoding="utf-8")
+        click.echo(f"wrote docs/{name}")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(run(sys.argv[1:]))
