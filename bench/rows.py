@@ -10,7 +10,7 @@ from pathlib import Path
 
 import msgspec
 
-from gantry.core.ids import ENTROPY_BYTES, format_id
+from gantry.core.ids import format_id
 from gantry.core.request_log import RequestLog
 from gantry.home import Home
 from gantry.store.control import ControlStore, default_organization
@@ -42,7 +42,7 @@ def fill(home: Home, count: int) -> None:
 def _copy(log: RequestLog, number: int, moment: int) -> RequestLog:
     return msgspec.structs.replace(
         log,
-        log_id=format_id(moment // 1_000_000, number.to_bytes(ENTROPY_BYTES, "big")),
+        log_id=format_id(moment // 1_000_000, number),
         started_at=moment,
         ended_at=moment + log.ended_at - log.started_at,
     )

@@ -11,11 +11,11 @@ from typing import NamedTuple
 
 import click
 import pytest
-from docs.generate import PAGES, outdated_pages
 from msgspec import structs
 
+from docs.generate import PAGES, outdated_pages
 from gantry.cli.main import COMMANDS, gantry
-from gantry.gateway.surfaces import Door, match_surface
+from gantry.gateway.surfaces import Door, Family, match_surface
 from gantry.home import Home
 from gantry.settings import ServeSettings, read_config
 
@@ -108,6 +108,6 @@ def test_requests_named_in_the_text_are_served(path: Path) -> None:
     unserved = [
         f"{method} {target}"
         for method, target in REQUEST.findall(path.read_text(encoding="utf-8"))
-        if match_surface(method, target.encode(), b"", stainless=False, mistral_agent=False).door is Door.UNKNOWN
+        if match_surface(method, target.encode(), Family.UNKNOWN).door is Door.UNKNOWN
     ]
     assert unserved == []

@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 
 import pytest
+
 from bench.children import Children
 from bench.measure import cpu_ns, memory, tree
 

@@ -1,9 +1,8 @@
 """Figures keep the best round, budgets compare them, and the report says what was missed."""
 
+from bench import figures as f
 from bench.figures import Budget, Figures, Limit
 from bench.report import Setting, render, to_json
-
-from bench import figures as f
 
 
 def _setting() -> Setting:

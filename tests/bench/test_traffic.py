@@ -4,9 +4,10 @@ import itertools
 import json
 
 import pytest
-from bench.traffic import ANSWER, ANSWER_MARK, Shape, StreamReader, chat_body, stream_end, stream_event, wanted_shape
 from hypothesis import given
 from hypothesis import strategies as st
+
+from bench.traffic import ANSWER, ANSWER_MARK, Shape, StreamReader, chat_body, stream_end, stream_event, wanted_shape
 
 
 def test_answer_is_a_chat_completion() -> None:

@@ -12,13 +12,13 @@ from typing import Any
 from unittest.mock import patch
 
 from sqlalchemy import Pool, event
-from tests.clerk.samples import PlainMeter
 
 from gantry.board.board import CLERK_SLOT, Board
 from gantry.clerk import record
 from gantry.clerk.record import Recorder
 from gantry.journal.reader import JournalReader, Reading
 from gantry.store.logs import LogStore
+from tests.clerk.samples import PlainMeter
 
 
 class Death:

@@ -5,12 +5,12 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from tests.clerk.samples import REQUEST, closed, log_id_of, opened, part, posted
 
 from gantry.clerk.join import Call, Joined, Unreadable, captured, crash_of, frames_of, join_frames
 from gantry.clerk.reject import SUFFIX, Origin, RejectedFrames, kind_of, minimal_row, name_of
 from gantry.journal.frames import Direction, Frame, FrameKind, decode_payload, encode_payload
 from gantry.journal.segments import FORMAT_VERSION, RawFrame, mark_of, place_of, scan_frames
+from tests.clerk.samples import REQUEST, closed, log_id_of, opened, part, posted
 
 KINDS = {"CallOpened": 1, "PartCaptured": 2, "CallClosed": 3, "LogPosted": 4}
 

@@ -6,11 +6,11 @@ import sys
 from pathlib import Path
 
 import pytest
-from tests.clerk.samples import append, closed, log_id_of, open_journal, opened, part, posted
-from tests.clerk.test_record import House
 
 from gantry.journal.frames import Frame
 from gantry.journal.reader import list_incarnations
+from tests.clerk.samples import append, closed, log_id_of, open_journal, opened, part, posted
+from tests.clerk.test_record import House
 
 ROOT = Path(__file__).resolve().parents[2]
 CALLS = 120

@@ -10,13 +10,13 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from tests.clerk.samples import ORGANIZATION, RESPONSE, append, closed, log_id_of, open_journal, opened
 
 from gantry.board.board import CLERK_SLOT, Board, State, Word
 from gantry.home import Home, load_keyring
 from gantry.journal.reader import list_incarnations
 from gantry.routing.snapshot import read_snapshot
 from gantry.store.logs import LogStore
+from tests.clerk.samples import ORGANIZATION, RESPONSE, append, closed, log_id_of, open_journal, opened
 
 pytestmark = pytest.mark.slow
 SECONDS_TO_WAIT = 30

@@ -5,6 +5,17 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+
+from gantry.board.board import CLERK_SLOT, Board, Slot, Word
+from gantry.clerk.join import CRASHED
+from gantry.clerk.record import CRASHED_SLICE, Recorder
+from gantry.clerk.reject import SUFFIX
+from gantry.core.request_log import RequestLog
+from gantry.core.vocabulary import Outcome
+from gantry.journal.frames import Direction, FrameKind, decode_payload
+from gantry.journal.reader import list_incarnations
+from gantry.journal.segments import encode_frame, mark_of, scan_frames, segment_name
+from gantry.store.logs import LogStore, RecordBatch, StoreUnavailable
 from tests.clerk.samples import (
     ORGANIZATION,
     POISON,
@@ -20,17 +31,6 @@ from tests.clerk.samples import (
     part,
     posted,
 )
-
-from gantry.board.board import CLERK_SLOT, Board, Slot, Word
-from gantry.clerk.join import CRASHED
-from gantry.clerk.record import CRASHED_SLICE, Recorder
-from gantry.clerk.reject import SUFFIX
-from gantry.core.request_log import RequestLog
-from gantry.core.vocabulary import Outcome
-from gantry.journal.frames import Direction, FrameKind, decode_payload
-from gantry.journal.reader import list_incarnations
-from gantry.journal.segments import encode_frame, mark_of, scan_frames, segment_name
-from gantry.store.logs import LogStore, RecordBatch, StoreUnavailable
 
 NOW = STARTED_AT + 3_600_000_000_000
 

@@ -3,6 +3,11 @@
 from pathlib import Path
 
 import pytest
+
+from gantry.home import Home, load_keyring
+from gantry.store.control import ControlStore, default_organization
+from gantry.store.credentials import ManagedBy, NewCredential, add_credential
+from gantry.store.vault import Vault
 from tests.cli.conftest import Run
 
 
@@ -62,6 +67,20 @@ def test_a_home_that_others_may_read_and_a_missing_key(run: Run, home_path: Path
     home_path.chmod(0o700)
     (home_path / "master.key").unlink()
     assert "master.key is missing" in run("check", code=1).stdout
+
+
+@pytest.mark.parametrize(("managed_by", "code"), [(ManagedBy.ENVIRONMENT, 0), (None, 1)])
+def test_a_variable_that_is_not_set_here(run: Run, home_path: Path, managed_by: ManagedBy | None, code: int) -> None:
+    """What only the environment offers goes with it; what a person added by reference is missed."""
+    run("keys", "create", "dev")
+    home = Home(home_path)
+    new = NewCredential(
+        provider_id="mistral", name="n", base_url="https://x.test", source="SOME_KEY", managed_by=managed_by
+    )
+    with ControlStore(home.control_db) as control, control.changing() as change:
+        organization = default_organization(change.connection)
+        add_credential(change, Vault(load_keyring(home).vault), organization, new)
+    assert "mistral/n is left out: $SOME_KEY is not set" in run("check", code=code).stdout
 
 
 def test_a_file_that_is_no_database(run: Run, home_path: Path) -> None:

@@ -18,7 +18,7 @@ import pytest
 from gantry.cli.demo import SIMULATED, SNIPPETS
 from gantry.cli.sample_calls import SAMPLES
 from gantry.core.api_key import has_key_form
-from gantry.gateway.surfaces import Door, match_surface
+from gantry.gateway.surfaces import Door, Family, match_surface
 from gantry.providers.spec import load_catalog
 
 QUESTION = {"model": "mistral-large-latest", "messages": [{"role": "user", "content": "Hello!"}]}
@@ -92,5 +92,5 @@ def test_the_samples_and_the_providers_exist() -> None:
     catalog = load_catalog()
     assert set(SIMULATED) <= set(catalog)
     for sample in SAMPLES:
-        surface = match_surface("POST", sample.path.encode(), b"", stainless=False, mistral_agent=False)
+        surface = match_surface("POST", sample.path.encode(), Family.UNKNOWN)
         assert surface.door is Door.CALL

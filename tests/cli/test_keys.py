@@ -6,13 +6,13 @@ import time
 from pathlib import Path
 
 import pytest
-from tests.cli.conftest import Run
 
 from gantry.board.board import FIRST_WORKER_SLOT, Board, State, Word
 from gantry.core.api_key import has_key_form, key_digest
 from gantry.core.vocabulary import DEFAULT_SCOPES, ContentPolicy, Environment, Scope
 from gantry.home import Home, load_keyring
 from gantry.routing.snapshot import KeyRecord, read_snapshot
+from tests.cli.conftest import Run
 
 DAY = 86_400_000_000_000
 

@@ -7,7 +7,6 @@ from typing import Any
 
 import pytest
 from click.testing import Result
-from tests.cli.conftest import Run
 
 from gantry.cli.log_view import line_of, view_log
 from gantry.core.request_log import RequestLog
@@ -16,6 +15,7 @@ from gantry.core.vocabulary import Environment, LogMethod, Outcome
 from gantry.home import Home
 from gantry.store.control import ControlStore, default_organization
 from gantry.store.logs import LogStore, RecordBatch
+from tests.cli.conftest import Run
 
 MORNING = 1_763_798_400_000_000_000  # 2025-11-22T08:00:00Z
 

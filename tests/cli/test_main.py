@@ -5,9 +5,9 @@ import sys
 
 import click
 import pytest
-from tests.cli.conftest import Run
 
 from gantry.cli.main import COMMANDS, gantry
+from tests.cli.conftest import Run
 
 
 @pytest.mark.parametrize("name", COMMANDS)

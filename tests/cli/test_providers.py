@@ -7,11 +7,11 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
-from tests.cli.conftest import Run
 
 from gantry.core.secret import Secret
 from gantry.home import Home, load_keyring
 from gantry.routing.snapshot import CredentialRecord, Snapshot, read_snapshot
+from tests.cli.conftest import Run
 
 
 def _snapshot(home_path: Path) -> Snapshot:

@@ -3,12 +3,12 @@
 import pytest
 from fastapi import Depends
 from fastapi.testclient import TestClient
-from tests.console.conftest import NOW, Keys, bearer
 
 from gantry.console.access import PUBLIC, GuardedRoute, UndeclaredAccess, guarded_router, requires
 from gantry.console.app import ROUTERS, create_app
 from gantry.console.state import ConsoleState
 from gantry.core.vocabulary import DEFAULT_SCOPES, Scope
+from tests.console.conftest import NOW, Keys, bearer
 
 LIST = "/api/request-logs/list/"
 

@@ -5,7 +5,6 @@ from pathlib import Path
 import msgspec
 import pytest
 from fastapi.testclient import TestClient
-from tests.console.conftest import NOW, Keys, bearer
 
 from gantry.console.log_posts import MAX_BYTES
 from gantry.console.state import ConsoleState
@@ -14,6 +13,7 @@ from gantry.home import Home
 from gantry.journal.frames import FrameKind, LogPosted, decode_payload
 from gantry.journal.segments import mark_of, scan_frames, segment_name
 from gantry.journal.writer import JournalLevel
+from tests.console.conftest import NOW, Keys, bearer
 
 SNIPPET = {
     "model": "mistral/mistral-large-latest",

@@ -3,12 +3,12 @@
 import pytest
 from fastapi.testclient import TestClient
 from httpx2 import Response
-from tests.console.conftest import NOW, SECOND, Keys, bearer, log_id_at, make_log, store_logs
 
 from gantry.core.usage import Usage
 from gantry.core.vocabulary import DEFAULT_SCOPES, Environment, LogMethod, Outcome, Scope
 from gantry.dialects.posted import log_id_of
 from gantry.store.logs import LogStore
+from tests.console.conftest import NOW, SECOND, Keys, bearer, log_id_at, make_log, store_logs
 
 LIST = "/api/request-logs/list/"
 ONE = f"/api/request-logs/{log_id_at(1)}/"

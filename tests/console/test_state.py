@@ -6,7 +6,6 @@ from collections.abc import Iterator
 
 import pytest
 from fastapi.testclient import TestClient
-from tests.console.conftest import NOW, Keys, bearer
 
 from gantry.console.app import create_app
 from gantry.console.state import ConsoleState, Lazily
@@ -15,6 +14,7 @@ from gantry.journal.writer import JournalWriter
 from gantry.store.control import ControlStore
 from gantry.store.database import StoreUnavailable
 from gantry.store.logs import LogStore
+from tests.console.conftest import NOW, Keys, bearer
 
 LIST = "/api/request-logs/list/"
 

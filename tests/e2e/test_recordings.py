@@ -11,8 +11,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.dialects.test_answer_recordings import Exchange, exchanges, expected_usage, read_naively
-from tests.gateway.conftest import Node, running_node
 
 from gantry.board.board import Board
 from gantry.clerk.process import RatedMeter
@@ -21,6 +19,8 @@ from gantry.core.request_log import RequestLog
 from gantry.core.vocabulary import Outcome
 from gantry.prices.load import load_rates
 from gantry.store.logs import LogStore
+from tests.dialects.test_answer_recordings import Exchange, exchanges, expected_usage, read_naively
+from tests.gateway.conftest import Node, running_node
 
 pytestmark = pytest.mark.slow
 Runner = Callable[[Any], Any]

@@ -1,6 +1,7 @@
 """A slice of every fuzz run that is kept in seeds.txt."""
 
 import pytest
+
 from tests.fuzz.run import kept_seeds, run
 
 

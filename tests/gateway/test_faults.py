@@ -8,6 +8,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
+from gantry.board.board import Word
+from gantry.core.vocabulary import Outcome
+from gantry.gateway.limits import WorkerLimits
+from gantry.wire.http1 import LAST_CHUNK, encode_chunk
 from tests.gateway.conftest import (
     STREAM_HEAD,
     Heard,
@@ -19,11 +24,6 @@ from tests.gateway.conftest import (
     running_node,
 )
 from tests.gateway.test_relay import ANSWER, BODY, CHAT, EVENTS, MISTRAL
-
-from gantry.board.board import Word
-from gantry.core.vocabulary import Outcome
-from gantry.gateway.limits import WorkerLimits
-from gantry.wire.http1 import LAST_CHUNK, encode_chunk
 
 Runner = Callable[[Any], Any]
 STREAMED = BODY[:-1] + b',"stream":true}'

@@ -9,6 +9,9 @@ from typing import Any
 
 import msgspec
 import pytest
+
+from gantry.core.vocabulary import DEFAULT_SCOPES, ContentPolicy, Outcome, Scope
+from gantry.wire.http1 import LAST_CHUNK, encode_chunk
 from tests.gateway.conftest import (
     STREAM_HEAD,
     UPSTREAM_KEY,
@@ -19,9 +22,6 @@ from tests.gateway.conftest import (
     read_request,
     running_node,
 )
-
-from gantry.core.vocabulary import DEFAULT_SCOPES, ContentPolicy, Outcome, Scope
-from gantry.wire.http1 import LAST_CHUNK, encode_chunk
 
 Runner = Callable[[Any], Any]
 CHAT = "/api/v1/chat/completions"

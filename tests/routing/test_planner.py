@@ -68,16 +68,16 @@ def test_models_find_their_provider(
     model: str, dialects: tuple[Dialect, ...], provider: str, upstream: str, tier: Tier
 ) -> None:
     attempt = ask(BOTH, model, dialects)
-    assert (attempt.provider.id, attempt.upstream_model, attempt.tier) == (provider, upstream, tier)
-    assert attempt.path == "/v1/chat/completions"
+    assert (attempt.route.provider.id, attempt.route.upstream_model, attempt.route.tier) == (provider, upstream, tier)
+    assert attempt.route.path == "/v1/chat/completions"
 
 
 def test_a_custom_provider_is_reached_by_prefix_by_list_and_when_it_is_alone() -> None:
     configuration = snapshot(credential("mistral"), credential("vllm", models=("my-model",)), extra=(VLLM,))
-    assert ask(configuration, "vllm/my-model", OPENAI).provider.id == "vllm"
-    assert ask(configuration, "my-model", OPENAI).upstream_model == "my-model"
+    assert ask(configuration, "vllm/my-model", OPENAI).route.provider.id == "vllm"
+    assert ask(configuration, "my-model", OPENAI).route.upstream_model == "my-model"
     alone = snapshot(credential("vllm"), extra=(VLLM,))
-    assert ask(alone, "Qwen/Qwen3-8B", OPENAI).upstream_model == "Qwen/Qwen3-8B"
+    assert ask(alone, "Qwen/Qwen3-8B", OPENAI).route.upstream_model == "Qwen/Qwen3-8B"
 
 
 @pytest.mark.parametrize(
@@ -100,7 +100,11 @@ def test_what_cannot_be_served_is_explained(
 
 def test_opaque_paths_stay_on_the_native_surface() -> None:
     attempt = ask(BOTH, "mistral/mistral-ocr-latest", MISTRAL, Operation.OPAQUE, "/v1/ocr")
-    assert (attempt.path, attempt.upstream_model, attempt.tier) == ("/v1/ocr", "mistral-ocr-latest", Tier.RELAY)
+    assert (attempt.route.path, attempt.route.upstream_model, attempt.route.tier) == (
+        "/v1/ocr",
+        "mistral-ocr-latest",
+        Tier.RELAY,
+    )
     with pytest.raises(NotFound):
         ask(BOTH, None, MISTRAL, Operation.OPAQUE, "/admin")
 
@@ -113,8 +117,8 @@ def test_a_shared_credential_serves_no_opaque_call() -> None:
 
 
 def test_listing_models_goes_to_the_native_provider_first() -> None:
-    assert ask(BOTH, None, OPENAI, Operation.MODELS).provider.id == "mistral"
-    assert ask(snapshot(credential("openai")), None, MISTRAL, Operation.MODELS).provider.id == "openai"
+    assert ask(BOTH, None, OPENAI, Operation.MODELS).route.provider.id == "mistral"
+    assert ask(snapshot(credential("openai")), None, MISTRAL, Operation.MODELS).route.provider.id == "openai"
 
 
 @pytest.mark.parametrize(("draw", "chosen"), [(0.0, "a"), (0.24, "a"), (0.26, "b"), (0.99, "b")])

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 from msgspec import Struct
+
 from tests.sdk.environments import Client, NoClient
 from tests.sdk.roads import GANTRY, Results, Road, Target, drive, listening, run
 

@@ -13,6 +13,7 @@ from threading import Timer
 from typing import Any
 
 from msgspec import Struct
+
 from tests.sdk.environments import Client, interpreter, node_folder
 
 HERE = Path(__file__).resolve().parent

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+
 from tests.sdk.conftest import Drive
 from tests.sdk.environments import Client
 from tests.sdk.roads import Road

@@ -4,6 +4,7 @@ import re
 import sys
 
 import pytest
+
 from tests.sdk.conftest import Gateway
 from tests.sdk.environments import Client, interpreter
 from tests.sdk.roads import run

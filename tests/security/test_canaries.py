@@ -13,11 +13,11 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 import pytest
-from tests.security.stack import Reply, Stack, running_stack
 
 from gantry.core.api_key import ENTROPY_BYTES, format_key
 from gantry.store.log_query import LogQuery
 from gantry.store.logs import LogStore
+from tests.security.stack import Reply, Stack, running_stack
 
 pytestmark = pytest.mark.slow
 

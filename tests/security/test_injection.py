@@ -8,10 +8,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.gateway.conftest import UPSTREAM_KEY, Upstream, answering, json_answer, running_node
-from tests.security.raw import BODY, CHAT, UPSTREAM_ANSWER, head
 
 from gantry.gateway.limits import WorkerLimits
+from tests.gateway.conftest import UPSTREAM_KEY, Upstream, answering, json_answer, running_node
+from tests.security.raw import BODY, CHAT, UPSTREAM_ANSWER, head
 
 Runner = Callable[[Awaitable[Any]], Any]
 PATH = CHAT.decode()

@@ -5,6 +5,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
+from gantry.gateway.limits import WorkerLimits
 from tests.gateway.conftest import Upstream, answering, json_answer, running_node
 from tests.security.raw import (
     BODY,
@@ -19,8 +21,6 @@ from tests.security.raw import (
     head,
     play,
 )
-
-from gantry.gateway.limits import WorkerLimits
 
 Runner = Callable[[Awaitable[Any]], Any]
 LENGTH = b"Content-Length: %d" % len(BODY)

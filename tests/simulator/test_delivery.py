@@ -5,13 +5,13 @@ import asyncio
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from tests.simulator.client import Reply, ask, chat, run
 
 from gantry.simulator import Simulator
 from gantry.simulator.compression import Encoding, negotiate
 from gantry.simulator.delivery import End, Pause, Terms, plain, script
 from gantry.simulator.exchange import Answer, stream_answer
 from gantry.simulator.faults import NO_FAULTS, Cut, Faults
+from tests.simulator.client import Reply, ask, chat, run
 
 STREAM = stream_answer([b"data: %d\n\n" % number for number in range(6)], range(6))
 WHOLE = Answer(200, b"application/json", (b'{"a":1}',), ((b"x-own", b"1"),))

@@ -5,9 +5,9 @@ import struct
 from typing import Any
 
 import pytest
-from tests.simulator.client import QUESTION, Reply, ask, chat, run
 
 from gantry.simulator import Simulator
+from tests.simulator.client import QUESTION, Reply, ask, chat, run
 
 CHAT = "/v1/chat/completions"
 WEATHER = {

@@ -3,9 +3,9 @@
 from typing import Any
 
 import pytest
-from tests.simulator.client import Reply, ask, chat, run
 
 from gantry.simulator import Simulator
+from tests.simulator.client import Reply, ask, chat, run
 
 FORM = (
     b'--B\r\nContent-Disposition: form-data; name="purpose"\r\n\r\nbatch\r\n'

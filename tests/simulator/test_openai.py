@@ -3,9 +3,9 @@
 from typing import Any
 
 import pytest
-from tests.simulator.client import Reply, ask, chat, run
 
 from gantry.simulator import Simulator
+from tests.simulator.client import Reply, ask, chat, run
 
 CHAT = "/openai/v1/chat/completions"
 TOOL = {"type": "function", "function": {"name": "move", "parameters": {"type": "object", "properties": {}}}}

@@ -6,9 +6,9 @@ from typing import Any
 
 import msgspec
 import pytest
-from tests.simulator.client import Reply, ask, chat, run
 
 from gantry.simulator import Simulator
+from tests.simulator.client import Reply, ask, chat, run
 
 MODEL = "mistral-small-latest"
 

@@ -5,10 +5,10 @@ from typing import Any
 
 import msgspec
 import pytest
-from tests.simulator.client import KEY, Reply, ask, chat, encode, port, read, run
 
 from gantry.simulator import Simulator
 from gantry.simulator.server import CONTROL, Settings
+from tests.simulator.client import KEY, Reply, ask, chat, encode, port, read, run
 
 CHAT = "/v1/chat/completions"
 CONTROL_PATH = CONTROL.decode()

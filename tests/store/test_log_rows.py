@@ -5,7 +5,6 @@ from decimal import Decimal
 
 from hypothesis import given
 from hypothesis import strategies as st
-from tests.store.logs_of_tests import HOUR, make_log
 
 from gantry.core.request_log import RequestLog
 from gantry.core.usage import Usage
@@ -13,6 +12,7 @@ from gantry.core.vocabulary import Environment, LogMethod, Outcome
 from gantry.store.content import Content, pack_content
 from gantry.store.log_rows import COLUMNS, INDEXED_LENGTH, log_of, row_of, storable
 from gantry.store.rollups import KEY, SUMS, rollup_rows
+from tests.store.logs_of_tests import HOUR, make_log
 
 IN_CONTENT = {"full_request", "full_response", "input", "output"}
 NAMES = st.text(string.ascii_letters, min_size=1, max_size=20)

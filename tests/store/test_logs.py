@@ -7,7 +7,6 @@ from typing import Any
 import psycopg
 import pytest
 from sqlalchemy import func, select
-from tests.store.logs_of_tests import HOUR, ORGANIZATION, OTHER, make_log
 
 from gantry.core.usage import Usage
 from gantry.core.vocabulary import Environment, Outcome
@@ -15,6 +14,7 @@ from gantry.store.database import Database, StoreUnavailable
 from gantry.store.log_query import UnknownField
 from gantry.store.logs import LogQuery, LogStore, RecordBatch
 from gantry.store.tables import rollups
+from tests.store.logs_of_tests import HOUR, ORGANIZATION, OTHER, make_log
 
 
 def _sums(address: str | Path) -> tuple[int, int, int]:

@@ -8,10 +8,10 @@ import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from tests.fuzz.envelope import check
 
 from gantry.core.errors import InvalidRequest
 from gantry.wire.envelope import MAX_MEMBERS, peek
+from tests.fuzz.envelope import check
 
 ODD = b'\n{ "model" :\t"mistral/x" , "z":1.00,"big":12345678901234567890123 ,"\\u0061":"\xc3\xa9","n":null }\r\n'
 

@@ -32,7 +32,7 @@ from gantry.store.logs import LogStore
 from gantry.store.vault import Vault
 
 _SECONDS_TO_FLUSH = 20.0  # less than the supervisor waits
-_GARBAGE_THRESHOLD = (
+GARBAGE_THRESHOLD = (
     200_000  # objects: a batch makes many and no cycles, and looking through them takes a tenth of the time
 )
 _CONFIRMATIONS_PER_AGE = 4  # a snapshot is confirmed so often within the age at which workers refuse it
@@ -162,7 +162,7 @@ def run_clerk(home: Home, lifeline: int, environ: Mapping[str, str]) -> None:
     )
     publisher.start()
     gc.freeze()
-    gc.set_threshold(_GARBAGE_THRESHOLD)
+    gc.set_threshold(GARBAGE_THRESHOLD)
     keep_doing("recording", recording.step, stop, slot, Word.STORE_FAULTS)
     slot[Word.STATE] = State.DRAINING
     recording.flush(time.monotonic() + _SECONDS_TO_FLUSH)

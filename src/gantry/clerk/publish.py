@@ -19,7 +19,7 @@ from sqlalchemy import Connection
 
 from gantry.clerk.open_secrets import CredentialUnusable, open_secrets
 from gantry.clerk.provider_choice import spec_of
-from gantry.core.ids import ENTROPY_BYTES, format_id
+from gantry.core.ids import ENTROPY_BITS, format_id
 from gantry.core.sealing import SealBroken
 from gantry.home import Home, Keyring
 from gantry.providers.spec import ProviderSpec, load_catalog
@@ -153,7 +153,7 @@ class Publisher:
             if len(delta) <= MAX_DELTA:
                 return self._table, delta
         data = build_key_table((digest, _record(key)) for digest, key in keys_changed_after(connection, 0))
-        table_id = format_id(self._clock() // 1_000_000, secrets.token_bytes(ENTROPY_BYTES))
+        table_id = format_id(self._clock() // 1_000_000, secrets.randbits(ENTROPY_BITS))
         sealed = seal_table(data, self._keyring.snapshot)
         return _Table(table_id, version, sealed, KeyTable(table_id, data, {})), []
 

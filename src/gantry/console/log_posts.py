@@ -5,7 +5,7 @@ are held at a time; the others wait outside, unread.
 """
 
 import asyncio
-import os
+import secrets
 from typing import Annotated, Final
 
 import msgspec
@@ -14,7 +14,7 @@ from fastapi import Depends, Request, Response
 from gantry.console.access import caller_of, guarded_router, requires, state_of
 from gantry.console.state import ConsoleState
 from gantry.core.errors import Overloaded, PayloadTooLarge, RequestTimeout
-from gantry.core.ids import ENTROPY_BYTES, format_id
+from gantry.core.ids import ENTROPY_BITS, format_id
 from gantry.core.vocabulary import ContentPolicy, Scope
 from gantry.dialects.posted import accept_posted
 from gantry.journal.frames import FrameKind, LogPosted, encode_payload
@@ -76,7 +76,7 @@ def _take(state: ConsoleState, caller: ApiKey, body: bytes, user_agent: str) -> 
         environment=caller.policy.environment,
         content_policy=policy,
         received_at=now,
-        new_id=format_id(now // 1_000_000, os.urandom(ENTROPY_BYTES)),
+        new_id=format_id(now // 1_000_000, secrets.randbits(ENTROPY_BITS)),
     )
     frame = LogPosted(
         accepted.log_id,

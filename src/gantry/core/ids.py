@@ -12,14 +12,13 @@ CredentialId = NewType("CredentialId", str)
 ProviderId = NewType("ProviderId", str)
 LogId = NewType("LogId", str)
 
-ENTROPY_BYTES = 10
+ENTROPY_BITS = 74
 
 
-def format_id(unix_ms: int, entropy: bytes) -> str:
-    """Return a UUIDv7 as 32 hex characters from milliseconds since the epoch and 10 random bytes."""
-    random_bits = int.from_bytes(entropy, "big")
-    high = (unix_ms << 16) | 0x7000 | (random_bits >> 68)
-    low = (0b10 << 62) | (random_bits & 0x3FFF_FFFF_FFFF_FFFF)
+def format_id(unix_ms: int, entropy: int) -> str:
+    """Return a UUIDv7 as 32 hex characters from milliseconds since the epoch and 74 random bits."""
+    high = (unix_ms << 16) | 0x7000 | (entropy >> 62)
+    low = (0b10 << 62) | (entropy & 0x3FFF_FFFF_FFFF_FFFF)
     return f"{high:016x}{low:016x}"
 
 

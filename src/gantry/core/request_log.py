@@ -10,7 +10,7 @@ from gantry.core.usage import NO_USAGE, Usage
 from gantry.core.vocabulary import Environment, LogMethod, Outcome
 
 
-class RequestLog(Struct, frozen=True, kw_only=True):
+class RequestLog(Struct, frozen=True, kw_only=True, gc=False):
     log_id: str
     organization_id: str
     key_id: str | None

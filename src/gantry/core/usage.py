@@ -8,7 +8,7 @@ from decimal import Decimal
 from msgspec import Struct
 
 
-class Usage(Struct, frozen=True, omit_defaults=True):
+class Usage(Struct, frozen=True, omit_defaults=True, gc=False):
     input_tokens: int | None = None
     cached_input_tokens: int | None = None  # read from the provider's prompt cache
     cache_write_tokens: int | None = None

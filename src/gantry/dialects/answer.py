@@ -23,7 +23,7 @@ _STREAM_STARTS: Final = (b"data:", b"event:", b":", b"id:", b"retry:")
 _PAGE_BYTES: Final = 4096
 
 
-class Answer(Struct, frozen=True):
+class Answer(Struct, frozen=True, gc=False):
     """What an answer says. `text` and `reasoning` are for reading and estimating; `message` is what is kept."""
 
     model: str | None = None

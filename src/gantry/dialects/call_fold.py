@@ -64,7 +64,7 @@ class CallFold:
         self._by_index: dict[int, _Call] = {}
 
     def __bool__(self) -> bool:
-        return any(not call.is_empty for call in self._calls)
+        return bool(self._calls) and any(not call.is_empty for call in self._calls)
 
     def add(self, parts: Iterable[ToolCallPart]) -> None:
         for part in parts:

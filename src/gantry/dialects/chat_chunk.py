@@ -10,22 +10,24 @@ from typing import Any, Final, TypeVar
 import msgspec
 from msgspec import Raw, Struct
 
+ABSENT: Final = Raw()  # one object, so that a member that was not there is known without a look at its bytes
 UNREADABLE: Final = (msgspec.DecodeError, ValueError, RecursionError)
+_NOTHING: Final = (b"", b"null")
 
 _Shape = TypeVar("_Shape", bound=Struct)
 
 
-class FunctionPart(Struct):
+class FunctionPart(Struct, gc=False):
     name: str | None = None
     arguments: str | dict[str, Raw] | None = None  # Mistral also writes an object
 
 
-class CustomPart(Struct):
+class CustomPart(Struct, gc=False):
     name: str | None = None
     input: str | None = None
 
 
-class ToolCallPart(Struct):
+class ToolCallPart(Struct, gc=False):
     id: str | None = None
     type: str | None = None
     index: int | None = None
@@ -33,7 +35,7 @@ class ToolCallPart(Struct):
     custom: CustomPart | None = None
 
 
-class MessagePart(Struct):
+class MessagePart(Struct, gc=False):
     """A whole message or one delta of it."""
 
     role: str | None = None
@@ -45,36 +47,36 @@ class MessagePart(Struct):
     function_call: FunctionPart | None = None
 
 
-class ChoicePart(Struct):
+class ChoicePart(Struct, gc=False):
     index: int = 0
     delta: MessagePart | None = None
-    message: Raw = Raw()
+    message: Raw = ABSENT
     text: str | None = None  # legacy completions
     finish_reason: str | None = None
 
 
-class GroqPart(Struct):
+class GroqPart(Struct, gc=False):
     """Where streams of one family put the usage that nobody asked for."""
 
-    usage: Raw = Raw()
+    usage: Raw = ABSENT
 
 
-class Chunk(Struct):
+class Chunk(Struct, gc=False):
     """One chunk of a stream, or a whole answer."""
 
     id: str | None = None
     model: str | None = None
     choices: list[ChoicePart] | None = None
-    usage: Raw = Raw()
-    usage_info: Raw = Raw()  # OCR
+    usage: Raw = ABSENT
+    usage_info: Raw = ABSENT  # OCR
     x_groq: GroqPart | None = None
     service_tier: str | None = None
-    error: Raw = Raw()
-    message: Raw = Raw()
-    detail: Raw = Raw()
+    error: Raw = ABSENT
+    message: Raw = ABSENT
+    detail: Raw = ABSENT
 
 
-class ContentPart(Struct):
+class ContentPart(Struct, gc=False):
     """One item of a content list."""
 
     type: str | None = None
@@ -109,7 +111,7 @@ def read_message(raw: Raw) -> MessagePart:
 
 def has_value(raw: Raw) -> bool:
     """Say whether a member was there and not null."""
-    return len(bytes(raw)) > 0 and bytes(raw) != b"null"
+    return raw is not ABSENT and bytes(raw) not in _NOTHING
 
 
 def _as_utf8(data: bytes) -> bytes:

@@ -13,7 +13,7 @@ from gantry.dialects.fields import Fields
 _SPAN_NAME_LENGTH = 255
 
 
-class Labels(Struct, frozen=True):
+class Labels(Struct, frozen=True, gc=False):
     """The labels of one request log; JSON-valued ones as JSON text."""
 
     customer_identifier: str | None = None

@@ -1,22 +1,24 @@
 """What all calls of a worker share: configuration, the journal, the board's slot, the pools, and a few counters."""
 
-import os
 import random
 import time
 from collections import deque
-from typing import Final, Protocol
+from typing import Final, NamedTuple, Protocol
 
 from gantry.board.board import Slot
-from gantry.core.ids import ENTROPY_BYTES, format_id
-from gantry.dial.origin import BaseURL, parse_base_url
-from gantry.dial.pool import Dialler
+from gantry.core.errors import InternalError
+from gantry.core.ids import ENTROPY_BITS, format_id
+from gantry.dial.origin import parse_base_url
+from gantry.dial.pool import Dialler, Pool
 from gantry.gateway.limits import WorkerLimits
 from gantry.journal.frames import FrameKind
 from gantry.journal.writer import JournalFull, JournalWriter
-from gantry.routing.plan import Attempt
+from gantry.routing.plan import Attempt, Route, Wish
+from gantry.routing.planner import find_route
 from gantry.routing.snapshot import KeyRecord, Snapshot
 
 _MAX_HELD_TOKENS: Final = 20_000
+_MAX_REMEMBERED: Final = 10_000
 
 
 class Watched(Protocol):
@@ -35,12 +37,20 @@ class Ticking(Protocol):
     def abort(self) -> None: ...
 
 
+class Departure(NamedTuple):
+    """How a request to a deployment begins, and over which connections it goes."""
+
+    target: bytes  # method and path
+    lines: bytes  # Host and the credential
+    pool: Pool
+
+
 class WorkerState:
     """The worker's one instance. `now` is a coarse monotonic clock, moved on by the worker's tick."""
 
     __slots__ = (
-        "_bases",
-        "_heads",
+        "_departures",
+        "_routes",
         "_tokens",
         "bytes_held",
         "calls",
@@ -73,47 +83,55 @@ class WorkerState:
         self.draw = random.random
         self.calls: set[Watched] = set()
         self.clients: set[Ticking] = set()
-        self._tokens: dict[str, KeyRecord] = {}
-        self._heads: dict[tuple[str, str, str], bytes] = {}
-        self._bases: dict[tuple[str, bool], BaseURL] = {}
+        self._tokens: dict[bytes, KeyRecord] = {}
+        self._routes: dict[Wish, Route] = {}
+        self._departures: dict[tuple[str, str, str], Departure] = {}
 
     def swap(self, snapshot: Snapshot) -> None:
         """Route by another snapshot from now on. Calls under way go on by the one they were planned with."""
         self.snapshot = snapshot
         self._tokens.clear()
-        self._heads.clear()
-        self._bases.clear()
+        self._routes.clear()
+        self._departures.clear()
 
-    def held_key(self, token: str) -> KeyRecord | None:
-        return self._tokens.get(token)
+    def held_key(self, shown: bytes) -> KeyRecord | None:
+        return self._tokens.get(shown)
 
-    def hold_key(self, token: str, key: KeyRecord) -> None:
+    def hold_key(self, shown: bytes, key: KeyRecord) -> None:
         if len(self._tokens) >= _MAX_HELD_TOKENS:
             self._tokens.clear()
-        self._tokens[token] = key
+        self._tokens[shown] = key
 
-    def base_url(self, attempt: Attempt) -> BaseURL:
-        """Return where an attempt goes. Only a URL that the operator stored may lead to a private address."""
-        url = attempt.credential.base_url
-        private = not attempt.callers_credential
-        base = self._bases.get((url, private))
-        if base is None:
-            base = self._bases[url, private] = parse_base_url(url, private=private)
-        return base
+    def find_route(self, wish: Wish) -> Route:
+        """Return the route of a wish under the current snapshot, remembered. Raises GatewayError."""
+        route = self._routes.get(wish)
+        if route is None:
+            if self.snapshot is None:
+                raise InternalError("this worker has no configuration yet")
+            route = find_route(self.snapshot, wish)
+            if len(self._routes) >= _MAX_REMEMBERED:
+                self._routes.clear()  # model names come from callers, so they must not add up
+            self._routes[wish] = route
+        return route
 
-    def request_start(self, method: str, attempt: Attempt, query: bytes) -> bytes:
-        """Return the first lines of an upstream request, credential included; kept per credential and path."""
-        key = (method, attempt.credential.credential_id, attempt.path)
-        kept = None if attempt.callers_credential or query else self._heads.get(key)
-        if kept is None:
-            base = self.base_url(attempt)
-            auth = attempt.provider.auth
-            secret = attempt.credential.secrets[auth.field].reveal()
-            line = f"{method} {base.path}{attempt.path}".encode() + query + b" HTTP/1.1\r\n"
-            kept = line + f"host: {base.origin.authority}\r\n{auth.render(secret)}\r\n".encode()
-            if not (attempt.callers_credential or query) and len(self._heads) < _MAX_HELD_TOKENS:
-                self._heads[key] = kept
-        return kept
+    def departure(self, method: str, attempt: Attempt) -> Departure:
+        """Return where an attempt sets out from; remembered per credential and path, but not for a caller's own."""
+        key = (method, attempt.credential.credential_id, attempt.route.path)
+        departure = None if attempt.callers_credential else self._departures.get(key)
+        if departure is None:
+            departure = self._find_departure(method, attempt)
+            if not attempt.callers_credential and len(self._departures) < _MAX_REMEMBERED:
+                self._departures[key] = departure
+        return departure
+
+    def _find_departure(self, method: str, attempt: Attempt) -> Departure:
+        # Only a URL that the operator stored may lead to a private address.
+        base = parse_base_url(attempt.credential.base_url, private=not attempt.callers_credential)
+        auth = attempt.route.provider.auth
+        lines = f"host: {base.origin.authority}\r\n{auth.render(attempt.credential.secrets[auth.field].reveal())}\r\n"
+        return Departure(
+            f"{method} {base.path}{attempt.route.path}".encode(), lines.encode(), self.dialler.pool(base.origin)
+        )
 
     def write_unwritten(self) -> None:
         """Write the close frames that the journal had no room for."""
@@ -125,4 +143,4 @@ class WorkerState:
             self.unwritten.popleft()
 
     def new_log_id(self, unix_ns: int) -> str:
-        return format_id(unix_ns // 1_000_000, os.urandom(ENTROPY_BYTES))
+        return format_id(unix_ns // 1_000_000, random.getrandbits(ENTROPY_BITS))

@@ -4,8 +4,9 @@ Law: one literal table, exact before prefix, no redirects. `/api` in front is op
 and a trailing slash does not matter. Our own paths win over a provider's native catch-all.
 """
 
+from collections.abc import Iterator, Mapping
 from enum import Enum, auto
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from gantry.core.errors import InvalidRequest
 from gantry.core.vocabulary import Dialect, Operation
@@ -29,6 +30,7 @@ class Surface(NamedTuple):
     door: Door
     dialects: tuple[Dialect, ...] = (Dialect.OPENAI_CHAT,)
     operation: Operation = Operation.OPAQUE
+    method: str = "POST"
     path: str = "/"  # normalised, without `/api`
 
     @property
@@ -42,20 +44,20 @@ _OPENAI = (Dialect.OPENAI_CHAT,)
 # to in whichever of the two the provider speaks, and our own errors come in OpenAI's shape.
 _EITHER = (Dialect.OPENAI_CHAT, Dialect.MISTRAL)
 
-_EXACT: dict[tuple[str, str], Surface] = {
-    ("GET", "/healthz"): Surface(Door.HEALTH),
-    ("GET", "/readyz"): Surface(Door.READY),
-    ("GET", "/metrics"): Surface(Door.METRICS),
-    ("POST", "/chat/completions"): Surface(Door.CALL, _OPENAI, Operation.CHAT),
-    ("POST", "/embeddings"): Surface(Door.CALL, _OPENAI, Operation.EMBEDDINGS),
-    ("GET", "/models"): Surface(Door.CALL, _EITHER, Operation.MODELS),
-    ("POST", "/v1/chat/completions"): Surface(Door.CALL, _EITHER, Operation.CHAT),
-    ("POST", "/v1/embeddings"): Surface(Door.CALL, _EITHER, Operation.EMBEDDINGS),
-    ("GET", "/v1/models"): Surface(Door.CALL, _EITHER, Operation.MODELS),
-    ("POST", "/v1/fim/completions"): Surface(Door.CALL, _MISTRAL, Operation.FIM),
-    ("POST", "/request-logs"): Surface(Door.POST_LOG),
-    ("POST", "/request-logs/create"): Surface(Door.POST_LOG),
-}
+_EXACT: tuple[Surface, ...] = (
+    Surface(Door.HEALTH, method="GET", path="/healthz"),
+    Surface(Door.READY, method="GET", path="/readyz"),
+    Surface(Door.METRICS, method="GET", path="/metrics"),
+    Surface(Door.CALL, _OPENAI, Operation.CHAT, method="POST", path="/chat/completions"),
+    Surface(Door.CALL, _OPENAI, Operation.EMBEDDINGS, method="POST", path="/embeddings"),
+    Surface(Door.CALL, _EITHER, Operation.MODELS, method="GET", path="/models"),
+    Surface(Door.CALL, _EITHER, Operation.CHAT, method="POST", path="/v1/chat/completions"),
+    Surface(Door.CALL, _EITHER, Operation.EMBEDDINGS, method="POST", path="/v1/embeddings"),
+    Surface(Door.CALL, _EITHER, Operation.MODELS, method="GET", path="/v1/models"),
+    Surface(Door.CALL, _MISTRAL, Operation.FIM, method="POST", path="/v1/fim/completions"),
+    Surface(Door.POST_LOG, method="POST", path="/request-logs"),
+    Surface(Door.POST_LOG, method="POST", path="/request-logs/create"),
+)
 
 _PREFIXES: tuple[tuple[str, Surface], ...] = (
     ("/request-logs/", Surface(Door.CONSOLE)),
@@ -69,29 +71,62 @@ _PREFIXES: tuple[tuple[str, Surface], ...] = (
 )
 
 
-def match_surface(method: str, target: bytes, user_agent: bytes, *, stainless: bool, mistral_agent: bool) -> Surface:
-    """Return the surface of a request. Raises InvalidRequest for a path that could mean two things.
+class Family(Enum):
+    """Which SDKs a client belongs to, by what it says of itself."""
 
-    `stainless` and `mistral_agent` say that the request carries `x-stainless-*` or `x-mistral-user-agent` headers.
-    """
+    MISTRAL = auto()
+    OPENAI = auto()
+    UNKNOWN = auto()
+
+
+_DIALECTS_OF: Final = {Family.MISTRAL: _MISTRAL, Family.OPENAI: _OPENAI, Family.UNKNOWN: _EITHER}
+
+
+def family_of(fields: Mapping[bytes, bytes]) -> Family:
+    """Return the family of a client from its request's headers."""
+    agent = fields.get(b"user-agent", b"")
+    if agent.startswith(b"mistral-client-") or b"x-mistral-user-agent" in fields:
+        return Family.MISTRAL
+    if b"x-stainless-lang" in fields or agent.startswith((b"OpenAI/", b"AsyncOpenAI/")):
+        return Family.OPENAI
+    return Family.UNKNOWN
+
+
+def _for_family(surface: Surface, family: Family) -> Surface:
+    return surface._replace(dialects=_DIALECTS_OF[family]) if surface.dialects is _EITHER else surface
+
+
+def _spellings(path: str) -> Iterator[bytes]:
+    for spelling in (path, "/api" + path):
+        yield spelling.encode()
+        yield spelling.encode() + b"/"
+
+
+# Every exact route in the spellings that clients use, so that the usual request is one look-up away from its surface.
+_KNOWN: Final[Mapping[Family, Mapping[tuple[str, bytes], Surface]]] = {
+    family: {
+        (surface.method, spelling): _for_family(surface, family)
+        for surface in _EXACT
+        for spelling in _spellings(surface.path)
+    }
+    for family in Family
+}
+
+
+def match_surface(method: str, target: bytes, family: Family) -> Surface:
+    """Return the surface of a request. Raises InvalidRequest for a path that could mean two things."""
+    known = _KNOWN[family]
+    surface = known.get((method, target))
+    if surface is not None:
+        return surface
     path = normalise_path(target)
-    surface = _EXACT.get((method, path))
-    if surface is None:
-        surface = _EXACT.get(("GET", path)) if method == "HEAD" else None
-    if surface is None:
-        for prefix, candidate in _PREFIXES:
-            if path.startswith(prefix) and (prefix[-1] == "/" or len(path) == len(prefix) or path[len(prefix)] == "/"):
-                surface = candidate
-                break
-        else:
-            surface = Surface(Door.UNKNOWN)
-    dialects = surface.dialects
-    if dialects is _EITHER or surface.door is Door.UNKNOWN:
-        if mistral_agent or user_agent.startswith(b"mistral-client-"):
-            dialects = _MISTRAL
-        elif stainless or user_agent.startswith((b"OpenAI/", b"AsyncOpenAI/")):
-            dialects = _OPENAI
-    return Surface(surface.door, dialects, surface.operation, path)
+    surface = known.get(("GET" if method == "HEAD" else method, path.encode("ascii", "replace")))
+    if surface is not None:
+        return surface
+    for prefix, candidate in _PREFIXES:
+        if path.startswith(prefix) and (prefix[-1] == "/" or len(path) == len(prefix) or path[len(prefix)] == "/"):
+            return candidate._replace(method=method, path=path)
+    return Surface(Door.UNKNOWN, _DIALECTS_OF[family], method=method, path=path)
 
 
 def normalise_path(target: bytes) -> str:
@@ -125,5 +160,5 @@ def _refuse_ambiguity(path: str) -> None:
 
 def routes() -> list[tuple[str, str, Surface]]:
     """Return the table as (method, path, surface) rows, for documentation and tests."""
-    exact = [(method, path, surface) for (method, path), surface in _EXACT.items()]
+    exact = [(surface.method, surface.path, surface) for surface in _EXACT]
     return exact + [("*", prefix + ("**" if prefix.endswith("/") else "/**"), surface) for prefix, surface in _PREFIXES]

@@ -46,7 +46,7 @@ from gantry.gateway.own import OwnAnswer
 from gantry.gateway.posted_log import MAX_BYTES, PostedLogTaker
 from gantry.gateway.respond import Responder, answer_whole
 from gantry.gateway.state import WorkerState
-from gantry.gateway.surfaces import Door, match_surface
+from gantry.gateway.surfaces import Door, family_of, match_surface
 from gantry.home import Home, Keyring
 from gantry.journal.writer import JournalWriter
 from gantry.routing.snapshot import KeyTable, Snapshot, SnapshotUnreadable, read_snapshot
@@ -138,14 +138,7 @@ class Worker:
 
     def _choose(self, client: ClientConnection, head: RequestHead, responder: Responder) -> Exchange:
         """Return who answers a request."""
-        fields = head.fields
-        surface = match_surface(
-            head.method,
-            head.target,
-            fields.get(b"user-agent", b""),
-            stainless=b"x-stainless-lang" in fields,
-            mistral_agent=b"x-mistral-user-agent" in fields,
-        )
+        surface = match_surface(head.method, head.target, family_of(head.fields))
         door = surface.door
         if door is Door.CALL:
             return Call(self._state, client, head, responder, surface)

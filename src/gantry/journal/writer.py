@@ -10,6 +10,7 @@ Only the sync thread closes a file, and the two hand files over by single assign
 import fcntl
 import logging
 import os
+import secrets
 import shutil
 import sys
 import threading
@@ -20,7 +21,7 @@ from enum import IntEnum
 from pathlib import Path
 from typing import NoReturn
 
-from gantry.core.ids import ENTROPY_BYTES, format_id
+from gantry.core.ids import ENTROPY_BITS, format_id
 from gantry.journal.frames import FrameKind
 from gantry.journal.segments import Mark, encode_frame, mark_of, segment_name
 
@@ -88,7 +89,7 @@ class JournalWriter:
         sync_interval: float = 0.05,
         free: Callable[[Path], int] = disk_free,
     ) -> None:
-        self.incarnation = format_id(time.time_ns() // 1_000_000, os.urandom(ENTROPY_BYTES))
+        self.incarnation = format_id(time.time_ns() // 1_000_000, secrets.randbits(ENTROPY_BITS))
         self.level = JournalLevel.NORMAL
         self.used = 0
         self._root = root

@@ -37,20 +37,22 @@ def callers_credential(
     return None
 
 
-def pick_stored(
-    candidates: Sequence[CredentialRecord], organization_id: str, draw: Callable[[], float]
-) -> CredentialRecord | None:
-    """Return one of the candidates by weight, the organization's own before the platform's; weight 0 drains."""
-    own = [credential for credential in candidates if credential.organization_id == organization_id]
-    pool = [credential for credential in own or candidates if credential.weight > 0]
-    if len(pool) < 2:
-        return pool[0] if pool else None
-    point = draw() * sum(credential.weight for credential in pool)
-    for credential in pool:
+def prefer_own(serving: Sequence[CredentialRecord], organization_id: str) -> tuple[CredentialRecord, ...]:
+    """Return the organization's own credentials, or the platform's where it has none; weight 0 drains."""
+    own = [credential for credential in serving if credential.organization_id == organization_id]
+    return tuple(credential for credential in own or serving if credential.weight > 0)
+
+
+def draw_by_weight(candidates: Sequence[CredentialRecord], draw: Callable[[], float]) -> CredentialRecord | None:
+    """Return one of the candidates, each as often as its weight says."""
+    if len(candidates) < 2:
+        return candidates[0] if candidates else None
+    point = draw() * sum(credential.weight for credential in candidates)
+    for credential in candidates:
         point -= credential.weight
         if point < 0:
             return credential
-    return pool[-1]
+    return candidates[-1]
 
 
 def _as_record(spec: ProviderSpec, fields: Any, param: str) -> CredentialRecord:

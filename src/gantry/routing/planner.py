@@ -1,5 +1,8 @@
 """The planner: a wish and a snapshot in, a plan out. The same function answers "explain this request" without calling.
 
+What depends on the snapshot alone is the route, which a worker remembers per wish; what depends on chance and on the
+request's own credentials comes after it.
+
 How a model is resolved: a known prefix names its provider; a bare name goes to the provider that claims it (by its
 patterns in the catalogue, or a credential that lists it), then on a native surface to that surface's provider, then to
 the only provider there is. Among the providers left, one that speaks the caller's dialect is preferred: relay before
@@ -13,13 +16,14 @@ from gantry.core.errors import InvalidRequest, NoCredential, NotFound
 from gantry.core.model_ref import parse_model_ref
 from gantry.core.vocabulary import Dialect, Operation, Tier
 from gantry.providers.spec import ProviderSpec
-from gantry.routing.credentials import callers_credential, pick_stored
-from gantry.routing.plan import Attempt, Plan, Wish
+from gantry.routing.credentials import callers_credential, draw_by_weight, prefer_own
+from gantry.routing.plan import Attempt, Plan, Route, Wish
 from gantry.routing.snapshot import CredentialRecord, Snapshot
 
 # (client, upstream) pairs of one family that the adapt tier bridges.
 _ADAPTABLE = {(Dialect.OPENAI_CHAT, Dialect.MISTRAL): (Operation.CHAT,)}
 _NOTHING: Mapping[str, Any] = {}
+_NOBODY: frozenset[str] = frozenset()
 
 
 def plan(
@@ -31,6 +35,24 @@ def plan(
     customer: Mapping[str, Any] = _NOTHING,
 ) -> Plan:
     """Return the attempts for a wish; `draw` gives numbers in [0, 1). Raises NotFound, NoCredential, InvalidRequest."""
+    route = find_route(snapshot, wish, frozenset((*override, *customer)))
+    brought = callers_credential(route.provider, wish.model, route.upstream_model, override, customer, draw)
+    return Plan((Attempt(route, brought, True) if brought is not None else draw_attempt(route, draw),))
+
+
+def draw_attempt(route: Route, draw: Callable[[], float]) -> Attempt:
+    """Return an attempt with one of the route's stored credentials. Raises NoCredential."""
+    credential = draw_by_weight(route.candidates, draw)
+    if credential is None:
+        raise NoCredential(route.missing)
+    return Attempt(route, credential)
+
+
+def find_route(snapshot: Snapshot, wish: Wish, brought: frozenset[str] = _NOBODY) -> Route:
+    """Return where a wish leads; `brought` names providers for which the request has credentials of its own.
+
+    Raises NotFound, NoCredential (when there is none at all) or InvalidRequest.
+    """
     opaque = wish.operation is Operation.OPAQUE
     stored = [
         credential
@@ -43,21 +65,24 @@ def plan(
         spec = _native_provider(snapshot, wish.dialects[0], stored)
         name = None if wish.model is None else parse_model_ref(wish.model, spec.prefixes).name
     else:
-        spec, name = _resolve(snapshot, wish, stored, {*override, *customer})
-    brought = callers_credential(spec, wish.model, name, override, customer, draw)
-    credential = brought or pick_stored(
-        [c for c in stored if c.provider_id == spec.id and (not c.models or name is None or name in c.models)],
-        wish.organization_id,
-        draw,
-    )
-    if credential is None:
-        raise NoCredential(_explain_missing(spec, name, stored))
+        spec, name = _resolve(snapshot, wish, stored, brought)
+    serving = [c for c in stored if c.provider_id == spec.id and (not c.models or name is None or name in c.models)]
     dialect, path, tier = _choose_path(spec, wish)
-    return Plan((Attempt(spec, credential, name, path, dialect, tier, brought is not None),))
+    return Route(
+        provider=spec,
+        upstream_model=name,
+        path=path,
+        dialect=dialect,
+        tier=tier,
+        candidates=prefer_own(serving, wish.organization_id),
+        missing=_explain_missing(spec, name, stored),
+        names=() if wish.model is None else (wish.model, name or wish.model, f"{spec.id}/{name}"),
+        request_id_headers=tuple(header.encode() for header in spec.request_id_headers),
+    )
 
 
 def _resolve(
-    snapshot: Snapshot, wish: Wish, stored: Sequence[CredentialRecord], brought: set[str]
+    snapshot: Snapshot, wish: Wish, stored: Sequence[CredentialRecord], brought: frozenset[str]
 ) -> tuple[ProviderSpec, str | None]:
     with_credential = {credential.provider_id for credential in stored}
     if wish.model is None:

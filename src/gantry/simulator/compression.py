@@ -2,6 +2,7 @@
 
 import zlib
 from enum import StrEnum
+from functools import lru_cache
 from typing import Protocol
 
 import brotli
@@ -44,6 +45,7 @@ class _Brotli:
         return rest
 
 
+@lru_cache(maxsize=256)
 def negotiate(accepted: bytes | None) -> Encoding:
     """Choose from an Accept-Encoding header: br, then gzip, unless refused with q=0."""
     weights: dict[str, float] = {}

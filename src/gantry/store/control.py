@@ -15,7 +15,7 @@ from typing import Any
 import msgspec
 from sqlalchemy import Connection, insert, select, update
 
-from gantry.core.ids import ENTROPY_BYTES, OrganizationId, format_id
+from gantry.core.ids import ENTROPY_BITS, OrganizationId, format_id
 from gantry.store.database import BUSY_TIMEOUT, Clock, Database
 from gantry.store.schema import ensure_schema
 from gantry.store.tables import CONTROL, configuration, organizations, settings
@@ -35,7 +35,7 @@ class Change:
         self.now = now  # ns since the epoch
 
     def new_id(self) -> str:
-        return format_id(self.now // 1_000_000, secrets.token_bytes(ENTROPY_BYTES))
+        return format_id(self.now // 1_000_000, secrets.randbits(ENTROPY_BITS))
 
 
 class ControlStore:

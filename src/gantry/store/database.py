@@ -136,7 +136,7 @@ def _prepare_writer(connection: Any, _record: object) -> None:
         "PRAGMA journal_mode = WAL",
         "PRAGMA synchronous = FULL",
         "PRAGMA foreign_keys = ON",
-        "PRAGMA cache_size = -65536",  # KiB
+        "PRAGMA cache_size = -32768",  # KiB
         "PRAGMA wal_autocheckpoint = 4000",  # pages: with large batches the default copies each page many times
         "PRAGMA journal_size_limit = 67108864",
     )

@@ -19,7 +19,8 @@ MAX_CHUNK_LINE: Final = 1024
 MAX_TRAILER_BYTES: Final = 8192
 MAX_HEADERS: Final = 128
 _CRLF: Final = b"\r\n"
-_VERSION: Final = b" HTTP/1."
+_SILENT: Final = object()  # llhttp judges a head; its calls back for each part would cost more than splitting
+_VERSIONS: Final = ("1.1", "1.0")
 _CHUNK_SIZE: Final = re.compile(rb"([0-9A-Fa-f]{1,15})[ \t]*(?:;[\t\x20-\x7e\x80-\xff]*)?\Z")
 _TRAILER_LINE: Final = re.compile(rb"[!#$%&'*+\-.^_`|~0-9A-Za-z]+:[\t\x20-\x7e\x80-\xff]*\Z")
 _BODYLESS_STATUSES: Final = frozenset((204, 205, 304))
@@ -153,39 +154,41 @@ BodyReader = LengthBody | CloseBody | ChunkedBody
 
 
 class _Head:
-    """What llhttp reports while it reads one head. Names are lower-cased; `headers` keeps every line, in order."""
+    """What both kinds of head have. Names are lower-cased; `headers` keeps every line, in order.
 
-    __slots__ = ("_parser", "fields", "headers", "reason", "target")
+    `fields` maps names to values, repeated ones joined by a comma (RFC 9110 §5.3).
+    """
 
-    def __init__(self) -> None:
-        self.target = b""
-        self.reason = b""
-        self.headers: list[Header] = []
-        self.fields: dict[bytes, bytes] = {}
+    __slots__ = ("chunked", "content_length", "fields", "headers", "keep_alive")
 
-    def on_url(self, url: bytes) -> None:
-        self.target = self.target + url if self.target else url
+    chunked: bool
+    content_length: int | None
+    keep_alive: bool
 
-    def on_status(self, reason: bytes) -> None:
-        self.reason += reason
-
-    def on_header(self, name: bytes, value: bytes) -> None:
-        name = name.lower()
-        self.headers.append((name, value))
-        held = self.fields.get(name)
-        self.fields[name] = value if held is None else held + b", " + value
+    def __init__(self, lines: list[bytes]) -> None:
+        """Take the header lines of a head that llhttp has found valid: split, they mean what it saw in them."""
+        headers: list[Header] = []
+        for line in lines:
+            name, _, value = line.partition(b":")
+            headers.append((name.lower(), value.strip(b" \t")))
+        fields = dict(headers)
+        if len(fields) != len(headers):
+            fields.clear()
+            for name, value in headers:
+                held = fields.get(name)
+                fields[name] = value if held is None else held + b", " + value
+        self.headers = headers
+        self.fields = fields
 
 
 class RequestHead(_Head):
-    """A request's head. `fields` maps lower-case names to values, repeated ones joined by a comma (RFC 9110 §5.3)."""
+    """A request's head."""
 
-    __slots__ = ("chunked", "content_length", "keep_alive", "method", "version")
+    __slots__ = ("method", "target", "version")
 
     method: str
+    target: bytes
     version: str
-    keep_alive: bool
-    chunked: bool
-    content_length: int | None
 
     @property
     def has_body(self) -> bool:
@@ -202,12 +205,9 @@ class RequestHead(_Head):
 class ResponseHead(_Head):
     """A response's head."""
 
-    __slots__ = ("chunked", "content_length", "keep_alive", "status")
+    __slots__ = ("status",)
 
     status: int
-    keep_alive: bool
-    chunked: bool
-    content_length: int | None
 
     def has_body(self, request_method: str) -> bool:
         return not (request_method == "HEAD" or self.status < 200 or self.status in _BODYLESS_STATUSES)
@@ -245,34 +245,35 @@ def find_head_end(buffer: bytes, limit: int) -> int:
 
 def parse_request_head(data: bytes) -> RequestHead:
     """Return the head in `data`, which ends with its blank line. Raises InvalidRequest if malformed or ambiguous."""
-    head = RequestHead()
-    parser = httptools.HttpRequestParser(head)
+    parser = httptools.HttpRequestParser(_SILENT)
     try:
         parser.feed_data(data)
     except httptools.HttpParserUpgrade:
         pass  # an offer the server may ignore (RFC 9110 §7.8)
     except httptools.HttpParserError as error:
         raise InvalidRequest(f"malformed HTTP request: {error}") from None
-    fields = head.fields
-    head.version = parser.get_http_version()
-    if head.version not in ("1.1", "1.0"):
-        raise InvalidRequest(f"HTTP/{head.version} is not spoken here; use HTTP/1.1")
-    if len(head.headers) > MAX_HEADERS:
-        raise HeadersTooLarge(f"{len(head.headers)} headers were sent; at most {MAX_HEADERS} are accepted")
-    host = fields.get(b"host")
-    if (host is None and head.version == "1.1") or (host is not None and b"," in host):
-        raise InvalidRequest("an HTTP/1.1 request carries exactly one Host header")
-    method = parser.get_method()
-    target_start = len(method) + 1
-    version_start = target_start + len(head.target)
-    if not (data.startswith(head.target, target_start) and data.startswith(_VERSION, version_start)):
+    lines = data.split(_CRLF)
+    start = lines[0].split(b" ")
+    if len(start) != 3:  # llhttp lets several spaces pass, which others read in other ways
         raise InvalidRequest("malformed HTTP request: one space stands between method, target and version")
-    head.method = method.decode("ascii")
-    head.keep_alive = _keeps_alive(fields.get(b"connection"), head.version)
+    version = parser.get_http_version()
+    if version not in _VERSIONS:
+        raise InvalidRequest(f"HTTP/{version} is not spoken here; use HTTP/1.1")
+    if len(lines) > MAX_HEADERS + 3:
+        raise HeadersTooLarge(f"{len(lines) - 3} headers were sent; at most {MAX_HEADERS} are accepted")
+    head = RequestHead(lines[1:-2])
+    head.method = start[0].decode("ascii")
+    head.target = start[1]
+    head.version = version
+    fields = head.fields
+    host = fields.get(b"host")
+    if (host is None and version == "1.1") or (host is not None and b"," in host):
+        raise InvalidRequest("an HTTP/1.1 request carries exactly one Host header")
+    head.keep_alive = _keeps_alive(fields.get(b"connection"), version)
     coding = fields.get(b"transfer-encoding")
     if coding is None:
         head.chunked = False
-    elif coding.lower() == b"chunked" and head.version == "1.1":
+    elif coding.lower() == b"chunked" and version == "1.1":
         head.chunked = True
     else:
         raise InvalidRequest("the only transfer coding understood is a single `chunked`, on HTTP/1.1")
@@ -282,17 +283,18 @@ def parse_request_head(data: bytes) -> RequestHead:
 
 def parse_response_head(data: bytes) -> ResponseHead:
     """Return the head in `data`, which ends with its blank line. Raises FramingError."""
-    head = ResponseHead()
-    parser = httptools.HttpResponseParser(head)
+    parser = httptools.HttpResponseParser(_SILENT)
     try:
         parser.feed_data(data)
     except httptools.HttpParserUpgrade:
         pass
     except httptools.HttpParserError as error:
         raise FramingError(f"malformed HTTP response: {error}") from None
+    head = ResponseHead(data.split(_CRLF)[1:-2])
+    fields = head.fields
     head.status = parser.get_status_code()
-    head.keep_alive = _keeps_alive(head.fields.get(b"connection"), parser.get_http_version())
-    coding = head.fields.get(b"transfer-encoding")
+    head.keep_alive = _keeps_alive(fields.get(b"connection"), parser.get_http_version())
+    coding = fields.get(b"transfer-encoding")
     if coding is None:
         head.chunked = False
     elif coding.lower() == b"chunked":
@@ -300,7 +302,7 @@ def parse_response_head(data: bytes) -> ResponseHead:
     else:
         raise FramingError(f"unknown transfer coding {coding[:40]!r}")
     try:
-        head.content_length = _read_content_length(head.fields.get(b"content-length"))
+        head.content_length = _read_content_length(fields.get(b"content-length"))
     except InvalidRequest as error:
         raise FramingError(error.message) from None
     return head
@@ -308,8 +310,8 @@ def parse_response_head(data: bytes) -> ResponseHead:
 
 def _keeps_alive(connection: bytes | None, version: str) -> bool:
     """Say whether the connection outlives this message (RFC 9112 §9.3)."""
-    if connection is None:
-        return version == "1.1"
+    if connection is None or connection == b"keep-alive":
+        return version == "1.1" or connection is not None
     options = [option.strip() for option in connection.lower().split(b",")]
     return b"close" not in options and (version == "1.1" or b"keep-alive" in options)
 

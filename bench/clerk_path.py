@@ -1,0 +1,189 @@
+"""The clerk without processes: CPU per record from a journal of typical calls into SQLite.
+
+Frames are what the gateway writes of a chat call of 0.3 KB in and 0.5 KB out. Each round stores the same journal in a
+home of its own, with real metering, pricing, compression and fsync. Run it before and after a change:
+`python -m bench.clerk_path`; `--frames 200` is the live load, where batches are small. `--profile` shows where the
+time goes; the parts are shares of one round, measured around the calls that `Recorder` makes.
+"""
+
+import argparse
+import cProfile
+import gc
+import pstats
+import random
+import tempfile
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from bench.traffic import ANSWER
+from gantry.board.board import CLERK_SLOT, Board
+from gantry.clerk.process import GARBAGE_THRESHOLD, RatedMeter
+from gantry.clerk.record import MAX_FRAMES, Recorder
+from gantry.core.ids import ENTROPY_BITS, format_id
+from gantry.journal.frames import AttemptRecord, CallClosed, CallOpened, FrameKind, encode_payload
+from gantry.journal.writer import JournalWriter
+from gantry.prices.load import load_rates
+from gantry.store.logs import LogStore
+
+_MODEL = "mistral-small-latest"
+_STARTED_AT = 1_763_800_000_000_000_000
+_MS = 1_000_000
+_IN_FLIGHT = 32
+_WORDS = (
+    "a the gantry road toll vehicle traffic speed of under over passes while every is counted bridge frame night "
+    "morning charge ticket camera lane driver country border paper coin number plate time never stops always asks"
+).split()
+
+
+@dataclass
+class Round:
+    """CPU and wall microseconds per record of one round, and the CPU of its parts."""
+
+    cpu: float
+    wall: float
+    meter: float
+    store: float
+    bytes: float
+
+    def __str__(self) -> str:
+        rest = self.cpu - self.meter - self.store
+        return (
+            f"CPU {self.cpu:.1f} µs per record (meter {self.meter:.1f}, store {self.store:.1f}, rest {rest:.1f}), "
+            f"wall {self.wall:.1f}, {self.bytes:.0f} bytes in the database"
+        )
+
+
+class Stopwatch:
+    """CPU spent within the calls that it wraps."""
+
+    def __init__(self) -> None:
+        self.seconds = 0.0
+
+    def around(self, function: Callable[..., Any]) -> Callable[..., Any]:
+        def timed(*args: Any) -> Any:
+            began = time.thread_time()
+            try:
+                return function(*args)
+            finally:
+                self.seconds += time.thread_time() - began
+
+        return timed
+
+
+def write_journal(folder: Path, calls: int) -> None:
+    """Write `calls` calls as one worker with a few of them in flight at once would."""
+    chance = random.Random(7)
+    writer = JournalWriter(folder)
+    ends: list[bytes] = []
+    for number in range(calls):
+        opened, closed = _frames_of(number, chance)
+        writer.append(FrameKind.CALL_OPENED, encode_payload(opened))
+        ends.append(encode_payload(closed))
+        if len(ends) >= _IN_FLIGHT:
+            writer.append(FrameKind.CALL_CLOSED, ends.pop(0))
+    for end in ends:
+        writer.append(FrameKind.CALL_CLOSED, end)
+    writer.close()
+
+
+def _frames_of(number: int, chance: random.Random) -> tuple[CallOpened, CallClosed]:
+    said = " ".join(chance.choices(_WORDS, k=20)).encode()
+    request = (
+        b'{"model":"%s","temperature":0.3,"max_tokens":256,"messages":[{"role":"system","content":"Be brief."},'
+        b'{"role":"user","content":"%s"}]}' % (_MODEL.encode(), said)
+    )
+    answer = ANSWER.replace(b"A gantry is a bridge-like frame over a road.", said[:60])
+    answer = answer.replace(b"6b1f0e2d9c8a4f57b3e1d0c9a8b7f6e5", chance.randbytes(16).hex().encode())
+    started_at = _STARTED_AT + number * _MS
+    log_id = format_id(started_at // _MS, chance.getrandbits(ENTROPY_BITS))
+    opened = CallOpened(
+        log_id,
+        "0199f0b0c0de7000800000000000000a",
+        f"0199f0b0c0de70008000000000000{number % 5:03x}",
+        "prod",
+        started_at,
+        "POST",
+        "/v1/chat/completions",
+        "mistral",
+        "chat",
+        _MODEL,
+        False,
+        "full",
+        7,
+        "mistral-client-python/1.12.4",
+        "application/json",
+        b"",
+        b"",
+        request,
+    )
+    took = chance.randrange(200 * _MS, 900 * _MS)
+    attempt = AttemptRecord(
+        "mistral", "0199f0b0c0de70008000000000000c01", "main", _MODEL, "relay", 200, "success", None, None, took, took
+    )
+    closed = CallClosed(
+        log_id,
+        started_at + took,
+        "success",
+        200,
+        None,
+        [attempt],
+        took - 50_000,
+        90_000,
+        "application/json",
+        "",
+        chance.randbytes(16).hex(),
+        len(request),
+        len(answer),
+        False,
+        answer,
+    )
+    return opened, closed
+
+
+def run_round(calls: int, frames: int, profiler: cProfile.Profile | None) -> Round:
+    with tempfile.TemporaryDirectory() as folder:
+        home = Path(folder)
+        (home / "journal").mkdir()
+        write_journal(home / "journal", calls)
+        store, meter = LogStore(home / "logs.db"), RatedMeter(load_rates())
+        metering, storing = Stopwatch(), Stopwatch()
+        if profiler is None:
+            meter.call = metering.around(meter.call)  # type: ignore[method-assign]
+            store.record = storing.around(store.record)  # type: ignore[method-assign]
+        slot = Board(home / "board").slot(CLERK_SLOT)
+        recorder = Recorder(home / "journal", home / "rejected", store, meter, slot, max_frames=frames)
+        wall, cpu = time.perf_counter(), time.process_time()
+        if profiler is not None:
+            profiler.enable()
+        while recorder.run_once():
+            pass
+        if profiler is not None:
+            profiler.disable()
+        cpu, wall = time.process_time() - cpu, time.perf_counter() - wall
+        store.close()
+        size = (home / "logs.db").stat().st_size
+    parts = (cpu, wall, metering.seconds, storing.seconds)
+    return Round(*(part / calls * 1e6 for part in parts), bytes=size / calls)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--calls", type=int, default=20_000)
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--frames", type=int, default=MAX_FRAMES, help="most frames of one transaction")
+    parser.add_argument("--profile", action="store_true")
+    options = parser.parse_args()
+    gc.freeze()
+    gc.set_threshold(GARBAGE_THRESHOLD)
+    profiler = cProfile.Profile() if options.profile else None
+    rounds = [run_round(options.calls, options.frames, profiler) for _ in range(1 if profiler else options.rounds)]
+    print(min(rounds, key=lambda one: one.cpu))
+    if profiler is not None:
+        pstats.Stats(profiler).sort_stats("tottime").print_stats(45)
+
+
+if __name__ == "__main__":
+    main()

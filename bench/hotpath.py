@@ -1,0 +1,138 @@
+"""The hot path without sockets: CPU of one relayed call with transports that only count.
+
+What is left is our own code: framing, admission, plan, journal (really written), capture, response. Run it before and
+after a change: `python -m bench.hotpath`. Ratios matter, the machine is noisy; `--profile` shows where the time goes.
+"""
+
+import argparse
+import asyncio
+import cProfile
+import gc
+import pstats
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+import uvloop
+
+from gantry.core.vocabulary import Dialect, Operation
+from gantry.dial.connection import UpstreamConnection
+from gantry.gateway.client import ClientConnection
+from gantry.routing.plan import Wish
+from gantry.routing.planner import plan
+from gantry.wire.http1 import encode_chunk
+from tests.gateway.conftest import Node, running_node
+
+BODY = b'{"model":"mistral-small-latest","messages":[{"role":"user","content":"' + b"x" * 180 + b'"}],"stream":false}'
+ANSWER = (
+    b'{"id":"1","object":"chat.completion","created":1,"model":"mistral-small-latest","choices":[{"index":0,'
+    b'"message":{"role":"assistant","content":"' + b"y" * 300 + b'"},"finish_reason":"stop"}],'
+    b'"usage":{"prompt_tokens":5,"completion_tokens":2,"total_tokens":7}}'
+)
+HEAD = (
+    b"HTTP/1.1 200 OK\r\ndate: today\r\ncontent-type: %b\r\nmistral-correlation-id: 019aa0b1\r\n"
+    b"x-ratelimit-limit-req-minute: 6000\r\nx-ratelimit-remaining-req-minute: 5999\r\n%b\r\n"
+)
+WHOLE = HEAD % (b"application/json", b"content-length: %d\r\n" % len(ANSWER)) + ANSWER
+STREAM_HEAD = HEAD % (b"text/event-stream", b"transfer-encoding: chunked\r\n")
+EVENT = encode_chunk(
+    b'data: {"id":"1","model":"m","choices":[{"index":0,"delta":{"content":"word"},"finish_reason":null}]}\n\n'
+)
+LAST = encode_chunk(b"data: [DONE]\n\n") + b"0\r\n\r\n"
+
+
+class CountingTransport(asyncio.Transport):
+    """A transport that takes bytes and goes nowhere."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.writes = 0
+
+    def write(self, data: Any) -> None:
+        self.writes += 1
+
+    def is_closing(self) -> bool:
+        return False
+
+    def is_reading(self) -> bool:
+        return True
+
+    def set_write_buffer_limits(self, high: int | None = None, low: int | None = None) -> None: ...
+    def pause_reading(self) -> None: ...
+    def resume_reading(self) -> None: ...
+    def close(self) -> None: ...
+    def abort(self) -> None: ...
+
+
+async def measure(events: int, rounds: int, calls: int, profile: bool) -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        async with running_node(Path(folder), "http://127.0.0.1:9") as node:
+            await _measure(node, events, rounds, calls, profile)
+
+
+async def _measure(node: Node, events: int, rounds: int, calls: int, profile: bool) -> None:
+    worker: Any = node.worker
+    client: ClientConnection = worker._accept()
+    client.connection_made(CountingTransport())
+    body = BODY.replace(b'"stream":false', b'"stream":true') if events else BODY
+    request = node.request(
+        "/api/v1/chat/completions",
+        body,
+        b"Accept: application/json",
+        b"Accept-Encoding: gzip, deflate",
+        b"Connection: keep-alive",
+        b"User-Agent: mistral-client-python/1.12.4",
+    )
+    pool = worker._state.departure("POST", _attempt(worker)).pool
+    upstream = UpstreamConnection(pool, "bench", pool._dialler.clock())
+    upstream.connection_made(CountingTransport())
+    pool._open.add(upstream)
+    pool.keep(upstream)
+
+    def call() -> None:
+        client.data_received(request)
+        if not events:
+            upstream.data_received(WHOLE)
+            return
+        upstream.data_received(STREAM_HEAD)
+        for _ in range(events):
+            upstream.data_received(EVENT)
+        upstream.data_received(LAST)
+
+    gc.freeze()
+    gc.set_threshold(50_000, 20, 50)  # as the worker's process does
+    best = 1e9
+    profiler = cProfile.Profile()
+    for _ in range(rounds):
+        started = time.thread_time_ns()
+        if profile:
+            profiler.enable()
+        for _ in range(calls):
+            call()
+        profiler.disable()
+        best = min(best, (time.thread_time_ns() - started) / calls / 1000)
+        await asyncio.sleep(0)
+    what = f"stream of {events} events" if events else "whole answer"
+    print(f"{what}: {best:.1f} µs per call" + (f", {best / events:.2f} per event" if events else ""))
+    if profile:
+        pstats.Stats(profiler).sort_stats("tottime").print_stats(45)
+
+
+def _attempt(worker: Any) -> Any:
+    wish = Wish("o1", "prod", (Dialect.MISTRAL,), Operation.CHAT, "", "mistral-small-latest")
+    return plan(worker._state.snapshot, wish, lambda: 0.0).attempts[0]
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--profile", action="store_true")
+    parser.add_argument("--calls", type=int, default=500)
+    parser.add_argument("--rounds", type=int, default=40)
+    options = parser.parse_args()
+    for events in (0, 100):
+        uvloop.run(measure(events, options.rounds, max(options.calls // (events or 1), 20), options.profile))
+
+
+if __name__ == "__main__":
+    main()

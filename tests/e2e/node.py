@@ -1,0 +1,220 @@
+"""A node as its users run it: `gantry serve` in front of `gantry simulate`, both real processes, asked through the CLI.
+
+Law: whatever a test does to a node, no process of it outlives the test. Waiting is asking again until a deadline.
+"""
+
+import http.client
+import json
+import os
+import select
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+SECONDS = 60.0  # the longest that anything here may take
+_PAUSE = 0.02
+_GANTRY = (sys.executable, "-m", "gantry.cli.main")
+_SIMULATE = (sys.executable, "-m", "gantry.simulator", "--port", "0", "--journal", "100000")
+
+
+def await_true(question: Callable[[], object], what: str, seconds: float = SECONDS) -> None:
+    """Ask until the answer is true."""
+    deadline = time.monotonic() + seconds
+    while not question():
+        assert time.monotonic() < deadline, f"in vain for {seconds:g} s: {what}"
+        time.sleep(_PAUSE)
+
+
+class Server:
+    """A process whose first line on stdout says where it listens."""
+
+    def __init__(self, command: Sequence[str], stderr: Path) -> None:
+        with stderr.open("ab") as log:
+            self.process = subprocess.Popen(
+                command, stdout=subprocess.PIPE, stderr=log, text=True, process_group=0, env=bare_environment()
+            )
+        assert self.process.stdout is not None
+        readable, _, _ = select.select([self.process.stdout], [], [], SECONDS)
+        line = self.process.stdout.readline() if readable else ""
+        self.url = line.strip().rpartition(" ")[2]
+        if "listening on http://" not in line:
+            self.kill()
+            raise AssertionError(f"it said {line!r}; its log ends: {stderr.read_text()[-4000:]}")
+
+    @property
+    def port(self) -> int:
+        return int(self.url.rpartition(":")[2])
+
+    def kill(self) -> None:
+        self.process.kill()
+        self.process.wait()
+        if self.process.stdout is not None:
+            self.process.stdout.close()
+
+    def end(self) -> int:
+        """Ask it to end, and return its exit status."""
+        self.process.terminate()
+        return self.process.wait(SECONDS)
+
+
+class Node:
+    """One home, the gateway that serves it, and the provider behind it."""
+
+    def __init__(self, folder: Path, *options: str, inside: Sequence[str] = ()) -> None:
+        """`inside` is a command that runs the gateway somewhere else, as in a mount namespace."""
+        self.own_home = folder / "home"
+        self.stderr = folder / "stderr"
+        self._options = options
+        self._inside = inside
+        self.simulator = Server(_SIMULATE, folder / "simulator.stderr")
+        try:
+            self.server = self.serve()
+        except BaseException:
+            self.simulator.kill()
+            raise
+        self.port = self.server.port
+        self.key = ""
+
+    @property
+    def home(self) -> Path:
+        """The home as it is seen from here."""
+        if not self._inside:
+            return self.own_home
+        return Path(f"/proc/{self.server.process.pid}/root{self.own_home}")
+
+    def serve(self, port: int = 0) -> Server:
+        """Start the gateway on this home."""
+        command = (*self._inside, *self.serve_command(port))
+        self.server = Server(command, self.stderr)
+        return self.server
+
+    def serve_command(self, port: int) -> tuple[str, ...]:
+        return (
+            *(*_GANTRY, "serve", "--home", str(self.own_home), "--port", str(port), "--workers", "2"),
+            *self._options,
+        )
+
+    def seed(self) -> None:
+        """Add the provider and a key, and wait until all processes are ready and both workers route by them."""
+        self.gantry("providers", "add", "mistral", "--api-key", "k", "--base-url", self.simulator.url)
+        self.key = self.gantry("keys", "create", "load").stdout.split()[-1]
+        self.await_ready()
+
+    def await_ready(self) -> None:
+        await_true(lambda: is_ready(self.status()) and self.ask("/readyz")[0] == 200, "a node that is ready")
+
+    def gantry(self, *arguments: str, code: int = 0) -> "subprocess.CompletedProcess[str]":
+        """Run a command of the CLI on this home."""
+        command = (*_GANTRY, *arguments, "--home", str(self.home))
+        done = subprocess.run(
+            command, capture_output=True, text=True, timeout=SECONDS, env=bare_environment(), check=False
+        )
+        assert done.returncode == code, done.stderr
+        return done
+
+    def status(self) -> dict[str, Any]:
+        status: dict[str, Any] = json.loads(self.gantry("status", "--json").stdout)
+        return status
+
+    def pid_of(self, role: str) -> int:
+        """Return the pid of a role's process; of the workers, that of the one with the most calls under way."""
+        status = self.status()
+        process = max(status["workers"], key=lambda worker: worker["in_flight"]) if role == "worker" else status[role]
+        pid = process["pid"]
+        assert isinstance(pid, int), (role, status)
+        return pid
+
+    def kill(self, role: str) -> int:
+        """Send SIGKILL to the process of a role; return the pid it had."""
+        pid = self.pid_of(role)
+        os.kill(pid, signal.SIGKILL)
+        if role == "supervisor":
+            self.server.kill()
+        return pid
+
+    def await_another(self, role: str, than: int) -> None:
+        """Return once the node is ready again, with another process in that role."""
+
+        def is_there() -> bool:
+            status = self.status()
+            processes = status["workers"] if role == "worker" else [status[role]]
+            return is_ready(status) and all(process["pid"] != than for process in processes)
+
+        await_true(is_there, f"a new {role}")
+
+    def await_stored(self) -> None:
+        """Return once the clerk has stored all that was recorded."""
+        await_true(lambda: self.status()["clerk"]["lag"] == 0, "a clerk without lag")
+
+    def ask(
+        self, path: str, *, body: bytes | None = None, key: str = "", method: str | None = None
+    ) -> tuple[int, bytes]:
+        """Make one request on a connection of its own; return status and body."""
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=SECONDS)
+        try:
+            headers = {"authorization": f"Bearer {key or self.key}", "content-type": "application/json"}
+            connection.request(method or ("GET" if body is None else "POST"), path, body, headers)
+            answer = connection.getresponse()
+            return answer.status, answer.read()
+        finally:
+            connection.close()
+
+    def chat(self, text: str, key: str = "") -> tuple[int, bytes]:
+        content = {"model": "mistral/mistral-small-latest", "messages": [{"role": "user", "content": text}]}
+        return self.ask("/api/v1/chat/completions", body=json.dumps(content).encode(), key=key)
+
+    def seen_upstream(self) -> list[dict[str, Any]]:
+        """Return the provider's own journal of requests."""
+        connection = http.client.HTTPConnection("127.0.0.1", self.simulator.port, timeout=SECONDS)
+        try:
+            connection.request("GET", "/_simulator/requests")
+            requests: list[dict[str, Any]] = json.loads(connection.getresponse().read())
+            return requests
+        finally:
+            connection.close()
+
+    def processes(self) -> list[str]:
+        """Return pid and command of all living processes of this home."""
+        listed = subprocess.run(("ps", "-eo", "pid=,args="), capture_output=True, text=True, check=True)
+        return [line.strip() for line in listed.stdout.splitlines() if f"--home {self.own_home}" in line]
+
+    def close(self) -> None:
+        """End everything. A supervisor that is killed takes its children along; any that stays is a fault."""
+        self.server.kill()
+        self.simulator.kill()
+        try:
+            await_true(lambda: not self.processes(), "children that leave with their supervisor", 20.0)
+        finally:
+            for line in self.processes():
+                os.kill(int(line.split()[0]), signal.SIGKILL)
+
+
+def is_ready(status: Mapping[str, Any]) -> bool:
+    """Say whether two workers, a clerk and a console are ready."""
+    others = all(status[role]["state"] == "ready" for role in ("supervisor", "clerk", "console"))
+    return others and [worker["state"] for worker in status["workers"]] == ["ready"] * 2
+
+
+def bare_environment() -> dict[str, str]:
+    """Return this process's environment without settings, keys and proxies that it may hold."""
+    return {
+        name: value
+        for name, value in os.environ.items()
+        if not (name.startswith("GANTRY_") or name.lower().endswith("_proxy") or name.endswith("_API_KEY"))
+    }
+
+
+@contextmanager
+def running_node(folder: Path, *options: str, inside: Sequence[str] = ()) -> Iterator[Node]:
+    """Run a seeded node for the life of the block."""
+    node = Node(folder, *options, inside=inside)
+    try:
+        node.seed()
+        yield node
+    finally:
+        node.close()
