@@ -216,5 +216,8 @@ def running_node(folder: Path, *options: str, inside: Sequence[str] = ()) -> Ite
     try:
         node.seed()
         yield node
+    except BaseException:
+        print(node.stderr.read_text()[-5000:])
+        raise
     finally:
         node.close()

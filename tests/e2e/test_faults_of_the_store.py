@@ -41,7 +41,7 @@ def small_disk(tmp_path: Path) -> tuple[str, ...]:
     unshare = ("unshare", "--mount") if os.geteuid() == 0 else ("unshare", "--mount", "--map-root-user")
     home = tmp_path / "home"
     home.mkdir()
-    inside = (*unshare, "sh", "-c", f'mount -t tmpfs -o size={DISK} gantry "$0" && exec "$@"', str(home))
+    inside = (*unshare, "sh", "-c", f'mount -t tmpfs -o size={DISK},mode=0700 gantry "$0" && exec "$@"', str(home))
     try:
         tried = subprocess.run((*inside, "true"), capture_output=True, text=True, check=False)
     except FileNotFoundError:

@@ -11,7 +11,7 @@ from sqlalchemy.dialects.postgresql import insert as postgresql_insert
 from sqlalchemy.dialects.sqlite import insert as sqlite_insert
 
 from gantry.store import rollups as sums
-from gantry.store.log_rows import COLUMNS
+from gantry.store.log_rows import COLUMNS, SHORT_COLUMNS
 from gantry.store.tables import (
     journal_checkpoints,
     open_calls,
@@ -28,7 +28,9 @@ class LogStatements:
     def __init__(self, dialect: Any) -> None:
         self._sqlite = dialect.name == "sqlite"
         self._dialect = type(dialect)(paramstyle="qmark" if self._sqlite else "format")
-        self.insert_log = self._insert_new(request_logs, COLUMNS)
+        self.insert_log = {
+            len(columns): self._insert_new(request_logs, columns) for columns in (SHORT_COLUMNS, COLUMNS)
+        }  # by the number of values in a row
         self.insert_body = self._insert_new(request_log_bodies)  # log_id, organization_id, content
         self.put_call = self._insert_or_replace(open_calls)  # log_id, incarnation, payload
         self.put_part = self._insert_or_replace(open_parts)  # log_id, incarnation, seq, direction, data

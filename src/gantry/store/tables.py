@@ -155,7 +155,9 @@ credential_secrets = Table(
 )
 
 # `seq` is the order of arrival, which `started_at` is not: a long call is stored after many short ones. A log's id is
-# unique within its organization only, because a client may choose it.
+# unique within its organization only, because a client may choose it. Columns that are NULL in most rows stand last, from
+# RARE_FROM on: a row may be inserted without them.
+RARE_FROM = "error_message"
 request_logs = Table(
     "request_logs",
     logs,
@@ -179,8 +181,6 @@ request_logs = Table(
     Column("attempts", Text),
     Column("outcome", String, nullable=False),
     Column("status_code", BigInteger, nullable=False),
-    Column("error_message", Text),
-    Column("warnings", Text),
     Column("started_at", BigInteger, nullable=False),
     Column("ended_at", BigInteger, nullable=False),
     Column("latency", BigInteger),
@@ -189,20 +189,30 @@ request_logs = Table(
     Column("stream", Boolean, nullable=False),
     Column("input_tokens", BigInteger),
     Column("cached_input_tokens", BigInteger),
-    Column("cache_write_tokens", BigInteger),
     Column("output_tokens", BigInteger),
     Column("reasoning_tokens", BigInteger),
     Column("total_tokens", BigInteger),
-    Column("input_audio", BigInteger),  # a duration
-    Column("characters", BigInteger),
-    Column("pages", BigInteger),
-    Column("annotated_pages", BigInteger),
     Column("usage_estimated", Boolean, nullable=False),
     Column("usage_raw", Text),
     Column("cost", BigInteger),
     Column("price_missing", Boolean, nullable=False),
     Column("price_source", String),
     Column("price_version", String),
+    Column("finish_reason", String),
+    Column("response_id", String),
+    Column("upstream_request_id", String),
+    Column("request_bytes", BigInteger, nullable=False),
+    Column("response_bytes", BigInteger, nullable=False),
+    Column("content_truncated", Boolean, nullable=False),
+    Column("user_agent", Text),
+    Column("snapshot_version", BigInteger, nullable=False),
+    Column("error_message", Text),
+    Column("warnings", Text),
+    Column("cache_write_tokens", BigInteger),
+    Column("input_audio", BigInteger),  # a duration
+    Column("characters", BigInteger),
+    Column("pages", BigInteger),
+    Column("annotated_pages", BigInteger),
     Column("customer_identifier", String),
     Column("customer_name", String),
     Column("customer_email", String),
@@ -217,14 +227,6 @@ request_logs = Table(
     Column("properties", Text),
     Column("extra", Text),
     Column("tool_calls", Text),
-    Column("finish_reason", String),
-    Column("response_id", String),
-    Column("upstream_request_id", String),
-    Column("request_bytes", BigInteger, nullable=False),
-    Column("response_bytes", BigInteger, nullable=False),
-    Column("content_truncated", Boolean, nullable=False),
-    Column("user_agent", Text),
-    Column("snapshot_version", BigInteger, nullable=False),
     UniqueConstraint("log_id", "organization_id"),  # the id first: it grows with time, so the index grows at its end
     Index("ix_request_logs_newest", "organization_id", "started_at", "environment"),  # the last so that it counts alone
     Index("ix_request_logs_key", "organization_id", "key_id", "started_at"),
