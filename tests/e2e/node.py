@@ -66,8 +66,8 @@ class Node:
     """One home, the gateway that serves it, and the provider behind it."""
 
     def __init__(self, folder: Path, *options: str, inside: Sequence[str] = ()) -> None:
-        """`inside` is a command that runs the gateway somewhere else, as in a mount namespace."""
-        self.own_home = folder / "home"
+        """`inside` is a command that runs the gateway in a mount namespace of its own."""
+        self.home = folder / "home"
         self.stderr = folder / "stderr"
         self._options = options
         self._inside = inside
@@ -81,11 +81,19 @@ class Node:
         self.key = ""
 
     @property
-    def home(self) -> Path:
-        """The home as it is seen from here."""
+    def folder(self) -> Path:
+        """The home as it is seen from here. SQLite does not see it: it follows the link that leads there."""
+        return Path(f"/proc/{self.server.process.pid}/root{self.home}") if self._inside else self.home
+
+    @property
+    def logs_db(self) -> Path:
+        """The logs; when they are out of SQLite's sight, a copy as they are now."""
         if not self._inside:
-            return self.own_home
-        return Path(f"/proc/{self.server.process.pid}/root{self.own_home}")
+            return self.home / "logs.db"
+        copy = self.stderr.with_name("copy.db")
+        for suffix in ("", "-wal"):
+            copy.with_name(copy.name + suffix).write_bytes((self.folder / f"logs.db{suffix}").read_bytes())
+        return copy
 
     def serve(self, port: int = 0) -> Server:
         """Start the gateway on this home."""
@@ -95,7 +103,7 @@ class Node:
 
     def serve_command(self, port: int) -> tuple[str, ...]:
         return (
-            *(*_GANTRY, "serve", "--home", str(self.own_home), "--port", str(port), "--workers", "2"),
+            *(*_GANTRY, "serve", "--home", str(self.home), "--port", str(port), "--workers", "2"),
             *self._options,
         )
 
@@ -110,7 +118,8 @@ class Node:
 
     def gantry(self, *arguments: str, code: int = 0) -> "subprocess.CompletedProcess[str]":
         """Run a command of the CLI on this home."""
-        command = (*_GANTRY, *arguments, "--home", str(self.home))
+        enter = ("nsenter", f"--target={self.server.process.pid}", "--mount") if self._inside else ()
+        command = (*enter, *_GANTRY, *arguments, "--home", str(self.home))
         done = subprocess.run(
             command, capture_output=True, text=True, timeout=SECONDS, env=bare_environment(), check=False
         )
@@ -181,7 +190,7 @@ class Node:
     def processes(self) -> list[str]:
         """Return pid and command of all living processes of this home."""
         listed = subprocess.run(("ps", "-eo", "pid=,args="), capture_output=True, text=True, check=True)
-        return [line.strip() for line in listed.stdout.splitlines() if f"--home {self.own_home}" in line]
+        return [line.strip() for line in listed.stdout.splitlines() if f"--home {self.home}" in line]
 
     def close(self) -> None:
         """End everything. A supervisor that is killed takes its children along; any that stays is a fault."""

@@ -16,6 +16,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, NamedTuple
 
+import msgspec
 from msgspec import Struct
 
 from tests.e2e.node import SECONDS, Node
@@ -28,6 +29,8 @@ _CALL_FAULTS = "first-byte=0.05"
 _PAUSE_AFTER_FAULT = 0.05
 _MARKER = re.compile(r"marker-[0-9]+-[0-9]+")
 _PATHS = ("/api/v1/chat/completions", "/api/chat/completions")  # Mistral's road, and OpenAI's
+_COLUMNS = """log_id, organization_id, custom_identifier, outcome, status_code, stream, input_tokens, output_tokens,
+    usage_estimated, cost, price_missing"""
 _SUMS = "requests input_tokens cached_input_tokens output_tokens total_tokens cost unpriced latency_sum latency_count"
 
 
@@ -42,10 +45,11 @@ class Answer(NamedTuple):
     error: str = ""
 
 
-class Record(Struct, frozen=True):
+class Record(Struct, frozen=True, array_like=True):
     """One row, as far as the account looks at it."""
 
     log_id: str
+    organization_id: str
     marker: str | None
     outcome: str
     status: int
@@ -181,7 +185,8 @@ class Account(Struct, frozen=True):
         assert len({record.log_id for record in self.records}) == len(self.records) == len(recorded)
         told = {answer.marker for answer in self.answers if answer.complete or answer.log_id}
         missing = (told | set(self.seen)) - set(recorded)
-        assert len(missing) <= self.unrecorded, missing
+        assert len(missing) == self.unrecorded, missing
+        assert len({record.organization_id for record in self.records}) == 1
         for answer in self.answers:
             record = recorded.get(answer.marker)
             if answer.complete and record is not None:
@@ -225,23 +230,24 @@ def summary(answers: Iterable[Answer]) -> dict[str, int]:
 def take_account(node: Node, traffic: Traffic) -> Account:
     """Wait until all is stored, and return the account. The rollups are checked against the rows on the way."""
     node.await_stored()
-    check_rollups(node.home / "logs.db")
+    database = node.logs_db
+    check_rollups(database)
     seen: dict[str, str] = {}
     for request in node.seen_upstream():
         found = _MARKER.search(request["body"] or "")
         assert found, request
         seen[found.group()] = request["fate"]
+    assert node.status()["clerk"]["rejected"] == 0
     unrecorded = re.search(rb"^gantry_calls_unrecorded_total ([0-9]+)$", node.ask("/metrics")[1], re.MULTILINE)
     assert unrecorded
-    account = Account(traffic.answers, seen, read_records(node.home / "logs.db"), int(unrecorded[1]))
+    account = Account(traffic.answers, seen, read_records(database), int(unrecorded[1]))
     print(account)  # noqa: T201 - the counts of a run, shown by `pytest -s` and when a check fails
     return account
 
 
 def read_records(database: Path) -> list[Record]:
-    columns = "log_id, custom_identifier, outcome, status_code, stream, input_tokens, output_tokens, usage_estimated"
-    rows = query(database, f"SELECT {columns}, cost, price_missing FROM request_logs")
-    return [Record(*row[:4], bool(row[4]), *row[5:7], bool(row[7]), row[8], bool(row[9])) for row in rows]
+    rows = query(database, f"SELECT {_COLUMNS} FROM request_logs")
+    return [msgspec.convert(row, Record, strict=False) for row in rows]
 
 
 def check_rollups(database: Path) -> None:

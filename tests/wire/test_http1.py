@@ -14,6 +14,7 @@ from gantry.wire.http1 import (
     ChunkedBody,
     CloseBody,
     FramingError,
+    HeadTemplate,
     LengthBody,
     encode_chunk,
     encode_head,
@@ -254,3 +255,39 @@ def test_any_bytes_are_a_head_or_one_of_our_errors(data: bytes) -> None:
 def test_headers_survive_writing_and_reading(headers: list[tuple[str, str]]) -> None:
     lines = [(b"host", b"gantry"), *((name.encode(), value.encode()) for name, value in headers)]
     assert parse_request_head(encode_head(b"GET / HTTP/1.1", lines)).headers == lines
+
+
+@given(
+    st.integers(0, 10**17),
+    st.integers(0, 10**17),
+    st.sampled_from([b"Content-Length: ", b"content-length:", b"CONTENT-LENGTH:\t "]),
+)
+def test_a_template_matches_what_parses_alike_and_nothing_else(first: int, second: int, name: bytes) -> None:
+    def head(length: int, agent: bytes = b"a") -> bytes:
+        return b"POST /x HTTP/1.1\r\n" + HOST + name + b"%d\r\nUser-Agent: %b\r\n\r\n" % (length, agent)
+
+    template = HeadTemplate(head(first), parse_request_head(head(first)))
+    again = template.match(head(second))
+    assert again is not None
+    fresh = parse_request_head(head(second))
+    assert (again.content_length, again.method, again.target) == (fresh.content_length, fresh.method, fresh.target)
+    assert template.match(head(second, b"b")) is None
+    assert template.match(head(second).replace(b"POST", b"PUT ")) is None
+
+
+@pytest.mark.parametrize(
+    "digits", [b"", b"+1", b"-1", b"1 ", b"1\r\nX: y", b"1" * 19, b"1, 1", b"0x1", b"1\r\nContent-Length: 1"]
+)
+def test_a_template_takes_digits_only(digits: bytes) -> None:
+    def head(length: bytes) -> bytes:
+        return b"POST /x HTTP/1.1\r\n" + HOST + b"Content-Length: " + length + b"\r\nUser-Agent: a\r\n\r\n"
+
+    template = HeadTemplate(head(b"5"), parse_request_head(head(b"5")))
+    assert template.match(head(digits)) is None
+
+
+def test_a_template_without_a_length_matches_itself() -> None:
+    data = b"GET /x HTTP/1.1\r\n" + HOST + b"\r\n"
+    template = HeadTemplate(data, parse_request_head(data))
+    assert template.match(data) is not None
+    assert template.match(data[:-2] + b"Content-Length: 3\r\n\r\n") is None

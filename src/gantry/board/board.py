@@ -6,6 +6,7 @@ clerk, 2 for the console, 3 and up for the workers.
 
 import mmap
 import os
+from bisect import bisect_left
 from collections.abc import Iterator
 from enum import IntEnum
 from pathlib import Path
@@ -75,6 +76,9 @@ class Word(IntEnum):
     LATENCY = 64  # first of the histogram's buckets
 
 
+_LATENCY, _LATENCY_SUM_US = int(Word.LATENCY), int(Word.LATENCY_SUM_US)
+
+
 class State(IntEnum):
     EMPTY = 0
     STARTING = 1
@@ -101,13 +105,8 @@ class Slot:
         self._words[self._base + word] += amount
 
     def observe_latency(self, microseconds: int) -> None:
-        bucket = 0
-        for bound in LATENCY_BOUNDS_US:
-            if microseconds <= bound:
-                break
-            bucket += 1
-        self._words[self._base + Word.LATENCY + bucket] += 1
-        self._words[self._base + Word.LATENCY_SUM_US] += microseconds
+        self._words[self._base + _LATENCY + bisect_left(LATENCY_BOUNDS_US, microseconds)] += 1
+        self._words[self._base + _LATENCY_SUM_US] += microseconds
 
     def latency_buckets(self) -> list[int]:
         start = self._base + Word.LATENCY

@@ -25,6 +25,9 @@ from gantry.journal.frames import (
 )
 from gantry.store.logs import LogStore, OpenCall, OpenPart
 
+_REMEMBERED_CALLS = 2048
+_REMEMBERED_BYTES = 8 << 10  # of one call's request
+
 logger = logging.getLogger(__name__)
 
 
@@ -65,17 +68,19 @@ class BatchBuilder:
         self._store = store
         self._meter = meter
         self._clock = clock
+        self._remembered: dict[str, CallOpened] = {}  # calls in the store without parts: most need no query to end
 
     def build(self, joined: Joined) -> Batch:
         """Return the batch of some frames. Raises StoreUnavailable."""
         batch = Batch()
         earlier = {call.log_id: call for call in joined.calls.values() if call.closed and not call.opened}
-        if earlier:
-            self._complete(earlier, self._store.open_calls(log_ids=earlier))
-            batch.closed.extend(earlier)
+        batch.closed.extend(earlier)
+        forgotten = {call.log_id: call for call in earlier.values() if not self._remember(call)}
+        if forgotten:
+            self._complete(forgotten, self._store.open_calls(log_ids=forgotten))
         for call in joined.calls.values():
             if call.closed is None:
-                _leave_open(call, batch)
+                self._leave_open(call, batch)
             else:
                 self._end(call, call.closed, batch)
         for frame in joined.posted:
@@ -93,9 +98,26 @@ class BatchBuilder:
             self._complete(calls, opened)
             batch.closed.extend(calls)
         for call in calls.values():
+            self._remembered.pop(call.log_id, None)
             call.closed = crash_of(call, at)
             self._end(call, call.closed, batch)
         return batch
+
+    def _remember(self, call: Call) -> bool:
+        """Give a call the open frame that an earlier batch stored, if it is remembered."""
+        call.opened = self._remembered.pop(call.log_id, None)
+        return call.opened is not None
+
+    def _leave_open(self, call: Call, batch: Batch) -> None:
+        opened = call.opened
+        if opened is not None:
+            batch.opened.append((call.log_id, call.incarnation, encode_payload(opened)))
+            small = len(opened.request_body) <= _REMEMBERED_BYTES
+            if small and not call.parts and len(self._remembered) < _REMEMBERED_CALLS:
+                self._remembered[call.log_id] = opened
+        elif call.parts:
+            self._remembered.pop(call.log_id, None)
+        batch.parts.extend((call.log_id, call.incarnation, part.seq, part.direction, part.data) for part in call.parts)
 
     def _complete(self, calls: dict[str, Call], opened: Iterable[OpenCall]) -> None:
         """Give calls the open frames and the parts that the store holds of them."""
@@ -133,9 +155,3 @@ class BatchBuilder:
             batch.reject(frame, f"metering failed: {kind_of(error)}", self._clock())
         else:
             batch.add(log, frame)
-
-
-def _leave_open(call: Call, batch: Batch) -> None:
-    if call.opened is not None:
-        batch.opened.append((call.log_id, call.incarnation, encode_payload(call.opened)))
-    batch.parts.extend((call.log_id, call.incarnation, part.seq, part.direction, part.data) for part in call.parts)

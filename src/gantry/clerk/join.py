@@ -85,12 +85,13 @@ def join_frames(incarnation: str, frames: Iterable[RawFrame], into: Joined) -> N
 
 def captured(call: Call, direction: Direction) -> bytes:
     """Return the captured bytes of one direction: the parts, and what the open or the close frame carries."""
-    parts = [part.data for part in call.parts if part.direction is direction]
     if direction is Direction.REQUEST:
-        parts.insert(0, call.opened.request_body if call.opened else b"")
+        first, last = call.opened.request_body if call.opened else b"", b""
     else:
-        parts.append(call.closed.response_body if call.closed else b"")
-    return parts[0] if len(parts) == 1 else b"".join(parts)
+        first, last = b"", call.closed.response_body if call.closed else b""
+    if not call.parts:
+        return first or last
+    return b"".join((first, *(part.data for part in call.parts if part.direction is direction), last))
 
 
 def crash_of(call: Call, at: int) -> CallClosed:

@@ -63,6 +63,11 @@ class Recording:
         self._recorder: Recorder | None = None
 
     def step(self) -> bool:
+        """Store one batch, and return whether another is waiting: what came meanwhile waits, to share a transaction."""
+        recorder = self._opened()
+        return recorder.run_once() and recorder.is_behind
+
+    def _opened(self) -> Recorder:
         if self._recorder is None:
             store = LogStore(self._address)
             meter = RatedMeter(load_rates())

@@ -23,7 +23,7 @@ from gantry.core.request_log import RequestLog
 from gantry.journal.reader import START, JournalReader, Position, Reading, list_incarnations
 from gantry.store.logs import LogStore, RecordBatch, StoreUnavailable
 
-MAX_FRAMES = 2000
+MAX_FRAMES = 4000
 MAX_BYTES = 8 << 20
 CRASHED_SLICE = 25  # calls recovered in one transaction: what was captured of them is in memory together
 
@@ -65,6 +65,7 @@ class Recorder:
         self._forget: list[str] = []
         self._pending: _Pending | None = None
         self._turn = 0
+        self.is_behind = False  # the last batch was cut short: more is waiting
 
     def run_once(self) -> bool:
         """Store one batch, and return whether there was one. After any exception, call again: nothing is lost."""
@@ -103,6 +104,7 @@ class Recorder:
         for name, reader in list(self._finished.items()):
             batch = self._builder.build_crashed(name, reader.last_written(), CRASHED_SLICE)
             if batch.closed:
+                self.is_behind = True
                 return _Pending(batch)
             reader.remove()
             del self._finished[name]
@@ -127,6 +129,7 @@ class Recorder:
             join_frames(reader.incarnation, reading.frames, joined)
             frames -= len(reading.frames)
             size -= reading.size
+        self.is_behind = frames <= 0 or size <= 0
         if not readings and not self._forget:
             return None
         return _Pending(self._builder.build(joined), readings, list(self._forget))

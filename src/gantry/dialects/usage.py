@@ -121,11 +121,13 @@ def _normalise(found: _Usage, warnings: list[str]) -> Usage:
     pages = found.pages_processed
     seconds = found.prompt_audio_seconds
     counts = (input_tokens, cached, written, output_tokens, reasoning, total, pages)
-    if any(count is not None and not 0 <= count <= MAX_COUNT for count in counts):
-        input_tokens, cached, written, output_tokens, reasoning, total, pages = (
-            None if count is None else min(max(count, 0), MAX_COUNT) for count in counts
-        )
-        warnings.append("usage: a count was negative or impossibly large and was clamped")
+    for one in counts:
+        if one is not None and not 0 <= one <= MAX_COUNT:
+            input_tokens, cached, written, output_tokens, reasoning, total, pages = (
+                None if count is None else min(max(count, 0), MAX_COUNT) for count in counts
+            )
+            warnings.append("usage: a count was negative or impossibly large and was clamped")
+            break
     if seconds is not None and not (seconds.is_finite() and 0 <= seconds <= MAX_COUNT):
         seconds = None
         warnings.append("usage.prompt_audio_seconds: not a possible duration, ignored")

@@ -329,12 +329,15 @@ class Call:
             framing = b"content-length: %d\r\n" % len(body)
         else:
             framing = b""
+        forwarded = head.forwarded
+        if forwarded is None:
+            forwarded = head.forwarded = encode_upstream_headers(head.headers)
         return b"%b%b HTTP/1.1\r\n%b%b%b%b\r\n%b" % (
             departure.target,
             query,
             departure.lines,
             encoding,
-            encode_upstream_headers(head.headers),
+            forwarded,
             framing,
             body,
         )

@@ -15,7 +15,15 @@ from gantry.board.board import Word
 from gantry.core.errors import GatewayError, InternalError, InvalidRequest, RequestTimeout
 from gantry.gateway.respond import Responder
 from gantry.gateway.state import WorkerState
-from gantry.wire.http1 import ChunkedBody, FramingError, LengthBody, RequestHead, find_head_end, parse_request_head
+from gantry.wire.http1 import (
+    ChunkedBody,
+    FramingError,
+    HeadTemplate,
+    LengthBody,
+    RequestHead,
+    find_head_end,
+    parse_request_head,
+)
 
 logger = logging.getLogger(__name__)
 
@@ -64,6 +72,7 @@ class ClientConnection(asyncio.Protocol):
         "_responder",
         "_since",
         "_state",
+        "_template",
         "phase",
         "transport",
     )
@@ -79,6 +88,7 @@ class ClientConnection(asyncio.Protocol):
         self._reject = reject
         self._buffer = b""
         self._head: RequestHead | None = None
+        self._template: HeadTemplate | None = None
         self._body: LengthBody | ChunkedBody | None = None
         self._exchange: Exchange | None = None
         self._responder: Responder | None = None
@@ -225,7 +235,12 @@ class ClientConnection(asyncio.Protocol):
                 self._since = self._state.now
             return
         self._buffer = b""
-        self._begin(parse_request_head(buffer if end == len(buffer) else buffer[:end]), buffer[end:])
+        data = buffer if end == len(buffer) else buffer[:end]
+        head = self._template.match(data) if self._template is not None else None
+        if head is None:
+            head = parse_request_head(data)
+            self._template = HeadTemplate(data, head)
+        self._begin(head, buffer[end:])
 
     def _begin(self, head: RequestHead, rest: bytes) -> None:
         self._head = head

@@ -49,6 +49,7 @@ class Recording:
         "_opened",
         "_policy",
         "_state",
+        "_unrecorded",
         "answer",
         "attempts",
         "first_byte_at",
@@ -66,6 +67,7 @@ class Recording:
         self._policy = key.content_policy
         self._opened = False
         self._closed = False
+        self._unrecorded = False
         self.log_id = state.new_log_id(started_at)
         self.started_at = started_at
         self.started_clock = started_clock
@@ -146,7 +148,10 @@ class Recording:
                 raise Overloaded(
                     "the journal cannot be written, so this call could not be recorded; try again later", retry_after=5
                 ) from None
+            # Counted instead: an end without its beginning would be a row that is nobody's.
             state.slot.add(Word.CALLS_UNRECORDED)
+            self._unrecorded = True
+            keeps = parts = False
         self._opened = True
         if parts:
             sent = Capture(state.journal, self.log_id, Direction.REQUEST, keeps=True, limit=limit)
@@ -175,6 +180,8 @@ class Recording:
         now = time.perf_counter_ns()
         elapsed = now - self.started_clock
         slot.observe_latency(elapsed // 1000)
+        if self._unrecorded:
+            return
         answer = self.answer
         body, usage, model = b"", b"", None
         truncated = False

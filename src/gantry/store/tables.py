@@ -155,8 +155,8 @@ credential_secrets = Table(
 )
 
 # `seq` is the order of arrival, which `started_at` is not: a long call is stored after many short ones. A log's id is
-# unique within its organization only, because a client may choose it. Columns that are NULL in most rows stand last, from
-# RARE_FROM on: a row may be inserted without them.
+# unique within its organization only, because a client may choose it. Columns that are NULL in most rows stand last,
+# from RARE_FROM on: a row may be inserted without them.
 RARE_FROM = "error_message"
 request_logs = Table(
     "request_logs",

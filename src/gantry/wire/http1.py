@@ -18,6 +18,7 @@ Header = tuple[bytes, bytes]
 MAX_CHUNK_LINE: Final = 1024
 MAX_TRAILER_BYTES: Final = 8192
 MAX_HEADERS: Final = 128
+MAX_LENGTH_DIGITS: Final = 18
 _CRLF: Final = b"\r\n"
 _SILENT: Final = object()  # llhttp judges a head; its calls back for each part would cost more than splitting
 _VERSIONS: Final = ("1.1", "1.0")
@@ -184,11 +185,12 @@ class _Head:
 class RequestHead(_Head):
     """A request's head."""
 
-    __slots__ = ("method", "target", "version")
+    __slots__ = ("forwarded", "method", "target", "version")
 
     method: str
     target: bytes
     version: str
+    forwarded: bytes | None  # the lines that go on to an upstream, once somebody has chosen them
 
     @property
     def has_body(self) -> bool:
@@ -200,6 +202,43 @@ class RequestHead(_Head):
 
     def body_reader(self) -> LengthBody | ChunkedBody:
         return ChunkedBody() if self.chunked else LengthBody(self.content_length or 0)
+
+
+class HeadTemplate:
+    """A head that was parsed, and may come again: on one connection, heads mostly differ in their Content-Length alone.
+
+    What matches is, byte for byte, a head that was found valid, but for the digits of its length. So nothing is parsed,
+    and the same object serves again; its last exchange is over when the next head is read.
+    """
+
+    __slots__ = ("_after", "_before", "_head")
+
+    def __init__(self, data: bytes, head: RequestHead) -> None:
+        self._head = head
+        name = data.lower().find(b"\r\ncontent-length:")
+        if name < 0:
+            self._before, self._after = data, b""
+            return
+        start = name + len(b"\r\ncontent-length:")
+        while data[start] in b" \t":
+            start += 1
+        end = start
+        while data[end] in b"0123456789":
+            end += 1
+        self._before, self._after = data[:start], data[end:]
+
+    def match(self, data: bytes) -> RequestHead | None:
+        """Return the head in `data`, if it is this one again."""
+        head = self._head
+        if not self._after:
+            return head if data == self._before else None
+        if not (data.startswith(self._before) and data.endswith(self._after)):
+            return None
+        digits = data[len(self._before) : -len(self._after)]
+        if not digits.isdigit() or len(digits) > MAX_LENGTH_DIGITS:
+            return None
+        head.content_length = int(digits)
+        return head
 
 
 class ResponseHead(_Head):
@@ -265,6 +304,7 @@ def parse_request_head(data: bytes) -> RequestHead:
     head.method = start[0].decode("ascii")
     head.target = start[1]
     head.version = version
+    head.forwarded = None
     fields = head.fields
     host = fields.get(b"host")
     if (host is None and version == "1.1") or (host is not None and b"," in host):
@@ -319,7 +359,7 @@ def _keeps_alive(connection: bytes | None, version: str) -> bool:
 def _read_content_length(value: bytes | None) -> int | None:
     if value is None:
         return None
-    if not value.isdigit() or len(value) > 18:
+    if not value.isdigit() or len(value) > MAX_LENGTH_DIGITS:
         raise InvalidRequest("Content-Length must be a number of bytes")
     return int(value)
 
