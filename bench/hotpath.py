@@ -24,6 +24,10 @@ from gantry.routing.planner import plan
 from gantry.wire.http1 import encode_chunk
 from tests.gateway.conftest import Node, running_node
 
+ROADS = (
+    ("/api/v1/chat/completions", b"mistral-client-python/1.12.4"),  # relay
+    ("/api/chat/completions", b"OpenAI/Python 3.54.0"),  # adapt
+)
 BODY = b'{"model":"mistral-small-latest","messages":[{"role":"user","content":"' + b"x" * 180 + b'"}],"stream":false}'
 ANSWER = (
     b'{"id":"1","object":"chat.completion","created":1,"model":"mistral-small-latest","choices":[{"index":0,'
@@ -65,24 +69,24 @@ class CountingTransport(asyncio.Transport):
     def abort(self) -> None: ...
 
 
-async def measure(events: int, rounds: int, calls: int, profile: bool) -> None:
+async def measure(path: str, agent: bytes, events: int, rounds: int, calls: int, profile: bool) -> None:
     with tempfile.TemporaryDirectory() as folder:
         async with running_node(Path(folder), "http://127.0.0.1:9") as node:
-            await _measure(node, events, rounds, calls, profile)
+            await _measure(node, path, agent, events, rounds, calls, profile)
 
 
-async def _measure(node: Node, events: int, rounds: int, calls: int, profile: bool) -> None:
+async def _measure(node: Node, path: str, agent: bytes, events: int, rounds: int, calls: int, profile: bool) -> None:
     worker: Any = node.worker
     client: ClientConnection = worker._accept()
     client.connection_made(CountingTransport())
     body = BODY.replace(b'"stream":false', b'"stream":true') if events else BODY
     request = node.request(
-        "/api/v1/chat/completions",
+        path,
         body,
         b"Accept: application/json",
         b"Accept-Encoding: gzip, deflate",
         b"Connection: keep-alive",
-        b"User-Agent: mistral-client-python/1.12.4",
+        b"User-Agent: " + agent,
     )
     pool = worker._state.departure("POST", _attempt(worker)).pool
     upstream = UpstreamConnection(pool, "bench", pool._dialler.clock())
@@ -113,7 +117,7 @@ async def _measure(node: Node, events: int, rounds: int, calls: int, profile: bo
         profiler.disable()
         best = min(best, (time.thread_time_ns() - started) / calls / 1000)
         await asyncio.sleep(0)
-    what = f"stream of {events} events" if events else "whole answer"
+    what = f"{path}, stream of {events} events" if events else f"{path}, whole answer"
     print(f"{what}: {best:.1f} µs per call" + (f", {best / events:.2f} per event" if events else ""))
     if profile:
         pstats.Stats(profiler).sort_stats("tottime").print_stats(45)
@@ -130,8 +134,10 @@ def main() -> None:
     parser.add_argument("--calls", type=int, default=500)
     parser.add_argument("--rounds", type=int, default=40)
     options = parser.parse_args()
-    for events in (0, 100):
-        uvloop.run(measure(events, options.rounds, max(options.calls // (events or 1), 20), options.profile))
+    for path, agent in ROADS:
+        for events in (0, 100):
+            calls = max(options.calls // (events or 1), 20)
+            uvloop.run(measure(path, agent, events, options.rounds, calls, options.profile))
 
 
 if __name__ == "__main__":

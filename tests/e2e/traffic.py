@@ -228,8 +228,16 @@ def summary(answers: Iterable[Answer]) -> dict[str, int]:
 
 
 def take_account(node: Node, traffic: Traffic) -> Account:
-    """Wait until all is stored, and return the account. The rollups are checked against the rows on the way."""
+    """Wait until a running node has stored all, and return the account."""
     node.await_stored()
+    assert node.status()["clerk"]["rejected"] == 0
+    unrecorded = re.search(rb"^gantry_calls_unrecorded_total ([0-9]+)$", node.ask("/metrics")[1], re.MULTILINE)
+    assert unrecorded
+    return settle_account(node, traffic, unrecorded=int(unrecorded[1]))
+
+
+def settle_account(node: Node, traffic: Traffic, *, unrecorded: int) -> Account:
+    """Return the account of what is stored. The sums by hour are checked against the rows on the way."""
     database = node.logs_db
     check_rollups(database)
     seen: dict[str, str] = {}
@@ -237,11 +245,8 @@ def take_account(node: Node, traffic: Traffic) -> Account:
         found = _MARKER.search(request["body"] or "")
         assert found, request
         seen[found.group()] = request["fate"]
-    assert node.status()["clerk"]["rejected"] == 0
-    unrecorded = re.search(rb"^gantry_calls_unrecorded_total ([0-9]+)$", node.ask("/metrics")[1], re.MULTILINE)
-    assert unrecorded
-    account = Account(traffic.answers, seen, read_records(database), int(unrecorded[1]))
-    print(account)  # noqa: T201 - the counts of a run, shown by `pytest -s` and when a check fails
+    account = Account(traffic.answers, seen, read_records(database), unrecorded)
+    print(account)
     return account
 
 

@@ -63,29 +63,30 @@ class Recording:
         self._recorder: Recorder | None = None
 
     def step(self) -> bool:
-        """Store one batch, and return whether another is waiting: what came meanwhile waits, to share a transaction."""
+        """Store one batch, and return whether a whole one is waiting: what is less waits, to share a transaction."""
         recorder = self._opened()
-        return recorder.run_once() and recorder.is_behind
+        stored = recorder.run_once()
+        if self._slot[Word.STATE] == State.STARTING:
+            self._slot[Word.STATE] = State.READY
+        return stored and recorder.is_behind
+
+    def flush(self, until: float) -> None:
+        """Store what the journals hold, until the monotonic time `until` at the latest."""
+        try:
+            recorder = self._opened()
+            while recorder.run_once():
+                if time.monotonic() >= until:
+                    logger.warning("the clerk leaves before all records are stored; the journal keeps the rest")
+                    return
+        except Exception as error:  # the boundary of the process: the next clerk goes on where this one was
+            logger.warning("the clerk leaves with records in the journal", exc_info=error)
 
     def _opened(self) -> Recorder:
         if self._recorder is None:
             store = LogStore(self._address)
             meter = RatedMeter(load_rates())
             self._recorder = Recorder(self._home.journal, self._home.rejected, store, meter, self._slot)
-        busy = self._recorder.run_once()
-        if self._slot[Word.STATE] == State.STARTING:
-            self._slot[Word.STATE] = State.READY
-        return busy
-
-    def flush(self, until: float) -> None:
-        """Store what the journals hold, until the monotonic time `until` at the latest."""
-        try:
-            while self.step():
-                if time.monotonic() >= until:
-                    logger.warning("the clerk leaves before all records are stored; the journal keeps the rest")
-                    return
-        except Exception as error:  # the boundary of the process: the next clerk goes on where this one was
-            logger.warning("the clerk leaves with records in the journal", exc_info=error)
+        return self._recorder
 
 
 class Publishing:

@@ -10,7 +10,7 @@ import socket
 import ssl
 from collections.abc import Callable
 from typing import cast
-from urllib.parse import unquote, urlsplit
+from urllib.parse import SplitResult, unquote, urlsplit
 
 from gantry.dial.connection import UpstreamConnection
 from gantry.dial.origin import AddressRefused, Origin, check_address
@@ -45,9 +45,9 @@ async def open_connection(
             f"the certificate of {origin.authority} is not trusted: {error.verify_message}. "
             "For a private CA, name its bundle in the setting ca_bundle."
         ) from None
-    except (OSError, ssl.SSLError, AddressRefused, FramingError) as error:
-        if isinstance(error, ConnectFailed):
-            raise
+    except ConnectFailed:
+        raise
+    except (OSError, ValueError) as error:  # of sockets and TLS; of names that are none, addresses, and a proxy's words
         raise ConnectFailed(f"cannot connect to {origin.authority}: {_reason(error)}") from None
 
 
@@ -97,29 +97,38 @@ async def _connect_through(
     parts = urlsplit(proxy if "://" in proxy else f"http://{proxy}")
     if not parts.hostname:
         raise ConnectFailed("the proxy's URL has no host")
-    _, tunnel = await loop.create_connection(
-        _Tunnel,
-        parts.hostname,
-        parts.port or (443 if parts.scheme == "https" else 8080),
-        ssl=proxy_tls if parts.scheme == "https" else None,
-    )
-    target = f"{origin.host}:{origin.port}"
-    lines = [f"CONNECT {target} HTTP/1.1", f"Host: {target}"]
-    if parts.username:
-        login = f"{unquote(parts.username)}:{unquote(parts.password or '')}"
-        lines.append(f"Proxy-Authorization: Basic {base64.b64encode(login.encode()).decode()}")
-    status = await tunnel.ask("\r\n".join([*lines, "", ""]).encode())
-    if not 200 <= status < 300:
+    try:
+        _, tunnel = await loop.create_connection(
+            _Tunnel,
+            parts.hostname,
+            parts.port or (443 if parts.scheme == "https" else 8080),
+            ssl=proxy_tls if parts.scheme == "https" else None,
+        )
+    except OSError as error:
+        raise ConnectFailed(f"cannot connect to the proxy {parts.hostname}: {_reason(error)}") from None
+    try:
+        await tunnel.open(parts, origin.host_and_port)
+        return await _take_over(loop, tunnel, origin, factory(), context)
+    except BaseException:  # also a cancelled task: nobody else would close the tunnel
         tunnel.transport.abort()
-        raise ConnectFailed(f"the proxy {parts.hostname} refused a tunnel to {target} with status {status}")
-    connection = factory()
+        raise
+
+
+async def _take_over(
+    loop: asyncio.AbstractEventLoop,
+    tunnel: "_Tunnel",
+    origin: Origin,
+    connection: UpstreamConnection,
+    context: ssl.SSLContext | None,
+) -> UpstreamConnection:
+    """Make an open tunnel the connection's."""
     transport: asyncio.BaseTransport | None = tunnel.transport
     if context is not None:
         transport = await loop.start_tls(tunnel.transport, connection, context, server_hostname=origin.host)
     else:
         tunnel.transport.set_protocol(connection)
     if transport is None:
-        raise ConnectFailed(f"the proxy {parts.hostname} closed the tunnel to {target}")
+        raise ConnectionError("the proxy closed the tunnel")
     connection.connection_made(transport)
     return connection
 
@@ -134,10 +143,21 @@ class _Tunnel(asyncio.Protocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self.transport = cast(asyncio.Transport, transport)
 
-    async def ask(self, request: bytes) -> int:
+    async def open(self, proxy: SplitResult, target: str) -> None:
+        """Have the proxy connect to the target. Raises ConnectFailed, ConnectionError and FramingError."""
+        lines = [f"CONNECT {target} HTTP/1.1", f"Host: {target}"]
+        if proxy.username:
+            login = f"{unquote(proxy.username)}:{unquote(proxy.password or '')}"
+            lines.append(f"Proxy-Authorization: Basic {base64.b64encode(login.encode()).decode()}")
+        if self.transport.is_closing():
+            raise ConnectionError(f"the proxy {proxy.hostname} closed the connection at once")
         self._answer = asyncio.get_running_loop().create_future()
-        self.transport.write(request)
-        return await self._answer
+        self.transport.write("\r\n".join([*lines, "", ""]).encode())
+        status = await self._answer
+        if not 200 <= status < 300:
+            raise ConnectFailed(f"the proxy {proxy.hostname} refused a tunnel to {target} with status {status}")
+        if self.transport.is_closing():
+            raise ConnectionError(f"the proxy {proxy.hostname} closed the tunnel to {target}")
 
     def data_received(self, data: bytes) -> None:
         self._buffer += data

@@ -151,7 +151,7 @@ class UpstreamConnection(asyncio.Protocol):
             self._head = head
             body = self._body = head.body_reader(self._method)
             receiver.on_head(head)
-        if data and not body.done:
+        if data:  # also behind a head without a body: what follows is nobody's, and the reader remembers it
             data = body.feed(data)
             if data and self._receiver is receiver:
                 receiver.on_body(data)

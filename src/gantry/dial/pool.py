@@ -2,9 +2,11 @@
 
 Law: a lease ends in exactly one call, `on_connection` or `on_connect_failed`, possibly before `lease` returns; after
 `cancel` it ends in none. The newest idle connection is used first, so that the rest can grow old and be closed.
+Whatever makes room, be it a connection that ended or an attempt that failed, serves whoever waits longest.
 """
 
 import asyncio
+import logging
 import ssl
 from collections import deque
 from collections.abc import Callable
@@ -14,6 +16,10 @@ from gantry.core.errors import Overloaded, UpstreamFault, UpstreamUnreachable
 from gantry.dial.connect import ConnectFailed, open_connection
 from gantry.dial.connection import UpstreamConnection
 from gantry.dial.origin import Origin, ProxyRules
+
+_CLOSING = "the gateway is stopping"
+
+logger = logging.getLogger(__name__)
 
 
 class Lease(Protocol):
@@ -59,11 +65,15 @@ class Pool:
                 if connection.usable:
                     lease.on_connection(connection, None)
                     return
-        if self.size < self._dialler.limits.connections:
-            task = self._dialler.loop.create_task(self._connect(lease))
-            self._connecting[lease] = task
-        elif len(self._waiting) < self._dialler.limits.connections:
+        limit = self._dialler.limits.connections
+        if self._dialler.closing:
+            lease.on_connect_failed(UpstreamUnreachable(_CLOSING))
+        elif self.size < limit:
+            self._begin(lease)
+        elif len(self._waiting) < limit:
             self._waiting.append(lease)
+            if self._idle:  # a fresh lease among idle connections: the oldest of them makes room, see `forget`
+                self._idle.pop(0).abort()
         else:
             lease.on_connect_failed(UpstreamUnreachable(f"too many calls wait for {self.origin.authority}"))
 
@@ -71,6 +81,7 @@ class Pool:
         task = self._connecting.pop(lease, None)
         if task is not None:
             task.cancel()
+            self._serve_waiting()
         elif lease in self._waiting:
             self._waiting.remove(lease)
 
@@ -89,8 +100,7 @@ class Pool:
         self._open.discard(connection)
         if connection in self._idle:
             self._idle.remove(connection)
-        if self._waiting and self.size < self._dialler.limits.connections:
-            self.lease(self._waiting.popleft(), fresh=True)
+        self._serve_waiting()
 
     def sweep(self, now: float) -> None:
         """Close connections that were idle or alive for too long."""
@@ -101,33 +111,57 @@ class Pool:
                 connection.abort()
 
     def close(self) -> None:
+        """Close everything at once. Whoever still waits hears of it; whoever holds a connection does not."""
+        unserved = [*self._connecting, *self._waiting]
         for task in self._connecting.values():
             task.cancel()
+        self._connecting.clear()
+        self._waiting.clear()
+        self._idle.clear()
         for connection in tuple(self._open):
             connection.abort()
-        self._idle.clear()
+        for lease in unserved:
+            lease.on_connect_failed(UpstreamUnreachable(_CLOSING))
+
+    def _begin(self, lease: Lease) -> None:
+        self._connecting[lease] = self._dialler.loop.create_task(self._connect(lease))
 
     async def _connect(self, lease: Lease) -> None:
         dialler = self._dialler
+        authority = self.origin.authority
         started = dialler.clock()
         try:
             connection = await open_connection(
                 dialler.loop,
                 self.origin,
-                lambda: UpstreamConnection(self, self.origin.authority, started),
+                lambda: UpstreamConnection(self, authority, started),
                 tls=dialler.tls,
                 proxy=dialler.proxies.proxy_for(self.origin),
             )
         except ConnectFailed as error:
-            if self._connecting.pop(lease, None) is not None:
-                lease.on_connect_failed(UpstreamUnreachable(str(error)))
+            self._give_up(lease, str(error))
             return
+        except Exception as error:  # the boundary of the task: nobody else would end the lease
+            logger.exception("connecting to %s failed as nothing here foresees", authority)
+            self._give_up(lease, f"cannot connect to {authority}: {error!r}")
+            return
+        if not connection.usable:  # it was lost before this task went on, so `forget` has been called already
+            self._give_up(lease, f"{authority} closed the connection at once")
+            return
+        del self._connecting[lease]
         self._open.add(connection)
         dialler.on_opened()
-        if self._connecting.pop(lease, None) is not None:
-            lease.on_connection(connection, dialler.clock() - started)
-        else:
-            self.keep(connection)
+        lease.on_connection(connection, dialler.clock() - started)
+
+    def _give_up(self, lease: Lease, why: str) -> None:
+        del self._connecting[lease]
+        self._serve_waiting()
+        lease.on_connect_failed(UpstreamUnreachable(why))
+
+    def _serve_waiting(self) -> None:
+        """Connect for those who wait, the first in the queue first, as far as there is room."""
+        while self._waiting and self.size < self._dialler.limits.connections:
+            self._begin(self._waiting.popleft())
 
 
 class Dialler:

@@ -31,7 +31,7 @@ from gantry.journal.segments import (
 )
 from gantry.journal.writer import LOCK_NAME
 
-_CHUNK_BYTES = 256 * 1024
+_CHUNK_BYTES = 64 * 1024  # more would be mapped and unmapped for each read
 _SCOUT_BYTES = 32 << 20  # looked ahead per call when counting what is unread
 _ZERO_HEAD = bytes(4)
 _INCARNATION = re.compile(r"[0-9a-f]{32}")
