@@ -12,6 +12,7 @@ from pathlib import Path
 
 from gantry.core.sealing import KEY_BYTES, NONCE_BYTES, Sealer, derive_key
 
+_PID_WIDTH = 20
 _UNIX_PATH_LIMIT = 100  # sun_path holds 108 bytes on Linux, 104 on macOS
 
 
@@ -66,14 +67,14 @@ class HomeLock:
         try:
             fcntl.flock(self._fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError as error:
-            holder = os.pread(self._fd, 32, 0).decode("ascii", "replace").strip()
+            holder = os.pread(self._fd, _PID_WIDTH, 0).decode("ascii", "replace").strip()
             os.close(self._fd)
             raise HomeError(
                 f"{path.parent} is in use by another gantry {role} (pid {holder or 'unknown'}). "
                 "Stop it first, or choose another home with --home."
             ) from error
-        os.ftruncate(self._fd, 0)
-        os.pwrite(self._fd, f"{os.getpid()}\n".encode(), 0)
+        # Over the old one, at its length: a full disk has no block to give for one that was cut off.
+        os.pwrite(self._fd, f"{os.getpid():<{_PID_WIDTH}}\n".encode(), 0)
 
     def release(self) -> None:
         os.close(self._fd)

@@ -117,7 +117,12 @@ def serve(
         _await_lock(home, Role.CLERK, wait_until)
         # A new file, not the old one emptied: an orphan may still be counting in its mapping of the old.
         home.board.unlink(missing_ok=True)
-        supervisor = Supervisor(home.path, Board(home.board), listener, workers, environment, commands, patience)
+        try:
+            board = Board(home.board)
+        except OSError as error:
+            home.board.unlink(missing_ok=True)
+            raise HomeError(f"cannot write {home.board}: {error.strerror}. Free some disk space.") from error
+        supervisor = Supervisor(home.path, board, listener, workers, environment, commands, patience)
         supervisor.run(lambda: announce(url_of(listener)))
     finally:
         lock.release()

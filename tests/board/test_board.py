@@ -56,3 +56,9 @@ def test_latency_falls_into_its_bucket(tmp_path: Path) -> None:
     assert buckets[:2] == [2, 1]
     assert buckets[-1] == 1
     assert sum(buckets) == 4
+
+
+def test_every_block_is_reserved_so_that_a_full_disk_kills_nobody(tmp_path: Path) -> None:
+    Board(tmp_path / "board")
+    made = (tmp_path / "board").stat()
+    assert made.st_blocks * 512 >= made.st_size

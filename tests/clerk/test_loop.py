@@ -53,6 +53,14 @@ def test_a_busy_step_is_followed_at_once_and_an_idle_one_after_a_pause(slot: Slo
     assert slot[Word.STORE_FAULTS] == 0
 
 
+def test_a_loop_may_rest_longer_than_it_waits_after_a_fault(slot: Slot) -> None:
+    stop = ScriptedStop(3)
+
+    keep_doing("recording", scripted(False, OSError("away"), False), stop, slot, Word.STORE_FAULTS, rest=0.7)
+
+    assert stop.waits == [0.7, PAUSE, 0.7]
+
+
 def test_faults_are_counted_waited_for_ever_longer_and_logged_once(
     slot: Slot, caplog: pytest.LogCaptureFixture
 ) -> None:

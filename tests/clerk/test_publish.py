@@ -16,6 +16,7 @@ from gantry.home import Home, Keyring
 from gantry.routing.snapshot import KeyRecord, Snapshot, read_snapshot
 from gantry.store.control import ControlStore, default_organization, put_setting
 from gantry.store.credentials import NewCredential, add_credential
+from gantry.store.database import StoreUnavailable
 from gantry.store.keys import ApiKey, KeyPolicy, add_key, revoke_key
 from gantry.store.providers import CustomProvider, put_provider
 from gantry.store.vault import Vault
@@ -192,6 +193,8 @@ def test_after_a_backup_was_restored_versions_still_grow(site: Site, tmp_path: P
         site.add_key()
     last = site.publisher.publish().version
     with ControlStore(tmp_path / "older.db") as older:
+        with older.changing() as change:
+            add_key(change, default_organization(change.connection), "older", KeyPolicy(), KEYRING.pepper)
         publisher = Publisher(site.home, KEYRING, older, {}, clock=lambda: site.now)
         assert publisher.publish().version > last
 
@@ -222,3 +225,17 @@ def test_the_snapshot_is_sealed_for_this_home(site: Site) -> None:
     with pytest.raises(SealBroken):
         read_snapshot(site.home.snapshot.read_bytes(), Keyring(b"x" * 32).snapshot)
     assert site.home.snapshot.stat().st_mode & 0o777 == 0o600
+
+
+def test_a_store_that_lost_its_keys_does_not_revoke_those_that_are_live(site: Site) -> None:
+    _, digest = site.add_key()
+    site.publisher.publish()
+    site.control.close()
+    for path in site.home.path.glob("control.db*"):
+        path.unlink()
+    site.control = ControlStore(site.home.control_db)
+    with pytest.raises(StoreUnavailable, match="Restore the store from a backup"):
+        site.new_publisher().poll()
+    assert site.read().keys.find(digest) is not None
+    site.home.snapshot.unlink()
+    assert site.new_publisher().poll() is not None

@@ -1,7 +1,7 @@
 """From journals to rows: joining, crashing, rejecting, and a store that is not always there."""
 
 import sqlite3
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from pathlib import Path
 
 import pytest
@@ -15,7 +15,7 @@ from gantry.core.vocabulary import Outcome
 from gantry.journal.frames import Direction, FrameKind, decode_payload
 from gantry.journal.reader import list_incarnations
 from gantry.journal.segments import encode_frame, mark_of, scan_frames, segment_name
-from gantry.store.logs import LogStore, RecordBatch, StoreUnavailable
+from gantry.store.logs import LogStore, OpenCall, RecordBatch, StoreUnavailable
 from tests.clerk.samples import (
     ORGANIZATION,
     POISON,
@@ -160,6 +160,40 @@ def test_a_long_stream_over_many_segments_and_clerks_pins_no_segment(house: Hous
     assert house.find(1).full_response == b"".join(said) + b"the end"
     assert house.count("open_calls") == house.count("open_parts") == 0
     assert house.slot[Word.RECORDS] == 11
+    writer.close()
+
+
+def test_a_call_that_ends_in_a_later_batch_is_completed_by_the_same_clerk_without_a_query(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    writer, recorder = open_journal(house.journal), house.recorder()
+    append(writer, [opened(1), opened(2), opened(3)])
+    house.record(recorder)
+    append(writer, [part(2, b"earlier ")])
+    house.record(recorder)
+    assert (house.count("open_calls"), house.count("open_parts")) == (3, 1)
+    asked: list[set[str]] = []
+    open_calls = house.store.open_calls
+
+    def watched(*, log_ids: Collection[str]) -> list[OpenCall]:
+        asked.append(set(log_ids))
+        return open_calls(log_ids=log_ids)
+
+    monkeypatch.setattr(house.store, "open_calls", watched)
+    append(writer, [part(1, b"now "), closed(1, body=b"done"), closed(2, body=b"done"), closed(3, body=b"done")])
+    house.record(recorder)
+
+    assert asked == [{log_id_of(2)}], "parts are only in the store"
+    assert [house.find(number).full_response for number in (1, 2, 3)] == [b"now done", b"earlier done", b"done"]
+    assert house.count("open_calls") == house.count("open_parts") == 0
+    writer.close()
+
+
+def test_a_batch_that_was_cut_short_says_so(house: House) -> None:
+    writer, recorder = open_journal(house.journal), house.recorder(max_frames=4)
+    append(writer, [frame for number in range(3) for frame in (opened(number), closed(number))])
+    said = [(recorder.run_once(), recorder.is_behind) for _ in range(3)]
+    assert said == [(True, True), (True, False), (False, False)]
     writer.close()
 
 

@@ -18,6 +18,7 @@ from typing import Any
 
 SECONDS = 60.0  # the longest that anything here may take
 _PAUSE = 0.02
+_SHOWN = 5000  # characters of a log, when a test fails
 _GANTRY = (sys.executable, "-m", "gantry.cli.main")
 _SIMULATE = (sys.executable, "-m", "gantry.simulator", "--port", "0", "--journal", "100000")
 
@@ -44,7 +45,7 @@ class Server:
         self.url = line.strip().rpartition(" ")[2]
         if "listening on http://" not in line:
             self.kill()
-            raise AssertionError(f"it said {line!r}; its log ends: {stderr.read_text()[-4000:]}")
+            raise AssertionError(f"it said {line!r}; its log ends: {stderr.read_text()[-_SHOWN:]}")
 
     @property
     def port(self) -> int:
@@ -65,15 +66,15 @@ class Server:
 class Node:
     """One home, the gateway that serves it, and the provider behind it."""
 
-    def __init__(self, folder: Path, *options: str, inside: Sequence[str] = ()) -> None:
-        """`inside` is a command that runs the gateway in a mount namespace of its own."""
+    def __init__(self, folder: Path, *options: str, inside: int | None = None) -> None:
+        """`inside` is the pid of a process in whose mount namespace the gateway is to run."""
         self.home = folder / "home"
         self.stderr = folder / "stderr"
         self._options = options
         self._inside = inside
         self.simulator = Server(_SIMULATE, folder / "simulator.stderr")
         try:
-            self.server = self.serve()
+            self.server = Server(self.serve_command(0), self.stderr)
         except BaseException:
             self.simulator.kill()
             raise
@@ -83,12 +84,12 @@ class Node:
     @property
     def folder(self) -> Path:
         """The home as it is seen from here. SQLite does not see it: it follows the link that leads there."""
-        return Path(f"/proc/{self.server.process.pid}/root{self.home}") if self._inside else self.home
+        return self.home if self._inside is None else Path(f"/proc/{self._inside}/root{self.home}")
 
     @property
     def logs_db(self) -> Path:
         """The logs; when they are out of SQLite's sight, a copy as they are now."""
-        if not self._inside:
+        if self._inside is None:
             return self.home / "logs.db"
         copy = self.stderr.with_name("copy.db")
         for suffix in ("", "-wal"):
@@ -96,19 +97,34 @@ class Node:
         return copy
 
     def serve(self, port: int = 0) -> Server:
-        """Start the gateway on this home."""
-        command = (*self._inside, *self.serve_command(port))
-        self.server = Server(command, self.stderr)
+        """Start the gateway on this home again."""
+        self.server.kill()
+        self.server = Server(self.serve_command(port), self.stderr)
         return self.server
 
     def serve_command(self, port: int) -> tuple[str, ...]:
-        return (
-            *(*_GANTRY, "serve", "--home", str(self.home), "--port", str(port), "--workers", "2"),
-            *self._options,
+        command = ("serve", "--home", str(self.home), "--port", str(port), "--workers", "2")
+        return (*self._enter(), *_GANTRY, *command, *self._options)
+
+    def refused_serve(self, port: int = 0, *options: str) -> str:
+        """Try to serve where that must be refused; return what was said."""
+        done = subprocess.run(
+            (*self.serve_command(port), *options),
+            capture_output=True,
+            text=True,
+            timeout=SECONDS,
+            env=bare_environment(),
+            check=False,
         )
+        assert (done.returncode, done.stdout) == (1, ""), done
+        assert "Traceback" not in done.stderr
+        return done.stderr
+
+    def _enter(self) -> tuple[str, ...]:
+        return () if self._inside is None else ("nsenter", f"--target={self._inside}", "--mount")
 
     def seed(self) -> None:
-        """Add the provider and a key, and wait until all processes are ready and both workers route by them."""
+        """Add the provider and a key, and wait until the node is ready."""
         self.gantry("providers", "add", "mistral", "--api-key", "k", "--base-url", self.simulator.url)
         self.key = self.gantry("keys", "create", "load").stdout.split()[-1]
         self.await_ready()
@@ -118,8 +134,7 @@ class Node:
 
     def gantry(self, *arguments: str, code: int = 0) -> "subprocess.CompletedProcess[str]":
         """Run a command of the CLI on this home."""
-        enter = ("nsenter", f"--target={self.server.process.pid}", "--mount") if self._inside else ()
-        command = (*enter, *_GANTRY, *arguments, "--home", str(self.home))
+        command = (*self._enter(), *_GANTRY, *arguments, "--home", str(self.home))
         done = subprocess.run(
             command, capture_output=True, text=True, timeout=SECONDS, env=bare_environment(), check=False
         )
@@ -131,12 +146,18 @@ class Node:
         return status
 
     def pid_of(self, role: str) -> int:
-        """Return the pid of a role's process; of the workers, that of the one with the most calls under way."""
-        status = self.status()
-        process = max(status["workers"], key=lambda worker: worker["in_flight"]) if role == "worker" else status[role]
-        pid = process["pid"]
-        assert isinstance(pid, int), (role, status)
-        return pid
+        """Return the pid of a role's process once it is ready; of the workers, the one with most calls under way."""
+        found: list[int] = []
+
+        def is_there() -> bool:
+            status = self.status()
+            processes = status["workers"] if role == "worker" else [status[role]]
+            ready = [process for process in processes if process["state"] == "ready"]
+            found.extend(worker["pid"] for worker in sorted(ready, key=lambda process: process.get("in_flight", 0)))
+            return bool(ready)
+
+        await_true(is_there, f"a {role} that is ready")
+        return found[-1]
 
     def kill(self, role: str) -> int:
         """Send SIGKILL to the process of a role; return the pid it had."""
@@ -152,7 +173,8 @@ class Node:
         def is_there() -> bool:
             status = self.status()
             processes = status["workers"] if role == "worker" else [status[role]]
-            return is_ready(status) and all(process["pid"] != than for process in processes)
+            others = [process for process in processes if process["pid"] != than and process["state"] == "ready"]
+            return is_ready(status) and len(others) == len(processes)
 
         await_true(is_there, f"a new {role}")
 
@@ -189,7 +211,7 @@ class Node:
 
     def processes(self) -> list[str]:
         """Return pid and command of all living processes of this home."""
-        listed = subprocess.run(("ps", "-eo", "pid=,args="), capture_output=True, text=True, check=True)
+        listed = subprocess.run(("ps", "-ww", "-eo", "pid=,args="), capture_output=True, text=True, check=True)
         return [line.strip() for line in listed.stdout.splitlines() if f"--home {self.home}" in line]
 
     def close(self) -> None:
@@ -204,9 +226,8 @@ class Node:
 
 
 def is_ready(status: Mapping[str, Any]) -> bool:
-    """Say whether two workers, a clerk and a console are ready."""
-    others = all(status[role]["state"] == "ready" for role in ("supervisor", "clerk", "console"))
-    return others and [worker["state"] for worker in status["workers"]] == ["ready"] * 2
+    """Say whether two workers and a clerk are ready. The console starts at its leisure."""
+    return [process["state"] for process in (*status["workers"], status["clerk"])] == ["ready"] * 3
 
 
 def bare_environment() -> dict[str, str]:
@@ -219,14 +240,14 @@ def bare_environment() -> dict[str, str]:
 
 
 @contextmanager
-def running_node(folder: Path, *options: str, inside: Sequence[str] = ()) -> Iterator[Node]:
+def running_node(folder: Path, *options: str, inside: int | None = None) -> Iterator[Node]:
     """Run a seeded node for the life of the block."""
     node = Node(folder, *options, inside=inside)
     try:
         node.seed()
         yield node
     except BaseException:
-        print(node.stderr.read_text()[-5000:])
+        sys.stderr.write(node.stderr.read_text()[-_SHOWN:])
         raise
     finally:
         node.close()

@@ -5,13 +5,13 @@ import json
 import os
 import signal
 import sqlite3
-import subprocess
-from collections.abc import Iterator
-from contextlib import ExitStack, closing, contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, ExitStack, closing, contextmanager
 from pathlib import Path
 
 import pytest
-from tests.e2e.node import SECONDS, Node, await_true, bare_environment, running_node
+
+from tests.e2e.node import SECONDS, await_true, running_node
 from tests.e2e.traffic import Traffic, read_records, settle_account, take_account
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(150)]
@@ -72,24 +72,12 @@ def test_children_leave_with_a_supervisor_that_is_killed(tmp_path: Path) -> None
         await_true(lambda: not node.processes(), "children that leave")
 
 
-@pytest.mark.parametrize("taken", ["home", "port"])
-def test_a_home_or_a_port_in_use_is_refused(tmp_path: Path, taken: str) -> None:
+def test_a_home_or_a_port_in_use_is_refused(tmp_path: Path) -> None:
     with running_node(tmp_path) as node:
-        command = list(node.serve_command(node.port if taken == "port" else 0))
-        if taken == "port":
-            command[command.index("--home") + 1] = str(tmp_path / "another")
-        refused = subprocess.run(
-            command, capture_output=True, text=True, timeout=SECONDS, env=bare_environment(), check=False
-        )
-        assert refused.returncode == 1
-        assert refused.stdout == ""
-        if taken == "home":
-            pid = node.status()["supervisor"]["pid"]
-            expected = f"{node.home} is in use by another gantry supervisor (pid {pid}). Stop it first"
-        else:
-            expected = f"cannot listen on 127.0.0.1:{node.port}: Address already in use. Stop what uses it"
-        assert expected in refused.stderr
-        assert "Traceback" not in refused.stderr
+        pid = node.status()["supervisor"]["pid"]
+        assert f"{node.home} is in use by another gantry supervisor (pid {pid}). Stop it first" in node.refused_serve()
+        said = node.refused_serve(node.port, "--home", str(tmp_path / "another"))
+        assert f"cannot listen on 127.0.0.1:{node.port}: Address already in use. Stop what uses it" in said
         assert node.chat("still there?")[0] == 200
 
 
@@ -122,9 +110,10 @@ def unreadable(home: Path) -> Iterator[None]:
             (aside / path.name).rename(path)
 
 
-@pytest.mark.parametrize("databases", [locked, unreadable])
-def test_workers_boot_from_the_snapshot_alone(tmp_path: Path, databases: object) -> None:
-    away = locked if databases is locked else unreadable
+@pytest.mark.parametrize("away", [locked, unreadable])
+def test_workers_boot_from_the_snapshot_alone(
+    tmp_path: Path, away: Callable[[Path], AbstractContextManager[None]]
+) -> None:
     with running_node(tmp_path) as node:
         assert node.server.end() == 0
         with away(node.home):
@@ -135,6 +124,22 @@ def test_workers_boot_from_the_snapshot_alone(tmp_path: Path, databases: object)
             assert node.ask("/readyz")[0] == 200
             assert node.status()["clerk"]["lag"] != 0
         take_account(node, traffic).check_nothing_lost()
+
+
+def test_a_home_whose_databases_are_deleted_goes_on_by_its_snapshot(tmp_path: Path) -> None:
+    """The clerk makes new ones. An empty configuration revokes nothing: it is refused until somebody decides."""
+    with running_node(tmp_path) as node:
+        assert node.server.end() == 0
+        for path in [path for path in node.home.iterdir() if path.name.startswith(DATABASES)]:
+            path.unlink()
+        node.port = node.serve().port
+        with Traffic(node, streams=4) as traffic:
+            await_true(lambda: b"\ngantry_publish_faults_total 0\n" not in node.ask("/metrics")[1], "a refusal")
+            traffic.await_more(20)
+            traffic.await_more(4, stream=True)
+        account = take_account(node, traffic)
+        account.check_nothing_lost()
+        assert {record.outcome for record in account.records} == {"success"}
 
 
 def test_an_existing_home_answers_and_records_a_first_call(tmp_path: Path) -> None:

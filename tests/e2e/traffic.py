@@ -1,13 +1,14 @@
 """A bounded load of calls and streams, each with a marker of its own, and the account of it: what callers were told,
 what the provider saw, and what is on record.
 
-The marker travels in the message, where the provider's journal shows it, and in a gateway parameter, where the row does.
+The marker travels in the message, so that the provider's journal shows it, and in a parameter, so that the row does.
 """
 
 import http.client
 import json
 import re
 import sqlite3
+import sys
 import threading
 from collections import Counter
 from collections.abc import Callable, Iterable
@@ -246,7 +247,7 @@ def settle_account(node: Node, traffic: Traffic, *, unrecorded: int) -> Account:
         assert found, request
         seen[found.group()] = request["fate"]
     account = Account(traffic.answers, seen, read_records(database), unrecorded)
-    print(account)
+    sys.stdout.write(f"{account}\n")  # the counts of a run: `pytest -rP` shows them
     return account
 
 

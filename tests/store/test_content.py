@@ -16,6 +16,21 @@ def test_what_is_packed_comes_back(content: Content, times: int) -> None:
     assert unpack_content(pack_content(large)) == large
 
 
+def test_what_stands_in_the_raw_exchange_is_kept_as_its_place_there() -> None:
+    said = "[" + "é word " * 80 + "]"
+    raw = f'{{"messages":{said}}}'.encode()
+    content = Content(raw, said, raw, None)
+    assert unpack_content(pack_content(content)) == content
+    alone = len(pack_content(Content(raw[:900], None, None, None)))
+    assert len(pack_content(Content(raw[:900], said[:300], None, None))) <= alone + 6
+
+
+@given(st.text(), st.text(), st.text(), st.binary())
+def test_a_place_gives_back_the_same_text(before: str, said: str, after: str, noise: bytes) -> None:
+    content = Content((before + said + after).encode() + noise, said, noise, said)
+    assert unpack_content(pack_content(content)) == content
+
+
 def test_small_content_is_not_compressed_and_large_content_is() -> None:
     small = Content(b"x" * 100, None, None, None)
     assert len(pack_content(small)) > 100

@@ -10,7 +10,7 @@ from gantry.core.request_log import RequestLog
 from gantry.core.usage import Usage
 from gantry.core.vocabulary import Environment, LogMethod, Outcome
 from gantry.store.content import Content, pack_content
-from gantry.store.log_rows import COLUMNS, INDEXED_LENGTH, log_of, row_of, storable
+from gantry.store.log_rows import COLUMNS, INDEXED_LENGTH, SHORT_COLUMNS, log_of, row_of, short_row_of, storable
 from gantry.store.rollups import KEY, SUMS, rollup_rows
 from tests.store.logs_of_tests import HOUR, make_log
 
@@ -56,6 +56,14 @@ def test_every_field_has_its_column() -> None:
 def test_a_log_comes_back_from_its_row(log: RequestLog) -> None:
     content = pack_content(Content(log.full_request, log.input, log.full_response, log.output))
     assert log_of(dict(zip(COLUMNS, row_of(log), strict=True)), content) == log
+
+
+@given(st.none() | NAMES, st.none() | st.integers(1, 9))
+def test_a_short_row_leaves_out_nothing_but_nulls(customer: str | None, pages: int | None) -> None:
+    log = make_log("a", customer_identifier=customer, usage=Usage(pages=pages))
+    row, short = row_of(log), short_row_of(log)
+    assert len(short) == len(SHORT_COLUMNS if customer is None and pages is None else COLUMNS)
+    assert list(row) == [*short, *[None] * (len(COLUMNS) - len(short))]
 
 
 def test_seconds_of_audio_are_exact() -> None:

@@ -59,6 +59,16 @@ def test_a_log_is_stored_and_counted_once(logs: LogStore, address: str | Path) -
     assert _sums(address) == (3, 0, 15)
 
 
+def test_rows_with_and_without_rare_columns_keep_their_order_and_are_counted_once(
+    logs: LogStore, address: str | Path
+) -> None:
+    mixed = [make_log("a"), make_log("b", customer_identifier="c"), make_log("c"), make_log("d", metadata="{}")]
+    assert logs.record(RecordBatch(logs=mixed[1:3])) == {"b", "c"}
+    assert logs.record(RecordBatch(logs=mixed)) == {"a", "d"}
+    assert logs.tail(ORGANIZATION)[0] == [mixed[1], mixed[2], mixed[0], mixed[3]]
+    assert _sums(address)[0] == 4
+
+
 def test_two_organizations_may_choose_the_same_id(logs: LogStore) -> None:
     mine, theirs = make_log("a", output="mine"), make_log("a", output="theirs", organization_id=OTHER)
     assert logs.record(RecordBatch(logs=[mine])) == {"a"}

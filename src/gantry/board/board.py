@@ -4,6 +4,7 @@ A slot belongs to the process whose pid stands in it. The supervisor hands out s
 clerk, 2 for the console, 3 and up for the workers.
 """
 
+import errno
 import mmap
 import os
 from bisect import bisect_left
@@ -130,11 +131,16 @@ class Board:
     """The mapped file of one home."""
 
     def __init__(self, path: Path, *, reset: bool = False) -> None:
-        """Open the board, creating it when it is missing, of another format, or to be `reset` (at start)."""
+        """Open the board, creating it when it is missing, of another format, or to be `reset` (at start).
+
+        Raises OSError when there is no room for it.
+        """
         self._fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         if reset or os.fstat(self._fd).st_size != _FILE_BYTES:
             os.ftruncate(self._fd, 0)
-            os.ftruncate(self._fd, _FILE_BYTES)
+            # Written, not only made so long: a mapped page that the full disk has no block for is no error but SIGBUS.
+            if os.pwrite(self._fd, bytes(_FILE_BYTES), 0) != _FILE_BYTES:
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(path))
         self._map = mmap.mmap(self._fd, _FILE_BYTES)
         head = memoryview(self._map)[:8].cast("Q")
         if head[0] != _MAGIC:

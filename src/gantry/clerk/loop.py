@@ -10,7 +10,7 @@ from typing import Protocol
 
 from gantry.board.board import Slot, Word
 
-PAUSE = 0.1  # seconds between two looks when there is nothing to do
+PAUSE = 0.1  # seconds between two looks when there is nothing to do, and before the first try after a fault
 LONGEST_PAUSE = 5.0  # seconds between two tries while something is broken
 
 logger = logging.getLogger(__name__)
@@ -24,8 +24,13 @@ class Stop(Protocol):
     def wait(self, timeout: float) -> bool: ...
 
 
-def keep_doing(name: str, step: Callable[[], bool], stop: Stop, slot: Slot, faults: Word) -> None:
-    """Call `step` until `stop`: at once again while it returns True, and ever more slowly while it raises."""
+def keep_doing(
+    name: str, step: Callable[[], bool], stop: Stop, slot: Slot, faults: Word, *, rest: float = PAUSE
+) -> None:
+    """Call `step` until `stop`: at once again while it returns True, and ever more slowly while it raises.
+
+    `rest` is for how long it waits, in seconds, when there is nothing to do at once.
+    """
     pause = PAUSE
     failing = False
     while not stop.is_set():
@@ -43,4 +48,4 @@ def keep_doing(name: str, step: Callable[[], bool], stop: Stop, slot: Slot, faul
             logger.info("%s works again", name)
         pause, failing = PAUSE, False
         if not busy:
-            stop.wait(PAUSE)
+            stop.wait(rest)

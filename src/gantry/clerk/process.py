@@ -18,12 +18,12 @@ from gantry.board.board import CLERK_SLOT, Board, Slot, State, Word
 from gantry.clerk.declared import apply_declared
 from gantry.clerk.loop import keep_doing
 from gantry.clerk.meter import meter_call, meter_posted
+from gantry.clerk.price_table import open_rates
 from gantry.clerk.publish import Publisher
 from gantry.clerk.record import Recorder
 from gantry.core.request_log import RequestLog
 from gantry.home import Home, Keyring, load_keyring
 from gantry.journal.frames import CallClosed, CallOpened, LogPosted
-from gantry.prices.load import load_rates
 from gantry.prices.rates import Rates
 from gantry.providers.spec import load_catalog
 from gantry.settings import SettingsError, load_settings
@@ -31,6 +31,7 @@ from gantry.store.control import ControlStore
 from gantry.store.logs import LogStore
 from gantry.store.vault import Vault
 
+_GATHERING = 0.2  # seconds in which records gather to share a commit: on disk with one fsync, visible soon enough
 _SECONDS_TO_FLUSH = 20.0  # less than the supervisor waits
 GARBAGE_THRESHOLD = (
     200_000  # objects: a batch makes many and no cycles, and looking through them takes a tenth of the time
@@ -84,7 +85,7 @@ class Recording:
     def _opened(self) -> Recorder:
         if self._recorder is None:
             store = LogStore(self._address)
-            meter = RatedMeter(load_rates())
+            meter = RatedMeter(open_rates(self._home.cache))
             self._recorder = Recorder(self._home.journal, self._home.rejected, store, meter, self._slot)
         return self._recorder
 
@@ -169,7 +170,7 @@ def run_clerk(home: Home, lifeline: int, environ: Mapping[str, str]) -> None:
     publisher.start()
     gc.freeze()
     gc.set_threshold(GARBAGE_THRESHOLD)
-    keep_doing("recording", recording.step, stop, slot, Word.STORE_FAULTS)
+    keep_doing("recording", recording.step, stop, slot, Word.STORE_FAULTS, rest=_GATHERING)
     slot[Word.STATE] = State.DRAINING
     recording.flush(time.monotonic() + _SECONDS_TO_FLUSH)
     slot.release()

@@ -15,7 +15,6 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from msgspec import Struct
-from sqlalchemy import Connection
 
 from gantry.clerk.open_secrets import CredentialUnusable, open_secrets
 from gantry.clerk.provider_choice import spec_of
@@ -35,9 +34,10 @@ from gantry.routing.snapshot import (
     seal_table,
     write_snapshot,
 )
+from gantry.store import Connection
 from gantry.store.control import ControlStore, settings_by_organization, version_of
 from gantry.store.credentials import credentials_of, sealed_secrets
-from gantry.store.database import Clock
+from gantry.store.database import Clock, StoreUnavailable
 from gantry.store.keys import ApiKey, keys_changed_after
 from gantry.store.providers import custom_providers
 from gantry.store.vault import Vault
@@ -144,8 +144,20 @@ class Publisher:
         catalogue; and after a backup was restored the store's version is lower.
         """
         in_file = published_snapshot(self._home, self._keyring)
-        if in_file is not None and in_file.version >= self._store.version():
+        if in_file is None:
+            return
+        if in_file.keys and self._holds_no_key():
+            raise StoreUnavailable(
+                f"the configuration is gone: the store holds no key, and {self._home.snapshot} was made from one that "
+                "did. What is live stays live. Restore the store from a backup, or remove that file to begin anew."
+            )
+        if in_file.version >= self._store.version():
             self._store.raise_version(in_file.version + 1)
+
+    def _holds_no_key(self) -> bool:
+        """Say whether no key was ever made: revoked ones are kept, so a store without any is new."""
+        with self._store.reading() as connection:
+            return next(keys_changed_after(connection, 0), None) is None
 
     def _keys(self, connection: Connection, version: int) -> tuple[_Table, list[tuple[bytes, KeyRecord]]]:
         if self._table is not None:

@@ -5,12 +5,15 @@ that one read upstream becomes one write downstream. Whatever is unclear about t
 """
 
 import asyncio
+import logging
 from typing import Protocol, cast
 
-from gantry.core.errors import UpstreamBroke, UpstreamFault, UpstreamUnreachable
+from gantry.core.errors import GatewayError, InternalError, UpstreamBroke, UpstreamFault, UpstreamUnreachable
 from gantry.wire.http1 import BodyReader, CloseBody, FramingError, ResponseHead, parse_response_head
 
 MAX_HEAD_BYTES = 256 * 1024
+
+logger = logging.getLogger(__name__)
 
 
 class Receiver(Protocol):
@@ -23,6 +26,8 @@ class Receiver(Protocol):
     def on_failure(self, fault: UpstreamFault) -> None: ...
     def on_upload_full(self) -> None: ...
     def on_upload_drained(self) -> None: ...
+    def refuse(self, error: GatewayError) -> None:
+        """End: one of the above raised a fault of ours."""
 
 
 class Owner(Protocol):
@@ -111,10 +116,13 @@ class UpstreamConnection(asyncio.Protocol):
         self.answered = True
         try:
             self._read(data, receiver)
+            receiver.flush()
         except FramingError as error:
             self._fail(UpstreamBroke(f"{self.peer} sent an answer that is not HTTP/1.1: {error}"))
-        else:
-            receiver.flush()
+        except Exception:  # the boundary of a connection: whoever waits for the answer must hear of it
+            logger.exception("an answer of %s failed inside the gateway", self.peer)
+            self.abort()
+            receiver.refuse(InternalError("a fault inside the gateway; its log has the details"))
 
     def eof_received(self) -> bool:
         return False

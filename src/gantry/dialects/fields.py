@@ -5,6 +5,7 @@ that a user posts, where a wrong type is the caller's to mend, and parameters of
 warning.
 """
 
+from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any, Final
@@ -19,6 +20,13 @@ _NS_PER_SECOND: Final = 1_000_000_000
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _UNREADABLE: Final = (msgspec.DecodeError, ValueError, RecursionError)
 _MAX_SECONDS: Final = 10 * 366 * 86_400
+_IDENTIFIER: Final = str | int | float
+_OBJECT: Final = dict[str, Raw]
+# Made once: a decoder costs more to make than a field to read. Numbers and flags may stand in strings.
+_DECODERS: Final[Mapping[Any, msgspec.json.Decoder[Any]]] = {
+    **{strict: msgspec.json.Decoder(strict) for strict in (_IDENTIFIER, str, _OBJECT)},
+    **{lax: msgspec.json.Decoder(lax, strict=False) for lax in (int, bool, Decimal)},
+}
 
 
 class Fields:
@@ -34,7 +42,9 @@ class Fields:
     def identifier(self, *names: str, limit: int = IDENTIFIER_LENGTH) -> str | None:
         """Read a string or number as text, cut to the limit; the first name that has a value wins."""
         for name in names:
-            value = self._read(name, str | int | float, "a string or a number")
+            if name not in self.rest:  # most are not there
+                continue
+            value = self._read(name, _IDENTIFIER, "a string or a number")
             if value is not None and value != "":
                 return str(value)[:limit]
         return None
@@ -97,12 +107,12 @@ class Fields:
         if raw.startswith(b'"'):
             text = self._convert(name, raw, str, "a JSON object")
             raw = text.encode() if text is not None else b""
-        return raw if self._convert(name, raw, dict[str, Raw], "a JSON object") is not None else None
+        return raw if self._convert(name, raw, _OBJECT, "a JSON object") is not None else None
 
     def members(self, name: str) -> dict[str, Raw]:
         """Read an object as its members; empty when it is absent."""
         raw = self.json_object(name)
-        return {} if raw is None else msgspec.json.decode(raw, type=dict[str, Raw])
+        return {} if raw is None else _DECODERS[_OBJECT].decode(raw)
 
     def raw(self, name: str) -> bytes | None:
         """Take a field as the JSON it was sent as."""
@@ -130,9 +140,8 @@ class Fields:
         return None if value == b"null" else self._convert(name, value, expected, wanted)
 
     def _convert(self, name: str, raw: bytes, expected: Any, wanted: str) -> Any:
-        lax = expected in (int, bool, Decimal)
         try:
-            return msgspec.json.decode(raw, type=expected, strict=not lax)
+            return _DECODERS[expected].decode(raw)
         except _UNREADABLE:
             self._refuse(name, wanted)
             return None
@@ -146,7 +155,8 @@ class Fields:
 def object_members(body: bytes, what: str) -> dict[str, Raw]:
     """Return the members of a JSON object. Raises InvalidRequest saying what the object was to be."""
     try:
-        return msgspec.json.decode(body, type=dict[str, Raw])
+        members: dict[str, Raw] = _DECODERS[_OBJECT].decode(body)
+        return members
     except _UNREADABLE as error:
         raise InvalidRequest(f"{what} must be a JSON object: {_first_line(error)}") from None
 

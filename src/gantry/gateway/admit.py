@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from fnmatch import fnmatchcase
 
 from gantry.core.api_key import has_key_form, key_digest
-from gantry.core.errors import Forbidden, InternalError, Unauthenticated
+from gantry.core.errors import Forbidden, Overloaded, Unauthenticated
 from gantry.core.vocabulary import Operation, Scope
 from gantry.gateway.state import WorkerState
 from gantry.routing.snapshot import KeyRecord
@@ -16,18 +16,19 @@ from gantry.routing.snapshot import KeyRecord
 # Plain numbers: the operators of IntFlag cost a microsecond.
 _INFERENCE, _NATIVE = int(Scope.INFERENCE), int(Scope.NATIVE)
 _MISSING = "Authentication credentials were not provided. Send your Gantry API key as `Authorization: Bearer gk_…`."
+_NO_CONFIGURATION = "the gateway has no configuration, or none that is recent enough; GET /readyz says which"
 _INVALID = "Your API key is invalid or expired. Check it, or create one with `gantry keys create NAME`."
 
 
 def authenticate(state: WorkerState, fields: Mapping[bytes, bytes], now_ns: int) -> KeyRecord:
-    """Return the key of a request. Raises Unauthenticated."""
+    """Return the key of a request. Raises Unauthenticated, or Overloaded when there is no snapshot to look it up in."""
     shown = fields.get(b"authorization") or fields.get(b"x-api-key")
     if shown is None:
         raise Unauthenticated(_MISSING)
     key = state.held_key(shown)
     if key is None:
-        if state.snapshot is None:
-            raise InternalError("this worker has no configuration yet")
+        if state.snapshot is None or state.stale:
+            raise Overloaded(_NO_CONFIGURATION, retry_after=1)
         token = _read_token(shown)
         key = state.snapshot.keys.find(key_digest(token, state.pepper)) if has_key_form(token) else None
         if key is None:

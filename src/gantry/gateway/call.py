@@ -25,7 +25,7 @@ from gantry.core.errors import (
     UpstreamFault,
     UpstreamTimeout,
 )
-from gantry.core.vocabulary import Dialect, Operation, Outcome, Tier
+from gantry.core.vocabulary import Operation, Outcome, Tier
 from gantry.dial.connection import UpstreamConnection
 from gantry.dial.pool import Pool
 from gantry.dialects.adapt import Adaptation, adapt_request
@@ -48,10 +48,13 @@ from gantry.wire.http1 import LAST_CHUNK, RequestHead, ResponseHead, encode_chun
 logger = logging.getLogger(__name__)
 
 _MAX_REPLAYS: Final = 1
+_STALE_NS: Final = 1_000_000_000  # who closed later than this may have read the request, and must not get it twice
 _BODY_EXPECTED: Final = frozenset(("POST", "PUT", "PATCH"))
 _CHUNKED: Final = b"transfer-encoding: chunked\r\n"
 _IDENTITY: Final = b"accept-encoding: identity\r\n"
 _SANDBOX: Final = b"content-security-policy: sandbox\r\n"
+_JSON: Final = b"content-type: application/json\r\n"
+_EVENT_STREAM: Final = b"content-type: text/event-stream\r\n"
 
 
 class Client(Protocol):
@@ -154,8 +157,9 @@ class Call:
         slot = state.slot
         try:
             self.key = authenticate(state, self.head.fields, now_ns)
-        except Unauthenticated as error:
-            slot.add(Word.STRANGERS)
+        except GatewayError as error:
+            if isinstance(error, Unauthenticated):
+                slot.add(Word.STRANGERS)
             self._answer(error)
             return
         slot.add(Word.REQUESTS)
@@ -173,7 +177,7 @@ class Call:
             elif state.bytes_held + (self.head.content_length or 0) > state.limits.max_bytes_held:
                 raise Overloaded("too many request bodies are held in memory; try again", retry_after=1)
         except GatewayError as error:
-            self._refuse(error)
+            self._fail(error)
 
     def on_request_body(self, data: bytes) -> None:
         self._last_byte = self.state.now
@@ -188,9 +192,9 @@ class Call:
         self._hold(len(data))
         limits = self.state.limits
         if self._held > limits.max_body_bytes:
-            self._refuse(PayloadTooLarge(f"the body is longer than the {limits.max_body_bytes} bytes accepted"))
+            self._fail(PayloadTooLarge(f"the body is longer than the {limits.max_body_bytes} bytes accepted"))
         elif self.state.bytes_held > limits.max_bytes_held:
-            self._refuse(Overloaded("too many request bodies are held in memory; try again", retry_after=1))
+            self._fail(Overloaded("too many request bodies are held in memory; try again", retry_after=1))
 
     def on_request_end(self) -> None:
         if self._stage is OVER:
@@ -205,14 +209,10 @@ class Call:
         try:
             self._dispatch(self._envelope(body), body)
         except GatewayError as error:
-            self._refuse(error)
+            self._fail(error)
 
     def on_client_gone(self) -> None:
-        if self._stage is OVER:
-            return
-        self._stop_upstream()
-        self._close_record(Outcome.CLIENT_GONE, self._status, "the client closed the connection")
-        self._leave()
+        self._abandon("the client closed the connection")
 
     def on_client_full(self) -> None:
         self._paused = True
@@ -226,8 +226,7 @@ class Call:
             self._connection.resume_reading()
 
     def refuse(self, error: GatewayError) -> None:
-        """End the call with an error of ours, in the caller's dialect if its answer has not begun."""
-        self._refuse(error)
+        self._fail(error)
 
     # Steps 4 to 6: envelope, plan, attempt
 
@@ -272,21 +271,22 @@ class Call:
                 check_model(key, attempt.route.names)
             body = self._prepare_body(attempt, envelope, parameters, model, body)
         except GatewayError:
-            recording.open(self.head, surface, model=model, stream=stream, parameters=parameters)
+            recording.open(self.head, surface, model=model, stream=stream, parameters=parameters, even_when_full=True)
             raise
+        metadata = parameters.replace.get("metadata") or (envelope.get("metadata") if envelope is not None else None)
         recording.open(
             self.head,
             surface,
             model=model,
             stream=stream,
             parameters=parameters,
-            metadata=(envelope.get("metadata") or b"") if envelope is not None and not parameters.replace else b"",
+            metadata=metadata or b"",
             body=body,
         )
         if self._adaptation is not None:
             recording.warnings.extend(self._adaptation.changes)
-        self._attempt = attempt
         self._request = self._build_request(attempt, body)
+        self._attempt = attempt
         self._connect(fresh=False)
 
     def _choose_attempt(self, snapshot: Snapshot, wish: Wish, parameters: Parameters) -> Attempt:
@@ -331,7 +331,7 @@ class Call:
             framing = b""
         forwarded = head.forwarded
         if forwarded is None:
-            forwarded = head.forwarded = encode_upstream_headers(head.headers)
+            forwarded = head.forwarded = encode_upstream_headers(head)
         return b"%b%b HTTP/1.1\r\n%b%b%b%b\r\n%b" % (
             departure.target,
             query,
@@ -361,16 +361,15 @@ class Call:
             recording.sent_at = time.perf_counter_ns()
         connection.send(self._request, self.head.method, self, complete=not self._uploads)
         if self._uploads:
+            self.client.resume_reading()  # first: what is sent next may fill the upstream, and pause it again
             for data in self._body:
                 self._upload(data)
             self._body.clear()
             if self._upload_complete:
                 connection.upload(LAST_CHUNK if self.head.chunked else b"", last=True)
-            self.client.resume_reading()
 
     def on_connect_failed(self, fault: UpstreamFault) -> None:
-        self._record_attempt(None, Outcome.UPSTREAM_UNREACHABLE, fault.message)
-        self._refuse(fault)
+        self._fail(fault)
 
     def _upload(self, data: bytes) -> None:
         if self._connection is None:
@@ -398,17 +397,20 @@ class Call:
         media_type = self._content_type.partition(";")[0].strip().lower()
         stream = media_type == "text/event-stream"
         adapts = self._adaptation is not None
+        headers = [encode_client_headers(head, stream=stream, rewritten=adapts), self._own_headers()]
         if self._adaptation is not None:
-            self._pump = AdaptPump(self._adaptation, self.surface.dialect, head.status, stream=stream)
+            encoding = head.fields.get(b"content-encoding", b"").decode("latin-1")
+            self._pump = AdaptPump(self._adaptation, self.surface.dialect, head.status, encoding, stream=stream)
+            headers.append(_EVENT_STREAM if stream else _JSON)
         else:
-            self._pump = RelayPump(self._stream_dialect(), stream=stream and b"content-encoding" not in head.fields)
-        headers = [encode_client_headers(head.headers, stream=stream, rewritten=adapts), self._own_headers()]
-        if not stream and media_type != "application/json":
-            headers.append(_SANDBOX)
+            self._pump = RelayPump(attempt.route.dialect, stream=stream and b"content-encoding" not in head.fields)
+            if not stream and media_type != "application/json":
+                headers.append(_SANDBOX)
         if adapts and not stream:
             self._late_headers = b"".join(headers)  # the body is adapted as a whole, and may turn out unreadable
             return
-        self.responder.start(head.status, b"".join(headers), None if adapts else head.content_length)
+        # A stream has no length: a comment or an error of ours may come into it.
+        self.responder.start(head.status, b"".join(headers), None if stream else head.content_length)
 
     def on_body(self, data: bytes) -> None:
         recording = self._recording
@@ -418,8 +420,13 @@ class Call:
         if not recording.first_byte_at:
             recording.first_byte_at = time.perf_counter_ns()
         self._last_byte = self.state.now
-        recording.answer.feed(data)
-        piece = self._pump.feed(data)
+        if not recording.closed:
+            recording.answer.feed(data)
+        try:
+            piece = self._pump.feed(data)
+        except UpstreamFault as fault:
+            self._fail(fault, Outcome.UPSTREAM_BROKE)
+            return
         if piece:
             self.responder.send(piece)
         if self._pump.stream_ended and not recording.closed:
@@ -431,8 +438,7 @@ class Call:
         try:
             rest = self._pump.end()
         except UpstreamFault as fault:
-            self._record_attempt(self._status, Outcome.UPSTREAM_BROKE, fault.message)
-            self._refuse(fault, Outcome.UPSTREAM_BROKE)
+            self._fail(fault, Outcome.UPSTREAM_BROKE)
             return
         if self._late_headers is not None:
             self.responder.start(self._status, self._late_headers, len(rest))
@@ -449,19 +455,16 @@ class Call:
     def on_failure(self, fault: UpstreamFault) -> None:
         connection = self._connection
         self._connection = None
-        if self._stage is OVER:
+        if self._head is not None:
+            self._fail(fault, Outcome.UPSTREAM_BROKE)
             return
-        if not self.responder.started:
-            stale = connection is not None and not connection.answered and self._connect_time is None
-            if stale and not self._uploads and self._replays < _MAX_REPLAYS:
-                self._replays += 1  # a pooled connection that the upstream closed while we wrote; it read nothing
-                self._connect(fresh=True)
-                return
-            self._record_attempt(None, Outcome.UPSTREAM_UNREACHABLE, fault.message)
-            self._refuse(fault)
+        pooled = connection is not None and not connection.answered and self._connect_time is None
+        at_once = time.perf_counter_ns() - self._attempt_started < _STALE_NS
+        if pooled and at_once and not self._uploads and self._replays < _MAX_REPLAYS:
+            self._replays += 1  # a pooled connection that the upstream closed while we wrote; it read nothing
+            self._connect(fresh=True)
             return
-        self._record_attempt(self._status, Outcome.UPSTREAM_BROKE, fault.message)
-        self._break_off(fault, Outcome.UPSTREAM_BROKE)
+        self._fail(fault)
 
     # Deadlines
 
@@ -472,8 +475,12 @@ class Call:
             self._time_out(f"no connection to the provider within {limits.connect_timeout:g} s")
         elif self._stage is WAITING and waited > limits.first_byte_timeout:
             self._time_out(f"the provider did not answer within {limits.first_byte_timeout:g} s")
-        elif self._stage is ANSWERING and not self._paused and waited > limits.idle_timeout:
-            self._time_out(f"the provider's answer stalled for {limits.idle_timeout:g} s")
+        elif self._stage is ANSWERING and waited > limits.idle_timeout:
+            if self._paused:
+                self._abandon(f"the client did not read its answer for {limits.idle_timeout:g} s")
+                self.client.abort()
+            else:
+                self._time_out(f"the provider's answer stalled for {limits.idle_timeout:g} s")
         elif now > self._deadline and self._stage is not READING:
             self._time_out(f"the call took longer than {limits.total_timeout} s")
         elif self._stage is ANSWERING and now - max(self._pinged, self._last_byte) >= limits.ping_interval:
@@ -486,38 +493,25 @@ class Call:
             self.responder.flush()
 
     def _time_out(self, message: str) -> None:
-        fault = UpstreamTimeout(message)
-        self._record_attempt(self._status or None, Outcome.TIMEOUT, message)
-        self._stop_upstream()
-        if self.responder.started:
-            self._break_off(fault, Outcome.TIMEOUT)
-        else:
-            self._refuse(fault, Outcome.TIMEOUT)
+        self._fail(UpstreamTimeout(message), Outcome.TIMEOUT)
 
     # Endings
 
     def _settle(self) -> None:
         """The answer is complete: record it before its last byte leaves."""
         outcome = Outcome.SUCCESS if self._status < 400 else Outcome.UPSTREAM_ERROR
-        recording = self._recording
-        if recording is not None and not recording.closed:
-            self._record_attempt(self._status, outcome, None)
-            self._close_record(outcome, self._status, None)
+        self._close_record(outcome, self._status, None)
 
-    def _break_off(self, fault: UpstreamFault, outcome: Outcome) -> None:
-        """End an answer that the upstream did not finish, so that the client's SDK notices."""
-        assert self._pump is not None
-        self._close_record(outcome, self._status, fault.message)
-        last_words = self._pump.fail(fault)
-        if last_words is None:
-            self._leave()
-            self.responder.cut()
+    def _abandon(self, why: str) -> None:
+        """End a call whose answer nobody takes."""
+        if self._stage is OVER:
             return
-        self.responder.send(last_words)
-        self.responder.end()
-        self.flush()
+        self._stop_upstream()
+        self._close_record(Outcome.CLIENT_GONE, self._status, why)
+        self._leave()
 
-    def _refuse(self, error: GatewayError, outcome: Outcome | None = None) -> None:
+    def _fail(self, error: GatewayError, outcome: Outcome | None = None) -> None:
+        """End with an error: in the caller's dialect, or if its answer has begun, so that its SDK notices."""
         if self._stage is OVER:
             return
         self._stop_upstream()
@@ -525,11 +519,17 @@ class Call:
         self._close_record(
             outcome or _OUTCOME_OF[error.fault], self._status if started else error.status, error.message
         )
-        if started:
+        if not started:
+            self._answer(error)
+            return
+        last_words = self._pump.fail(error) if self._pump is not None else None
+        if last_words is None:
             self._leave()
             self.responder.cut()
-        else:
-            self._answer(error)
+            return
+        self.responder.send(last_words)
+        self.responder.end()
+        self.flush()
 
     def _answer(self, error: GatewayError) -> None:
         log_id = self._recording.log_id if self._recording is not None else None
@@ -563,13 +563,7 @@ class Call:
         log_id = self._recording.log_id.encode()
         return b"x-respan-log-id: %b\r\nx-gantry-log-id: %b\r\nx-content-type-options: nosniff\r\n" % (log_id, log_id)
 
-    def _stream_dialect(self) -> Dialect:
-        return self._attempt.route.dialect if self._attempt is not None else self.surface.dialect
-
-    def _record_attempt(self, status: int | None, outcome: Outcome, error: str | None) -> None:
-        recording, attempt = self._recording, self._attempt
-        if recording is None or attempt is None or recording.closed:
-            return
+    def _record_attempt(self, recording: Recording, attempt: Attempt, outcome: Outcome, error: str | None) -> None:
         now = time.perf_counter_ns()
         first_byte = recording.first_byte_at
         recording.attempts.append(
@@ -579,7 +573,7 @@ class Call:
                 attempt.credential.name,
                 attempt.route.upstream_model,
                 attempt.route.tier,
-                status,
+                self._head.status if self._head is not None else None,
                 outcome,
                 error,
                 None if self._connect_time is None else int(self._connect_time * 1e9),
@@ -594,6 +588,8 @@ class Call:
             return
         if not recording.opened:  # it ended before it was understood: the record says as much as its head did
             recording.open(self.head, self.surface, even_when_full=True)
+        if self._attempt is not None:
+            self._record_attempt(recording, self._attempt, outcome, error)
         if head is None:
             recording.close(outcome, status, error)
             return

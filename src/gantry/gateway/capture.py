@@ -8,10 +8,11 @@ which providers report usage.
 from typing import Final
 
 from gantry.journal.frames import Direction, FrameKind, PartCaptured, encode_payload
-from gantry.journal.writer import JournalFull, JournalWriter
+from gantry.journal.writer import JournalFull, JournalLevel, JournalWriter
 
 PART_BYTES: Final = 32 * 1024
 TAIL_BYTES: Final = 4096
+_NO_BODIES: Final = JournalLevel.NO_BODIES
 
 
 class Capture:
@@ -49,10 +50,10 @@ class Capture:
             return
         self._chunks.append(data)
         self._held += len(data)
-        if self._held > PART_BYTES:
-            self._write_part()
         if self.total > self._limit:
-            self._stop()
+            self._stop(self.take())
+        elif self._held > PART_BYTES:
+            self._write_part()
 
     def take(self) -> bytes:
         """Return what was captured since the last part, and forget it."""
@@ -62,13 +63,18 @@ class Capture:
         return rest
 
     def _write_part(self) -> None:
+        data = self.take()
+        if self._journal.level >= _NO_BODIES:  # the journal has filled since the call began
+            self._stop(data)
+            return
         try:
-            part = PartCaptured(self._log_id, self._direction, self.take())
+            part = PartCaptured(self._log_id, self._direction, data)
             self._journal.append(FrameKind.PART_CAPTURED, encode_payload(part))
         except JournalFull:
-            self._stop()
+            self._stop(data)
 
-    def _stop(self) -> None:
-        self.tail = self.take()[-TAIL_BYTES:]
+    def _stop(self, rest: bytes) -> None:
+        """Keep no more than a tail from here on."""
+        self.tail = rest[-TAIL_BYTES:]
         self.keeps = False
         self.truncated = True

@@ -28,7 +28,7 @@ from gantry.wire.http1 import (
 logger = logging.getLogger(__name__)
 
 _MAX_PIPELINED_BYTES = 256 * 1024
-_LINGER_SECONDS = 2.0
+_LINGER_SECONDS = 10.0
 _WRITE_HIGH_WATER = 256 * 1024
 
 
@@ -67,7 +67,9 @@ class ClientConnection(asyncio.Protocol):
         "_buffer",
         "_choose",
         "_exchange",
+        "_full",
         "_head",
+        "_paused",
         "_reject",
         "_responder",
         "_since",
@@ -93,6 +95,8 @@ class ClientConnection(asyncio.Protocol):
         self._exchange: Exchange | None = None
         self._responder: Responder | None = None
         self._since = state.now
+        self._paused = False
+        self._full = False  # more is written than the client has read
         self.phase = IDLE
         self.transport: asyncio.Transport | None = None
 
@@ -127,13 +131,15 @@ class ClientConnection(asyncio.Protocol):
         return False
 
     def data_received(self, data: bytes) -> None:
-        self._since = self._state.now
-        if self.phase is LINGERING:
+        phase = self.phase
+        if phase is LINGERING:
             return
+        if phase is not HEAD:  # a head has its time from its first byte on, however it trickles
+            self._since = self._state.now
         try:
-            if self.phase is BODY:
+            if phase is BODY:
                 self._read_body(data)
-            elif self.phase is ANSWERING:
+            elif phase is ANSWERING:
                 self._hold(data)
             else:
                 self._buffer = self._buffer + data if self._buffer else data
@@ -157,19 +163,25 @@ class ClientConnection(asyncio.Protocol):
 
     def pause_reading(self) -> None:
         if self.transport is not None and not self.transport.is_closing():
+            self._paused = True
             self.transport.pause_reading()
 
     def resume_reading(self) -> None:
         if self.transport is not None and not self.transport.is_closing():
+            self._paused = False
             self.transport.resume_reading()
 
     def pause_writing(self) -> None:
+        self._full = True
         if self._exchange is not None:
             self._exchange.on_client_full()
 
     def resume_writing(self) -> None:
+        self._full = False
         if self._exchange is not None:
             self._exchange.on_client_drained()
+        else:
+            self._continue()
 
     def finish_exchange(self) -> None:
         """The response is written: go on to the next request, or close."""
@@ -185,13 +197,17 @@ class ClientConnection(asyncio.Protocol):
         if unread:
             self.phase = LINGERING
             self._buffer = b""
-            self.transport.resume_reading()
+            self.resume_reading()
             return
         if responder is None or responder.will_close or self._state.draining:
-            self.phase = CLOSED
-            self.transport.close()
+            self._close()
             return
         self.phase = IDLE
+        if self._full:
+            self.pause_reading()  # a client that asks without reading would fill our memory with answers
+            return
+        if self._paused:
+            self.resume_reading()  # an upload that ended early may have left it so
         if self._buffer:
             # Not from here: the stack may be deep in the exchange that just ended, and pipelines can be long.
             asyncio.get_running_loop().call_soon(self._continue)
@@ -202,19 +218,28 @@ class ClientConnection(asyncio.Protocol):
         waited = now - self._since
         if self.phase is IDLE:
             if waited > limits.keepalive_timeout or self._state.draining:
-                self.abort() if self.transport is None else self.transport.close()
+                self._close()
         elif self.phase is HEAD:
             if waited > limits.header_timeout:
                 self._refuse(RequestTimeout("the request's headers did not arrive in time"))
         elif self.phase is BODY:
             if waited > limits.body_timeout and (self.transport is None or self.transport.is_reading()):
                 self._refuse(RequestTimeout("the request's body stopped arriving"))
-        elif self.phase is LINGERING and waited > _LINGER_SECONDS:
-            self.abort()
+        elif self.phase is LINGERING:
+            if waited > _LINGER_SECONDS:
+                self.abort()
+        elif self.phase is CLOSED and waited > limits.idle_timeout:
+            self.abort()  # it does not read the end of its answer
+
+    def _close(self) -> None:
+        """Close once everything that was written has left."""
+        self.phase = CLOSED
+        if self.transport is not None:
+            self.transport.close()
 
     def _continue(self) -> None:
-        if self.phase is IDLE and self.transport is not None:
-            self.transport.resume_reading()
+        if self.phase is IDLE and not self._full:
+            self.resume_reading()
             self.data_received(b"")
 
     def _hold(self, data: bytes) -> None:
@@ -247,14 +272,15 @@ class ClientConnection(asyncio.Protocol):
         self._responder = Responder(self, head.method, head.version)
         self.phase = BODY
         self._body = head.body_reader()
+        self._since = self._state.now
         if self._body.done:
             self.phase = ANSWERING
+            self._buffer = rest  # before `begin`, which may answer at once and go on to it
         exchange = self._exchange = self._choose(self, head, self._responder)
         exchange.begin()
         if self._exchange is not exchange:
             return  # answered at once
         if self.phase is ANSWERING:
-            self._buffer = rest
             exchange.on_request_end()
             return
         if head.expects_continue and not rest:

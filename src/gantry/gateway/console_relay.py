@@ -1,7 +1,7 @@
 """The way to the console: requests for the management API and the web UI, passed on over its socket.
 
-Law: no understanding. The console authenticates for itself; the worker adds where the request came from and takes the
-hop-by-hop fields off. Nothing here is a call, so nothing is recorded.
+Law: no understanding. The console authenticates for itself; the worker takes the hop-by-hop fields off and says that
+nobody shall guess what an answer is. Nothing here is a call, so nothing is recorded.
 """
 
 from typing import Final
@@ -12,14 +12,14 @@ from gantry.dial.origin import Origin
 from gantry.dial.pool import Pool
 from gantry.dialects.errors import encode_error
 from gantry.gateway.client import ClientConnection
+from gantry.gateway.headers import HOP_BY_HOP, encode_headers, with_named
 from gantry.gateway.respond import Responder, answer_whole
 from gantry.gateway.state import WorkerState
 from gantry.gateway.surfaces import Surface
 from gantry.wire.http1 import LAST_CHUNK, RequestHead, ResponseHead, encode_chunk
 
-_NOT_FORWARDED: Final = frozenset(
-    b"connection keep-alive proxy-connection te trailer transfer-encoding upgrade content-length expect".split()
-)
+_NOT_CLIENT: Final = HOP_BY_HOP | {b"x-content-type-options"}
+_NOSNIFF: Final = b"x-content-type-options: nosniff\r\n"
 _SECONDS_TO_ANSWER: Final = 60.0
 
 
@@ -103,7 +103,7 @@ class ConsoleRelay:
     def on_connection(self, connection: UpstreamConnection, connect_time: float | None) -> None:
         self._connection = connection
         head = self._head
-        lines = [b"%b: %b\r\n" % header for header in head.headers if header[0] not in _NOT_FORWARDED]
+        lines = [encode_headers(head.headers, with_named(HOP_BY_HOP, head))]
         if head.chunked:
             lines.append(b"transfer-encoding: chunked\r\n")
         elif head.content_length is not None:
@@ -120,8 +120,8 @@ class ConsoleRelay:
         self._refuse(Overloaded("the console is not running or just starting; calls to providers are not affected"))
 
     def on_head(self, head: ResponseHead) -> None:
-        lines = [b"%b: %b\r\n" % header for header in head.headers if header[0] not in _NOT_FORWARDED]
-        self._responder.start(head.status, b"".join(lines), head.content_length)
+        lines = encode_headers(head.headers, with_named(_NOT_CLIENT, head))
+        self._responder.start(head.status, lines + _NOSNIFF, head.content_length)
 
     def on_body(self, data: bytes) -> None:
         self._responder.send(data)

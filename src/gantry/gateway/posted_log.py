@@ -5,12 +5,14 @@ ones go on to the console, which has a journal of its own. A post with the same 
 """
 
 import time
+from collections.abc import Iterable
 from typing import Final
 
 import msgspec
 
-from gantry.core.errors import Forbidden, GatewayError, InternalError, Overloaded
-from gantry.core.vocabulary import Dialect, Scope
+from gantry.board.board import Word
+from gantry.core.errors import Forbidden, GatewayError, InternalError, Overloaded, Unauthenticated
+from gantry.core.vocabulary import ContentPolicy, Dialect, Scope
 from gantry.dialects.errors import encode_error
 from gantry.dialects.posted import accept_posted
 from gantry.gateway.admit import authenticate
@@ -29,7 +31,7 @@ _JSON: Final = (("content-type", "application/json"),)
 class PostedLogTaker:
     """One posted log."""
 
-    __slots__ = ("_body", "_client", "_head", "_key", "_received_at", "_responder", "_state")
+    __slots__ = ("_body", "_client", "_head", "_held", "_key", "_received_at", "_responder", "_state")
 
     def __init__(self, state: WorkerState, client: ClientConnection, head: RequestHead, responder: Responder) -> None:
         self._state = state
@@ -37,6 +39,7 @@ class PostedLogTaker:
         self._head = head
         self._responder = responder
         self._body: list[bytes] = []
+        self._held = 0
         self._key: KeyRecord | None = None
         self._received_at = time.time_ns()
 
@@ -46,10 +49,16 @@ class PostedLogTaker:
             if not (self._key.allows(Scope.INFERENCE) or self._key.allows(Scope.INGEST)):
                 raise Forbidden("this API key lacks the scope `ingest`")
         except GatewayError as error:
+            if isinstance(error, Unauthenticated):
+                self._state.slot.add(Word.STRANGERS)
             self._refuse(error)
 
     def on_request_body(self, data: bytes) -> None:
         self._body.append(data)
+        self._held += len(data)
+        self._state.bytes_held += len(data)
+        if self._state.bytes_held > self._state.limits.max_bytes_held:
+            self._refuse(Overloaded("too many request bodies are held in memory; try again", retry_after=1))
 
     def on_request_end(self) -> None:
         try:
@@ -57,11 +66,10 @@ class PostedLogTaker:
         except GatewayError as error:
             self._refuse(error)
             return
-        answer_whole(self._responder, 200, _JSON, answer)
-        self._client.finish_exchange()
+        self._answer(200, _JSON, answer)
 
     def on_client_gone(self) -> None:
-        self._body.clear()
+        self._release()
 
     def on_client_full(self) -> None:
         """The answer is written in one piece."""
@@ -77,11 +85,15 @@ class PostedLogTaker:
         key, journal = self._key, self._state.journal
         if key is None:
             raise InternalError("the request was not admitted")
+        policy = key.content_policy
+        if policy is ContentPolicy.FULL and journal.level >= JournalLevel.NO_BODIES:
+            policy = ContentPolicy.METADATA
+            self._state.slot.add(Word.BODIES_DROPPED)
         accepted = accept_posted(
             body,
             organization_id=key.organization_id,
             environment=key.environment,
-            content_policy=key.content_policy,
+            content_policy=policy,
             received_at=self._received_at,
             new_id=self._state.new_log_id(self._received_at),
         )
@@ -91,7 +103,7 @@ class PostedLogTaker:
             key.key_id,
             key.environment,
             self._received_at,
-            key.content_policy,
+            policy,
             accepted.body,
             self._head.fields.get(b"user-agent", b"")[:256].decode("latin-1"),
         )
@@ -99,11 +111,21 @@ class PostedLogTaker:
             if journal.level is JournalLevel.FULL:
                 raise JournalFull
             journal.append(FrameKind.LOG_POSTED, encode_payload(frame))
+            self._state.slot.add(Word.JOURNAL_FRAMES)
         except JournalFull:
             raise Overloaded("the journal is full; post the log again later", retry_after=5) from None
         return msgspec.json.encode(accepted.answer)
 
     def _refuse(self, error: GatewayError) -> None:
         wire = encode_error(Dialect.OPENAI_CHAT, error)
-        answer_whole(self._responder, wire.status, wire.headers, wire.body)
+        self._answer(wire.status, wire.headers, wire.body)
+
+    def _answer(self, status: int, headers: Iterable[tuple[str, str]], body: bytes) -> None:
+        self._release()
+        answer_whole(self._responder, status, headers, body)
         self._client.finish_exchange()
+
+    def _release(self) -> None:
+        self._state.bytes_held -= self._held
+        self._held = 0
+        self._body.clear()

@@ -4,30 +4,42 @@ Law: the tier chooses the pump, and there is one routine around both. A relayed 
 and errors of ours go only between events. `stream_ended` means that `[DONE]` has passed, on which SDKs stop reading.
 """
 
+import re
 from typing import Final, Protocol
 
-from gantry.core.errors import UpstreamFault
+from gantry.core.errors import GatewayError, UpstreamBroke
 from gantry.core.vocabulary import Dialect
 from gantry.dialects.adapt import Adaptation
+from gantry.dialects.content_coding import decode_content
 from gantry.dialects.errors import encode_stream_error
 from gantry.wire.sse import BoundaryTracker
 
 _DONE: Final = b"[DONE]"
+# An event of its own: a model may say these words, but inside JSON no line begins.
+_DONE_EVENT: Final = re.compile(rb"[\r\n]data: ?\[DONE\](?:\n\n|\r\n\r\n|\r\r)")
+_EDGE: Final = 16  # as much of it as may lie in the bytes before
 _PING: Final = b": ping\n\n"
+_IDENTITY: Final = ("", "identity")
+_MAX_WHOLE: Final = 32 * 1024 * 1024
 
 
 class Pump(Protocol):
     """Bytes of the upstream's body in, bytes for the client out."""
 
-    def feed(self, data: bytes) -> bytes: ...
+    def feed(self, data: bytes) -> bytes:
+        """Return what may go on at once. Raises UpstreamBroke when this cannot become an answer."""
+
     def end(self) -> bytes:
-        """Return what is left once the upstream's body is complete."""
+        """Return what is left once the upstream's body is complete. Raises UpstreamBroke."""
 
     def ping(self) -> bytes:
         """Return a comment that keeps an idle stream alive, or nothing where none may stand."""
 
-    def fail(self, fault: UpstreamFault) -> bytes | None:
-        """Return the end of a stream that broke, as the client's SDK understands it; None to cut the connection."""
+    def fail(self, error: GatewayError) -> bytes | None:
+        """Return the end of a stream that broke, as the client's SDK understands it; None to cut the connection.
+
+        A stream whose `[DONE]` has passed is whole, so nothing needs to be said.
+        """
 
     @property
     def stream_ended(self) -> bool:
@@ -42,15 +54,16 @@ class RelayPump:
     def __init__(self, dialect: Dialect, *, stream: bool) -> None:
         self._dialect = dialect
         self._boundary = BoundaryTracker() if stream else None
-        self._edge = b""
+        self._edge = b"\n"
         self.stream_ended = False
 
     def feed(self, data: bytes) -> bytes:
         if self._boundary is not None:
             self._boundary.feed(data)
-            if _DONE in data or (self._edge and _DONE in self._edge + data[:5]):
+            near = self._edge + data
+            if _DONE in near and _DONE_EVENT.search(near):
                 self.stream_ended = True
-            self._edge = data[-5:]
+            self._edge = near[-_EDGE:]
         return data
 
     def end(self) -> bytes:
@@ -59,45 +72,55 @@ class RelayPump:
     def ping(self) -> bytes:
         return _PING if self._boundary is not None and self._boundary.at_boundary else b""
 
-    def fail(self, fault: UpstreamFault) -> bytes | None:
-        if self._boundary is None or not self._boundary.at_boundary or self.stream_ended:
+    def fail(self, error: GatewayError) -> bytes | None:
+        if self._boundary is None or not self._boundary.at_boundary:
             return None
-        return encode_stream_error(self._dialect, fault)
+        return b"" if self.stream_ended else encode_stream_error(self._dialect, error)
 
 
 class AdaptPump:
     """The upstream's answer in the client's dialect, which is of the same family."""
 
-    __slots__ = ("_adaptation", "_dialect", "_gathered", "_status", "_stream", "stream_ended")
+    __slots__ = ("_adaptation", "_dialect", "_encoding", "_gathered", "_size", "_status", "_stream", "stream_ended")
 
-    def __init__(self, adaptation: Adaptation, dialect: Dialect, status: int, *, stream: bool) -> None:
+    def __init__(self, adaptation: Adaptation, dialect: Dialect, status: int, encoding: str, *, stream: bool) -> None:
         self._adaptation = adaptation
         self._dialect = dialect
         self._status = status
         self._stream = adaptation.stream() if stream else None
+        self._encoding = encoding
         self._gathered: list[bytes] = []
+        self._size = 0
         self.stream_ended = False
 
     def feed(self, data: bytes) -> bytes:
-        if self._stream is None:
-            self._gathered.append(data)
-            return b""
-        return self._watch(self._stream.feed(data))
+        if self._stream is not None:
+            if self._encoding not in _IDENTITY:
+                raise UpstreamBroke(f"the provider compressed ({self._encoding}) a stream that must not be")
+            return self._watch(self._stream.feed(data))
+        self._size += len(data)
+        if self._size > _MAX_WHOLE:
+            raise UpstreamBroke(f"the provider's answer is larger than the {_MAX_WHOLE} bytes that can be adapted")
+        self._gathered.append(data)
+        return b""
 
     def end(self) -> bytes:
-        if self._stream is None:
-            return self._adaptation.response(self._status, b"".join(self._gathered))
-        return self._watch(self._stream.close())
+        if self._stream is not None:
+            return self._watch(self._stream.close())
+        decoded = decode_content(b"".join(self._gathered), self._encoding, _MAX_WHOLE)
+        if decoded.problem is not None:
+            raise UpstreamBroke(f"the provider's answer cannot be decoded: {decoded.problem}")
+        return self._adaptation.response(self._status, decoded.body)
 
     def ping(self) -> bytes:
         return _PING if self._stream is not None else b""
 
-    def fail(self, fault: UpstreamFault) -> bytes | None:
-        if self._stream is None or self.stream_ended:
+    def fail(self, error: GatewayError) -> bytes | None:
+        if self._stream is None:
             return None
-        return encode_stream_error(self._dialect, fault)
+        return b"" if self.stream_ended else encode_stream_error(self._dialect, error)
 
     def _watch(self, data: bytes) -> bytes:
-        if _DONE in data:
+        if _DONE in data and _DONE_EVENT.search(b"\n" + data):  # whole events, so no edge
             self.stream_ended = True
         return data

@@ -49,6 +49,7 @@ class Recording:
         "_opened",
         "_policy",
         "_state",
+        "_truncated",
         "_unrecorded",
         "answer",
         "attempts",
@@ -68,6 +69,7 @@ class Recording:
         self._opened = False
         self._closed = False
         self._unrecorded = False
+        self._truncated = False
         self.log_id = state.new_log_id(started_at)
         self.started_at = started_at
         self.started_clock = started_clock
@@ -106,6 +108,9 @@ class Recording:
         """
         state = self._state
         level = state.journal.level
+        refuse = state.limits.refuse_when_journal_full and not even_when_full
+        if level is JournalLevel.FULL and refuse:
+            raise Overloaded("the journal is full, so this call could not be recorded; try again later", retry_after=5)
         policy = self._policy
         if parameters is not NO_PARAMETERS:
             if parameters.values.get("disable_log") is True and policy is _FULL:
@@ -114,6 +119,7 @@ class Recording:
         keeps = policy is _FULL and level < _NO_BODIES
         if not keeps and policy is _FULL:
             state.slot.add(Word.BODIES_DROPPED)
+            self._truncated = True
         money_only = level >= _MONEY_ONLY
         nothing = policy is _NOTHING
         limit = state.limits.max_capture_bytes
@@ -138,10 +144,9 @@ class Recording:
             b"" if nothing or money_only else metadata,
             body if keeps and not parts else b"",
         )
-        refuse = state.limits.refuse_when_journal_full and not even_when_full
-        if level is JournalLevel.FULL and refuse:
-            raise Overloaded("the journal is full, so this call could not be recorded; try again later", retry_after=5)
         try:
+            if level is JournalLevel.FULL and not even_when_full:
+                raise JournalFull  # to pass uncounted is to write nothing: a budget that grows with the calls is none
             self._append(_OPENED, encode_payload(frame))
         except JournalFull:
             if refuse:
@@ -155,8 +160,10 @@ class Recording:
         self._opened = True
         if parts:
             sent = Capture(state.journal, self.log_id, Direction.REQUEST, keeps=True, limit=limit)
-            for start in range(0, min(len(body), limit), _PART_OF_BODY):
-                sent.feed(body[start : start + _PART_OF_BODY])
+            size = min(len(body), limit)
+            for start in range(0, size, _PART_OF_BODY):
+                sent.feed(body[start : min(start + _PART_OF_BODY, size)])
+            self._truncated = sent.truncated or size < len(body)
         self.answer = Capture(state.journal, self.log_id, Direction.RESPONSE, keeps=keeps, limit=limit)
 
     def close(
@@ -184,9 +191,9 @@ class Recording:
             return
         answer = self.answer
         body, usage, model = b"", b"", None
-        truncated = False
+        truncated = self._truncated
         if answer is not None:
-            truncated = answer.truncated
+            truncated = truncated or answer.truncated
             if answer.keeps:
                 body = answer.take()
             else:

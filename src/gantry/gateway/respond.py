@@ -11,7 +11,7 @@ from typing import Final, Protocol
 from gantry.wire.http1 import LAST_CHUNK, encode_chunk
 
 _STATUS_LINES: Final = {status.value: b"HTTP/1.1 %d %b\r\n" % (status, status.phrase.encode()) for status in HTTPStatus}
-_BODYLESS: Final = frozenset((204, 205, 304))
+_BODYLESS: Final = frozenset((204, 304))
 
 
 class Client(Protocol):
@@ -44,9 +44,7 @@ class Responder:
         self.started = True
         self._bodyless = self._method == "HEAD" or status in _BODYLESS
         self._chunked = length is None and self._http11 and not self._bodyless
-        self.will_close = not self._client.may_keep_alive or (
-            length is None and not self._chunked and not self._bodyless
-        )
+        self.will_close = not self._http11 or not self._client.may_keep_alive
         head = [_STATUS_LINES.get(status) or b"HTTP/1.1 %d Unknown\r\n" % status, headers]
         if self._chunked:
             head.append(b"transfer-encoding: chunked\r\n")

@@ -6,7 +6,7 @@ from collections import deque
 from typing import Final, NamedTuple, Protocol
 
 from gantry.board.board import Slot
-from gantry.core.errors import InternalError
+from gantry.core.errors import GatewayError, InternalError
 from gantry.core.ids import ENTROPY_BITS, format_id
 from gantry.dial.origin import parse_base_url
 from gantry.dial.pool import Dialler, Pool
@@ -19,6 +19,7 @@ from gantry.routing.snapshot import KeyRecord, Snapshot
 
 _MAX_HELD_TOKENS: Final = 20_000
 _MAX_REMEMBERED: Final = 10_000
+_MAX_REMEMBERED_SIZE: Final = 512  # of what callers name; longer names are looked up each time
 
 
 class Watched(Protocol):
@@ -26,6 +27,9 @@ class Watched(Protocol):
 
     def check(self, now: float) -> None:
         """Act on a deadline that has passed."""
+
+    def refuse(self, error: GatewayError) -> None:
+        """End with an error of ours."""
 
 
 class Ticking(Protocol):
@@ -64,6 +68,7 @@ class WorkerState:
         "pepper",
         "slot",
         "snapshot",
+        "stale",
         "unwritten",
     )
 
@@ -76,6 +81,7 @@ class WorkerState:
         self.slot = slot
         self.dialler = dialler
         self.snapshot: Snapshot | None = None
+        self.stale = False  # the snapshot is older than the setting allows
         self.draining = False
         self.unwritten: deque[bytes] = deque()  # close frames that the journal refused, to be written when it has room
         self.bytes_held = 0
@@ -90,14 +96,24 @@ class WorkerState:
     def swap(self, snapshot: Snapshot) -> None:
         """Route by another snapshot from now on. Calls under way go on by the one they were planned with."""
         self.snapshot = snapshot
+        self.stale = False
         self._tokens.clear()
         self._routes.clear()
         self._departures.clear()
+
+    def watch_age(self, now_ns: int) -> None:
+        """Stop admitting once the snapshot is too old (`max_snapshot_age`): a key revoked since would still pass."""
+        limit, snapshot = self.limits.max_snapshot_age, self.snapshot
+        self.stale = limit is not None and snapshot is not None and now_ns - snapshot.body.published_at > limit * 1e9
+        if self.stale:
+            self._tokens.clear()  # so that every key is looked up, and refused
 
     def held_key(self, shown: bytes) -> KeyRecord | None:
         return self._tokens.get(shown)
 
     def hold_key(self, shown: bytes, key: KeyRecord) -> None:
+        if len(shown) > _MAX_REMEMBERED_SIZE:
+            return
         if len(self._tokens) >= _MAX_HELD_TOKENS:
             self._tokens.clear()
         self._tokens[shown] = key
@@ -109,6 +125,8 @@ class WorkerState:
             if self.snapshot is None:
                 raise InternalError("this worker has no configuration yet")
             route = find_route(self.snapshot, wish)
+            if len(wish.model or "") + len(wish.path) > _MAX_REMEMBERED_SIZE:
+                return route
             if len(self._routes) >= _MAX_REMEMBERED:
                 self._routes.clear()  # model names come from callers, so they must not add up
             self._routes[wish] = route
@@ -120,7 +138,8 @@ class WorkerState:
         departure = None if attempt.callers_credential else self._departures.get(key)
         if departure is None:
             departure = self._find_departure(method, attempt)
-            if not attempt.callers_credential and len(self._departures) < _MAX_REMEMBERED:
+            short = len(attempt.route.path) <= _MAX_REMEMBERED_SIZE
+            if short and not attempt.callers_credential and len(self._departures) < _MAX_REMEMBERED:
                 self._departures[key] = departure
         return departure
 

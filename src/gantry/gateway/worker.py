@@ -32,7 +32,7 @@ from typing import Final
 from msgspec import Struct
 
 from gantry.board.board import Board, Slot, State, Word
-from gantry.core.errors import GatewayError
+from gantry.core.errors import Draining, GatewayError
 from gantry.core.sealing import SealBroken
 from gantry.core.vocabulary import Dialect
 from gantry.dial.origin import ProxyRules
@@ -57,7 +57,9 @@ logger = logging.getLogger(__name__)
 _TICK_SECONDS: Final = 0.25
 _SLOW_TICK: Final = 4  # every so many ticks, connections and pools are looked through
 _LOOK_SECONDS: Final = 0.05  # how often the snapshot file is looked at
+_RETRY_SECONDS: Final = 1.0  # after a look that failed
 _ORPHAN_DRAIN_SECONDS: Final = 5.0
+_LAST_WORDS_SECONDS: Final = 0.1
 _BACKLOG: Final = 4096
 
 
@@ -112,7 +114,7 @@ class Worker:
             on_opened=partial(self._slot.add, Word.UPSTREAM_CONNECTIONS_OPENED),
         )
         self._state = WorkerState(self._settings.limits, self._keyring.pepper, journal, self._slot, dialler)
-        await self._look_for_snapshot()
+        await self._try_snapshot()
         server = await loop.create_server(self._accept, sock=self._listener, backlog=_BACKLOG)
         watch = loop.create_task(self._watch_snapshot())
         self._tick(loop)
@@ -158,10 +160,16 @@ class Worker:
     async def _watch_snapshot(self) -> None:
         while True:
             await asyncio.sleep(_LOOK_SECONDS)
-            try:
-                await self._look_for_snapshot()
-            except Exception:  # the boundary of a loop that must go on: the last good snapshot serves meanwhile
-                logger.exception("the snapshot could not be looked at")
+            if not await self._try_snapshot():
+                await asyncio.sleep(_RETRY_SECONDS)
+
+    async def _try_snapshot(self) -> bool:
+        try:
+            await self._look_for_snapshot()
+        except Exception:  # the boundary of a loop that must go on: the last good snapshot serves meanwhile
+            logger.exception("the snapshot could not be looked at; trying again")
+            return False
+        return True
 
     async def _look_for_snapshot(self) -> None:
         """Swap in the snapshot file if it changed. Reading it happens in a thread: it may hold 100,000 keys."""
@@ -175,7 +183,7 @@ class Worker:
         held = self._state.snapshot.keys if self._state.snapshot is not None else None
         try:
             snapshot = await asyncio.to_thread(_read_file, self._home.snapshot, self._keyring, held)
-        except (SnapshotUnreadable, SealBroken, OSError) as error:
+        except (SnapshotUnreadable, SealBroken) as error:  # it stays so until the next one is published
             logger.error("the snapshot %s is not used: %s", self._home.snapshot, error)
             self._snapshot_seen = seen
             return
@@ -192,7 +200,12 @@ class Worker:
         now = state.now = time.monotonic()
         loop.call_later(_TICK_SECONDS, self._tick, loop)
         for call in tuple(state.calls):
-            call.check(now)
+            try:
+                call.check(now)
+            except Exception:  # the boundary of a call: its fault must not stop the clock of the others
+                logger.exception("a call failed inside the gateway")
+                state.calls.discard(call)
+        state.watch_age(time.time_ns())
         self._ticks += 1
         if self._ticks % _SLOW_TICK == 0:
             for client in tuple(state.clients):
@@ -232,6 +245,10 @@ class Worker:
             await asyncio.sleep(0.02)
             for client in tuple(state.clients):
                 client.tick(state.now)
+        if state.calls:
+            for call in tuple(state.calls):
+                call.refuse(Draining("the gateway is shutting down; send the request again"))
+            await asyncio.sleep(_LAST_WORDS_SECONDS)
         for client in tuple(state.clients):
             client.abort()
         await asyncio.sleep(0)

@@ -85,6 +85,9 @@ class KeyTable:
     def __len__(self) -> int:
         return self._count
 
+    def __bool__(self) -> bool:
+        return bool(self._count or self._delta)
+
     def with_delta(self, delta: Mapping[bytes, KeyRecord]) -> "KeyTable":
         return KeyTable(self.table_id, self._data, delta)
 
