@@ -143,7 +143,8 @@ def test_metadata_and_what_is_no_address_of_a_server_is_refused_even_to_operator
 
 
 @pytest.mark.parametrize(
-    "host", ["2130706433", "0x7f000001", "0x7f.1", "017700000001", "0177.0.0.1", "127.1", "127.0.0.1", "::ffff:127.0.0.1"]
+    "host",
+    ["2130706433", "0x7f000001", "0x7f.1", "017700000001", "0177.0.0.1", "127.1", "127.0.0.1", "::ffff:127.0.0.1"],
 )
 def test_another_spelling_of_an_address_is_the_same_address(host: str) -> None:
     resolved = {str(info[4][0]) for info in socket.getaddrinfo(host, 80, type=socket.SOCK_STREAM)}

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from gantry.core.errors import Overloaded
-from gantry.dial import pool as pool_module
+from gantry.dial.connect import open_connection
 from gantry.dial.connection import UpstreamConnection
 from gantry.dial.origin import Origin
 from gantry.dial.pool import Dialler, Pool, PoolLimits
@@ -339,15 +339,14 @@ def test_a_server_that_leaves_at_once_ends_the_lease_or_the_call(run: Runner) ->
 def test_a_connection_lost_before_it_is_handed_over(run: Runner, monkeypatch: pytest.MonkeyPatch) -> None:
     async def main() -> None:
         async with Server(listening).running() as server:
-            opening = pool_module.open_connection
 
             async def losing(*arguments: Any, **options: Any) -> UpstreamConnection:
-                connection = await opening(*arguments, **options)
+                connection = await open_connection(*arguments, **options)
                 connection.abort()
                 await until_gone(connection)
                 return connection
 
-            monkeypatch.setattr(pool_module, "open_connection", losing)
+            monkeypatch.setattr("gantry.dial.pool.open_connection", losing)
             pool = dialler().pool(server.origin())
             caller = Caller()
             pool.lease(caller)
@@ -367,7 +366,7 @@ def test_a_fault_that_nobody_foresaw_ends_the_lease_and_is_logged(
         raise RuntimeError("out of order")
 
     async def main() -> None:
-        monkeypatch.setattr(pool_module, "open_connection", failing)
+        monkeypatch.setattr("gantry.dial.pool.open_connection", failing)
         pool = dialler(limits=PoolLimits(connections=1)).pool(Origin("http", "upstream", 80))
         callers = [Caller(), Caller()]
         for caller in callers:
@@ -389,16 +388,12 @@ def test_a_fault_that_nobody_foresaw_ends_the_lease_and_is_logged(
 def test_closing_ends_every_lease_and_every_connection(run: Runner) -> None:
     async def main() -> None:
         async with Server(answering).running() as server:
-            made = dialler(limits=PoolLimits(connections=3))
+            made = dialler(limits=PoolLimits(connections=2))
+            await fetched(made.pool(server.origin(host="localhost")))
             pool = made.pool(server.origin())
-            idle, held = await leased(pool), await leased(pool)
-            await idle.fetch()
+            held = await leased(pool)
             connecting, waiting, late = Caller(), Caller(), Caller()
-            pool.lease(connecting, fresh=True)
-            for _ in range(2):
-                pool.lease(waiting, fresh=True)
-                pool.cancel(waiting)
-            await leased(pool)
+            pool.lease(connecting)
             pool.lease(waiting)
             made.close()
             pool.lease(late)
@@ -448,9 +443,10 @@ def test_too_many_pools_in_use_are_refused(run: Runner, monkeypatch: pytest.Monk
     async def main() -> None:
         made = dialler()
         monkeypatch.setattr(Pool, "size", 1)
+        for number in range(4096):
+            made.pool(Origin("http", f"h{number}", 80))
         with pytest.raises(Overloaded):
-            for number in range(5000):
-                made.pool(Origin("http", f"h{number}", 80))
+            made.pool(Origin("http", "one-more", 80))
 
     run(main())
 

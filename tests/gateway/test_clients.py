@@ -284,7 +284,7 @@ def test_a_snapshot_that_is_too_old_fails_closed(run: Runner, tmp_path: Path) ->
             Upstream(answering(json_answer(ANSWER))).running() as upstream,
             running_node(tmp_path, upstream.url, limits=limits) as node,
         ):
-            statuses = []
+            statuses: list[int] = []
             while 503 not in statuses and len(statuses) < 100:
                 statuses.append((await node.ask(CHAT, BODY, MISTRAL)).status)
                 await asyncio.sleep(0.05)

@@ -13,7 +13,7 @@ from gantry.board.board import Word
 from gantry.core.vocabulary import ContentPolicy, Outcome, Scope
 from gantry.gateway.call import Call
 from gantry.gateway.limits import WorkerLimits
-from gantry.journal.frames import CallClosed, CallOpened, FrameKind, LogPosted
+from gantry.journal.frames import CallClosed, CallOpened, Direction, FrameKind, LogPosted, PartCaptured
 from gantry.journal.writer import JournalFull, JournalLevel
 from gantry.wire.http1 import LAST_CHUNK, ResponseHead, encode_chunk
 from tests.gateway.conftest import (
@@ -169,7 +169,11 @@ def test_a_request_beyond_the_bound_is_kept_up_to_it_and_marked(run: Runner, tmp
         ):
             assert (await node.ask(CHAT, body, MISTRAL)).status == 200
             opened, closed, _ = await node.one_call()
-            sent = b"".join(frame.data for frame in node.frames() if getattr(frame, "direction", 0) == 1)
+            sent = b"".join(
+                frame.data
+                for frame in node.frames()
+                if isinstance(frame, PartCaptured) and frame.direction is Direction.REQUEST
+            )
             assert (opened.request_body + sent) == body[:5_000_000]
             assert closed.truncated is (size > 5_000_000)
 

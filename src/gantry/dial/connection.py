@@ -119,10 +119,8 @@ class UpstreamConnection(asyncio.Protocol):
             receiver.flush()
         except FramingError as error:
             self._fail(UpstreamBroke(f"{self.peer} sent an answer that is not HTTP/1.1: {error}"))
-        except Exception:  # the boundary of a connection: whoever waits for the answer must hear of it
-            logger.exception("an answer of %s failed inside the gateway", self.peer)
-            self.abort()
-            receiver.refuse(InternalError("a fault inside the gateway; its log has the details"))
+        except Exception:  # the boundary of a connection
+            self._own_up(receiver)
 
     def eof_received(self) -> bool:
         return False
@@ -133,14 +131,17 @@ class UpstreamConnection(asyncio.Protocol):
         receiver = self._receiver
         if receiver is None:
             return
-        if isinstance(self._body, CloseBody) and exc is None:
-            self._receiver = None
-            receiver.on_end()
-            receiver.flush()
-        elif not self.answered:
-            self._fail(UpstreamUnreachable(f"{self.peer} closed the connection without an answer"))
-        else:
-            self._fail(UpstreamBroke(f"{self.peer} closed the connection inside its answer"))
+        try:
+            if isinstance(self._body, CloseBody) and exc is None:
+                self._receiver = None
+                receiver.on_end()
+                receiver.flush()
+            elif not self.answered:
+                self._fail(UpstreamUnreachable(f"{self.peer} closed the connection without an answer"))
+            else:
+                self._fail(UpstreamBroke(f"{self.peer} closed the connection inside its answer"))
+        except Exception:  # the boundary of a connection
+            self._own_up(receiver)
 
     def pause_writing(self) -> None:
         if self._receiver is not None:
@@ -195,6 +196,12 @@ class UpstreamConnection(asyncio.Protocol):
             self._owner.keep(self)
         else:
             self.abort()
+
+    def _own_up(self, receiver: Receiver) -> None:
+        """Log the fault of ours that is being handled, and tell the receiver, whose client waits for an answer."""
+        logger.exception("an answer of %s failed inside the gateway", self.peer)
+        self.abort()
+        receiver.refuse(InternalError("a fault inside the gateway; its log has the details"))
 
     def _fail(self, fault: UpstreamFault) -> None:
         receiver = self._receiver

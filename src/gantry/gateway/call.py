@@ -38,7 +38,6 @@ from gantry.gateway.recording import Recording
 from gantry.gateway.respond import Responder, answer_whole
 from gantry.gateway.state import WorkerState
 from gantry.gateway.surfaces import Surface
-from gantry.journal.frames import AttemptRecord
 from gantry.routing.plan import Attempt, Wish
 from gantry.routing.planner import draw_attempt, plan
 from gantry.routing.snapshot import KeyRecord, Snapshot
@@ -563,25 +562,6 @@ class Call:
         log_id = self._recording.log_id.encode()
         return b"x-respan-log-id: %b\r\nx-gantry-log-id: %b\r\nx-content-type-options: nosniff\r\n" % (log_id, log_id)
 
-    def _record_attempt(self, recording: Recording, attempt: Attempt, outcome: Outcome, error: str | None) -> None:
-        now = time.perf_counter_ns()
-        first_byte = recording.first_byte_at
-        recording.attempts.append(
-            AttemptRecord(
-                attempt.route.provider.id,
-                attempt.credential.credential_id,
-                attempt.credential.name,
-                attempt.route.upstream_model,
-                attempt.route.tier,
-                self._head.status if self._head is not None else None,
-                outcome,
-                error,
-                None if self._connect_time is None else int(self._connect_time * 1e9),
-                first_byte - self._attempt_started if first_byte else None,
-                now - self._attempt_started,
-            )
-        )
-
     def _close_record(self, outcome: Outcome, status: int, error: str | None) -> None:
         recording, head = self._recording, self._head
         if recording is None or recording.closed:
@@ -589,7 +569,10 @@ class Call:
         if not recording.opened:  # it ended before it was understood: the record says as much as its head did
             recording.open(self.head, self.surface, even_when_full=True)
         if self._attempt is not None:
-            self._record_attempt(recording, self._attempt, outcome, error)
+            status_heard = head.status if head is not None else None
+            recording.add_attempt(
+                self._attempt, self._attempt_started, self._connect_time, status_heard, outcome, error
+            )
         if head is None:
             recording.close(outcome, status, error)
             return

@@ -28,7 +28,7 @@ from gantry.wire.http1 import (
 logger = logging.getLogger(__name__)
 
 _MAX_PIPELINED_BYTES = 256 * 1024
-_LINGER_SECONDS = 10.0
+_LINGER_SECONDS = 5.0
 _WRITE_HIGH_WATER = 256 * 1024
 
 

@@ -18,6 +18,7 @@ from gantry.gateway.state import WorkerState
 from gantry.gateway.surfaces import Surface
 from gantry.journal.frames import AttemptRecord, CallClosed, CallOpened, Direction, FrameKind, encode_payload
 from gantry.journal.writer import JournalFull, JournalLevel
+from gantry.routing.plan import Attempt
 from gantry.routing.snapshot import KeyRecord
 from gantry.wire.http1 import RequestHead
 
@@ -165,6 +166,32 @@ class Recording:
                 sent.feed(body[start : min(start + _PART_OF_BODY, size)])
             self._truncated = sent.truncated or size < len(body)
         self.answer = Capture(state.journal, self.log_id, Direction.RESPONSE, keeps=keeps, limit=limit)
+
+    def add_attempt(
+        self,
+        attempt: Attempt,
+        started: int,
+        connect_time: float | None,
+        status: int | None,
+        outcome: Outcome,
+        error: str | None,
+    ) -> None:
+        """Note who was tried, and what became of it; before `close`."""
+        self.attempts.append(
+            AttemptRecord(
+                attempt.route.provider.id,
+                attempt.credential.credential_id,
+                attempt.credential.name,
+                attempt.route.upstream_model,
+                attempt.route.tier,
+                status,
+                outcome,
+                error,
+                None if connect_time is None else int(connect_time * 1e9),
+                self.first_byte_at - started if self.first_byte_at else None,
+                time.perf_counter_ns() - started,
+            )
+        )
 
     def close(
         self,
