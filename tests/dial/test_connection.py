@@ -1,6 +1,7 @@
 """Transcripts: what a receiver hears of what an upstream says, and what becomes of the connection."""
 
 import asyncio
+from collections.abc import Callable
 from typing import cast
 
 import pytest
@@ -51,9 +52,11 @@ class Keeper:
     def __init__(self) -> None:
         self.kept: list[UpstreamConnection] = []
         self.forgotten: list[UpstreamConnection] = []
+        self.on_keep: Callable[[], None] = lambda: None
 
     def keep(self, connection: UpstreamConnection) -> None:
         self.kept.append(connection)
+        self.on_keep()
 
     def forget(self, connection: UpstreamConnection) -> None:
         self.forgotten.append(connection)
@@ -242,6 +245,42 @@ def test_aborting_inside_an_answer_stops_it_there() -> None:
     stage.hear(FINE)
     assert leaving.heard == ["head"]
     assert not stage.kept
+
+
+class Failing(Caller):
+    """A receiver with a fault in one of its methods."""
+
+    def __init__(self, stage: Stage, method: str) -> None:
+        super().__init__()
+        setattr(self, method, self._fail)
+        self.connection = stage.connection
+        self.ask()
+
+    def _fail(self, *_: object) -> None:
+        raise RuntimeError("out of order")
+
+
+@pytest.mark.parametrize("method", ["on_head", "on_body", "on_end", "flush"])
+def test_a_fault_of_ours_ends_the_call_and_is_logged(method: str, caplog: pytest.LogCaptureFixture) -> None:
+    stage = Stage()
+    failing = Failing(stage, method)
+    stage.hear(FINE)
+    assert failing.heard[-1] == "refused"
+    assert stage.wire.closed
+    assert "an answer of upstream:443 failed inside the gateway" in caplog.text
+
+
+def test_a_fault_of_ours_spares_the_call_that_has_the_connection_next() -> None:
+    stage = Stage()
+    failing, following = Failing(stage, "flush"), Caller()
+    following.connection = stage.connection
+    stage.keeper.on_keep = following.ask
+    stage.hear(FINE)
+    assert failing.heard == ["head", "end", "refused"]
+    stage.keeper.on_keep = lambda: None
+    stage.hear(FINE)
+    assert following.heard == ["head", "end"]
+    assert not stage.wire.closed
 
 
 def test_bytes_while_idle_close_the_connection() -> None:

@@ -1,6 +1,6 @@
 """The clerk's rates: the published prices, compiled once by a short process and kept as a file under `cache/`.
 
-Law: the clerk never imports genai-prices itself, which would cost it 40 MB and a second of each start. The file is
+Law: the clerk never imports genai-prices itself, which would cost it 25 MB and half a second of each start. The file is
 named by all that it was made from, so it is never out of date, and it carries a digest: a damaged file is made anew,
 because a flipped bit would be a wrong price.
 """
@@ -43,7 +43,7 @@ def open_rates(cache: Path, compiler: tuple[str, ...] = COMPILER) -> Rates:
     try:
         table = _load_table(cache / table_name(), compiler)
     except (CannotCompile, TableDamaged) as error:
-        logger.warning("%s; the clerk reads the published prices itself, which costs it 40 MB", error)
+        logger.warning("%s; the clerk reads the published prices itself, which costs it 25 MB", error)
         return _rates_without_file()
     return Rates(load_overrides(), table)
 

@@ -119,7 +119,8 @@ class UpstreamConnection(asyncio.Protocol):
             receiver.flush()
         except FramingError as error:
             self._fail(UpstreamBroke(f"{self.peer} sent an answer that is not HTTP/1.1: {error}"))
-        except Exception:  # the boundary of a connection
+        except Exception:  # the boundary of a connection: whoever waits for the answer must hear of it
+            logger.exception("an answer of %s failed inside the gateway", self.peer)
             self._own_up(receiver)
 
     def eof_received(self) -> bool:
@@ -140,7 +141,8 @@ class UpstreamConnection(asyncio.Protocol):
                 self._fail(UpstreamUnreachable(f"{self.peer} closed the connection without an answer"))
             else:
                 self._fail(UpstreamBroke(f"{self.peer} closed the connection inside its answer"))
-        except Exception:  # the boundary of a connection
+        except Exception:  # the boundary of a connection: whoever waits for the answer must hear of it
+            logger.exception("an answer of %s failed inside the gateway", self.peer)
             self._own_up(receiver)
 
     def pause_writing(self) -> None:
@@ -198,9 +200,9 @@ class UpstreamConnection(asyncio.Protocol):
             self.abort()
 
     def _own_up(self, receiver: Receiver) -> None:
-        """Log the fault of ours that is being handled, and tell the receiver, whose client waits for an answer."""
-        logger.exception("an answer of %s failed inside the gateway", self.peer)
-        self.abort()
+        """Say that the fault was ours."""
+        if self._receiver is None or self._receiver is receiver:  # else the next call has the connection already
+            self.abort()
         receiver.refuse(InternalError("a fault inside the gateway; its log has the details"))
 
     def _fail(self, fault: UpstreamFault) -> None:

@@ -1,4 +1,4 @@
-"""The one place that brings the price tables together."""
+"""The rates of this version made in one process, importing all that they come from."""
 
 from gantry.prices.overrides import load_overrides
 from gantry.prices.published import compile_published
