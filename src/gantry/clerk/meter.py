@@ -171,9 +171,7 @@ def meter_posted(frame: LogPosted, rates: Rates) -> RequestLog:
     )
 
 
-def _log_of(
-    opened: CallOpened, closed: CallClosed, last: AttemptRecord | None, measured: _Measured
-) -> RequestLog:
+def _log_of(opened: CallOpened, closed: CallClosed, last: AttemptRecord | None, measured: _Measured) -> RequestLog:
     """Return the row of a call but for its labels. Field by field: joining dicts of them takes twice as long."""
     answer, charge, content = measured.answer, measured.charge, measured.content
     return RequestLog(

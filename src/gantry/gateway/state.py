@@ -57,6 +57,7 @@ class WorkerState:
         "_routes",
         "_tokens",
         "bytes_held",
+        "bytes_out",
         "calls",
         "clients",
         "dialler",
@@ -85,6 +86,7 @@ class WorkerState:
         self.draining = False
         self.unwritten: deque[bytes] = deque()  # close frames that the journal refused, to be written when it has room
         self.bytes_held = 0
+        self.bytes_out = 0
         self.now = time.monotonic()
         self.draw = random.random
         self.calls: set[Watched] = set()

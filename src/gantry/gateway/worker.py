@@ -71,7 +71,6 @@ class WorkerSettings(Struct, frozen=True, kw_only=True):
     console_socket: str | None = None
     ca_bundle: str | None = None
     https_proxy: str | None = None
-    http_proxy: str | None = None
     no_proxy: tuple[str, ...] = ()
 
 
@@ -109,11 +108,12 @@ class Worker:
         dialler = Dialler(
             loop,
             tls=ssl.create_default_context(cafile=self._settings.ca_bundle),
-            proxies=ProxyRules(self._settings.https_proxy, self._settings.http_proxy, self._settings.no_proxy),
+            proxies=ProxyRules(https=self._settings.https_proxy, bypass=self._settings.no_proxy),
             limits=PoolLimits(),
             on_opened=partial(self._slot.add, Word.UPSTREAM_CONNECTIONS_OPENED),
         )
         self._state = WorkerState(self._settings.limits, self._keyring.pepper, journal, self._slot, dialler)
+        self._state.bytes_out = self._slot[Word.BYTES_OUT]  # a counter goes on where its predecessor stopped
         await self._try_snapshot()
         server = await loop.create_server(self._accept, sock=self._listener, backlog=_BACKLOG)
         watch = loop.create_task(self._watch_snapshot())
@@ -215,6 +215,7 @@ class Worker:
             state.write_unwritten()
         self._slot[Word.HEARTBEAT] = time.time_ns()
         self._slot[Word.BYTES_HELD] = state.bytes_held
+        self._slot[Word.BYTES_OUT] = state.bytes_out
         self._slot[Word.JOURNAL_LEVEL] = state.journal.level
         self._slot[Word.JOURNAL_BYTES] = state.journal.used
 

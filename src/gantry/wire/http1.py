@@ -23,6 +23,7 @@ _CRLF: Final = b"\r\n"
 _SILENT: Final = object()  # llhttp judges a head; its calls back for each part would cost more than splitting
 _VERSIONS: Final = ("1.1", "1.0")
 _CHUNK_SIZE: Final = re.compile(rb"([0-9A-Fa-f]{1,15})[ \t]*(?:;[\t\x20-\x7e\x80-\xff]*)?\Z")
+_PLAIN_SIZE: Final = re.compile(rb"[0-9A-Fa-f]{1,8}\Z")
 _TRAILER_LINE: Final = re.compile(rb"[!#$%&'*+\-.^_`|~0-9A-Za-z]+:[\t\x20-\x7e\x80-\xff]*\Z")
 _BODYLESS_STATUSES: Final = frozenset((204, 205, 304))
 
@@ -91,6 +92,13 @@ class ChunkedBody:
         if self._buffer:
             data = self._buffer + data
             self._buffer = b""
+        elif not (self._remaining or self._in_trailer):
+            # What a stream mostly brings in one read is one whole chunk.
+            end = data.find(_CRLF)
+            if _PLAIN_SIZE.match(data, 0, end if end > 0 else 0):
+                length = int(data[:end], 16)
+                if length and len(data) == end + length + 4 and data.endswith(_CRLF):
+                    return data[end + 2 : -2]
         position = 0
         size = len(data)
         pieces: list[bytes] = []
