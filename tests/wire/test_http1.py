@@ -163,6 +163,9 @@ def test_keep_alive(lines: bytes, keeps: bool) -> None:
         b"FOO / HTTP/1.1\r\n" + HOST + b"\r\n",
         b"PRI * HTTP/2.0\r\n\r\n",
         b"GET /\x80 HTTP/1.1\r\n" + HOST + b"\r\n",
+        b"\rPOST / HTTP/1.1\r\n" + HOST + b"\r\n",
+        b"\nPOST / HTTP/1.1\r\n" + HOST + b"\r\n",
+        b"\r\nPOST / HTTP/1.1\r\n" + HOST + b"\r\n",
     ],
 )
 def test_ambiguous_and_malformed_heads_are_refused(head: bytes) -> None:
@@ -223,6 +226,8 @@ def test_responses_without_a_body(method: str, status: bytes) -> None:
         b"HTTP/1.1 200 OK\r\nTransfer-Encoding: gzip\r\n\r\n",
         b"HTTP/1.1 OK\r\n\r\n",
         b"SPDY/1 200 OK\r\n\r\n",
+        b"\r\nHTTP/1.1 200 OK\r\n\r\n",
+        b"\nHTTP/1.1 200 OK\r\n\r\n",
         b"HTTP/1.1 200 OK\r\nX: \x00\r\n\r\n",
     ],
 )

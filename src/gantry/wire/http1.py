@@ -301,8 +301,9 @@ def parse_request_head(data: bytes) -> RequestHead:
         raise InvalidRequest(f"malformed HTTP request: {error}") from None
     lines = data.split(_CRLF)
     start = lines[0].split(b" ")
-    if len(start) != 3:  # llhttp lets several spaces pass, which others read in other ways
-        raise InvalidRequest("malformed HTTP request: one space stands between method, target and version")
+    # llhttp lets empty lines before a head, and several spaces in its first line, pass; others read those differently.
+    if len(start) != 3 or not 0x41 <= data[0] <= 0x5A:
+        raise InvalidRequest("malformed HTTP request: it begins with method, target and version, one space between")
     version = parser.get_http_version()
     if version not in _VERSIONS:
         raise InvalidRequest(f"HTTP/{version} is not spoken here; use HTTP/1.1")
@@ -331,6 +332,8 @@ def parse_request_head(data: bytes) -> RequestHead:
 
 def parse_response_head(data: bytes) -> ResponseHead:
     """Return the head in `data`, which ends with its blank line. Raises FramingError."""
+    if not data.startswith(b"HTTP/1."):  # llhttp passes over empty lines in front
+        raise FramingError("malformed HTTP response: it does not begin with HTTP/1")
     parser = httptools.HttpResponseParser(_SILENT)
     try:
         parser.feed_data(data)
