@@ -295,7 +295,7 @@ def test_restarts_back_off_and_a_steady_run_forgives() -> None:
     assert child.plan_restart(10.0, patience) == 0.0
 
 
-def test_a_program_that_cannot_be_started_is_tried_again(tmp_path: Path) -> None:
+def test_a_program_that_cannot_be_started_does_not_end_the_supervisor(tmp_path: Path) -> None:
     home = Home(tmp_path)
     home.prepare()
     nowhere = dict.fromkeys(Role, ("/nonexistent/program",))
@@ -304,7 +304,9 @@ def test_a_program_that_cannot_be_started_is_tried_again(tmp_path: Path) -> None
         os.kill(os.getpid(), signal.SIGTERM)
 
     with listen("127.0.0.1", 0) as listener:
-        Supervisor(home.path, Board(home.board), listener, 1, {}, nowhere, Patience()).run(stop_at_once)
+        board = Board(home.board)
+        Supervisor(home.path, board, listener, 1, {}, nowhere, Patience()).run(stop_at_once)
+    assert not any(slot[Word.PID] for slot in board.slots())
 
 
 def test_a_signal_that_came_before_the_look_is_seen() -> None:

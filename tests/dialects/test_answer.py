@@ -285,7 +285,8 @@ def test_the_assembled_stream_is_read_as_its_twin(deltas: list[dict[str, Any]]) 
 @given(body=st.binary(max_size=200), kind=st.sampled_from(["application/json", "text/event-stream", "", "text/html"]))
 def test_no_bytes_raise(body: bytes, kind: str) -> None:
     for operation in Operation:
-        read_answer(operation, Dialect.OPENAI_CHAT, kind, body)
+        answer = read_answer(operation, Dialect.OPENAI_CHAT, kind, body)
+        assert min(answer.usage.input_tokens or 0, answer.usage.output_tokens or 0) >= 0
 
 
 def without_message(answer: Answer) -> dict[str, Any]:

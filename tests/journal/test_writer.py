@@ -105,10 +105,14 @@ def test_a_payload_bigger_than_a_segment_gets_one_of_its_own(tmp_path: Path, ope
     assert segments(tmp_path, writer) == [segment_name(number) for number in range(1, 6)]
 
 
-def test_closing_twice_is_closing_once(open_writer: WriterOf) -> None:
+def test_closing_twice_is_closing_once(open_writer: WriterOf, tmp_path: Path) -> None:
     writer = open_writer()
+    writer.append(FrameKind.CALL_OPENED, b"kept")
     writer.close()
+    before = {path: path.read_bytes() for path in tmp_path.rglob("*.seg")}
     writer.close()
+    assert before
+    assert {path: path.read_bytes() for path in tmp_path.rglob("*.seg")} == before
 
 
 @pytest.mark.parametrize(
