@@ -21,7 +21,7 @@ from gantry.dial.connection import UpstreamConnection
 from gantry.gateway.client import ClientConnection
 from gantry.routing.plan import Wish
 from gantry.routing.planner import plan
-from gantry.wire.http1 import encode_chunk
+from gantry.wire.body import encode_chunk
 from tests.gateway.conftest import Node, running_node
 
 ROADS = (

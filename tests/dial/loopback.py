@@ -11,7 +11,7 @@ from gantry.core.errors import GatewayError, UpstreamFault
 from gantry.dial.connection import UpstreamConnection
 from gantry.dial.origin import Origin, ProxyRules
 from gantry.dial.pool import Dialler, PoolLimits
-from gantry.wire.http1 import ResponseHead
+from gantry.wire.head import ResponseHead
 
 GET = b"GET / HTTP/1.1\r\nhost: upstream\r\n\r\n"
 FINE = b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok"
@@ -130,15 +130,11 @@ class Caller:
         self.heard.append("head")
         self.status = head.status
 
-    def on_body(self, data: bytes) -> None:
+    def on_data(self, data: bytes, last: bool) -> None:
         self.body += data
-
-    def on_end(self) -> None:
-        self.heard.append("end")
-        self.over.set()
-
-    def flush(self) -> None:
-        pass
+        if last:
+            self.heard.append("end")
+            self.over.set()
 
     def on_failure(self, fault: UpstreamFault) -> None:
         self.heard.append("failure")

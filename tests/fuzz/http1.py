@@ -10,17 +10,8 @@ from random import Random
 from typing import Final, NamedTuple
 
 from gantry.core.errors import HeadersTooLarge, InvalidRequest
-from gantry.wire.http1 import (
-    ChunkedBody,
-    FramingError,
-    LengthBody,
-    RequestHead,
-    encode_chunk,
-    encode_head,
-    find_head_end,
-    parse_request_head,
-    parse_response_head,
-)
+from gantry.wire.body import ChunkedBody, FramingError, LengthBody, encode_chunk
+from gantry.wire.head import RequestHead, encode_head, find_head_end, parse_request_head, parse_response_head
 
 _HEAD_LIMIT: Final = 2000
 

@@ -12,7 +12,7 @@ import pytest
 from gantry.board.board import Word
 from gantry.core.vocabulary import Outcome
 from gantry.gateway.limits import WorkerLimits
-from gantry.wire.http1 import LAST_CHUNK, encode_chunk
+from gantry.wire.body import LAST_CHUNK, encode_chunk
 from tests.gateway.conftest import (
     STREAM_HEAD,
     Heard,

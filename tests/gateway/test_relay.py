@@ -11,7 +11,7 @@ import msgspec
 import pytest
 
 from gantry.core.vocabulary import DEFAULT_SCOPES, ContentPolicy, Outcome, Scope
-from gantry.wire.http1 import LAST_CHUNK, encode_chunk
+from gantry.wire.body import LAST_CHUNK, encode_chunk
 from tests.gateway.conftest import (
     STREAM_HEAD,
     UPSTREAM_KEY,

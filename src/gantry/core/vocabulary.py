@@ -15,9 +15,42 @@ class Operation(StrEnum):
 
     CHAT = "chat"
     FIM = "fim"
+    AGENT_CHAT = "agent_chat"  # a completion by an agent that the provider stores
+    RESPONSES = "responses"
     EMBEDDINGS = "embeddings"
+    MODERATION = "moderation"
+    CHAT_MODERATION = "chat_moderation"
+    CLASSIFICATION = "classification"
+    CHAT_CLASSIFICATION = "chat_classification"
+    OCR = "ocr"
+    TRANSCRIPTION = "transcription"
+    SPEECH = "speech"
+    REALTIME = "realtime"  # a WebSocket: transcription or speech
     MODELS = "models"
+    MODEL = "model"  # one card of the list
+    CONVERSATIONS = "conversations"
+    AGENTS = "agents"
+    FILES = "files"
+    BATCHES = "batches"
+    LIBRARIES = "libraries"
+    FINE_TUNING = "fine_tuning"
+    VOICES = "voices"
     OPAQUE = "opaque"
+
+
+# What lives with an account at the provider, and so with the organization's home credential (DESIGN §5).
+STATEFUL_OPERATIONS = frozenset(
+    (
+        Operation.AGENT_CHAT,
+        Operation.CONVERSATIONS,
+        Operation.AGENTS,
+        Operation.FILES,
+        Operation.BATCHES,
+        Operation.LIBRARIES,
+        Operation.FINE_TUNING,
+        Operation.VOICES,
+    )
+)
 
 
 class Tier(StrEnum):
@@ -59,6 +92,7 @@ class ContentPolicy(StrEnum):
     """What of a call's content may be kept. Applied before anything reaches the journal."""
 
     FULL = "full"
+    REDACTED = "redacted"  # what was said, with personal data and keys masked
     METADATA = "metadata"  # usage, cost, timings; no request or response body
     NOTHING = "nothing"  # as METADATA, and no metadata or customer fields either
 

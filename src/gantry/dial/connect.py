@@ -14,7 +14,8 @@ from urllib.parse import SplitResult, unquote, urlsplit
 
 from gantry.dial.connection import UpstreamConnection
 from gantry.dial.origin import AddressRefused, Origin, check_address
-from gantry.wire.http1 import FramingError, parse_response_head
+from gantry.wire.body import FramingError
+from gantry.wire.head import parse_response_head
 
 _MAX_PROXY_HEAD = 16 * 1024
 

@@ -1,7 +1,7 @@
 """One connection to an upstream: sends a request, hands the answer to a receiver, and goes back to its pool.
 
-Law: the receiver hears `on_head`, `on_body`…, `on_end` or `on_failure`, in that order, and `flush` after each read, so
-that one read upstream becomes one write downstream. Whatever is unclear about the connection's state closes it.
+Law: the receiver hears `on_head`, then `on_data` once per read, so that one read upstream becomes one write downstream;
+the last of them says so. Or it hears `on_failure`. Whatever is unclear about the connection's state closes it.
 """
 
 import asyncio
@@ -9,7 +9,9 @@ import logging
 from typing import Protocol, cast
 
 from gantry.core.errors import GatewayError, InternalError, UpstreamBroke, UpstreamFault, UpstreamUnreachable
-from gantry.wire.http1 import BodyReader, CloseBody, FramingError, ResponseHead, parse_response_head
+from gantry.wire.body import BodyReader, CloseBody, FramingError
+from gantry.wire.head import ResponseHead
+from gantry.wire.recognise import ResponseHeads
 
 MAX_HEAD_BYTES = 256 * 1024
 
@@ -19,10 +21,10 @@ logger = logging.getLogger(__name__)
 class Receiver(Protocol):
     """Whoever asked: gets the answer as it arrives."""
 
-    def on_head(self, head: ResponseHead) -> None: ...
-    def on_body(self, data: bytes) -> None: ...
-    def on_end(self) -> None: ...
-    def flush(self) -> None: ...
+    def on_head(self, head: ResponseHead) -> None:
+        """The head is here; `on_data` follows at once, perhaps with nothing yet."""
+
+    def on_data(self, data: bytes, last: bool) -> None: ...
     def on_failure(self, fault: UpstreamFault) -> None: ...
     def on_upload_full(self) -> None: ...
     def on_upload_drained(self) -> None: ...
@@ -31,7 +33,9 @@ class Receiver(Protocol):
 
 
 class Owner(Protocol):
-    """Whoever keeps the connection when nobody uses it."""
+    """Whoever keeps the connection when nobody uses it, and reads the heads of its origin."""
+
+    heads: ResponseHeads
 
     def keep(self, connection: "UpstreamConnection") -> None: ...
     def forget(self, connection: "UpstreamConnection") -> None: ...
@@ -41,7 +45,7 @@ class UpstreamConnection(asyncio.Protocol):
     __slots__ = (
         "_body",
         "_buffer",
-        "_head",
+        "_keep_alive",
         "_method",
         "_owner",
         "_receiver",
@@ -64,7 +68,7 @@ class UpstreamConnection(asyncio.Protocol):
         self._receiver: Receiver | None = None
         self._method = ""
         self._buffer = b""
-        self._head: ResponseHead | None = None
+        self._keep_alive = False
         self._body: BodyReader | None = None
         self._upload_done = True
         self.answered = False
@@ -77,7 +81,6 @@ class UpstreamConnection(asyncio.Protocol):
         assert self.transport is not None
         self._receiver = receiver
         self._method = method
-        self._head = None
         self._body = None
         self._upload_done = complete
         self.answered = False
@@ -114,9 +117,16 @@ class UpstreamConnection(asyncio.Protocol):
             self.abort()
             return
         self.answered = True
+        body = self._body
         try:
-            self._read(data, receiver)
-            receiver.flush()
+            if body is None:
+                self._begin_answer(data, receiver)
+                return
+            data = body.feed(data)
+            if body.done:
+                self._finish(receiver, data, reusable=self._keep_alive and not body.rest)
+            else:
+                receiver.on_data(data, False)
         except FramingError as error:
             self._fail(UpstreamBroke(f"{self.peer} sent an answer that is not HTTP/1.1: {error}"))
         except Exception:  # the boundary of a connection: whoever waits for the answer must hear of it
@@ -135,8 +145,7 @@ class UpstreamConnection(asyncio.Protocol):
         try:
             if isinstance(self._body, CloseBody) and exc is None:
                 self._receiver = None
-                receiver.on_end()
-                receiver.flush()
+                receiver.on_data(b"", True)
             elif not self.answered:
                 self._fail(UpstreamUnreachable(f"{self.peer} closed the connection without an answer"))
             else:
@@ -153,21 +162,23 @@ class UpstreamConnection(asyncio.Protocol):
         if self._receiver is not None:
             self._receiver.on_upload_drained()
 
-    def _read(self, data: bytes, receiver: Receiver) -> None:
-        body = self._body
-        if body is None:
-            head, data = self._read_head(data)
-            if head is None:
-                return
-            self._head = head
-            body = self._body = head.body_reader(self._method)
-            receiver.on_head(head)
-        if data:  # also behind a head without a body: what follows is nobody's, and the reader remembers it
-            data = body.feed(data)
-            if data and self._receiver is receiver:
-                receiver.on_body(data)
-        if body.done and self._receiver is receiver:
-            self._finish(body, receiver)
+    def _begin_answer(self, data: bytes, receiver: Receiver) -> None:
+        head, data = self._read_head(data)
+        if head is None:
+            return
+        receiver.on_head(head)
+        if self._receiver is not receiver:
+            return
+        if len(data) == head.content_length and head.has_body(self._method):
+            self._finish(receiver, data, reusable=head.keep_alive)  # whole, as most answers come
+            return
+        self._keep_alive = head.keep_alive
+        body = self._body = head.body_reader(self._method)
+        data = body.feed(data)
+        if body.done:
+            self._finish(receiver, data, reusable=head.keep_alive and not body.rest)
+        else:
+            receiver.on_data(data, False)
 
     def _read_head(self, data: bytes) -> tuple[ResponseHead | None, bytes]:
         """Return the final response's head and what follows it; interim ones (1xx) are passed over (RFC 9110 §15.2)."""
@@ -175,26 +186,25 @@ class UpstreamConnection(asyncio.Protocol):
             data = self._buffer + data
             self._buffer = b""
         while True:
-            end = data.find(b"\r\n\r\n")
-            if end < 0 or end + 4 > MAX_HEAD_BYTES:
+            end = data.find(b"\r\n\r\n") + 4
+            if end < 4 or end > MAX_HEAD_BYTES:
                 if len(data) > MAX_HEAD_BYTES:
                     raise FramingError(f"its headers are longer than {MAX_HEAD_BYTES} bytes")
                 self._buffer = data
                 return None, b""
-            head = parse_response_head(data[: end + 4])
-            data = data[end + 4 :]
+            head = self._owner.heads.read(data[:end])
+            data = data[end:]
             if head.status == 101:
                 raise FramingError("it switched protocols unasked")
             if head.status >= 200:
                 return head, data
 
-    def _finish(self, body: BodyReader, receiver: Receiver) -> None:
-        assert self._head is not None
-        reusable = self._head.keep_alive and self._upload_done and not body.rest
+    def _finish(self, receiver: Receiver, data: bytes, *, reusable: bool) -> None:
         self._receiver = None
         self._body = None
-        receiver.on_end()
-        if reusable and self.usable:
+        receiver.on_data(data, True)
+        transport = self.transport
+        if reusable and self._upload_done and transport is not None and not transport.is_closing():
             self._owner.keep(self)
         else:
             self.abort()

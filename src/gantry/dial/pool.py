@@ -16,6 +16,7 @@ from gantry.core.errors import Overloaded, UpstreamFault, UpstreamUnreachable
 from gantry.dial.connect import ConnectFailed, open_connection
 from gantry.dial.connection import UpstreamConnection
 from gantry.dial.origin import Origin, ProxyRules
+from gantry.wire.recognise import ResponseHeads
 
 _CLOSING = "the gateway is stopping"
 
@@ -43,10 +44,11 @@ class PoolLimits:
 class Pool:
     """The connections to one origin."""
 
-    __slots__ = ("_connecting", "_dialler", "_idle", "_open", "_waiting", "origin")
+    __slots__ = ("_connecting", "_dialler", "_idle", "_open", "_waiting", "heads", "origin")
 
     def __init__(self, origin: Origin, dialler: "Dialler") -> None:
         self.origin = origin
+        self.heads = ResponseHeads()
         self._dialler = dialler
         self._idle: list[UpstreamConnection] = []
         self._open: set[UpstreamConnection] = set()

@@ -17,7 +17,7 @@ from gantry.routing.snapshot import KeyRecord
 _INFERENCE, _NATIVE = int(Scope.INFERENCE), int(Scope.NATIVE)
 _MISSING = "Authentication credentials were not provided. Send your Gantry API key as `Authorization: Bearer gk_…`."
 _NO_CONFIGURATION = "the gateway has no configuration, or none that is recent enough; GET /readyz says which"
-_INVALID = "Your API key is invalid or expired. Check it, or create one with `gantry keys create NAME`."
+INVALID_KEY = "Your API key is invalid or expired. Check it, or create one with `gantry keys create NAME`."
 
 
 def authenticate(state: WorkerState, fields: Mapping[bytes, bytes], now_ns: int) -> KeyRecord:
@@ -32,10 +32,10 @@ def authenticate(state: WorkerState, fields: Mapping[bytes, bytes], now_ns: int)
         token = _read_token(shown)
         key = state.snapshot.keys.find(key_digest(token, state.pepper)) if has_key_form(token) else None
         if key is None:
-            raise Unauthenticated(_INVALID)
+            raise Unauthenticated(INVALID_KEY)
         state.hold_key(shown, key)
     if key.revoked or (key.expires_at is not None and key.expires_at <= now_ns):
-        raise Unauthenticated(_INVALID)
+        raise Unauthenticated(INVALID_KEY)
     return key
 
 

@@ -15,15 +15,9 @@ from gantry.board.board import Word
 from gantry.core.errors import GatewayError, InternalError, InvalidRequest, RequestTimeout
 from gantry.gateway.respond import Responder
 from gantry.gateway.state import WorkerState
-from gantry.wire.http1 import (
-    ChunkedBody,
-    FramingError,
-    HeadTemplate,
-    LengthBody,
-    RequestHead,
-    find_head_end,
-    parse_request_head,
-)
+from gantry.wire.body import ChunkedBody, FramingError, LengthBody
+from gantry.wire.head import RequestHead, find_head_end, parse_request_head
+from gantry.wire.recognise import HeadTemplate
 
 logger = logging.getLogger(__name__)
 
@@ -35,8 +29,8 @@ _WRITE_HIGH_WATER = 256 * 1024
 class Exchange(Protocol):
     """One request and its response."""
 
-    def begin(self) -> None:
-        """The head is complete."""
+    def begin(self, body: bytes | None) -> None:
+        """The head is complete. So is the body, when it came with it; else the next two follow."""
 
     def on_request_body(self, data: bytes) -> None: ...
     def on_request_end(self) -> None: ...
@@ -103,12 +97,7 @@ class ClientConnection(asyncio.Protocol):
     @property
     def may_keep_alive(self) -> bool:
         head = self._head
-        return (
-            head is not None
-            and head.keep_alive
-            and not self._state.draining
-            and (self.phase is ANSWERING or self._body is None)
-        )
+        return head is not None and head.keep_alive and not self._state.draining and self.phase is ANSWERING
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self.transport = cast(asyncio.Transport, transport)
@@ -270,23 +259,28 @@ class ClientConnection(asyncio.Protocol):
     def _begin(self, head: RequestHead, rest: bytes) -> None:
         self._head = head
         self._responder = Responder(self, head.method, head.version)
-        self.phase = BODY
-        self._body = head.body_reader()
         self._since = self._state.now
-        if self._body.done:
+        size = 0 if head.chunked else head.content_length or 0
+        body: bytes | None = None
+        if len(rest) >= size and not head.chunked:
             self.phase = ANSWERING
-            self._buffer = rest  # before `begin`, which may answer at once and go on to it
+            self._body = None
+            if len(rest) == size:
+                body = rest
+            else:
+                body = rest[:size]
+                self._buffer = rest[size:]  # before `begin`, which may answer at once and go on to it
+        else:
+            self.phase = BODY
+            self._body = head.body_reader()
         exchange = self._exchange = self._choose(self, head, self._responder)
-        exchange.begin()
-        if self._exchange is not exchange:
-            return  # answered at once
-        if self.phase is ANSWERING:
-            exchange.on_request_end()
+        exchange.begin(body)
+        if body is not None or self._exchange is not exchange:
             return
-        if head.expects_continue and not rest:
-            self.write(b"HTTP/1.1 100 Continue\r\n\r\n")
         if rest:
             self._read_body(rest)
+        elif head.expects_continue:
+            self.write(b"HTTP/1.1 100 Continue\r\n\r\n")
 
     def _read_body(self, data: bytes) -> None:
         body = self._body

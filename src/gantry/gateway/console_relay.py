@@ -16,7 +16,8 @@ from gantry.gateway.headers import HOP_BY_HOP, encode_headers, with_named
 from gantry.gateway.respond import Responder, answer_whole
 from gantry.gateway.state import WorkerState
 from gantry.gateway.surfaces import Surface
-from gantry.wire.http1 import LAST_CHUNK, RequestHead, ResponseHead, encode_chunk
+from gantry.wire.body import LAST_CHUNK, encode_chunk
+from gantry.wire.head import RequestHead, ResponseHead
 
 _NOT_CLIENT: Final = HOP_BY_HOP | {b"x-content-type-options"}
 _NOSNIFF: Final = b"x-content-type-options: nosniff\r\n"
@@ -61,8 +62,12 @@ class ConsoleRelay:
         self._over = False
         self._asked_at = state.now
 
-    def begin(self) -> None:
+    def begin(self, body: bytes | None) -> None:
         self._state.calls.add(self)
+        if body:
+            self.on_request_body(body)
+        if body is not None:
+            self.on_request_end()
         self._client.pause_reading()
         self._pool.lease(self)
 
@@ -123,16 +128,13 @@ class ConsoleRelay:
         lines = encode_headers(head.headers, with_named(_NOT_CLIENT, head))
         self._responder.start(head.status, lines + _NOSNIFF, head.content_length)
 
-    def on_body(self, data: bytes) -> None:
+    def on_data(self, data: bytes, last: bool) -> None:
         self._responder.send(data)
-
-    def on_end(self) -> None:
-        self._connection = None
-        self._responder.end()
-
-    def flush(self) -> None:
+        if last:
+            self._connection = None
+            self._responder.end()
         self._responder.flush()
-        if self._responder.ended and not self._over:
+        if last and not self._over:
             self._leave()
             self._client.finish_exchange()
 

@@ -4,10 +4,11 @@ Law: credentials, cookies, hop-by-hop fields and everything addressed to us stop
 named passes, so that a provider's new beta header works the day it appears.
 """
 
-from collections.abc import Iterable, Set
-from typing import Final
+from collections.abc import Callable, Iterable, Set
+from operator import itemgetter
+from typing import Final, NamedTuple
 
-from gantry.wire.http1 import Header, RequestHead, ResponseHead
+from gantry.wire.head import Header, Likeness, RequestHead, ResponseHead
 
 HOP_BY_HOP: Final = frozenset(
     b"connection keep-alive proxy-authenticate proxy-authorization proxy-connection te trailer transfer-encoding "
@@ -42,12 +43,67 @@ def encode_upstream_headers(head: RequestHead) -> bytes:
     )
 
 
+class AnswerKind(NamedTuple):
+    """What a response's head says of its body."""
+
+    content_type: str
+    encoding: str
+    is_stream: bool
+    is_json: bool
+
+
+def read_kind(head: ResponseHead) -> AnswerKind:
+    """Return what kind of body follows a head."""
+    notes = head.likeness.notes if head.likeness is not None else {}
+    kind: AnswerKind | None = notes.get("kind")
+    if kind is None:
+        content_type = head.fields.get(b"content-type", b"").decode("latin-1")
+        encoding = head.fields.get(b"content-encoding", b"").decode("latin-1")
+        media_type = content_type.partition(";")[0].strip().lower()
+        kind = AnswerKind(content_type, encoding, media_type == "text/event-stream", media_type == "application/json")
+        notes["kind"] = kind
+    return kind
+
+
 def encode_client_headers(head: ResponseHead, *, stream: bool, rewritten: bool) -> bytes:
     """Return the upstream's headers that go to the client, as lines. A `rewritten` body loses those about its bytes."""
+    likeness = head.likeness
+    if likeness is None:
+        return encode_headers(head.headers, _dropped(head, stream, rewritten))
+    note = "rewritten" if rewritten else "relayed"  # whether it is a stream is the same for all of a likeness
+    form: tuple[bytes, Callable[[tuple[bytes, ...]], tuple[bytes, ...]]] | None = likeness.notes.get(note)
+    if form is None:
+        form = likeness.notes[note] = _form_of(head, likeness, _dropped(head, stream, rewritten))
+    template, choose = form
+    return template % choose(head.values)
+
+
+def _form_of(
+    head: ResponseHead, likeness: Likeness, dropped: Set[bytes]
+) -> tuple[bytes, Callable[[tuple[bytes, ...]], tuple[bytes, ...]]]:
+    """Return the lines of a likeness with gaps for the values that vary, and what chooses those values."""
+    lines: list[bytes] = []
+    places: list[int] = []
+    place = 0
+    for name, value in head.headers:
+        varies = place < len(likeness.varying) and likeness.varying[place] == name
+        if name not in dropped:
+            lines.append(
+                name.replace(b"%", b"%%") + (b":%b\r\n" if varies else b": " + value.replace(b"%", b"%%") + b"\r\n")
+            )
+            if varies:
+                places.append(place)
+        place += varies
+    if len(places) > 1:
+        return b"".join(lines), itemgetter(*places)
+    return b"".join(lines), lambda values: tuple(values[place] for place in places)
+
+
+def _dropped(head: ResponseHead, stream: bool, rewritten: bool) -> Set[bytes]:
     dropped: Set[bytes] = _NOT_CLIENT_STREAM if stream else _NOT_CLIENT
     if rewritten:
         dropped = dropped | _OF_THE_BYTES
-    return encode_headers(head.headers, with_named(dropped, head))
+    return with_named(dropped, head)
 
 
 def encode_headers(headers: Iterable[Header], dropped: Set[bytes]) -> bytes:

@@ -16,7 +16,7 @@ from gantry.gateway.respond import Responder, answer_whole
 from gantry.gateway.state import WorkerState
 from gantry.gateway.surfaces import Door, Surface
 from gantry.journal.writer import JournalLevel
-from gantry.wire.http1 import RequestHead
+from gantry.wire.head import RequestHead
 
 _JSON: Final = (("content-type", "application/json"), ("cache-control", "no-store"))
 _TEXT: Final = (("content-type", "text/plain; version=0.0.4; charset=utf-8"), ("cache-control", "no-store"))
@@ -69,7 +69,7 @@ class OwnAnswer:
         self._responder = responder
         self._surface = surface
 
-    def begin(self) -> None:
+    def begin(self, body: bytes | None) -> None:
         door = self._surface.door
         if door is Door.HEALTH:
             self._answer(200, _JSON, b'{"status":"ok"}')

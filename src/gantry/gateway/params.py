@@ -76,10 +76,14 @@ class Parameters(Struct, frozen=True):
 NO_PARAMETERS: Final = Parameters({}, b"", frozenset(), {})
 
 
+def has_parameter_header(headers: Mapping[bytes, bytes]) -> bool:
+    return any(name in headers for name in _HEADERS)
+
+
 def lift_parameters(envelope: Envelope | None, headers: Mapping[bytes, bytes], operation: Operation) -> Parameters:
     """Return the gateway's parameters in a request and how to splice them out. Raises InvalidRequest."""
     ours = _OURS_BY_OPERATION.get(operation, _OURS)
-    in_header = next((name for name in _HEADERS if name in headers), None)
+    in_header = next((name for name in _HEADERS if name in headers), None) if headers else None
     metadata = envelope.get("metadata") if envelope is not None else None
     in_metadata = metadata is not None and (b"_params" in metadata or b"\\u" in metadata)
     if in_header is None and not in_metadata and (envelope is None or ours.isdisjoint(envelope.keys())):

@@ -22,7 +22,7 @@ from gantry.gateway.state import WorkerState
 from gantry.journal.frames import FrameKind, LogPosted, encode_payload
 from gantry.journal.writer import JournalFull, JournalLevel
 from gantry.routing.snapshot import KeyRecord
-from gantry.wire.http1 import RequestHead
+from gantry.wire.head import RequestHead
 
 MAX_BYTES: Final = 256 * 1024
 _JSON: Final = (("content-type", "application/json"),)
@@ -43,7 +43,7 @@ class PostedLogTaker:
         self._key: KeyRecord | None = None
         self._received_at = time.time_ns()
 
-    def begin(self) -> None:
+    def begin(self, body: bytes | None) -> None:
         try:
             self._key = authenticate(self._state, self._head.fields, self._received_at)
             if not (self._key.allows(Scope.INFERENCE) or self._key.allows(Scope.INGEST)):
@@ -52,17 +52,29 @@ class PostedLogTaker:
             if isinstance(error, Unauthenticated):
                 self._state.slot.add(Word.STRANGERS)
             self._refuse(error)
+            return
+        if body is not None and self._has_room(len(body)):
+            self._finish(body)
 
     def on_request_body(self, data: bytes) -> None:
-        self._body.append(data)
-        self._held += len(data)
-        self._state.bytes_held += len(data)
-        if self._state.bytes_held > self._state.limits.max_bytes_held:
-            self._refuse(Overloaded("too many request bodies are held in memory; try again", retry_after=1))
+        if self._has_room(len(data)):
+            self._body.append(data)
+            self._held += len(data)
+            self._state.bytes_held += len(data)
 
     def on_request_end(self) -> None:
+        self._finish(b"".join(self._body))
+
+    def _has_room(self, size: int) -> bool:
+        """Say whether so many more bytes may be held; if not, the post is answered."""
+        has_room = self._state.bytes_held + size <= self._state.limits.max_bytes_held
+        if not has_room:
+            self._refuse(Overloaded("too many request bodies are held in memory; try again", retry_after=1))
+        return has_room
+
+    def _finish(self, body: bytes) -> None:
         try:
-            answer = self._take(b"".join(self._body))
+            answer = self._take(body)
         except GatewayError as error:
             self._refuse(error)
             return

@@ -12,7 +12,7 @@ from gantry.core.vocabulary import Dialect
 from gantry.dialects.adapt import Adaptation
 from gantry.dialects.content_coding import decode_content
 from gantry.dialects.errors import encode_stream_error
-from gantry.wire.sse import BoundaryTracker
+from gantry.wire.sse import ends_event
 
 _DONE: Final = b"[DONE]"
 # An event of its own: a model may say these words, but inside JSON no line begins.
@@ -49,31 +49,33 @@ class Pump(Protocol):
 class RelayPump:
     """The upstream's bytes as they are."""
 
-    __slots__ = ("_boundary", "_dialect", "_edge", "stream_ended")
+    __slots__ = ("_dialect", "_edge", "_stream", "stream_ended")
 
     def __init__(self, dialect: Dialect, *, stream: bool) -> None:
         self._dialect = dialect
-        self._boundary = BoundaryTracker() if stream else None
-        self._edge = b"\n"
+        self._stream = stream
+        self._edge = b"\n\n"  # the last bytes that passed
         self.stream_ended = False
 
     def feed(self, data: bytes) -> bytes:
-        if self._boundary is not None:
-            self._boundary.feed(data)
-            near = self._edge + data
-            if _DONE in near and _DONE_EVENT.search(near):
-                self.stream_ended = True
-            self._edge = near[-_EDGE:]
+        if self._stream:
+            edge = self._edge
+            if _DONE in data or not edge.endswith(b"\n\n"):
+                near = edge + data
+                self.stream_ended = self.stream_ended or _DONE_EVENT.search(near) is not None
+                self._edge = near[-_EDGE:]
+            else:
+                self._edge = data[-_EDGE:] if len(data) >= _EDGE else (edge + data)[-_EDGE:]
         return data
 
     def end(self) -> bytes:
         return b""
 
     def ping(self) -> bytes:
-        return _PING if self._boundary is not None and self._boundary.at_boundary else b""
+        return _PING if self._stream and ends_event(self._edge) else b""
 
     def fail(self, error: GatewayError) -> bytes | None:
-        if self._boundary is None or not self._boundary.at_boundary:
+        if not (self._stream and ends_event(self._edge)):
             return None
         return b"" if self.stream_ended else encode_stream_error(self._dialect, error)
 

@@ -13,23 +13,24 @@ from gantry.core.errors import Overloaded
 from gantry.core.vocabulary import ContentPolicy, Outcome
 from gantry.dialects.tail import find_usage
 from gantry.gateway.capture import Capture
-from gantry.gateway.params import NO_PARAMETERS, Parameters
+from gantry.gateway.intake import Intake
+from gantry.gateway.params import NO_PARAMETERS
+from gantry.gateway.prepare import Question
 from gantry.gateway.state import WorkerState
-from gantry.gateway.surfaces import Surface
 from gantry.journal.frames import AttemptRecord, CallClosed, CallOpened, Direction, FrameKind, encode_payload
 from gantry.journal.writer import JournalFull, JournalLevel
 from gantry.routing.plan import Attempt
 from gantry.routing.snapshot import KeyRecord
-from gantry.wire.http1 import RequestHead
+from gantry.wire.head import RequestHead
 
 logger = logging.getLogger(__name__)
 
 _PART_OF_BODY: Final = 4 * 1024 * 1024  # a body beyond it is written in parts, so that no frame is enormous
 # Python 3.11 reads an enum's member through a descriptor, which costs a tenth of a microsecond each time.
-_FULL, _METADATA, _NOTHING = ContentPolicy
+_FULL, _REDACTED, _METADATA, _NOTHING = ContentPolicy
 _NO_BODIES, _MONEY_ONLY = JournalLevel.NO_BODIES, JournalLevel.MONEY_ONLY
 _OPENED, _CLOSED = FrameKind.CALL_OPENED, FrameKind.CALL_CLOSED
-_IN_FLIGHT, _JOURNAL_FRAMES = int(Word.IN_FLIGHT), int(Word.JOURNAL_FRAMES)
+_REQUESTS, _IN_FLIGHT, _JOURNAL_FRAMES = int(Word.REQUESTS), int(Word.IN_FLIGHT), int(Word.JOURNAL_FRAMES)
 _COUNTER_OF: Final = {
     Outcome.SUCCESS: Word.SUCCEEDED,
     Outcome.REFUSED: Word.REFUSED,
@@ -45,7 +46,7 @@ class Recording:
     """What the journal learns of one call."""
 
     __slots__ = (
-        "_closed",
+        "_intake",
         "_key",
         "_opened",
         "_policy",
@@ -54,6 +55,7 @@ class Recording:
         "_unrecorded",
         "answer",
         "attempts",
+        "closed",
         "first_byte_at",
         "log_id",
         "request_bytes",
@@ -63,49 +65,38 @@ class Recording:
         "warnings",
     )
 
-    def __init__(self, state: WorkerState, key: KeyRecord, started_at: int, started_clock: int) -> None:
+    def __init__(self, state: WorkerState, key: KeyRecord, intake: Intake, started_at: int) -> None:
         self._state = state
         self._key = key
+        self._intake = intake
         self._policy = key.content_policy
         self._opened = False
-        self._closed = False
         self._unrecorded = False
         self._truncated = False
+        self.answer: Capture | None = None
+        self.closed = False
         self.log_id = state.new_log_id(started_at)
         self.started_at = started_at
-        self.started_clock = started_clock
+        self.started_clock = time.perf_counter_ns()
         self.sent_at = 0
         self.first_byte_at = 0
         self.request_bytes = 0
         self.attempts: list[AttemptRecord] = []
         self.warnings: list[str] = []
-        self.answer: Capture | None = None
+        state.slot.add(_REQUESTS)
         state.slot.add(_IN_FLIGHT)
 
     @property
     def opened(self) -> bool:
         return self._opened
 
-    @property
-    def closed(self) -> bool:
-        return self._closed
-
     def open(
-        self,
-        head: RequestHead,
-        surface: Surface,
-        *,
-        model: str | None = None,
-        stream: bool = False,
-        parameters: Parameters = NO_PARAMETERS,
-        metadata: bytes = b"",
-        body: bytes = b"",
-        even_when_full: bool = False,
+        self, head: RequestHead, question: Question | None, body: bytes = b"", *, even_when_full: bool = False
     ) -> None:
         """Write the open frame. Raises Overloaded when the journal has no room and the setting says to refuse then.
 
         A call that is refused anyway is opened `even_when_full`: its frame is small, and if it cannot be written, the
-        board counts it.
+        board counts it. One that ended before it was understood has no question.
         """
         state = self._state
         level = state.journal.level
@@ -113,6 +104,9 @@ class Recording:
         if level is JournalLevel.FULL and refuse:
             raise Overloaded("the journal is full, so this call could not be recorded; try again later", retry_after=5)
         policy = self._policy
+        model, stream, metadata, parameters = None, False, b"", NO_PARAMETERS
+        if question is not None:
+            _, parameters, model, stream, metadata = question
         if parameters is not NO_PARAMETERS:
             if parameters.values.get("disable_log") is True and policy is _FULL:
                 policy = _METADATA
@@ -122,6 +116,7 @@ class Recording:
             state.slot.add(Word.BODIES_DROPPED)
             self._truncated = True
         money_only = level >= _MONEY_ONLY
+        surface = self._intake.surface
         nothing = policy is _NOTHING
         limit = state.limits.max_capture_bytes
         parts = len(body) > _PART_OF_BODY and keeps
@@ -133,14 +128,14 @@ class Recording:
             self.started_at,
             head.method,
             surface.path,
-            surface.dialect,
+            surface.dialects[0],
             surface.operation,
             model,
             stream,
             policy,
             state.snapshot.version if state.snapshot is not None else 0,
-            "" if money_only else head.fields.get(b"user-agent", b"")[:256].decode("latin-1"),
-            head.fields.get(b"content-type", b"")[:128].decode("latin-1"),
+            "" if money_only else self._intake.user_agent,
+            self._intake.content_type,
             b"" if nothing or money_only else parameters.journal,
             b"" if nothing or money_only else metadata,
             body if keeps and not parts else b"",
@@ -204,9 +199,9 @@ class Recording:
         upstream_request_id: str | None = None,
     ) -> None:
         """Write the close frame, once; later calls change nothing."""
-        if self._closed:
+        if self.closed:
             return
-        self._closed = True
+        self.closed = True
         state = self._state
         slot = state.slot
         slot.add(_IN_FLIGHT, -1)

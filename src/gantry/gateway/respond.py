@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from http import HTTPStatus
 from typing import Final, Protocol
 
-from gantry.wire.http1 import LAST_CHUNK, encode_chunk
+from gantry.wire.body import LAST_CHUNK, encode_chunk
 
 _STATUS_LINES: Final = {status.value: b"HTTP/1.1 %d %b\r\n" % (status, status.phrase.encode()) for status in HTTPStatus}
 _BODYLESS: Final = frozenset((204, 304))
@@ -57,6 +57,14 @@ class Responder:
         if self._bodyless or not data:
             return
         self._pending.append(encode_chunk(data) if self._chunked else data)
+
+    def pass_on(self, data: bytes) -> None:
+        """Send and flush at once: what a stream does with each read."""
+        if self._pending or self._bodyless or not data:
+            self.send(data)
+            self.flush()
+        else:
+            self._client.write(b"%x\r\n%b\r\n" % (len(data), data) if self._chunked else data)
 
     def end(self) -> None:
         self.ended = True

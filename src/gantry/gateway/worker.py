@@ -2,7 +2,7 @@
 
 The path of a request:
 
-1.  `gateway/client` parses HTTP/1.1 (`wire/http1`, llhttp), bounds headers, body, time and bytes held.
+1.  `gateway/client` parses HTTP/1.1 (`wire/head`, llhttp; `wire/body`), bounds headers, body, time and bytes held.
 2.  `gateway/surfaces` is one literal route table: method and path → door, dialects, operation.
 3.  `gateway/admit`: API key → digest → snapshot; scopes, expiry, model list. Refusals speak the caller's dialect.
 4.  `wire/envelope` peeks at the top level of the JSON; `gateway/params` lifts what is ours.
@@ -41,19 +41,21 @@ from gantry.dialects.errors import encode_error
 from gantry.gateway.call import Call
 from gantry.gateway.client import ClientConnection, Exchange
 from gantry.gateway.console_relay import ConsoleRelay
+from gantry.gateway.intake import take_in
 from gantry.gateway.limits import WorkerLimits
 from gantry.gateway.own import OwnAnswer
 from gantry.gateway.posted_log import MAX_BYTES, PostedLogTaker
 from gantry.gateway.respond import Responder, answer_whole
 from gantry.gateway.state import WorkerState
-from gantry.gateway.surfaces import Door, family_of, match_surface
+from gantry.gateway.surfaces import Door
 from gantry.home import Home, Keyring
 from gantry.journal.writer import JournalWriter
 from gantry.routing.snapshot import KeyTable, Snapshot, SnapshotUnreadable, read_snapshot
-from gantry.wire.http1 import RequestHead
+from gantry.wire.head import RequestHead
 
 logger = logging.getLogger(__name__)
 
+_CALL: Final = Door.CALL  # Python 3.11 reads an enum's member through a descriptor, which costs time on each call
 _TICK_SECONDS: Final = 0.25
 _SLOW_TICK: Final = 4  # every so many ticks, connections and pools are looked through
 _LOOK_SECONDS: Final = 0.05  # how often the snapshot file is looked at
@@ -140,10 +142,11 @@ class Worker:
 
     def _choose(self, client: ClientConnection, head: RequestHead, responder: Responder) -> Exchange:
         """Return who answers a request."""
-        surface = match_surface(head.method, head.target, family_of(head.fields))
+        intake = take_in(self._state, head)
+        surface = intake.surface
         door = surface.door
-        if door is Door.CALL:
-            return Call(self._state, client, head, responder, surface)
+        if door is _CALL:
+            return Call(self._state, client, head, responder, intake)
         if door is Door.POST_LOG and not head.chunked and (head.content_length or 0) <= MAX_BYTES:
             return PostedLogTaker(self._state, client, head, responder)
         if door in (Door.CONSOLE, Door.POST_LOG):

@@ -93,6 +93,7 @@ class CallClosed(Struct, frozen=True, array_like=True, gc=False):
     warnings: list[str] = []
     usage: bytes = b""  # the provider's usage object as JSON, set when the body is withheld or truncated
     response_model: str | None = None
+    changes: list[str] = []  # parameters that were renamed, clamped, defaulted or dropped on the way
 
 
 class LogPosted(Struct, frozen=True, array_like=True, gc=False):

@@ -58,8 +58,11 @@ class Envelope:
 
     def text(self, key: str) -> str | None:
         """Return a string; absent and null are None. Raises InvalidRequest when the value is of another type."""
-        raw = self.get(key)
-        if raw is None or raw == b"null":
+        value = self._members.get(key)
+        if value is None:
+            return None
+        raw = bytes(value)
+        if raw == b"null":
             return None
         if not raw.startswith(_QUOTE):
             raise InvalidRequest(f"`{key}` must be a string. Send its value in double quotes.", param=key)
@@ -67,8 +70,11 @@ class Envelope:
 
     def flag(self, key: str) -> bool:
         """Return a boolean; absent and null are False. Raises InvalidRequest when the value is of another type."""
-        raw = self.get(key)
-        if raw is None or raw == b"false" or raw == b"null":
+        value = self._members.get(key)
+        if value is None:
+            return False
+        raw = bytes(value)
+        if raw == b"false" or raw == b"null":
             return False
         if raw != b"true":
             raise InvalidRequest(f"`{key}` must be true or false, without quotes.", param=key)

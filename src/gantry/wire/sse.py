@@ -1,4 +1,4 @@
-"""Server-sent events as bytes: an incremental parser, and a tracker of event boundaries for relays.
+"""Server-sent events as bytes: an incremental parser, and the boundary of events for relays.
 
 Law: any re-chunking of the same bytes gives the same events. Lines end at LF, CR or CRLF and nowhere else: U+2028 and
 the like are content, so nothing here decodes text. Spec: HTML Living Standard §9.2.6, except that `close` also hands
@@ -95,17 +95,6 @@ class SSEParser:
             events.append(SSEEvent(b"\n".join(lines), name))
 
 
-class BoundaryTracker:
-    """Says whether a relayed stream stands between two events, from its last three bytes."""
-
-    __slots__ = ("_tail",)
-
-    def __init__(self) -> None:
-        self._tail = b"\n\n"
-
-    def feed(self, chunk: bytes) -> None:
-        self._tail = chunk[-3:] if len(chunk) >= 3 else (self._tail + chunk)[-3:]
-
-    @property
-    def at_boundary(self) -> bool:
-        return self._tail.endswith(_BLANK_LINE_ENDS)
+def ends_event(tail: bytes) -> bool:
+    """Say whether a stream stands between two events, by its last bytes (three at least, once there were so many)."""
+    return tail.endswith(_BLANK_LINE_ENDS)

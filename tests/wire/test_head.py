@@ -8,20 +8,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gantry.core.errors import GatewayError, HeadersTooLarge, InvalidRequest
-from gantry.wire.http1 import (
-    MAX_CHUNK_LINE,
-    BodyReader,
-    ChunkedBody,
-    CloseBody,
-    FramingError,
-    HeadTemplate,
-    LengthBody,
-    encode_chunk,
-    encode_head,
-    find_head_end,
-    parse_request_head,
-    parse_response_head,
-)
+from gantry.wire.body import MAX_CHUNK_LINE, BodyReader, ChunkedBody, CloseBody, FramingError, LengthBody, encode_chunk
+from gantry.wire.head import encode_head, find_head_end, parse_request_head, parse_response_head
+from gantry.wire.recognise import HeadTemplate
 
 HOST = b"Host: gantry\r\n"
 
