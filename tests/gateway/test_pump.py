@@ -24,7 +24,7 @@ STREAMS = st.lists(st.sampled_from(PIECES), max_size=12).map(b"".join)
 
 
 def pumped(pieces: list[bytes]) -> RelayPump:
-    pump = RelayPump(Dialect.MISTRAL, stream=True)
+    pump = RelayPump(Dialect.MISTRAL)
     assert b"".join(pump.feed(piece) for piece in pieces) == b"".join(pieces)
     return pump
 

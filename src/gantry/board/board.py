@@ -78,6 +78,7 @@ class Word(IntEnum):
 
 
 _LATENCY, _LATENCY_SUM_US = int(Word.LATENCY), int(Word.LATENCY_SUM_US)
+_REQUESTS, _IN_FLIGHT = int(Word.REQUESTS), int(Word.IN_FLIGHT)
 
 
 class State(IntEnum):
@@ -105,9 +106,19 @@ class Slot:
     def add(self, word: int, amount: int = 1) -> None:
         self._words[self._base + word] += amount
 
-    def observe_latency(self, microseconds: int) -> None:
-        self._words[self._base + _LATENCY + bisect_left(LATENCY_BOUNDS_US, microseconds)] += 1
-        self._words[self._base + _LATENCY_SUM_US] += microseconds
+    def open_call(self) -> None:
+        """Count a call that begins."""
+        words, base = self._words, self._base
+        words[base + _REQUESTS] += 1
+        words[base + _IN_FLIGHT] += 1
+
+    def close_call(self, how: int, microseconds: int) -> None:
+        """Count a call that ended: `how` is the word of its outcome, and so long it took."""
+        words, base = self._words, self._base
+        words[base + _IN_FLIGHT] -= 1
+        words[base + how] += 1
+        words[base + _LATENCY + bisect_left(LATENCY_BOUNDS_US, microseconds)] += 1
+        words[base + _LATENCY_SUM_US] += microseconds
 
     def latency_buckets(self) -> list[int]:
         start = self._base + Word.LATENCY

@@ -17,9 +17,7 @@ ENTROPY_BITS = 74
 
 def format_id(unix_ms: int, entropy: int) -> str:
     """Return a UUIDv7 as 32 hex characters from milliseconds since the epoch and 74 random bits."""
-    high = (unix_ms << 16) | 0x7000 | (entropy >> 62)
-    low = (0b10 << 62) | (entropy & 0x3FFF_FFFF_FFFF_FFFF)
-    return f"{high:016x}{low:016x}"
+    return "%012x7%03x%016x" % (unix_ms, entropy >> 62, 0b10 << 62 | entropy & 0x3FFF_FFFF_FFFF_FFFF)
 
 
 def unix_ms_of(identifier: str) -> int:

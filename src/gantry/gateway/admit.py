@@ -52,7 +52,7 @@ def check_rights(key: KeyRecord, operation: Operation) -> None:
 
 def check_model(key: KeyRecord, names: Sequence[str]) -> None:
     """Raise Forbidden unless the model list of a key that has one allows a model under one of its names."""
-    if names and not any(fnmatchcase(name, pattern) for pattern in key.models for name in names):
+    if key.models and names and not any(fnmatchcase(name, pattern) for pattern in key.models for name in names):
         allowed = ", ".join(key.models)
         raise Forbidden(f"this API key may not use the model {names[0]}; it may use: {allowed}", param="model")
 

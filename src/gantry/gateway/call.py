@@ -24,11 +24,10 @@ from gantry.core.errors import (
 from gantry.core.vocabulary import Outcome
 from gantry.dial.connection import UpstreamConnection
 from gantry.dialects.errors import encode_error
-from gantry.gateway.admit import check_rights
 from gantry.gateway.headers import AnswerKind, encode_client_headers, read_kind
 from gantry.gateway.intake import Intake
 from gantry.gateway.prepare import Voyage, make_upload, make_voyage, streams_upload, understand
-from gantry.gateway.pump import AdaptPump, Pump, RelayPump
+from gantry.gateway.pump import PLAIN, AdaptPump, Pump, RelayPump
 from gantry.gateway.recording import Recording
 from gantry.gateway.respond import Responder, answer_whole
 from gantry.gateway.state import WorkerState
@@ -136,7 +135,7 @@ class Call:
         state = self.state
         now_ns = time.time_ns()
         try:
-            self.key = key = self.intake.admit(self.head, now_ns)
+            self.key = key = self.intake.admit(now_ns)
         except GatewayError as error:
             if isinstance(error, Unauthenticated):
                 state.slot.add(_STRANGERS)
@@ -145,8 +144,8 @@ class Call:
         self._recording = Recording(state, key, self.intake, now_ns)
         state.calls.add(self)
         try:
-            check_rights(key, self.intake.surface.operation)
-            self._uploads = streams_upload(self.intake, self.head, state.limits.max_body_bytes)
+            self.intake.check_rights(key)
+            self._uploads = self.intake.opaque and streams_upload(self.intake, self.head, state.limits.max_body_bytes)
             if self._uploads:
                 self._dispatch(b"")
             elif body is None:
@@ -298,9 +297,12 @@ class Call:
         own = self._own_headers()
         if adaptation is None:
             headers = encode_client_headers(head, stream=stream, rewritten=False)
-            self._pump = RelayPump(voyage.attempt.route.dialect, stream=stream and not kind.encoding)
-            if not (stream or kind.is_json):
-                own += _SANDBOX
+            if stream and not kind.encoding:
+                self._pump = RelayPump(voyage.attempt.route.dialect)
+            else:
+                self._pump = PLAIN
+                if not (stream or kind.is_json):
+                    own += _SANDBOX
             # A stream has no length: a comment or an error of ours may come into it.
             self.responder.start(head.status, headers + own, None if stream else head.content_length)
             return
@@ -340,11 +342,8 @@ class Call:
         rest = pump.end()
         if self._late_headers is not None:
             responder.start(self._status, self._late_headers, len(rest))
-        responder.send(data)
-        responder.send(rest)
         self._settle()
-        responder.end()
-        responder.flush()
+        responder.finish(data + rest if rest else data)
         if self._stage is not OVER:
             self._leave()
             self.client.finish_exchange()
@@ -424,9 +423,7 @@ class Call:
             self._leave()
             self.responder.cut()
             return
-        self.responder.send(last_words)
-        self.responder.end()
-        self.responder.flush()
+        self.responder.finish(last_words)
         self._leave()
         self.client.finish_exchange()
 

@@ -129,12 +129,12 @@ class ConsoleRelay:
         self._responder.start(head.status, lines + _NOSNIFF, head.content_length)
 
     def on_data(self, data: bytes, last: bool) -> None:
-        self._responder.send(data)
-        if last:
-            self._connection = None
-            self._responder.end()
-        self._responder.flush()
-        if last and not self._over:
+        if not last:
+            self._responder.pass_on(data)
+            return
+        self._connection = None
+        self._responder.finish(data)
+        if not self._over:
             self._leave()
             self._client.finish_exchange()
 

@@ -1,37 +1,61 @@
-"""What a request's head says by itself: which surface, whose key, which kind of body.
+"""What a request's head says by itself: which surface, whose key, which kind of body, and where its calls lead.
 
 Law: a pure function of the head and the snapshot. Heads come again on one connection, so an intake is kept with its
-head and serves until the next snapshot; only what depends on the clock is looked at each time.
+head and serves until the next snapshot; only what depends on the clock or on chance is looked at each time.
 """
 
 from typing import Final
 
+from msgspec import Struct
+
 from gantry.core.errors import Unauthenticated
 from gantry.core.vocabulary import Operation
-from gantry.gateway.admit import INVALID_KEY, authenticate
+from gantry.dial.pool import Pool
+from gantry.gateway.admit import INVALID_KEY, authenticate, check_model, check_rights
 from gantry.gateway.headers import encode_upstream_headers
 from gantry.gateway.params import has_parameter_header
 from gantry.gateway.state import WorkerState
 from gantry.gateway.surfaces import Surface, family_of, match_surface
-from gantry.routing.plan import Route, Wish
-from gantry.routing.snapshot import KeyRecord, Snapshot
+from gantry.routing.plan import Attempt, Route, Wish
+from gantry.routing.planner import draw_attempt
+from gantry.routing.snapshot import KeyRecord
 from gantry.wire.head import RequestHead
 
-_MAX_ROUTES: Final = 64
+_OPAQUE: Final = Operation.OPAQUE
+_IDENTITY: Final = b"accept-encoding: identity\r\n"
+_MAX_WAYS: Final = 64
 _MAX_MODEL_LENGTH: Final = 256
+
+
+class Bearing(Struct, frozen=True, gc=False):
+    """An attempt, the pool it sets out from, and its request up to the framing of the body."""
+
+    attempt: Attempt
+    pool: Pool
+    beginning: bytes
+
+
+class _Way(Struct, frozen=True, gc=False):
+    """Where calls for one model lead, with a bearing for each credential that was drawn."""
+
+    route: Route
+    bearings: dict[str, Bearing]
 
 
 class Intake:
     """One head under one snapshot. The key is known once a call was admitted by it."""
 
     __slots__ = (
-        "_routes",
-        "_snapshot",
+        "_checked",
+        "_era",
+        "_forwarded",
+        "_head",
         "_state",
+        "_ways",
         "content_type",
-        "forwarded",
         "has_parameters",
         "key",
+        "opaque",
         "surface",
         "user_agent",
     )
@@ -39,48 +63,76 @@ class Intake:
     def __init__(self, state: WorkerState, head: RequestHead) -> None:
         fields = head.fields
         self._state = state
-        self._snapshot: Snapshot | None = state.snapshot
-        self._routes: dict[str | None, Route] = {}
+        self._era = state.era
+        self._head = head
+        self._checked = False
+        self._ways: dict[str | None, _Way] = {}
+        self._forwarded = encode_upstream_headers(head)
         self.surface: Surface = match_surface(head.method, head.target, family_of(fields))
+        self.opaque = self.surface.operation is _OPAQUE
         self.key: KeyRecord | None = None
         self.has_parameters = has_parameter_header(fields)
         self.content_type = fields.get(b"content-type", b"")[:128].decode("latin-1")
         self.user_agent = fields.get(b"user-agent", b"")[:256].decode("latin-1")
-        self.forwarded = encode_upstream_headers(head)
 
-    def holds(self, snapshot: Snapshot | None, *, stale: bool) -> bool:
-        return self._snapshot is snapshot and not stale
+    def holds(self, state: WorkerState) -> bool:
+        return self._era == state.era and not state.stale
 
-    def admit(self, head: RequestHead, now_ns: int) -> KeyRecord:
+    def admit(self, now_ns: int) -> KeyRecord:
         """Return the key of the request. Raises Unauthenticated or Overloaded."""
         key = self.key
         if key is None:
-            key = self.key = authenticate(self._state, head.fields, now_ns)
+            key = self.key = authenticate(self._state, self._head.fields, now_ns)
         elif key.expires_at is not None and key.expires_at <= now_ns:
             raise Unauthenticated(INVALID_KEY)
         return key
 
-    def find_route(self, key: KeyRecord, model: str | None) -> Route:
-        """Return where a call for a model leads, by stored credentials. Raises GatewayError."""
-        route = self._routes.get(model)
-        if route is None:
-            surface = self.surface
+    def check_rights(self, key: KeyRecord) -> None:
+        """Raise Forbidden unless the key may do what the path asks for."""
+        if not self._checked:
+            check_rights(key, self.surface.operation)
+            self._checked = True
+
+    def take_bearing(self, key: KeyRecord, model: str | None) -> Bearing:
+        """Return an attempt at a model with one of the stored credentials. Raises GatewayError."""
+        way = self._ways.get(model)
+        if way is None:
             route = self._state.find_route(self.wish(key, model))
+            check_model(key, route.names)
+            way = _Way(route, {})
             short = model is None or len(model) <= _MAX_MODEL_LENGTH
-            if short and surface.operation is not Operation.OPAQUE and len(self._routes) < _MAX_ROUTES:
-                self._routes[model] = route
-        return route
+            if short and not self.opaque and len(self._ways) < _MAX_WAYS:
+                self._ways[model] = way
+        attempt = draw_attempt(way.route, self._state.draw)
+        name = attempt.credential.credential_id
+        bearing = way.bearings.get(name)
+        if bearing is None:
+            bearing = way.bearings[name] = self.bear(attempt)
+        return bearing
+
+    def bear(self, attempt: Attempt) -> Bearing:
+        """Return how a request begins that makes an attempt. Raises GatewayError."""
+        head = self._head
+        departure = self._state.departure(head.method, attempt)
+        start, encoding = departure.target, _IDENTITY
+        if self.opaque:
+            _, mark, query = head.target.partition(b"?")
+            start += mark + query
+            accepted = head.fields.get(b"accept-encoding")
+            encoding = b"accept-encoding: %b\r\n" % accepted if accepted is not None else b""
+        beginning = b"%b HTTP/1.1\r\n%b%b%b" % (start, departure.lines, encoding, self._forwarded)
+        return Bearing(attempt, departure.pool, beginning)
 
     def wish(self, key: KeyRecord, model: str | None) -> Wish:
         surface = self.surface
-        path = surface.path if surface.operation is Operation.OPAQUE else ""
+        path = surface.path if self.opaque else ""
         return Wish(key.organization_id, key.environment, surface.dialects, surface.operation, path, model)
 
 
 def take_in(state: WorkerState, head: RequestHead) -> Intake:
     """Return the intake of a head: the one it came with before, if that still holds. Raises InvalidRequest."""
     intake = head.notes
-    if isinstance(intake, Intake) and intake.holds(state.snapshot, stale=state.stale):
+    if isinstance(intake, Intake) and intake.holds(state):
         return intake
     intake = head.notes = Intake(state, head)
     return intake

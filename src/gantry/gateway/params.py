@@ -39,7 +39,8 @@ _ROUTING: Final = frozenset(
 # `prompt` is Mistral's own word in fill-in-the-middle, `models` and `weight` mean something to some providers; on the
 # operations where they are nobody's but ours, they are lifted too.
 _OURS: Final = _IDENTITY | _ROUTING | CREDENTIAL_FIELDS | frozenset(_NESTED)
-_OURS_BY_OPERATION: Final[Mapping[Operation, frozenset[str]]] = {Operation.CHAT: _OURS | {"prompt", "models", "weight"}}
+_OURS_IN_CHAT: Final = _OURS | {"prompt", "models", "weight"}
+_CHAT: Final = Operation.CHAT
 # Understood, kept in the log, and not acted on yet: the record says so instead of staying silent.
 _NOT_ACTED_ON: Final = (_ROUTING - {"posthog_integration"}) | {
     "prompt",
@@ -82,7 +83,7 @@ def has_parameter_header(headers: Mapping[bytes, bytes]) -> bool:
 
 def lift_parameters(envelope: Envelope | None, headers: Mapping[bytes, bytes], operation: Operation) -> Parameters:
     """Return the gateway's parameters in a request and how to splice them out. Raises InvalidRequest."""
-    ours = _OURS_BY_OPERATION.get(operation, _OURS)
+    ours = _OURS_IN_CHAT if operation is _CHAT else _OURS
     in_header = next((name for name in _HEADERS if name in headers), None) if headers else None
     metadata = envelope.get("metadata") if envelope is not None else None
     in_metadata = metadata is not None and (b"_params" in metadata or b"\\u" in metadata)

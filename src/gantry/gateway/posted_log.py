@@ -123,7 +123,6 @@ class PostedLogTaker:
             if journal.level is JournalLevel.FULL:
                 raise JournalFull
             journal.append(FrameKind.LOG_POSTED, encode_payload(frame))
-            self._state.slot.add(Word.JOURNAL_FRAMES)
         except JournalFull:
             raise Overloaded("the journal is full; post the log again later", retry_after=5) from None
         return msgspec.json.encode(accepted.answer)

@@ -46,36 +46,54 @@ class Pump(Protocol):
         """Whether the stream's `[DONE]` has passed."""
 
 
-class RelayPump:
-    """The upstream's bytes as they are."""
+class PlainPump:
+    """A whole answer's bytes as they are. It remembers nothing, so one serves all calls."""
 
-    __slots__ = ("_dialect", "_edge", "_stream", "stream_ended")
+    __slots__ = ()
 
-    def __init__(self, dialect: Dialect, *, stream: bool) -> None:
-        self._dialect = dialect
-        self._stream = stream
-        self._edge = b"\n\n"  # the last bytes that passed
-        self.stream_ended = False
+    stream_ended = False
 
     def feed(self, data: bytes) -> bytes:
-        if self._stream:
-            edge = self._edge
-            if _DONE in data or not edge.endswith(b"\n\n"):
-                near = edge + data
-                self.stream_ended = self.stream_ended or _DONE_EVENT.search(near) is not None
-                self._edge = near[-_EDGE:]
-            else:
-                self._edge = data[-_EDGE:] if len(data) >= _EDGE else (edge + data)[-_EDGE:]
         return data
 
     def end(self) -> bytes:
         return b""
 
     def ping(self) -> bytes:
-        return _PING if self._stream and ends_event(self._edge) else b""
+        return b""
 
     def fail(self, error: GatewayError) -> bytes | None:
-        if not (self._stream and ends_event(self._edge)):
+        return None
+
+
+class RelayPump:
+    """A stream's bytes as they are."""
+
+    __slots__ = ("_dialect", "_edge", "stream_ended")
+
+    def __init__(self, dialect: Dialect) -> None:
+        self._dialect = dialect
+        self._edge = b"\n\n"  # the last bytes that passed
+        self.stream_ended = False
+
+    def feed(self, data: bytes) -> bytes:
+        edge = self._edge
+        if _DONE in data or not edge.endswith(b"\n\n"):
+            near = edge + data
+            self.stream_ended = self.stream_ended or _DONE_EVENT.search(near) is not None
+            self._edge = near[-_EDGE:]
+        else:
+            self._edge = data[-_EDGE:] if len(data) >= _EDGE else (edge + data)[-_EDGE:]
+        return data
+
+    def end(self) -> bytes:
+        return b""
+
+    def ping(self) -> bytes:
+        return _PING if ends_event(self._edge) else b""
+
+    def fail(self, error: GatewayError) -> bytes | None:
+        if not ends_event(self._edge):
             return None
         return b"" if self.stream_ended else encode_stream_error(self._dialect, error)
 
@@ -126,3 +144,6 @@ class AdaptPump:
         if _DONE in data and _DONE_EVENT.search(b"\n" + data):  # whole events, so no edge
             self.stream_ended = True
         return data
+
+
+PLAIN: Final = PlainPump()

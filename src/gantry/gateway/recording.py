@@ -29,16 +29,16 @@ _PART_OF_BODY: Final = 4 * 1024 * 1024  # a body beyond it is written in parts, 
 # Python 3.11 reads an enum's member through a descriptor, which costs a tenth of a microsecond each time.
 _FULL, _REDACTED, _METADATA, _NOTHING = ContentPolicy
 _NO_BODIES, _MONEY_ONLY = JournalLevel.NO_BODIES, JournalLevel.MONEY_ONLY
+_SUCCESS, _SUCCEEDED = Outcome.SUCCESS, int(Word.SUCCEEDED)
+_OWN_FAULTS: Final = int(Word.OWN_FAULTS)
 _OPENED, _CLOSED = FrameKind.CALL_OPENED, FrameKind.CALL_CLOSED
-_REQUESTS, _IN_FLIGHT, _JOURNAL_FRAMES = int(Word.REQUESTS), int(Word.IN_FLIGHT), int(Word.JOURNAL_FRAMES)
 _COUNTER_OF: Final = {
-    Outcome.SUCCESS: Word.SUCCEEDED,
-    Outcome.REFUSED: Word.REFUSED,
-    Outcome.UPSTREAM_ERROR: Word.UPSTREAM_FAULTS,
-    Outcome.UPSTREAM_UNREACHABLE: Word.UPSTREAM_FAULTS,
-    Outcome.UPSTREAM_BROKE: Word.UPSTREAM_FAULTS,
-    Outcome.TIMEOUT: Word.UPSTREAM_FAULTS,
-    Outcome.CLIENT_GONE: Word.CLIENTS_GONE,
+    Outcome.REFUSED: int(Word.REFUSED),
+    Outcome.UPSTREAM_ERROR: int(Word.UPSTREAM_FAULTS),
+    Outcome.UPSTREAM_UNREACHABLE: int(Word.UPSTREAM_FAULTS),
+    Outcome.UPSTREAM_BROKE: int(Word.UPSTREAM_FAULTS),
+    Outcome.TIMEOUT: int(Word.UPSTREAM_FAULTS),
+    Outcome.CLIENT_GONE: int(Word.CLIENTS_GONE),
 }
 
 
@@ -83,8 +83,7 @@ class Recording:
         self.request_bytes = 0
         self.attempts: list[AttemptRecord] = []
         self.warnings: list[str] = []
-        state.slot.add(_REQUESTS)
-        state.slot.add(_IN_FLIGHT)
+        state.slot.open_call()
 
     @property
     def opened(self) -> bool:
@@ -106,7 +105,12 @@ class Recording:
         policy = self._policy
         model, stream, metadata, parameters = None, False, b"", NO_PARAMETERS
         if question is not None:
-            _, parameters, model, stream, metadata = question
+            parameters, model, stream, metadata = (
+                question.parameters,
+                question.model,
+                question.stream,
+                question.metadata,
+            )
         if parameters is not NO_PARAMETERS:
             if parameters.values.get("disable_log") is True and policy is _FULL:
                 policy = _METADATA
@@ -143,7 +147,7 @@ class Recording:
         try:
             if level is JournalLevel.FULL and not even_when_full:
                 raise JournalFull  # to pass uncounted is to write nothing: a budget that grows with the calls is none
-            self._append(_OPENED, encode_payload(frame))
+            state.journal.append(_OPENED, encode_payload(frame))
         except JournalFull:
             if refuse:
                 raise Overloaded(
@@ -203,12 +207,10 @@ class Recording:
             return
         self.closed = True
         state = self._state
-        slot = state.slot
-        slot.add(_IN_FLIGHT, -1)
-        slot.add(_COUNTER_OF.get(outcome, Word.OWN_FAULTS))
-        now = time.perf_counter_ns()
-        elapsed = now - self.started_clock
-        slot.observe_latency(elapsed // 1000)
+        elapsed = time.perf_counter_ns() - self.started_clock
+        state.slot.close_call(
+            _SUCCEEDED if outcome is _SUCCESS else _COUNTER_OF.get(outcome, _OWN_FAULTS), elapsed // 1000
+        )
         if self._unrecorded:
             return
         answer = self.answer
@@ -242,12 +244,8 @@ class Recording:
         )
         payload = encode_payload(frame)
         try:
-            self._append(_CLOSED, payload)
+            state.journal.append(_CLOSED, payload)
         except JournalFull:
             # The open frame is safe, so the call is on record; its end waits in memory until there is room.
             state.unwritten.append(payload)
             logger.error("the journal refused the end of call %s; it is kept in memory", self.log_id)
-
-    def _append(self, kind: FrameKind, payload: bytes) -> None:
-        self._state.journal.append(kind, payload)
-        self._state.slot.add(_JOURNAL_FRAMES)

@@ -24,9 +24,9 @@ class Client(Protocol):
 
 
 class Responder:
-    """One response. `start`, then `send` as often as there is something, then `end`; `flush` writes what gathered."""
+    """One response. `start`, then `send` or `pass_on` as often as there is something, then `finish`."""
 
-    __slots__ = ("_bodyless", "_chunked", "_client", "_http11", "_method", "_pending", "ended", "started", "will_close")
+    __slots__ = ("_bodyless", "_chunked", "_client", "_http11", "_method", "_pending", "started", "will_close")
 
     def __init__(self, client: Client, method: str, version: str) -> None:
         self._client = client
@@ -36,7 +36,6 @@ class Responder:
         self._chunked = False
         self._bodyless = False
         self.started = False
-        self.ended = False
         self.will_close = False
 
     def start(self, status: int, headers: bytes, length: int | None) -> None:
@@ -45,13 +44,14 @@ class Responder:
         self._bodyless = self._method == "HEAD" or status in _BODYLESS
         self._chunked = length is None and self._http11 and not self._bodyless
         self.will_close = not self._http11 or not self._client.may_keep_alive
-        head = [_STATUS_LINES.get(status) or b"HTTP/1.1 %d Unknown\r\n" % status, headers]
+        line = _STATUS_LINES.get(status) or b"HTTP/1.1 %d Unknown\r\n" % status
+        framing = b""
         if self._chunked:
-            head.append(b"transfer-encoding: chunked\r\n")
+            framing = b"transfer-encoding: chunked\r\n"
         elif length is not None and status not in _BODYLESS:
-            head.append(b"content-length: %d\r\n" % length)
-        head.append(b"connection: close\r\n\r\n" if self.will_close else b"\r\n")
-        self._pending.extend(head)
+            framing = b"content-length: %d\r\n" % length
+        end = b"connection: close\r\n\r\n" if self.will_close else b"\r\n"
+        self._pending.append(b"%b%b%b%b" % (line, headers, framing, end))
 
     def send(self, data: bytes) -> None:
         if self._bodyless or not data:
@@ -66,10 +66,14 @@ class Responder:
         else:
             self._client.write(b"%x\r\n%b\r\n" % (len(data), data) if self._chunked else data)
 
-    def end(self) -> None:
-        self.ended = True
+    def finish(self, data: bytes = b"") -> None:
+        """Send the last bytes, and flush."""
+        pending = self._pending
+        if data and not self._bodyless:
+            pending.append(b"%x\r\n%b\r\n" % (len(data), data) if self._chunked else data)
         if self._chunked:
-            self._pending.append(LAST_CHUNK)
+            pending.append(LAST_CHUNK)
+        self.flush()
 
     def flush(self) -> None:
         pending = self._pending
@@ -87,6 +91,4 @@ def answer_whole(responder: Responder, status: int, headers: Iterable[tuple[str,
     """Write a response of our own, which is complete at once."""
     lines = "".join(f"{name}: {value}\r\n" for name, value in headers)
     responder.start(status, f"{lines}x-content-type-options: nosniff\r\n".encode("latin-1"), len(body))
-    responder.send(body)
-    responder.end()
-    responder.flush()
+    responder.finish(body)

@@ -63,6 +63,7 @@ class WorkerState:
         "dialler",
         "draining",
         "draw",
+        "era",
         "journal",
         "limits",
         "now",
@@ -83,6 +84,7 @@ class WorkerState:
         self.dialler = dialler
         self.snapshot: Snapshot | None = None
         self.stale = False  # the snapshot is older than the setting allows
+        self.era = 0  # of the snapshot, to know what was concluded under another
         self.draining = False
         self.unwritten: deque[bytes] = deque()  # close frames that the journal refused, to be written when it has room
         self.bytes_held = 0
@@ -98,6 +100,7 @@ class WorkerState:
     def swap(self, snapshot: Snapshot) -> None:
         """Route by another snapshot from now on. Calls under way go on by the one they were planned with."""
         self.snapshot = snapshot
+        self.era += 1
         self.stale = False
         self._tokens.clear()
         self._routes.clear()

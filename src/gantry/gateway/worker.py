@@ -99,6 +99,7 @@ class Worker:
         self._snapshot_seen: tuple[int, int, int] | None = None
         self._ticks = 0
         self._stop: asyncio.Future[float] | None = None
+        self._frames_before = 0
         self._state: WorkerState
 
     async def run(self, on_ready: Callable[[], None] = lambda: None) -> None:
@@ -116,6 +117,7 @@ class Worker:
         )
         self._state = WorkerState(self._settings.limits, self._keyring.pepper, journal, self._slot, dialler)
         self._state.bytes_out = self._slot[Word.BYTES_OUT]  # a counter goes on where its predecessor stopped
+        self._frames_before = self._slot[Word.JOURNAL_FRAMES]
         await self._try_snapshot()
         server = await loop.create_server(self._accept, sock=self._listener, backlog=_BACKLOG)
         watch = loop.create_task(self._watch_snapshot())
@@ -221,6 +223,7 @@ class Worker:
         self._slot[Word.BYTES_OUT] = state.bytes_out
         self._slot[Word.JOURNAL_LEVEL] = state.journal.level
         self._slot[Word.JOURNAL_BYTES] = state.journal.used
+        self._slot[Word.JOURNAL_FRAMES] = self._frames_before + state.journal.frames
 
     # The end
 

@@ -21,6 +21,8 @@ SUFFIX = ".seg"
 _FIELDS = struct.Struct(">BBHI")
 _HEAD = struct.Struct(">4sBBHII")
 _FIELDS_START, _FIELDS_END = 4, 12
+_pack_fields = _FIELDS.pack
+_pack_crc = struct.Struct(">I").pack
 
 
 class Mark(NamedTuple):
@@ -55,9 +57,9 @@ def segment_name(number: int) -> str:
 
 
 def encode_frame(kind: int, payload: bytes, mark: Mark) -> bytes:
-    fields = _FIELDS.pack(FORMAT_VERSION, kind, 0, len(payload))
-    crc = zlib.crc32(payload, zlib.crc32(fields, mark.seed))
-    return _HEAD.pack(mark.magic, FORMAT_VERSION, kind, 0, len(payload), crc) + payload
+    magic, seed = mark
+    fields = _pack_fields(FORMAT_VERSION, kind, 0, len(payload))
+    return magic + fields + _pack_crc(zlib.crc32(payload, zlib.crc32(fields, seed))) + payload
 
 
 def scan_frames(data: bytes, mark: Mark, base: int, limit: int) -> tuple[list[RawFrame], int]:

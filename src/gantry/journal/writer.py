@@ -92,6 +92,7 @@ class JournalWriter:
         self.incarnation = format_id(time.time_ns() // 1_000_000, secrets.randbits(ENTROPY_BITS))
         self.level = JournalLevel.NORMAL
         self.used = 0
+        self.frames = 0  # appended
         self._root = root
         self._budget = budget
         self._segment_bytes = min(segment_bytes, max(1, budget // _SEGMENTS_PER_BUDGET))
@@ -132,6 +133,7 @@ class JournalWriter:
                 self._take_back(f"only {written} of {size} bytes fit")
         self._offset += size
         self._dirty = True
+        self.frames += 1
 
     def sync(self) -> None:
         """Return once everything appended before the call is on the disk. Raises OSError when the disk fails."""

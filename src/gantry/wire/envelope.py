@@ -27,6 +27,8 @@ _Edit = tuple[int, int, bytes]  # these bytes take the place of body[start:end]
 
 _members_of: Final = msgspec.json.Decoder(dict[str, Raw]).decode
 _string_of: Final = msgspec.json.Decoder(str).decode
+_text_of: Final = msgspec.json.Decoder(str | None).decode
+_flag_of: Final = msgspec.json.Decoder(bool | None).decode
 _rest_of_string: Final = re.compile(rb'[^"\\]*(?:\\.[^"\\]*)*"', re.DOTALL).match
 
 _QUOTE: Final = b'"'
@@ -61,24 +63,20 @@ class Envelope:
         value = self._members.get(key)
         if value is None:
             return None
-        raw = bytes(value)
-        if raw == b"null":
-            return None
-        if not raw.startswith(_QUOTE):
-            raise InvalidRequest(f"`{key}` must be a string. Send its value in double quotes.", param=key)
-        return _string_of(raw)
+        try:
+            return _text_of(value)
+        except msgspec.ValidationError:
+            raise InvalidRequest(f"`{key}` must be a string. Send its value in double quotes.", param=key) from None
 
     def flag(self, key: str) -> bool:
         """Return a boolean; absent and null are False. Raises InvalidRequest when the value is of another type."""
         value = self._members.get(key)
         if value is None:
             return False
-        raw = bytes(value)
-        if raw == b"false" or raw == b"null":
-            return False
-        if raw != b"true":
-            raise InvalidRequest(f"`{key}` must be true or false, without quotes.", param=key)
-        return True
+        try:
+            return bool(_flag_of(value))
+        except msgspec.ValidationError:
+            raise InvalidRequest(f"`{key}` must be true or false, without quotes.", param=key) from None
 
     def splice(self, replace: Mapping[str, bytes], remove: Collection[str] = ()) -> bytes:
         """Return the body with some values replaced, some members left out, and every other byte as it was.
@@ -111,7 +109,9 @@ class Envelope:
 def peek(body: bytes) -> Envelope:
     """Return the envelope of a request body. Raises InvalidRequest."""
     members = _checked_members(body)
-    compact = 1 + 4 * len(members) + sum(map(len, members)) + sum(map(len, members.values()))
+    compact = 1 + 4 * len(members)
+    for key, value in members.items():
+        compact += len(key) + len(value)
     return Envelope(body, members, None if len(body) == compact else _walk(body, members))
 
 
