@@ -144,9 +144,9 @@ def test_n_answers_and_a_prefix() -> None:
     ("body", "kind", "where"),
     [
         (chat(max_completion_tokens=1), "extra_forbidden", ["body", "max_completion_tokens"]),
-        (chat(messages=[{**QUESTION[0], "name": "x"}]), "extra_forbidden", ["body", "messages", 0, "name"]),
+        (chat(messages=[{**QUESTION[0], "name": "x"}]), "extra_forbidden", ["body", "messages", 0, "user", "name"]),
         (chat(temperature=1.6), "less_than_equal", ["body", "temperature"]),
-        (chat(messages=[{"role": "developer", "content": "x"}]), "literal_error", ["body", "messages", 0, "role"]),
+        (chat(messages=[{"role": "developer", "content": "x"}]), "union_tag_invalid", ["body", "messages", 0]),
         ({"messages": QUESTION}, "missing", ["body", "model"]),
         (
             chat(tools=[{"type": "function", "function": {"name": "f"}}]),

@@ -44,7 +44,7 @@ def test_a_stream_folds_to_the_whole_answer(extra: dict[str, Any]) -> None:
     ("path", "body", "status", "code"),
     [
         (CHAT, chat("gpt-nope"), 404, "model_not_found"),
-        (CHAT, chat("gpt-4o", random_seed=1), 400, "invalid_request_body"),
+        (CHAT, chat("gpt-4o", random_seed=1), 400, "unknown_parameter"),
         (CHAT, chat("gpt-4o", messages=[]), 400, "empty_array"),
         (CHAT, chat("sim-status-429"), 429, "rate_limit_exceeded"),
         ("/openai/v1/models/gpt-nope", None, 404, "model_not_found"),

@@ -71,7 +71,7 @@ def plain(answer: Answer, encoding: Encoding = Encoding.IDENTITY) -> bytes:
 
 def script(answer: Answer, faults: Faults, terms: Terms) -> Iterator[Step]:
     """Return the steps of a delivery. The last step is an End."""
-    if faults.hang or faults.close or faults.reset:
+    if faults.silent:
         yield End.HANG if faults.hang else End.RESET if faults.reset else End.CUT
         return
     if faults.first_byte:

@@ -1,7 +1,7 @@
 """What comes in and what goes out, before any framing: `Request` and `Answer`."""
 
 from collections.abc import Iterable, Mapping
-from typing import Any, TypeAlias
+from typing import Any, Protocol, TypeAlias
 from urllib.parse import parse_qsl, unquote
 
 import msgspec
@@ -27,6 +27,12 @@ class Request(Struct, frozen=True, gc=False):
         return next((value for key, value in self.headers if key == name), None)
 
     @property
+    def key(self) -> str:
+        """The bearer key, or nothing."""
+        scheme, _, key = (self.header(b"authorization") or b"").partition(b" ")
+        return key.strip().decode("latin-1") if scheme.lower() == b"bearer" else ""
+
+    @property
     def path(self) -> str:
         """The path as sent, percent escapes included: `%2F` in a model's name is not a separator."""
         return self.target.split(b"?", 1)[0].decode("latin-1")
@@ -36,8 +42,36 @@ class Request(Struct, frozen=True, gc=False):
         return dict(parse_qsl(self.target.partition(b"?")[2].decode("latin-1"), keep_blank_values=True))
 
 
+class Farewell(Struct, frozen=True):
+    """How a session is closed, in a WebSocket's words."""
+
+    code: int = 1000
+    reason: str = ""
+
+
+class Reaction(Struct, frozen=True):
+    """What a session says to what it heard, and whether that was all."""
+
+    messages: tuple[bytes, ...] = ()
+    farewell: Farewell | None = None
+
+
+class Session(Protocol):
+    """The far end of a WebSocket, without the wire."""
+
+    def opened(self) -> Reaction: ...
+
+    def heard(self, message: bytes) -> Reaction: ...
+
+    def failed(self) -> Reaction:
+        """Return what is said when a fault asks for an error inside."""
+
+
 class Answer(Struct, frozen=True):
-    """One answer. A stream has one part for each event; `weights` are the tokens in each part, for pacing."""
+    """One answer. A stream has one part for each event; `weights` are the tokens in each part, for pacing.
+
+    With a `session`, the answer to a client that asked for a WebSocket is that session instead.
+    """
 
     status: int
     media: bytes
@@ -45,6 +79,7 @@ class Answer(Struct, frozen=True):
     headers: Headers = ()
     streamed: bool = False
     weights: tuple[int, ...] = ()
+    session: Session | None = None
 
     @property
     def body(self) -> bytes:

@@ -6,8 +6,10 @@
 
 In a header, faults are `name=value` or a bare `name`, joined by `;`. In a model's name they follow `sim-`, with `-`
 before the value and `--` between faults. Times are seconds, sizes are bytes. The fields of `Faults` are the table.
+They work on every operation, also on those that take no model, by the header; in a WebSocket an event is a message.
 """
 
+import re
 from collections.abc import Iterator
 from enum import StrEnum
 from typing import Annotated, Any, get_args, get_type_hints
@@ -16,6 +18,7 @@ import msgspec
 from msgspec import Meta, Struct
 
 from gantry.simulator.compression import Encoding
+from gantry.simulator.exchange import Request
 
 
 class Cut(StrEnum):
@@ -89,6 +92,8 @@ class Faults(Struct, frozen=True, forbid_unknown_fields=True, rename="kebab"):
     comments: Annotated[bool, _means("put comment lines between events")] = False
     crlf: Annotated[bool, _means("end the lines of events with CR LF")] = False
     deprecation: Annotated[bool, _means("add x-model-deprecation-timestamp")] = False
+    refusal: Annotated[bool, _means("refuse to answer, in the field OpenAI has for it")] = False
+    polls: Annotated[Size, _means("a batch job made by this request is done when looked at this many times")] = 1
     usage: Annotated[UsageShape, _means("spell cached tokens: details, num-cached, singular, plain, none")] = (
         UsageShape.DETAILS
     )
@@ -97,6 +102,11 @@ class Faults(Struct, frozen=True, forbid_unknown_fields=True, rename="kebab"):
     )
     encoding: Annotated[Encoding | None, _means("use this encoding whatever the client accepts")] = None
 
+    @property
+    def silent(self) -> bool:
+        """Whether nothing at all is answered."""
+        return self.hang or self.close or self.reset
+
 
 class FaultError(ValueError):
     """A fault that is not in the table; the message names it."""
@@ -104,8 +114,26 @@ class FaultError(ValueError):
 
 NO_FAULTS = Faults()
 MARK = "sim-"
+_MARK = MARK.encode()
+_MODEL = re.compile(
+    rb'"model"\s*:\s*"([^"\\]*)"|name="model"\r\n(?:[^\r\n]+\r\n)*\r\n([^\r\n]*)\r\n|(?:^|&)model=([^&]*)'
+)
+_MODEL_IN_QUERY = re.compile(rb"[?&]model=([^&]*)")
 _FIELDS = {field.encode_name: field for field in msgspec.structs.fields(Faults)}
 _LONGEST_FIRST = sorted(_FIELDS, key=len, reverse=True)
+
+
+def requested(request: Request) -> Faults:
+    """Return the faults a request asks for, the header's first. Raises FaultError."""
+    header = request.header(b"x-simulate")
+    if header is not None:
+        return parse_header(header.decode("latin-1"))
+    for place, model in ((request.body, _MODEL), (request.target, _MODEL_IN_QUERY)):
+        found = model.search(place) if _MARK in place else None
+        if found is not None:
+            name = next((group for group in found.groups() if group), b"")
+            return parse_model(name.decode("utf-8", "replace"))
+    return NO_FAULTS
 
 
 def parse_header(text: str) -> Faults:

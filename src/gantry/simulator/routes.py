@@ -1,6 +1,6 @@
 """Path patterns to handlers: `{id}` matches one segment, `{id...}` the rest, slashes included."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import TypeAlias
 
 from msgspec import Struct
@@ -30,16 +30,20 @@ class Refusal(Exception):
 
 
 Handler: TypeAlias = Callable[[Call], Answer]
+Table: TypeAlias = tuple[tuple[str, str, Handler], ...]  # method, pattern, handler
 
 
 class Routes:
     """Patterns without parameters win over those with."""
 
-    def __init__(self) -> None:
+    def __init__(self, *tables: Table) -> None:
         self._exact: dict[str, dict[str, Handler]] = {}
         self._patterns: list[tuple[tuple[str, ...], dict[str, Handler]]] = []
+        for table in tables:
+            for method, pattern, handler in table:
+                self._add(method, pattern, handler)
 
-    def add(self, method: str, pattern: str, handler: Handler) -> None:
+    def _add(self, method: str, pattern: str, handler: Handler) -> None:
         if "{" not in pattern:
             self._exact.setdefault(pattern, {})[method] = handler
             return
@@ -60,6 +64,11 @@ class Routes:
                 return None, (), False
             methods, parameters = found
         return methods.get("GET" if method == "HEAD" else method), parameters, True
+
+    def methods(self) -> Iterator[dict[str, Handler]]:
+        """Return the handlers of each path, by method."""
+        yield from self._exact.values()
+        yield from (methods for _, methods in self._patterns)
 
     def _match(self, path: str) -> tuple[dict[str, Handler], tuple[str, ...]] | None:
         given = path.split("/")

@@ -21,6 +21,8 @@ from gantry.simulator.compression import Encoding, negotiate
 from gantry.simulator.delivery import End, Pause, Step, Terms, plain, script
 from gantry.simulator.exchange import Answer, Request, empty_answer, json_answer
 from gantry.simulator.faults import NO_FAULTS
+from gantry.simulator.talk import Talk
+from gantry.simulator.websocket import handshake
 from gantry.simulator.witness import Counter, Fate, Seen, Witness
 from gantry.simulator.world import Performance, World
 
@@ -85,7 +87,7 @@ class Simulator:
         self.witness = Witness(self.settings.journal)
         self.world = World()
         self.memory = _Memory()
-        self.connections: set[_Connection] = set()
+        self.connections: set[_Connection | Talk] = set()
         self._host, self._port, self._tls = host, port, tls
         self._server: asyncio.Server | None = None
 
@@ -159,6 +161,7 @@ class _Connection(asyncio.Protocol):
         self._body_size = 0
         self._reading = False  # inside a request
         self._whole: bytes | None = None  # what was read, while it may be one request exactly
+        self._early = b""  # what came right behind a request for another protocol
         self._queue: deque[tuple[Incoming, bytes | None]] = deque()
         self._task: asyncio.Task[None] | None = None
         self._seen: Seen | None = None
@@ -199,8 +202,8 @@ class _Connection(asyncio.Protocol):
         self._whole = data if idle else None
         try:
             self._parser.feed_data(data)
-        except httptools.HttpParserUpgrade:
-            self._refuse(json_answer({"detail": "Upgrade is not simulated"}, 426))
+        except httptools.HttpParserUpgrade as upgrade:
+            self._early = data[upgrade.args[0] :]
         except httptools.HttpParserError as error:
             log.info("unreadable request: %s", error)
             self._refuse(json_answer({"detail": f"Bad request: {error}"}, 400))
@@ -234,7 +237,8 @@ class _Connection(asyncio.Protocol):
     def on_message_complete(self) -> None:
         self._reading = False
         request = Request(self._parser.get_method(), self._target, tuple(self._headers), b"".join(self._body))
-        incoming = Incoming(request, self._parser.get_http_version() == "1.1", self._parser.should_keep_alive())
+        keep = self._parser.should_keep_alive() and not self._parser.should_upgrade()
+        incoming = Incoming(request, self._parser.get_http_version() == "1.1", keep)
         self._queue.append((incoming, self._whole))
         if len(self._queue) >= _QUEUE:
             self._transport.pause_reading()
@@ -266,6 +270,10 @@ class _Connection(asyncio.Protocol):
                 memory.keep(request if whole is None else whole, request, wire)
             return
         self._seen = self._simulator.witness.record(request)
+        opening = None if performance.answer.session is None else handshake(request)
+        if opening is not None and not performance.faults.silent:
+            self._task = asyncio.create_task(self._upgrade(opening, performance))
+            return
         steps = script(performance.answer, performance.faults, self._terms(incoming, encoding))
         self._task = asyncio.create_task(self._play(steps))
 
@@ -304,6 +312,26 @@ class _Connection(asyncio.Protocol):
                 self._finish(step)
         self._task = None
         self._next()
+
+    async def _upgrade(self, opening: bytes, performance: Performance) -> None:
+        """Become a WebSocket."""
+        answer, faults, seen = performance.answer, performance.faults, self._seen
+        assert answer.session is not None
+        await asyncio.sleep(faults.first_byte)
+        self._transport.write(opening + b"".join(b"%s: %s\r\n" % header for header in answer.headers) + b"\r\n")
+        simulator = self._simulator
+        simulator.connections.discard(self)
+        talk = Talk(self._transport, answer.session, faults, seen, lambda fate: ended(fate))
+
+        def ended(fate: Fate) -> None:
+            simulator.connections.discard(talk)
+            if seen is not None:
+                simulator.witness.conclude(seen, fate)
+
+        simulator.connections.add(talk)
+        self._transport.set_protocol(talk)
+        if self._early:
+            talk.data_received(self._early)
 
     def _finish(self, end: End) -> None:
         whole = end in (End.KEEP, End.CLOSE)

@@ -9,16 +9,17 @@ _CAPACITY = 1000
 
 
 class Shelf(Generic[_Record]):
-    """Ids are made from the kind and a count, so a fresh simulator gives the same ids again."""
+    """Ids are made from the kind, the owner and a count: a fresh simulator gives the same ids again, and no two
+    accounts have one in common."""
 
-    def __init__(self, kind: str, prefix: str = "", *, dashes: bool = False) -> None:
-        self._kind, self._prefix, self._dashes = kind, prefix, dashes
+    def __init__(self, kind: str, owner: str, prefix: str = "", *, dashes: bool = False) -> None:
+        self._kind, self._owner, self._prefix, self._dashes = kind, owner, prefix, dashes
         self._records: dict[str, _Record] = {}
         self._made = 0
 
     def new_id(self) -> str:
         self._made += 1
-        name = digest(self._kind, str(self._made))
+        name = digest(self._kind, self._owner, str(self._made))
         if self._dashes:
             name = f"{name[:8]}-{name[8:12]}-4{name[13:16]}-8{name[17:20]}-{name[20:]}"
         return self._prefix + name

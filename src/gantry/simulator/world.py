@@ -3,33 +3,28 @@
 `/openai/…` is OpenAI, `/mistral/…` and the root are Mistral.
 """
 
-import re
 from typing import Protocol
 
 from msgspec import Struct
 
-from gantry.simulator import faults as fault_table
 from gantry.simulator.distortion import distort
 from gantry.simulator.exchange import Answer, Headers, Request, json_answer
-from gantry.simulator.faults import NO_FAULTS, FaultError, Faults
+from gantry.simulator.faults import NO_FAULTS, FaultError, Faults, requested
 from gantry.simulator.mistral.api import MistralApi
 from gantry.simulator.openai.api import OpenAIApi
 from gantry.simulator.routes import Call, Refusal, Routes
 
-_MARK = fault_table.MARK.encode()
-_MODEL = re.compile(
-    rb'"model"\s*:\s*"([^"\\]*)"|name="model"\r\n(?:[^\r\n]+\r\n)*\r\n([^\r\n]*)\r\n|(?:^|&)model=([^&]*)'
-)
+_REPEATABLE = ("/chat/completions", "/fim/completions", "/embeddings", "/moderations", "/classifications")
 
 
 class Provider(Protocol):
     """What the world asks of a simulated provider."""
 
     @property
-    def routes(self) -> Routes: ...
-
-    @property
     def error_event(self) -> bytes: ...
+
+    def routes(self, request: Request) -> Routes:
+        """Return the operations as the account of the request's key sees them."""
 
     def refuse(self, request: Request) -> Answer | None: ...
 
@@ -58,7 +53,7 @@ class World:
     def perform(self, request: Request) -> Performance:
         provider, path = self._provider(request.path)
         try:
-            faults = requested_faults(request)
+            faults = requested(request)
         except FaultError as error:
             return Performance(json_answer({"error": f"x-simulate: {error}"}, 400))
         answer = provider.refuse(request)
@@ -71,7 +66,7 @@ class World:
     def _answer(self, provider: Provider, path: str, request: Request, faults: Faults) -> Answer:
         if faults.status and faults.status != 200:
             return provider.error(faults.status, faults.code)
-        handler, parameters, known = provider.routes.find(request.method.decode("latin-1"), path)
+        handler, parameters, known = provider.routes(request).find(request.method.decode("latin-1"), path)
         if handler is None:
             return provider.missing(known)
         try:
@@ -83,18 +78,3 @@ class World:
         if path.startswith("/openai/"):
             return self._openai, path.removeprefix("/openai")
         return self._mistral, path.removeprefix("/mistral") if path.startswith("/mistral/") else path
-
-
-_REPEATABLE = ("/completions", "/embeddings", "/moderations", "/classifications", "/ocr")
-
-
-def requested_faults(request: Request) -> Faults:
-    """Return the faults a request asks for, the header's first. Raises FaultError."""
-    header = request.header(b"x-simulate")
-    if header is not None:
-        return fault_table.parse_header(header.decode("latin-1"))
-    if _MARK not in request.body:
-        return NO_FAULTS
-    found = _MODEL.search(request.body)
-    name = next((group for group in found.groups() if group), b"") if found else b""
-    return fault_table.parse_model(name.decode("utf-8", "replace"))

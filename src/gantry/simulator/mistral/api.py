@@ -1,17 +1,10 @@
-"""Mistral's tree of operations."""
+"""Mistral's edge: who may come in, the account of a key, and the headers of every answer."""
 
 from gantry.simulator.exchange import Answer, Headers, Request, json_answer
-from gantry.simulator.faults import NO_FAULTS
-from gantry.simulator.mistral import catalog, chat, documents, errors, judgement, responses, vectors
-from gantry.simulator.mistral.agents import Agents
-from gantry.simulator.mistral.audio import Voices, speak, transcribe
-from gantry.simulator.mistral.batches import Batches
-from gantry.simulator.mistral.conversations import Conversations
-from gantry.simulator.mistral.files import Files
-from gantry.simulator.mistral.libraries import Libraries
-from gantry.simulator.mistral.tuning import Tuning
+from gantry.simulator.mistral import errors
+from gantry.simulator.mistral.account import Account
 from gantry.simulator.oracle import digest
-from gantry.simulator.routes import Call, Refusal, Routes
+from gantry.simulator.routes import Routes
 
 _LIMITS: Headers = (
     (b"x-ratelimit-limit-req-minute", b"360"),
@@ -29,140 +22,32 @@ _EDGE: Headers = (
     (b"x-kong-proxy-latency", b"3"),
 )
 _METERED = ("/completions", "/embeddings", "/moderations", "/classifications", "/ocr", "/transcriptions", "/responses")
+_ACCOUNTS = 256
+_SAME_ACCOUNT = "--"
 
 
 class MistralApi:
-    """One simulated account at Mistral, with what it keeps."""
+    """All accounts. Keys with a common prefix up to the first `--` are keys of one account."""
 
     error_event = errors.ERROR_EVENT
 
     def __init__(self) -> None:
-        self.routes = Routes()
-        self._add_models_and_text()
-        self._add_media()
-        self._add_stored()
+        self._accounts: dict[str, Account] = {}
 
-    def _add_models_and_text(self) -> None:
-        add = self.routes.add
-        add("POST", "/v1/chat/completions", chat.complete_chat)
-        add("POST", "/v1/agents/completions", chat.complete_agent)
-        add("POST", "/v1/fim/completions", chat.complete_fim)
-        add("POST", "/v1/embeddings", vectors.embed)
-        add("POST", "/v1/responses", responses.respond)
-        add("POST", "/v1/responses/input_tokens", responses.count_input)
-        add("GET", "/v1/models", catalog.list_models)
-        add("GET", "/v1/models/{id...}", catalog.retrieve_model)
-        add("DELETE", "/v1/models/{id...}", catalog.delete_model)
-        for path in ("/v1/moderations", "/v1/chat/moderations"):
-            add("POST", path, judgement.moderate)
-        for path in ("/v1/classifications", "/v1/chat/classifications"):
-            add("POST", path, judgement.classify)
-
-    def _add_media(self) -> None:
-        add, voices = self.routes.add, Voices()
-        add("POST", "/v1/ocr", documents.read_document)
-        add("POST", "/v1/audio/transcriptions", transcribe)
-        add("POST", "/v1/audio/speech", speak)
-        add("GET", "/v1/audio/voices", voices.list_all)
-        add("GET", "/v2/audio/voices", voices.list_all)
-        add("POST", "/v1/audio/voices", voices.create)
-        add("GET", "/v1/audio/voices/{id}", voices.retrieve)
-        add("PATCH", "/v1/audio/voices/{id}", voices.update)
-        add("DELETE", "/v1/audio/voices/{id}", voices.delete)
-        add("GET", "/v1/audio/voices/{id}/sample", voices.sample)
-
-    def _add_stored(self) -> None:
-        files, agents = Files(), Agents()
-        self._add_files(files)
-        self._add_batches(Batches(files, self._alone))
-        self._add_agents(agents)
-        self._add_conversations(Conversations(agents))
-        self._add_libraries(Libraries())
-        self._add_tuning(Tuning())
-
-    def _add_files(self, files: Files) -> None:
-        add = self.routes.add
-        add("POST", "/v1/files", files.upload)
-        add("GET", "/v1/files", files.list_all)
-        add("GET", "/v1/files/{id}", files.retrieve)
-        add("DELETE", "/v1/files/{id}", files.delete)
-        add("GET", "/v1/files/{id}/content", files.content)
-        add("GET", "/v1/files/{id}/url", files.link)
-
-    def _add_batches(self, batches: Batches) -> None:
-        add = self.routes.add
-        add("POST", "/v1/batch/jobs", batches.create)
-        add("GET", "/v1/batch/jobs", batches.list_all)
-        add("GET", "/v1/batch/jobs/{id}", batches.retrieve)
-        add("DELETE", "/v1/batch/jobs/{id}", batches.delete)
-        add("POST", "/v1/batch/jobs/{id}/cancel", batches.cancel)
-
-    def _add_agents(self, agents: Agents) -> None:
-        add = self.routes.add
-        add("POST", "/v1/agents", agents.create)
-        add("GET", "/v1/agents", agents.list_all)
-        add("GET", "/v1/agents/{id}", agents.retrieve)
-        add("PATCH", "/v1/agents/{id}", agents.update)
-        add("DELETE", "/v1/agents/{id}", agents.delete)
-
-    def _add_conversations(self, conversations: Conversations) -> None:
-        add = self.routes.add
-        add("POST", "/v1/conversations", conversations.start)
-        add("GET", "/v1/conversations", conversations.list_all)
-        add("POST", "/v1/conversations/{id}", conversations.append)
-        add("GET", "/v1/conversations/{id}", conversations.retrieve)
-        add("DELETE", "/v1/conversations/{id}", conversations.delete)
-        add("POST", "/v1/conversations/{id}/restart", conversations.restart)
-        add("GET", "/v1/conversations/{id}/history", conversations.history)
-        add("GET", "/v1/conversations/{id}/messages", conversations.messages)
-
-    def _add_libraries(self, libraries: Libraries) -> None:
-        add = self.routes.add
-        add("POST", "/v1/libraries", libraries.create)
-        add("GET", "/v1/libraries", libraries.list_all)
-        add("GET", "/v1/libraries/{id}", libraries.retrieve)
-        add("PUT", "/v1/libraries/{id}", libraries.update)
-        add("PATCH", "/v1/libraries/{id}", libraries.update)
-        add("DELETE", "/v1/libraries/{id}", libraries.delete)
-        add("POST", "/v1/libraries/{id}/documents", libraries.upload)
-        add("GET", "/v1/libraries/{id}/documents", libraries.documents)
-        document = "/v1/libraries/{id}/documents/{id}"
-        add("GET", document, libraries.document)
-        add("DELETE", document, libraries.delete_document)
-        add("GET", document + "/status", libraries.status)
-        add("GET", document + "/text_content", libraries.text)
-        add("GET", document + "/signed-url", libraries.link)
-        add("GET", document + "/extracted-text-signed-url", libraries.link)
-        add("POST", document + "/reprocess", libraries.reprocess)
-
-    def _add_tuning(self, tuning: Tuning) -> None:
-        add = self.routes.add
-        add("POST", "/v1/fine_tuning/jobs", tuning.create)
-        add("GET", "/v1/fine_tuning/jobs", tuning.list_all)
-        add("GET", "/v1/fine_tuning/jobs/{id}", tuning.retrieve)
-        add("POST", "/v1/fine_tuning/jobs/{id}/start", tuning.start)
-        add("POST", "/v1/fine_tuning/jobs/{id}/cancel", tuning.cancel)
-        add("POST", "/v1/fine_tuning/models/{id}/archive", tuning.archive)
-        add("DELETE", "/v1/fine_tuning/models/{id}/archive", tuning.archive)
-        add("PATCH", "/v1/fine_tuning/models/{id...}", catalog.retrieve_model)
-
-    def _alone(self, endpoint: str, body: bytes) -> Answer:
-        """Answer one request of a batch."""
-        handler, _, _ = self.routes.find("POST", endpoint)
-        if handler is None:
-            return self.missing(False)
-        request = Request(b"POST", endpoint.encode(), ((b"content-type", b"application/json"),), body)
-        try:
-            return handler(Call(request, NO_FAULTS))
-        except Refusal as refusal:
-            return refusal.answer
+    def routes(self, request: Request) -> Routes:
+        """Return the operations as the account of the request's key sees them."""
+        name = request.key.partition(_SAME_ACCOUNT)[0]
+        account = self._accounts.get(name)
+        if account is None:
+            account = self._accounts[name] = Account(name)
+            if len(self._accounts) > _ACCOUNTS:
+                del self._accounts[next(iter(self._accounts))]
+        return account.routes
 
     def refuse(self, request: Request) -> Answer | None:
         """Return an error if the request has no usable key."""
-        authorization = request.header(b"authorization")
-        scheme, _, key = (authorization or b"").partition(b" ")
-        if scheme.lower() != b"bearer" or not key or key.startswith(b"bad"):
-            return errors.strangers(key)
+        if not request.key or request.key.startswith("bad"):
+            return errors.strangers(request.key)
         return None
 
     def error(self, status: int, code: str) -> Answer:

@@ -1,142 +1,126 @@
-"""Audio: transcriptions from forms, speech, and voices."""
+"""Transcriptions from forms, and speech."""
 
 import base64
-import struct
 from typing import Any
 
+import msgspec
+
 from gantry.simulator.exchange import Answer, Headers, event, json_answer, stream_answer
-from gantry.simulator.forms import Upload, read_form
-from gantry.simulator.mistral.bodies import CREATED_AT, json_object, missing
+from gantry.simulator.forms import Form, Upload, read_form
+from gantry.simulator.mistral.bodies import decode, missing
 from gantry.simulator.mistral.catalog import lookup
-from gantry.simulator.mistral.errors import not_found
-from gantry.simulator.oracle import digest, tokenize
-from gantry.simulator.routes import Call
-from gantry.simulator.shelf import Shelf
+from gantry.simulator.mistral.errors import capability, literal
+from gantry.simulator.mistral.files import Files
+from gantry.simulator.mistral.schemas import SpeechRequest
+from gantry.simulator.oracle import tokenize
+from gantry.simulator.routes import Call, Table
+from gantry.simulator.sound import Segment, seconds_of, segments, waveform
 
-_BYTES_PER_SECOND = 16_000
+TOKENS_PER_SECOND = 125
 _PIECES = 4
-_VOICE_FIELDS = ("name", "slug", "languages", "gender", "age", "tags", "color")
+_GRANULARITIES = ("segment", "word")
+_SPEECH = msgspec.json.Decoder(SpeechRequest)
 
 
-def transcribe(call: Call) -> Answer:
-    form = read_form(call.request)
-    fields = form.fields
-    if not fields.get("model"):
-        raise missing("model")
-    lookup(fields["model"])
-    upload = form.uploads.get("file") or _linked(fields)
-    if upload is None:
-        raise missing("file")
-    seconds = max(1, len(upload.data) // _BYTES_PER_SECOND)
-    text = f"Simulated transcription of {upload.name}, {seconds} seconds long."
-    segments = [
-        {"type": "transcription_segment", "text": text, "start": 0.1, "end": float(seconds), "speaker_id": "speaker_1"}
-    ]
-    tokens = len(tokenize(text))
-    whole = {
-        "model": fields["model"],
-        "text": text,
-        "language": fields.get("language") or None,
-        "segments": segments if "timestamp_granularities" in fields else [],
-        "usage": {
-            "prompt_audio_seconds": seconds,
-            "prompt_tokens": 5,
-            "total_tokens": 5 + tokens + 125 * seconds,
-            "completion_tokens": tokens,
-            "prompt_tokens_details": {"cached_tokens": 0, "audio_tokens": 125 * seconds},
-            "service_tier": "standard",
-        },
-        "finish_reason": None,
-    }
-    cost: Headers = ((b"x-ratelimit-audio-seconds-query-cost", b"%d" % seconds),)
-    if fields.get("stream") != "true":
+class Audio:
+    """`files` are those of the account: a transcription may name one instead of carrying the sound."""
+
+    def __init__(self, files: Files) -> None:
+        self._files = files
+
+    def table(self) -> Table:
+        return (
+            ("POST", "/v1/audio/transcriptions", self._transcribe),
+            ("POST", "/v1/audio/speech", _speak),
+        )
+
+    def _transcribe(self, call: Call) -> Answer:
+        form = read_form(call.request)
+        model = form.get("model")
+        if not model:
+            raise missing("model")
+        if not lookup(model).audio:
+            raise capability(model, "audio transcription")
+        granularities = form.all("timestamp_granularities")
+        for given in granularities:
+            if given not in _GRANULARITIES:
+                raise literal(("body", "timestamp_granularities"), given, _GRANULARITIES)
+        upload = self._sound(form)
+        seconds = seconds_of(upload.data)
+        text = f"Simulated transcription of {upload.name}, {seconds} seconds long."
+        diarized = form.get("diarize") == "true"
+        timed = segments(text, seconds, words="word" in granularities) if granularities or diarized else []
+        whole = {
+            "model": model,
+            "text": text,
+            "language": form.get("language") or None,
+            "segments": [_segment(item, "transcription_segment", diarized=diarized) for item in timed],
+            "usage": audio_usage(seconds, len(tokenize(text))),
+            "finish_reason": None,
+        }
+        if form.get("stream") == "true":
+            return _events(text, timed, diarized, whole)
+        cost: Headers = ((b"x-ratelimit-audio-seconds-query-cost", b"%d" % seconds),)
         return json_answer(whole, headers=cost)
-    return _transcription_events(text, segments[0], whole)
+
+    def _sound(self, form: Form) -> Upload:
+        """Return what is to be heard: what was sent, an account's file, or a link that is not followed."""
+        if "file" in form.uploads:
+            return form.uploads["file"]
+        name = form.get("file_id")
+        if name:
+            file = self._files.known(name)
+            return Upload(file.card["filename"], file.card["mimetype"], file.data)
+        if not form.get("file_url"):
+            raise missing("file")
+        return Upload(form.get("file_url"), "audio/mpeg", b"")
 
 
-def _linked(fields: dict[str, str]) -> Upload | None:
-    link = fields.get("file_url") or fields.get("file_id")
-    return Upload(link, "audio/mpeg", b"") if link else None
+def audio_usage(seconds: int, tokens: int) -> dict[str, Any]:
+    """Count what was heard; the sound has tokens of its own."""
+    heard = TOKENS_PER_SECOND * seconds
+    return {
+        "prompt_audio_seconds": seconds,
+        "prompt_tokens": 5,
+        "total_tokens": 5 + tokens + heard,
+        "completion_tokens": tokens,
+        "prompt_tokens_details": {"cached_tokens": 0, "audio_tokens": heard},
+        "service_tier": "standard",
+    }
 
 
-def _transcription_events(text: str, segment: dict[str, Any], whole: dict[str, Any]) -> Answer:
-    data: list[dict[str, Any]] = [{"type": "transcription.language", "audio_language": "en"}]
-    data += [{"type": "transcription.text.delta", "text": token} for token in tokenize(text)]
-    data.append({**segment, "type": "transcription.segment"})
-    data.append({**whole, "type": "transcription.done"})
-    return stream_answer((event(item, item["type"]) for item in data), (1 for _ in data))
-
-
-def speak(call: Call) -> Answer:
-    body = json_object(call.request.body, "input")
-    lookup(body.get("model") or "voxtral-mini-tts-latest")
-    text = str(body["input"])
-    sound = waveform(text)
-    if not body.get("stream"):
-        cost: Headers = ((b"x-ratelimit-input-characters-query-cost", b"%d" % len(text)),)
-        return json_answer({"audio_data": base64.b64encode(sound).decode()}, headers=cost)
-    size = len(sound) // _PIECES + 1
-    pieces = [base64.b64encode(sound[start : start + size]).decode() for start in range(0, len(sound), size)]
-    events = [event({"type": "speech.audio.delta", "audio_data": piece}, "speech.audio.delta") for piece in pieces]
-    usage = {
+def speech_usage(text: str) -> dict[str, Any]:
+    return {
         "prompt_tokens": len(text),
         "completion_tokens": 0,
         "total_tokens": len(text),
         "prompt_audio_seconds": None,
     }
-    done = event({"type": "speech.audio.done", "usage": usage}, "speech.audio.done")
+
+
+def _segment(item: Segment, kind: str, *, diarized: bool) -> dict[str, Any]:
+    shown = {"type": kind, "text": item.text, "start": item.start, "end": item.end}
+    return {**shown, "speaker_id": item.speaker} if diarized else shown
+
+
+def _events(text: str, timed: list[Segment], diarized: bool, whole: dict[str, Any]) -> Answer:
+    data: list[dict[str, Any]] = [{"type": "transcription.language", "audio_language": whole["language"] or "en"}]
+    data += [{"type": "transcription.text.delta", "text": token} for token in tokenize(text)]
+    data += [_segment(item, "transcription.segment", diarized=diarized) for item in timed]
+    data.append({**whole, "type": "transcription.done"})
+    return stream_answer((event(item, item["type"]) for item in data), (1 for _ in data))
+
+
+def _speak(call: Call) -> Answer:
+    request = decode(_SPEECH, call.request.body)
+    if request.model is not None and not lookup(request.model).speech:
+        raise capability(request.model, "speech")
+    sound = waveform(request.input, request.response_format)
+    if not request.stream:
+        cost: Headers = ((b"x-ratelimit-input-characters-query-cost", b"%d" % len(request.input)),)
+        return json_answer({"audio_data": base64.b64encode(sound).decode()}, headers=cost)
+    size = len(sound) // _PIECES + 1
+    pieces = [base64.b64encode(sound[start : start + size]).decode() for start in range(0, len(sound), size)]
+    events = [event({"type": "speech.audio.delta", "audio_data": piece}, "speech.audio.delta") for piece in pieces]
+    done = event({"type": "speech.audio.done", "usage": speech_usage(request.input)}, "speech.audio.done")
     return stream_answer([*events, done], [1] * len(events))
-
-
-def waveform(text: str) -> bytes:
-    """Return a short WAV file, another one for another text."""
-    samples = bytes.fromhex(digest(text)) * 50
-    form = struct.pack("<4sIHHIIHH", b"fmt ", 16, 1, 1, 8000, 8000, 1, 8)
-    data = struct.pack("<4sI", b"data", len(samples)) + samples
-    return struct.pack("<4sI4s", b"RIFF", 4 + len(form) + len(data), b"WAVE") + form + data
-
-
-class Voices:
-    """Voices by id, with two presets."""
-
-    def __init__(self) -> None:
-        self._shelf: Shelf[dict[str, Any]] = Shelf("voice", dashes=True)
-        for name, slug in (("Paul", "en_paul_neutral"), ("Marie", "fr_marie_neutral")):
-            self._store({"name": name, "slug": slug, "languages": [slug[:2]]}, None)
-
-    def list_all(self, _: Call) -> Answer:
-        items = self._shelf.all()
-        page = {"items": items, "total": len(items), "page": 1, "page_size": 100, "total_pages": 1}
-        return json_answer(page)
-
-    def create(self, call: Call) -> Answer:
-        return json_answer(self._store(json_object(call.request.body, "name"), "simulated-user"))
-
-    def retrieve(self, call: Call) -> Answer:
-        return json_answer(self._known(call.parameter))
-
-    def update(self, call: Call) -> Answer:
-        voice = self._known(call.parameter) | json_object(call.request.body)
-        self._shelf.put(call.parameter, voice)
-        return json_answer(voice)
-
-    def delete(self, call: Call) -> Answer:
-        voice = self._known(call.parameter)
-        self._shelf.take(call.parameter)
-        return json_answer(voice)
-
-    def sample(self, call: Call) -> Answer:
-        return Answer(200, b"audio/wav", (waveform(self._known(call.parameter)["name"]),))
-
-    def _known(self, name: str) -> dict[str, Any]:
-        voice = self._shelf.get(name)
-        if voice is None:
-            raise not_found("Voice", name)
-        return voice
-
-    def _store(self, fields: dict[str, Any], user: str | None) -> dict[str, Any]:
-        kept: dict[str, Any] = {key: fields[key] for key in _VOICE_FIELDS if key in fields}
-        kind = "preset" if user is None else "custom"
-        voice = {**kept, "type": kind, "id": self._shelf.new_id(), "created_at": CREATED_AT, "user_id": user}
-        self._shelf.put(voice["id"], voice)
-        return voice

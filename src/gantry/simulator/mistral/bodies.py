@@ -14,18 +14,15 @@ CREATED_AT = "2026-09-21T14:13:20Z"  # oracle.CREATED, as the newer resources wr
 
 def decode(decoder: "msgspec.json.Decoder[_Body]", body: bytes) -> _Body:
     try:
-        return decoder.decode(body)
+        return decoder.decode(body or b"{}")
     except msgspec.MsgspecError as failure:
         raise validation(failure, body) from None
 
 
-def json_object(body: bytes, *required: str) -> dict[str, Any]:
-    """Return an open JSON object that has the required fields."""
-    fields = decode(_OBJECT, body or b"{}")
-    absent = [name for name in required if name not in fields]
-    if absent:
-        raise missing(*absent)
-    return fields
+def checked(decoder: "msgspec.json.Decoder[Any]", body: bytes) -> dict[str, Any]:
+    """Return the fields of a JSON object as they were given, once the decoder has nothing against them."""
+    decode(decoder, body)
+    return decode(_OBJECT, body)
 
 
 def missing(*names: str) -> Refusal:

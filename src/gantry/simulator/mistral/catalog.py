@@ -2,13 +2,23 @@
 
 from typing import Any
 
-from msgspec import Struct
+from msgspec import Struct, json
 
 from gantry.simulator.exchange import Answer, json_answer
 from gantry.simulator.faults import MARK, base_model
-from gantry.simulator.mistral.errors import invalid_model
+from gantry.simulator.mistral.bodies import checked
+from gantry.simulator.mistral.errors import error, invalid_model, not_found
+from gantry.simulator.mistral.requests import Closed
 from gantry.simulator.oracle import CREATED
-from gantry.simulator.routes import Call, Refusal
+from gantry.simulator.routes import Call, Refusal, Table
+
+
+class ModelChanges(Closed, frozen=True):
+    name: str | None = None
+    description: str | None = None
+
+
+_CHANGES = json.Decoder(ModelChanges)
 
 
 class Model(Struct, frozen=True):
@@ -21,6 +31,9 @@ class Model(Struct, frozen=True):
     tools: bool = True
     vision: bool = False
     audio: bool = False
+    realtime: bool = False
+    speech: bool = False
+    moderation: bool = False
     ocr: bool = False
     thinks: bool = False
     may_think: bool = False
@@ -59,9 +72,18 @@ _MODELS = (
     Model(("open-mistral-nemo", "open-mistral-nemo-2407", "mistral-tiny-latest"), nine_letter_ids=True),
     Model(("voxtral-small-2507", "voxtral-small-latest"), 32_768, audio=True),
     Model(("voxtral-mini-2602", "voxtral-mini-latest"), 32_768, chat=False, tools=False, audio=True),
-    Model(("voxtral-mini-tts-2603", "voxtral-mini-tts-latest"), 32_768, chat=False, tools=False),
-    Model(("mistral-ocr-2512", "mistral-ocr-latest", "mistral-ocr-4"), 32_768, chat=False, tools=False, ocr=True),
-    Model(("mistral-moderation-2603", "mistral-moderation-latest"), 32_768, chat=False, tools=False),
+    Model(
+        ("voxtral-mini-transcribe-realtime-2602", "voxtral-mini-realtime-latest"),
+        32_768,
+        chat=False,
+        tools=False,
+        realtime=True,
+    ),
+    Model(("voxtral-mini-tts-2603", "voxtral-mini-tts-latest"), 32_768, chat=False, tools=False, speech=True),
+    Model(("mistral-ocr-2512",), 32_768, chat=False, tools=False, ocr=True),
+    Model(("mistral-ocr-4-1", "mistral-ocr-4", "mistral-ocr-latest"), 32_768, chat=False, tools=False, ocr=True),
+    Model(("mistral-moderation-2603", "mistral-moderation-latest"), 32_768, chat=False, tools=False, moderation=True),
+    Model(("mistral-moderation-2411",), 8_192, chat=False, tools=False, moderation=True),
     Model(
         ("mistral-embed-2312", "mistral-embed"), 8_192, chat=False, tools=False, dimension=1024, largest_dimension=1024
     ),
@@ -76,7 +98,17 @@ _MODELS = (
 )
 _BY_NAME = {name: model for model in _MODELS for name in model.names}
 _ANYTHING = Model(
-    ("sim",), fim=True, vision=True, audio=True, ocr=True, may_think=True, dimension=1024, largest_dimension=3072
+    ("sim",),
+    fim=True,
+    vision=True,
+    audio=True,
+    realtime=True,
+    speech=True,
+    moderation=True,
+    ocr=True,
+    may_think=True,
+    dimension=1024,
+    largest_dimension=3072,
 )
 
 
@@ -91,20 +123,76 @@ def lookup(name: str) -> Model:
     return model
 
 
-def list_models(_: Call) -> Answer:
-    return json_answer({"object": "list", "data": [_card(name) for name in _BY_NAME]})
+class Catalog:
+    """The models an account can use: those of everybody, and those it tuned."""
 
+    def __init__(self) -> None:
+        self._tuned: dict[str, dict[str, Any]] = {}
 
-def retrieve_model(call: Call) -> Answer:
-    try:
-        lookup(call.parameter)
-    except Refusal:
-        raise Refusal(json_answer({"detail": f"Model {call.parameter} not found"}, 404)) from None
-    return json_answer(_card(call.parameter))
+    def table(self) -> Table:
+        return (
+            ("GET", "/v1/models", self._list),
+            ("GET", "/v1/models/{id...}", self._retrieve),
+            ("DELETE", "/v1/models/{id...}", self._delete),
+            ("POST", "/v1/fine_tuning/models/{id}/archive", self._archive),
+            ("DELETE", "/v1/fine_tuning/models/{id}/archive", self._archive),
+            ("PATCH", "/v1/fine_tuning/models/{id...}", self._update),
+        )
 
+    def add_tuned(self, name: str, root: str, job: str) -> None:
+        """Offer a model that a job has made."""
+        card = _card(root)
+        self._tuned[name] = {
+            **card,
+            "id": name,
+            "name": None,
+            "owned_by": "simulated-account",
+            "description": None,
+            "aliases": [],
+            "type": "fine-tuned",
+            "job": job,
+            "root": root,
+            "root_version": card["name"],
+            "workspace_id": "simulated-workspace",
+            "archived": False,
+            "model_type": "completion",
+        }
 
-def delete_model(call: Call) -> Answer:
-    return json_answer({"id": call.parameter, "object": "model", "deleted": True})
+    def _list(self, _: Call) -> Answer:
+        return json_answer({"object": "list", "data": [*(_card(name) for name in _BY_NAME), *self._tuned.values()]})
+
+    def _retrieve(self, call: Call) -> Answer:
+        return json_answer(self._known(call.parameter))
+
+    def _delete(self, call: Call) -> Answer:
+        if call.parameter in _BY_NAME:
+            raise Refusal(error(403, "Only models of your own can be deleted", "forbidden"))
+        self._known(call.parameter)
+        self._tuned.pop(call.parameter, None)
+        return json_answer({"id": call.parameter, "object": "model", "deleted": True})
+
+    def _archive(self, call: Call) -> Answer:
+        archived = call.request.method == b"POST"
+        card = self._known(call.parameter)
+        if call.parameter in self._tuned:
+            self._tuned[call.parameter] = {**card, "archived": archived}
+        return json_answer({"id": call.parameter, "object": "model", "archived": archived})
+
+    def _update(self, call: Call) -> Answer:
+        changes = checked(_CHANGES, call.request.body)
+        card = {**self._known(call.parameter), **changes}
+        if call.parameter in self._tuned:
+            self._tuned[call.parameter] = card
+        return json_answer(card)
+
+    def _known(self, name: str) -> dict[str, Any]:
+        card = self._tuned.get(name)
+        if card is not None:
+            return card
+        try:
+            return _card(name)
+        except Refusal:
+            raise not_found("Model", name) from None
 
 
 def _card(name: str) -> dict[str, Any]:
@@ -118,13 +206,16 @@ def _card(name: str) -> dict[str, Any]:
             "completion_chat": model.chat,
             "completion_fim": model.fim,
             "function_calling": model.tools,
+            "reasoning": model.thinks or model.may_think,
             "fine_tuning": False,
             "vision": model.vision,
             "ocr": model.ocr,
             "classification": False,
-            "moderation": "moderation" in model.names[0],
+            "moderation": model.moderation,
             "audio": model.audio,
             "audio_transcription": model.audio and not model.chat,
+            "audio_transcription_realtime": model.realtime,
+            "audio_speech": model.speech,
         },
         "name": model.names[0],
         "description": f"Simulated {model.names[0]}",

@@ -1,7 +1,6 @@
 """Chat, agents and fill-in-the-middle completions, whole and streamed, as Mistral words them."""
 
-import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import msgspec
@@ -11,7 +10,9 @@ from gantry.simulator.faults import Faults, ToolCallShape, UsageShape
 from gantry.simulator.mistral import requests
 from gantry.simulator.mistral.bodies import decode
 from gantry.simulator.mistral.catalog import Model, lookup
-from gantry.simulator.mistral.errors import error, message_order
+from gantry.simulator.mistral.errors import capability, error
+from gantry.simulator.mistral.guardrails import check_guardrails
+from gantry.simulator.mistral.order import check_dialogue
 from gantry.simulator.oracle import (
     CREATED,
     Ask,
@@ -23,12 +24,11 @@ from gantry.simulator.oracle import (
     digest,
 )
 from gantry.simulator.oracle import Call as ToolUse
-from gantry.simulator.routes import Call, Refusal
+from gantry.simulator.routes import Call, Refusal, Table
 
 _CHAT = msgspec.json.Decoder(requests.ChatRequest)
 _AGENT = msgspec.json.Decoder(requests.AgentRequest)
 _FIM = msgspec.json.Decoder(requests.FimRequest)
-_TOOL_CALL_ID = re.compile(r"[a-zA-Z0-9]{9}")
 _PADDING = "abcdefghijklmnopqrstuvwxyz0123456789"
 _GROUP_SIZES = (1, 3, 2, 4, 2)  # tokens per event, as the real streams vary
 _AUDIO_SECONDS = 3
@@ -37,25 +37,28 @@ _AUDIO_SECONDS = 3
 def complete_chat(call: Call) -> Answer:
     request = decode(_CHAT, call.request.body)
     model = lookup(request.model)
-    _check_order(request.messages)
-    if model.nine_letter_ids:
-        _check_ids(request.messages)
+    if not model.chat:
+        raise capability(request.model, "chat completions")
+    check_dialogue(request.messages, old=model.nine_letter_ids)
     if request.logprobs or request.top_logprobs:
         raise Refusal(error(400, "Logprobs are not enabled for this model", "invalid_request_invalid_args", "3051"))
     return _dialogue(request, request.model, model, call)
 
 
-def complete_agent(call: Call) -> Answer:
+def complete_agent(call: Call, model_of: Callable[[str], str]) -> Answer:
+    """Answer as an agent; `model_of` names the model of an agent, or refuses."""
     request = decode(_AGENT, call.request.body)
-    _check_order(request.messages)
-    return _dialogue(request, "mistral-medium-latest", lookup("mistral-medium-latest"), call)
+    name = model_of(request.agent_id)
+    model = lookup(name)
+    check_dialogue(request.messages, old=model.nine_letter_ids)
+    return _dialogue(request, name, model, call)
 
 
 def complete_fim(call: Call) -> Answer:
     request = decode(_FIM, call.request.body)
     model = lookup(request.model)
     if not model.fim:
-        raise Refusal(error(400, f"Model {request.model} does not support FIM", "invalid_model", "1500"))
+        raise capability(request.model, "FIM")
     ask = Ask(
         question=request.prompt,
         prompt_tokens=count_tokens(request.prompt) + count_tokens(request.suffix or ""),
@@ -84,7 +87,8 @@ def _dialogue(request: requests.DialogueRequest, name: str, model: Model, call: 
         for chunk in message.content
     )
     ask = _ask(request, model, call.faults)
-    return _encode(ask, name, request.n or 1, request.stream, audio * _AUDIO_SECONDS or None, call)
+    guardrails = check_guardrails(request.guardrails, ask.question)
+    return _encode(ask, name, request.n or 1, request.stream, audio * _AUDIO_SECONDS or None, call, guardrails)
 
 
 def _ask(request: requests.DialogueRequest, model: Model, faults: Faults) -> Ask:
@@ -105,7 +109,7 @@ def _ask(request: requests.DialogueRequest, model: Model, faults: Faults) -> Ask
         tool_result=text_of(last.content) if isinstance(last, requests.ToolMessage) else None,
         tools=tuple(Tool(function.name, function.parameters) for function in functions),
         must_call=choice in ("any", "required") or isinstance(choice, requests.NamedTool),
-        parallel=request.parallel_tool_calls,
+        parallel=request.parallel_tool_calls is not False,
         schema=form.json_schema.schema if form and form.json_schema else None,
         json_object=form is not None and form.type == "json_object",
         think=(model.thinks or (model.may_think and asked)) and (form is None or form.type == "text"),
@@ -117,7 +121,15 @@ def _ask(request: requests.DialogueRequest, model: Model, faults: Faults) -> Ask
     )
 
 
-def _encode(ask: Ask, model: str, n: int, stream: bool, audio_seconds: int | None, call: Call) -> Answer:
+def _encode(
+    ask: Ask,
+    model: str,
+    n: int,
+    stream: bool,
+    audio_seconds: int | None,
+    call: Call,
+    guardrails: list[dict[str, Any]] | None = None,
+) -> Answer:
     composition = compose(ask)
     finish = call.faults.finish or _finish(composition)
     usage = None if call.faults.no_usage else _usage(ask, composition, n, audio_seconds, call.faults.usage)
@@ -128,6 +140,8 @@ def _encode(ask: Ask, model: str, n: int, stream: bool, audio_seconds: int | Non
     body: dict[str, Any] = {"id": identity, "created": CREATED, "model": model}
     if usage is not None:
         body["usage"] = usage
+    if guardrails is not None:
+        body["guardrails"] = guardrails
     return json_answer({**body, "object": "chat.completion", "choices": choices})
 
 
@@ -247,29 +261,7 @@ def _stops(stop: str | list[str] | None) -> tuple[str, ...]:
     return (stop,) if isinstance(stop, str) else tuple(stop or ())
 
 
-def _check_order(messages: list[requests.AnyMessage]) -> None:
-    last = messages[-1]
-    if isinstance(last, requests.SystemMessage) or (isinstance(last, requests.AssistantMessage) and not last.prefix):
-        role = "system" if isinstance(last, requests.SystemMessage) else "assistant"
-        raise message_order(
-            f"Expected last role User or Tool (or Assistant with prefix True) for serving but got {role}"
-        )
-    expected = 0
-    for message in messages:
-        if isinstance(message, requests.ToolMessage):
-            expected -= 1
-        elif expected:
-            break
-        elif isinstance(message, requests.AssistantMessage):
-            expected = len(message.tool_calls or ())
-    if expected:
-        raise message_order("Not the same number of function calls and responses")
-
-
-def _check_ids(messages: Iterable[requests.AnyMessage]) -> None:
-    for message in messages:
-        calls = message.tool_calls if isinstance(message, requests.AssistantMessage) else None
-        for call in calls or ():
-            if not _TOOL_CALL_ID.fullmatch(call.id):
-                text = f"Tool call id was {call.id} but must be a-z, A-Z, 0-9, with a length of 9."
-                raise Refusal(error(400, text, "invalid_function_call", "3280"))
+TABLE: Table = (
+    ("POST", "/v1/chat/completions", complete_chat),
+    ("POST", "/v1/fim/completions", complete_fim),
+)

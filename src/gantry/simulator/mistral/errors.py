@@ -1,6 +1,7 @@
 """Mistral's error bodies: the envelope, the validation list, and what its edge says to strangers."""
 
 import re
+from collections.abc import Iterable
 from typing import Any
 
 import msgspec
@@ -23,7 +24,14 @@ _KINDS: dict[int, tuple[str, str | None, str]] = {
     504: ("internal_server_error", "1000", "Gateway timeout"),
     529: ("overloaded", "3505", "Service overloaded"),
 }
-_CAPACITY = "3505"
+_CODES: dict[str, tuple[str, str]] = {
+    "1500": ("invalid_model", "Invalid model: simulated"),
+    "3051": ("invalid_request_error", "Prompt contains too many tokens for the context of this model"),
+    "3230": ("invalid_request_message_order", "Unexpected role 'user' after role 'tool'"),
+    "3280": ("invalid_function_call", "Tool call id must be a-z, A-Z, 0-9, with a length of 9."),
+    "3505": ("service_tier_capacity_exceeded", "Service tier capacity exceeded for this model."),
+}
+_ROLES = ("system", "user", "assistant", "tool")
 _PATH = re.compile(r"^(.*?)(?: - at `\$(.*)`)?$", re.DOTALL)
 _STEP = re.compile(r"\.([^.\[\]]+)|\[(\d+)\]")
 
@@ -45,12 +53,11 @@ def simulated(status: int, code: str = "") -> Answer:
     if status < 300:
         return json_answer({"simulated": True}, status)
     if status == 401:
-        return strangers(b"")
+        return strangers("")
     if status == 422:
         return json_answer({"detail": [_item("value_error", ("body",), "Value error, simulated", None)]}, 422)
     kind, usual, message = _KINDS.get(status, ("internal_server_error", "1000", "Simulated error"))
-    if code == _CAPACITY:
-        kind, message = "service_tier_capacity_exceeded", "Service tier capacity exceeded for this model."
+    kind, message = _CODES.get(code, (kind, message))
     return error(status, message, kind, code or usual)
 
 
@@ -59,9 +66,9 @@ ERROR_EVENT = event(
 )
 
 
-def strangers(authorization: bytes | None) -> Answer:
+def strangers(key: str) -> Answer:
     """Answer a request without a key as the edge does, and one with a wrong key as the API does."""
-    if not authorization:
+    if not key:
         return json_answer({"message": "Unauthorized", "request_id": digest("unauthorized")}, 401)
     return json_answer({"detail": "Invalid API Key"}, 401)
 
@@ -78,6 +85,23 @@ def not_found(kind: str, name: str) -> Refusal:
     return Refusal(json_answer({"detail": f"{kind} {name} not found"}, 404))
 
 
+def capability(model: str, what: str) -> Refusal:
+    return Refusal(error(400, f"Model {model} does not support {what}", "invalid_model", "1500"))
+
+
+def unprocessable(kind: str, where: tuple[str | int, ...], message: str, given: Any) -> Refusal:
+    return Refusal(json_answer({"detail": [_item(kind, where, message, given)]}, 422))
+
+
+def literal(where: tuple[str | int, ...], given: Any, allowed: Iterable[str]) -> Refusal:
+    return unprocessable("literal_error", where, f"Input should be {_listed(allowed)}", given)
+
+
+def out_of_range(name: str, given: str, least: int) -> Refusal:
+    kind = "greater_than_equal" if given.lstrip("-").isdigit() else "int_parsing"
+    return unprocessable(kind, ("query", name), f"Input should be a number, {least} or more", given)
+
+
 def validation(failure: msgspec.MsgspecError, body: bytes) -> Refusal:
     """Turn a decoding error into the 422 that a pydantic server gives."""
     if not isinstance(failure, msgspec.ValidationError):
@@ -86,6 +110,8 @@ def validation(failure: msgspec.MsgspecError, body: bytes) -> Refusal:
     found = _PATH.match(str(failure))
     text, path = (found[1], found[2] or "") if found else (str(failure), "")
     where: tuple[str | int, ...] = ("body", *(name or int(index) for name, index in _STEP.findall(path)))
+    if text.startswith("Invalid value") and where[-1] == "role":
+        return _unknown_role(body, where[:-1])
     quoted = re.search(r"`([^`]+)`", text)
     name = quoted[1] if quoted else ""
     if text.startswith("Object contains unknown field"):
@@ -95,14 +121,34 @@ def validation(failure: msgspec.MsgspecError, body: bytes) -> Refusal:
         item = _item("missing", (*where, name), "Field required", _value_at(body, where))
     else:
         item = _item(_kind(text), where, text, _value_at(body, where))
-    return Refusal(json_answer({"detail": [item]}, 422))
+    return Refusal(json_answer({"detail": [{**item, "loc": _tagged(body, item["loc"])}]}, 422))
+
+
+def _tagged(body: bytes, where: tuple[str | int, ...]) -> tuple[str | int, ...]:
+    """Name the role after a message's index, as a server that tells messages apart by their role does."""
+    if len(where) < 4 or where[1] != "messages":
+        return where
+    role = _value_at(body, (*where[:3], "role"))
+    return (*where[:3], role, *where[3:]) if role else where
+
+
+def _unknown_role(body: bytes, where: tuple[str | int, ...]) -> Refusal:
+    message = _value_at(body, where)
+    expected = ", ".join(repr(role) for role in _ROLES)
+    text = f"Input tag {message['role']!r} found using 'role' does not match any of the expected tags: {expected}"
+    return unprocessable("union_tag_invalid", where, text, message)
 
 
 def _kind(text: str) -> str:
     for mark, kind in ((" >= ", "greater_than_equal"), (" <= ", "less_than_equal"), (" > ", "greater_than")):
         if mark in text:
             return kind
-    return "literal_error" if text.startswith("Invalid value") else "type_error"
+    return "literal_error" if text.startswith(("Invalid value", "Invalid enum value")) else "type_error"
+
+
+def _listed(allowed: Iterable[str]) -> str:
+    *first, last = (repr(value) for value in allowed)
+    return f"{', '.join(first)} or {last}" if first else last
 
 
 def _item(kind: str, where: tuple[str | int, ...], message: str, given: Any) -> dict[str, Any]:

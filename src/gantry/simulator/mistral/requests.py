@@ -1,6 +1,6 @@
 """The closed schemas of Mistral's text operations: a field that is not here is refused, at any depth."""
 
-from typing import Annotated, Any, TypeAlias
+from typing import Annotated, Any, Literal, TypeAlias
 
 from msgspec import Meta, Struct
 
@@ -187,6 +187,19 @@ class Prediction(Closed, frozen=True):
     content: str = ""
 
 
+class Moderation(Closed, frozen=True):
+    model_name: str = "mistral-moderation-2603"
+    custom_category_thresholds: dict[str, float] | None = None
+    ignore_other_categories: bool = False
+    action: Literal["none", "block"] | None = None
+
+
+class Guardrail(Closed, frozen=True):
+    block_on_error: bool = False
+    moderation_llm_v1: Moderation | None = None
+    moderation_llm_v2: Moderation | None = None
+
+
 class TextRequest(Closed, frozen=True, kw_only=True):
     """What chat, agents and FIM have in common."""
 
@@ -205,23 +218,23 @@ class DialogueRequest(TextRequest, frozen=True, kw_only=True):
     messages: Annotated[list[AnyMessage], Meta(min_length=1)]
     response_format: ResponseFormat | None = None
     tools: list[AnyTool] | None = None
-    tool_choice: str | NamedTool | None = None
-    parallel_tool_calls: bool = True
+    tool_choice: Literal["auto", "none", "any", "required"] | NamedTool | None = None
+    parallel_tool_calls: bool | None = True
     presence_penalty: Penalty | None = None
     frequency_penalty: Penalty | None = None
     n: AtLeastOne | None = None
     prediction: Prediction | None = None
-    reasoning_effort: str | None = None
-    prompt_mode: str | None = None
-    guardrails: list[dict[str, Any]] | None = None
-    service_tier: str | None = None
+    reasoning_effort: Literal["none", "minimal", "low", "medium", "high", "xhigh", "max"] | None = None
+    prompt_mode: Literal["reasoning"] | None = None
+    guardrails: list[Guardrail] | None = None
+    service_tier: Literal["auto", "standard_only"] | None = None
 
 
 class ChatRequest(DialogueRequest, frozen=True, kw_only=True):
     model: str
     temperature: Temperature | None = None
     top_p: Probability | None = None
-    safe_prompt: bool = False
+    safe_prompt: bool | None = False
     repetition_penalty: float | None = None
     top_k: int | None = None
     logprobs: bool | None = None
@@ -240,6 +253,28 @@ class FimRequest(TextRequest, frozen=True, kw_only=True):
     suffix: str | None = None
     temperature: Temperature | None = None
     top_p: Probability | None = None
+
+
+class ClassifierRequest(Closed, frozen=True, kw_only=True):
+    """Texts to judge."""
+
+    model: str
+    input: str | list[str]
+    metadata: Any = None
+
+
+class ChatModerationRequest(Closed, frozen=True, kw_only=True):
+    model: str
+    input: list[AnyMessage | list[AnyMessage]]
+
+
+class Dialogue(Closed, frozen=True):
+    messages: Annotated[list[AnyMessage], Meta(min_length=1)]
+
+
+class ChatClassificationRequest(Closed, frozen=True, kw_only=True):
+    model: str
+    input: Dialogue | list[Dialogue]
 
 
 class EmbeddingRequest(Closed, frozen=True, kw_only=True):

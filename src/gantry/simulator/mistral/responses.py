@@ -1,117 +1,102 @@
 """Responses, the operation only the newest client knows, whole and as named events."""
 
-from typing import Any
+from typing import Annotated, Any, Literal
 
-from gantry.simulator.exchange import Answer, event, json_answer, stream_answer
-from gantry.simulator.mistral.bodies import json_object
+import msgspec
+from msgspec import Meta
+
+from gantry.simulator.exchange import Answer, json_answer
+from gantry.simulator.mistral.bodies import decode
 from gantry.simulator.mistral.catalog import lookup
-from gantry.simulator.oracle import CREATED, Ask, Composition, Tool, compose, count_tokens, digest
-from gantry.simulator.routes import Call
+from gantry.simulator.mistral.errors import capability, unprocessable
+from gantry.simulator.mistral.requests import Closed, Count, Probability, Temperature
+from gantry.simulator.oracle import Ask, Tool, compose
+from gantry.simulator.replies import Reply, events, input_tokens, last_text, reply
+from gantry.simulator.routes import Call, Table
 
 
-def respond(call: Call) -> Answer:
-    body = json_object(call.request.body, "model", "input")
-    lookup(body["model"])
-    functions = [tool for tool in body.get("tools") or () if tool.get("type") == "function"]
+class CountRequest(Closed, frozen=True, kw_only=True):
+    model: str
+    input: str | list[dict[str, Any]]
+    instructions: str | None = None
+    parallel_tool_calls: bool | None = True
+    previous_response_id: None = None
+    truncation: Literal["disabled"] | None = "disabled"
+    tools: list[dict[str, Any]] | None = None
+    tool_choice: Literal["auto", "none", "required"] | dict[str, Any] | None = None
+    reasoning: dict[str, Any] | None = None
+    conversation: None = None
+    prompt: None = None
+    text: dict[str, Any] | None = None
+
+
+class ResponseRequest(CountRequest, frozen=True, kw_only=True):
+    """Stateless: what would have to be kept cannot be asked for."""
+
+    background: bool | None = False
+    stream: bool = False
+    store: bool | None = False
+    max_output_tokens: Count | None = None
+    temperature: Temperature | None = None
+    top_p: Probability | None = None
+    metadata: dict[str, str] | None = None
+    prompt_cache_key: str | None = None
+    max_tool_calls: Count | None = None
+    moderation: None = None
+    top_logprobs: Annotated[int, Meta(ge=0, le=0)] | None = 0
+
+
+_CREATE = msgspec.json.Decoder(ResponseRequest)
+_COUNT = msgspec.json.Decoder(CountRequest)
+
+
+def _respond(call: Call) -> Answer:
+    request = decode(_CREATE, call.request.body)
+    model = lookup(request.model)
+    if not model.chat:
+        raise capability(request.model, "responses")
+    for name, given in (("store", request.store), ("background", request.background)):
+        if given:
+            raise unprocessable("literal_error", ("body", name), "Input should be False", given)
+    form = (request.text or {}).get("format") or {}
+    effort = (request.reasoning or {}).get("effort") or "none"
+    question, result = last_text(request.input)
     ask = Ask(
-        question=_question(body["input"]),
-        prompt_tokens=_input_tokens(body),
-        tools=tuple(Tool(function["name"], function.get("parameters") or {}) for function in functions),
-        must_call=body.get("tool_choice") in ("required", "any"),
-        max_tokens=body.get("max_output_tokens"),
+        question=question,
+        tool_result=result,
+        prompt_tokens=input_tokens(request.input, request.instructions),
+        tools=tuple(_tools(request)),
+        must_call=request.tool_choice == "required" or isinstance(request.tool_choice, dict),
+        parallel=request.parallel_tool_calls is not False,
+        schema=form.get("schema"),
+        json_object=form.get("type") == "json_object",
+        think=not form and (model.thinks or (model.may_think and effort != "none")),
+        max_tokens=request.max_output_tokens,
         length=call.faults.tokens,
+        text_bytes=call.faults.body_bytes,
     )
-    composition = compose(ask)
-    identity = digest(call.request.body)
-    output = _output(composition, identity)
-    whole = _whole(body, identity, output, ask, composition)
-    return _events(whole, output, composition) if body.get("stream") else json_answer(whole)
+    fields = msgspec.to_builtins(request)
+    made: Reply = reply(call, fields, ask, compose(ask))
+    return events(made) if request.stream else json_answer(made.whole)
 
 
-def count_input(call: Call) -> Answer:
-    body = json_object(call.request.body, "model", "input")
-    return json_answer({"object": "response.input_tokens", "input_tokens": _input_tokens(body)})
+def _tools(request: ResponseRequest) -> list[Tool]:
+    functions = [tool for tool in request.tools or () if tool.get("type") == "function" and "name" in tool]
+    if request.tool_choice == "none":
+        return []
+    if isinstance(request.tool_choice, dict):
+        functions = [tool for tool in functions if tool["name"] == request.tool_choice.get("name")]
+    return [Tool(tool["name"], tool.get("parameters") or {}) for tool in functions]
 
 
-def _question(given: Any) -> str:
-    if isinstance(given, str):
-        return given
-    for item in reversed(given):
-        if item.get("role") == "user":
-            content = item.get("content") or ""
-            return content if isinstance(content, str) else "".join(part.get("text", "") for part in content)
-    return ""
+def _count(call: Call) -> Answer:
+    request = decode(_COUNT, call.request.body)
+    lookup(request.model)
+    tokens = input_tokens(request.input, request.instructions)
+    return json_answer({"object": "response.input_tokens", "input_tokens": tokens})
 
 
-def _input_tokens(body: dict[str, Any]) -> int:
-    return 3 + count_tokens(str(body["input"]) + str(body.get("instructions") or ""))
-
-
-def _output(composition: Composition, identity: str) -> list[dict[str, Any]]:
-    if composition.calls:
-        return [
-            {
-                "type": "function_call",
-                "id": "fc_" + digest(identity, call.id),
-                "call_id": call.id,
-                "name": call.name,
-                "arguments": call.arguments,
-                "status": "completed",
-            }
-            for call in composition.calls
-        ]
-    content = {"type": "output_text", "text": composition.text, "annotations": [], "logprobs": []}
-    message = {"type": "message", "id": "msg_" + identity, "role": "assistant", "status": "completed"}
-    return [{**message, "content": [content]}]
-
-
-def _whole(
-    body: dict[str, Any], identity: str, output: list[dict[str, Any]], ask: Ask, composition: Composition
-) -> dict[str, Any]:
-    return {
-        "id": "resp_" + identity,
-        "object": "response",
-        "created_at": CREATED,
-        "status": "completed",
-        "error": None,
-        "incomplete_details": None,
-        "instructions": body.get("instructions"),
-        "model": body["model"],
-        "output": output,
-        "parallel_tool_calls": body.get("parallel_tool_calls", True),
-        "tool_choice": body.get("tool_choice") or "auto",
-        "tools": body.get("tools") or [],
-        "temperature": body.get("temperature"),
-        "top_p": body.get("top_p"),
-        "metadata": body.get("metadata"),
-        "usage": {
-            "input_tokens": ask.prompt_tokens,
-            "input_tokens_details": {"cached_tokens": 0, "cache_write_tokens": 0},
-            "output_tokens": composition.output_tokens,
-            "output_tokens_details": {"reasoning_tokens": 0},
-            "total_tokens": ask.prompt_tokens + composition.output_tokens,
-        },
-    }
-
-
-def _events(whole: dict[str, Any], output: list[dict[str, Any]], composition: Composition) -> Answer:
-    blank = {**whole, "status": "in_progress", "output": [], "usage": None}
-    data: list[dict[str, Any]] = [
-        {"type": "response.created", "response": blank},
-        {"type": "response.in_progress", "response": blank},
-    ]
-    for index, item in enumerate(output):
-        place = {"output_index": index, "item_id": item["id"]}
-        data.append({"type": "response.output_item.added", "output_index": index, "item": item})
-        if item["type"] == "message":
-            delta = {"type": "response.output_text.delta", **place, "content_index": 0, "logprobs": []}
-            data += [{**delta, "delta": token} for token in composition.tokens]
-            done = {"type": "response.output_text.done", **place, "content_index": 0, "logprobs": []}
-            data.append({**done, "text": composition.text})
-        else:
-            arguments = {"type": "response.function_call_arguments.done", **place, "name": item["name"]}
-            data.append({**arguments, "arguments": item["arguments"]})
-        data.append({"type": "response.output_item.done", "output_index": index, "item": item})
-    data.append({"type": "response.completed", "response": whole})
-    numbered = [{**item, "sequence_number": number} for number, item in enumerate(data)]
-    return stream_answer((event(item, item["type"]) for item in numbered), (1 for _ in numbered))
+TABLE: Table = (
+    ("POST", "/v1/responses", _respond),
+    ("POST", "/v1/responses/input_tokens", _count),
+)

@@ -9,10 +9,10 @@ import msgspec
 from gantry.simulator.exchange import Answer, json_answer
 from gantry.simulator.mistral.bodies import decode
 from gantry.simulator.mistral.catalog import lookup
-from gantry.simulator.mistral.errors import error
+from gantry.simulator.mistral.errors import capability, error
 from gantry.simulator.mistral.requests import EmbeddingRequest
 from gantry.simulator.oracle import count_tokens, digest, vector
-from gantry.simulator.routes import Call, Refusal
+from gantry.simulator.routes import Call, Refusal, Table
 
 _DECODER = msgspec.json.Decoder(EmbeddingRequest)
 
@@ -21,7 +21,7 @@ def embed(call: Call) -> Answer:
     request = decode(_DECODER, call.request.body)
     model = lookup(request.model)
     if not model.dimension:
-        raise Refusal(error(400, f"Model {request.model} does not support embeddings", "invalid_model", "1500"))
+        raise capability(request.model, "embeddings")
     dimension = request.output_dimension or model.dimension
     if dimension > model.largest_dimension or (request.output_dimension and model.largest_dimension == model.dimension):
         text = f"Model {request.model} does not support output_dimension {dimension}"
@@ -68,3 +68,6 @@ def _bits(numbers: list[float], *, signed: bool) -> list[int]:
         for start in range(0, len(numbers), 8)
     ]
     return [value - 128 for value in packed] if signed else packed
+
+
+TABLE: Table = (("POST", "/v1/embeddings", embed),)

@@ -1,7 +1,7 @@
 """OpenAI's tree of operations, as far as it is simulated."""
 
 from gantry.simulator.exchange import Answer, Headers, Request
-from gantry.simulator.openai import catalog, chat, errors, vectors
+from gantry.simulator.openai import audio, catalog, chat, errors, moderations, responses, vectors
 from gantry.simulator.oracle import digest
 from gantry.simulator.routes import Routes
 
@@ -24,12 +24,11 @@ class OpenAIApi:
     error_event = errors.ERROR_EVENT
 
     def __init__(self) -> None:
-        self.routes = Routes()
-        add = self.routes.add
-        add("POST", "/v1/chat/completions", chat.complete)
-        add("POST", "/v1/embeddings", vectors.embed)
-        add("GET", "/v1/models", catalog.list_models)
-        add("GET", "/v1/models/{id...}", catalog.retrieve_model)
+        self._routes = Routes(chat.TABLE, vectors.TABLE, catalog.TABLE, audio.TABLE, moderations.TABLE, responses.TABLE)
+
+    def routes(self, _: Request) -> Routes:
+        """Return the operations; this provider keeps nothing, so all accounts see the same."""
+        return self._routes
 
     def refuse(self, request: Request) -> Answer | None:
         """Return an error if the request has no usable key."""

@@ -1,15 +1,15 @@
 """Chat completions as OpenAI words them."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from typing import Any
 
 import msgspec
-from msgspec import Struct
 
 from gantry.simulator.exchange import DONE, Answer, event, json_answer, stream_answer
 from gantry.simulator.faults import Faults
+from gantry.simulator.openai.bodies import decode
 from gantry.simulator.openai.catalog import check_model
-from gantry.simulator.openai.errors import invalid
+from gantry.simulator.openai.requests import ChatRequest, check_request
 from gantry.simulator.oracle import (
     CREATED,
     Ask,
@@ -20,74 +20,32 @@ from gantry.simulator.oracle import (
     count_tokens,
     digest,
     identifier,
+    tokenize,
 )
-from gantry.simulator.routes import Call
+from gantry.simulator.routes import Call, Table
 
 _FINGERPRINT = "fp_simulated"
 _SHARED = {"service_tier": "default", "system_fingerprint": _FINGERPRINT}
-
-
-class ChatRequest(Struct, frozen=True, forbid_unknown_fields=True):
-    """The closed top level; what is inside is taken as it comes."""
-
-    model: str
-    messages: list[dict[str, Any]]
-    audio: Any = None
-    frequency_penalty: float | None = None
-    function_call: Any = None
-    functions: Any = None
-    logit_bias: Any = None
-    logprobs: bool | None = None
-    max_completion_tokens: int | None = None
-    max_tokens: int | None = None
-    metadata: Any = None
-    modalities: Any = None
-    n: int | None = None
-    parallel_tool_calls: bool = True
-    prediction: Any = None
-    presence_penalty: float | None = None
-    prompt_cache_key: str | None = None
-    prompt_cache_retention: str | None = None
-    reasoning_effort: str | None = None
-    response_format: dict[str, Any] | None = None
-    safety_identifier: str | None = None
-    seed: int | None = None
-    service_tier: str | None = None
-    stop: str | list[str] | None = None
-    store: bool | None = None
-    stream: bool | None = None
-    stream_options: dict[str, Any] | None = None
-    temperature: float | None = None
-    tool_choice: Any = None
-    tools: list[dict[str, Any]] | None = None
-    top_logprobs: int | None = None
-    top_p: float | None = None
-    user: str | None = None
-    verbosity: str | None = None
-    web_search_options: Any = None
-
-
+_REFUSAL = "I'm sorry, I can't help with that."
 _DECODER = msgspec.json.Decoder(ChatRequest)
 
 
-def complete(call: Call) -> Answer:
-    try:
-        request = _DECODER.decode(call.request.body)
-    except msgspec.MsgspecError as failure:
-        raise invalid(str(failure), None, "invalid_request_body") from None
+def _complete(call: Call) -> Answer:
+    request = decode(_DECODER, call.request.body)
     check_model(request.model)
-    if not request.messages:
-        raise invalid("Invalid 'messages': empty array.", "messages", "empty_array")
+    check_request(request)
     ask = _ask(request, call.faults)
     composition = compose(ask)
     finish = call.faults.finish or _finish(composition)
     usage = None if call.faults.no_usage else _usage(ask, composition, request.n or 1)
     identity = "chatcmpl-" + identifier(digest(call.request.body), length=29)
     if request.stream:
-        wanted = bool((request.stream_options or {}).get("include_usage"))
-        return _stream(composition, request, identity, finish, usage if wanted else None)
+        parts = tuple(_deltas(composition, request, finish, refused=call.faults.refusal))
+        return _stream(parts, request, identity, usage if request.usage_in_stream else None)
+    message = _message(composition, refused=call.faults.refusal)
+    logprobs = _logprobs(composition.tokens, request) if request.logprobs else None
     choices = [
-        {"index": index, "message": _message(composition), "logprobs": None, "finish_reason": finish}
+        {"index": index, "message": message, "logprobs": logprobs, "finish_reason": finish}
         for index in range(request.n or 1)
     ]
     body = {"id": identity, "object": "chat.completion", "created": CREATED, "model": request.model, "choices": choices}
@@ -99,22 +57,23 @@ def _ask(request: ChatRequest, faults: Faults) -> Ask:
     question = next((_text(m.get("content")) for m in reversed(request.messages) if m.get("role") == "user"), "")
     functions = [tool["function"] for tool in request.tools or () if tool.get("type") == "function"]
     choice = request.tool_choice
-    if isinstance(choice, Mapping):
+    if isinstance(choice, dict):
         name = (choice.get("function") or {}).get("name")
         functions = [function for function in functions if function.get("name") == name]
     elif choice == "none":
         functions = []
     form = request.response_format or {}
+    most = request.max_tokens if request.max_completion_tokens is None else request.max_completion_tokens
     return Ask(
         question=question,
         prompt_tokens=sum(3 + count_tokens(text) for text in texts),
         tool_result=texts[-1] if request.messages[-1].get("role") == "tool" else None,
         tools=tuple(Tool(function["name"], function.get("parameters") or {}) for function in functions),
-        must_call=choice == "required" or isinstance(choice, Mapping),
-        parallel=request.parallel_tool_calls,
+        must_call=choice == "required" or isinstance(choice, dict),
+        parallel=request.parallel_tool_calls is not False,
         schema=form["json_schema"].get("schema") if "json_schema" in form else None,
         json_object=form.get("type") == "json_object",
-        max_tokens=request.max_completion_tokens or request.max_tokens,
+        max_tokens=most,
         stop=(request.stop,) if isinstance(request.stop, str) else tuple(request.stop or ()),
         length=faults.tokens,
         text_bytes=faults.body_bytes,
@@ -123,11 +82,13 @@ def _ask(request: ChatRequest, faults: Faults) -> Ask:
 
 def _text(content: Any) -> str:
     if isinstance(content, list):
-        return "".join(part.get("text", "") for part in content if isinstance(part, Mapping))
+        return "".join(part.get("text", "") for part in content if isinstance(part, dict))
     return content if isinstance(content, str) else ""
 
 
-def _message(composition: Composition) -> dict[str, Any]:
+def _message(composition: Composition, *, refused: bool) -> dict[str, Any]:
+    if refused:
+        return {"role": "assistant", "content": None, "refusal": _REFUSAL, "annotations": []}
     message: dict[str, Any] = {"role": "assistant", "content": composition.text or None}
     if composition.calls:
         message["tool_calls"] = [
@@ -138,38 +99,58 @@ def _message(composition: Composition) -> dict[str, Any]:
 
 
 def _stream(
-    composition: Composition, request: ChatRequest, identity: str, finish: str, usage: dict[str, Any] | None
+    parts: tuple[tuple[dict[str, Any], Any, str | None], ...],
+    request: ChatRequest,
+    identity: str,
+    usage: dict[str, Any] | None,
 ) -> Answer:
     base = {"id": identity, "object": "chat.completion.chunk", "created": CREATED, "model": request.model, **_SHARED}
-    asked = bool((request.stream_options or {}).get("include_usage"))
-    blank = {"usage": None} if asked else {}
-    parts, weights = [], []
+    blank = {"usage": None} if request.usage_in_stream else {}
+    events: list[bytes] = []
     for index in range(request.n or 1):
-        for delta, reason in _deltas(composition, finish):
-            choice = {"index": index, "delta": delta, "logprobs": None, "finish_reason": reason}
-            parts.append(event({**base, "choices": [choice], **blank}))
-            weights.append(1)
+        for delta, logprobs, reason in parts:
+            choice = {"index": index, "delta": delta, "logprobs": logprobs, "finish_reason": reason}
+            events.append(event({**base, "choices": [choice], **blank}))
+    weights = [1] * len(events)
     if usage is not None:
-        parts.append(event({**base, "choices": [], "usage": usage}))
-        weights.append(0)
-    return stream_answer([*parts, DONE], weights)
+        events.append(event({**base, "choices": [], "usage": usage}))
+    return stream_answer([*events, DONE], weights)
 
 
-def _deltas(composition: Composition, finish: str) -> Iterator[tuple[dict[str, Any], str | None]]:
-    opening: dict[str, Any] = {"role": "assistant", "content": None if composition.calls else "", "refusal": None}
-    yield opening, None
+def _deltas(
+    composition: Composition, request: ChatRequest, finish: str, *, refused: bool
+) -> Iterator[tuple[dict[str, Any], Any, str | None]]:
+    """Tell one answer as (delta, logprobs, finish reason)."""
+    silent = composition.calls or refused
+    yield {"role": "assistant", "content": None if silent else "", "refusal": None}, None, None
+    if refused:
+        yield from (({"refusal": token}, None, None) for token in tokenize(_REFUSAL))
+        yield {}, None, finish
+        return
     for token in composition.tokens:
-        yield {"content": token}, None
+        yield {"content": token}, _logprobs((token,), request) if request.logprobs else None, None
     for index, call in enumerate(composition.calls):
         function = {"name": call.name, "arguments": ""}
-        yield (
-            {"tool_calls": [{"index": index, "id": "call_" + call.id, "type": "function", "function": function}]},
-            None,
-        )
+        opening = {"index": index, "id": "call_" + call.id, "type": "function", "function": function}
+        yield {"tool_calls": [opening]}, None, None
         for start in range(0, len(call.arguments), 6):
             piece = {"arguments": call.arguments[start : start + 6]}
-            yield {"tool_calls": [{"index": index, "function": piece}]}, None
-    yield {}, finish
+            yield {"tool_calls": [{"index": index, "function": piece}]}, None, None
+    yield {}, None, finish
+
+
+def _logprobs(tokens: tuple[str, ...], request: ChatRequest) -> dict[str, Any]:
+    content = [{**_likely(token, -0.05), "top_logprobs": _likeliest(token, request)} for token in tokens]
+    return {"content": content, "refusal": None}
+
+
+def _likeliest(token: str, request: ChatRequest) -> list[dict[str, Any]]:
+    others = (f"{token}{number or ''}" for number in range(request.top_logprobs or 0))
+    return [_likely(other, -0.05 - number) for number, other in enumerate(others)]
+
+
+def _likely(token: str, logprob: float) -> dict[str, Any]:
+    return {"token": token, "logprob": logprob, "bytes": list(token.encode())}
 
 
 def _finish(composition: Composition) -> str:
@@ -192,3 +173,6 @@ def _usage(ask: Ask, composition: Composition, n: int) -> dict[str, Any]:
             "rejected_prediction_tokens": 0,
         },
     }
+
+
+TABLE: Table = (("POST", "/v1/chat/completions", _complete),)
