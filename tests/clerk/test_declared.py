@@ -63,6 +63,16 @@ def test_a_variable_that_is_empty_is_not_set(control: ControlStore) -> None:
     assert _apply(control, environ={"MISTRAL_API_KEY": " "}) == ([], [])
 
 
+def test_a_provider_that_needs_no_key_is_declared_without_one(control: ControlStore) -> None:
+    (credential,), problems = _apply(control, [DeclaredProvider(provider="ollama")])
+    assert (credential.provider_id, credential.base_url, credential.source) == (
+        "ollama",
+        "http://127.0.0.1:11434",
+        None,
+    )
+    assert problems == []
+
+
 def test_applying_again_changes_nothing(control: ControlStore) -> None:
     custom = DeclaredProvider(provider="acme", api_key=Secret("x"), base_url="https://acme.test/v1")
     environ = {"OPENAI_API_KEY": "k"}

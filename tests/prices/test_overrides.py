@@ -31,6 +31,12 @@ def test_lines_become_dated_prices() -> None:
     assert record.at(1, None) is None
 
 
+def test_a_star_stands_for_any_beginning() -> None:
+    table = parse_overrides('version = "1"\n' + LINE.replace('"a"', '"*:free"') + "free = true\n").table()
+    assert table.find("mistral", "some-model:free") is not None
+    assert table.find("mistral", "some-model") is None
+
+
 @pytest.mark.parametrize(
     "text",
     [
@@ -40,6 +46,7 @@ def test_lines_become_dated_prices() -> None:
         'version = "1"\n[[rate]]\nprovider = "mistral"\nnames = ["a"]',
         'version = "1"\n[[alias]]\nprovider = "mistral"\nnames = ["a"]\nsince = "someday"\nmodel = "b"',
         "version = ",
+        'version = "1"\n[factors.mistral]\nbacth = "0.5"',
     ],
 )
 def test_a_line_that_is_wrong_is_named(text: str) -> None:

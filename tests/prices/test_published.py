@@ -1,6 +1,6 @@
 """Our compiled prices against the calculator of the data's own authors."""
 
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from decimal import Decimal
 
 import genai_prices
@@ -50,3 +50,40 @@ def test_agrees_with_the_authors_calculator(
     ours = cost(Rate(prices, "", "", ""), Usage(input_tokens=given, cached_input_tokens=cached, output_tokens=made))
     assert ours is not None
     assert abs(Decimal(ours) / 10**9 - theirs) <= Decimal("0.0000000005")
+
+
+BATCHES = [
+    ("mistral", "mistral-large-4", date(2026, 10, 14)),
+    ("mistral", "mistral-large-4", date(2026, 10, 20)),
+    ("mistral", "mistral-large-4", date(2026, 10, 29)),
+    ("mistral", "voxtral-small-2507", date(2026, 11, 22)),
+    ("groq", "openai/gpt-oss-120b", date(2026, 11, 22)),
+    ("x-ai", "grok-4.3", date(2026, 11, 22)),
+    ("openai", "gpt-5.5", date(2026, 11, 22)),
+]
+
+
+@pytest.mark.parametrize(("provider", "model", "day"), BATCHES)
+def test_agrees_with_it_on_batches_too(published: PriceTable, provider: str, model: str, day: date) -> None:
+    noon = datetime(day.year, day.month, day.day, 12, tzinfo=UTC)
+    theirs = genai_prices.calc_price(
+        genai_prices.Usage(input_tokens=1000, cache_read_tokens=640, output_tokens=500),
+        model,
+        provider_id=provider,
+        genai_request_timestamp=noon,
+        price_context={"processing": "batch"},
+    ).total_price
+    record = published.find(provider, model)
+    assert record is not None
+    prices = record.at_batch(int(noon.timestamp()) * 1_000_000_000)
+    assert prices is not None
+    ours = cost(Rate(prices, "", "", ""), Usage(input_tokens=1000, cached_input_tokens=640, output_tokens=500))
+    assert ours is not None
+    assert abs(Decimal(ours) / 10**9 - theirs) <= Decimal("0.0000000005")
+    assert record.at(int(noon.timestamp()) * 1_000_000_000, None) != prices
+
+
+def test_a_batch_before_its_prices_were_known_has_none(published: PriceTable) -> None:
+    record = published.find("mistral", "mistral-large-4")
+    assert record is not None
+    assert record.at_batch(int(datetime(2026, 10, 13, tzinfo=UTC).timestamp()) * 1_000_000_000) is None

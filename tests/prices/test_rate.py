@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gantry.core.usage import NO_USAGE, Usage
-from gantry.prices.rate import Prices, Rate, cost, scaled
+from gantry.prices.rate import Prices, Rate, cost, scaled, with_cached_input
 
 LARGE = Prices(input=500_000_000, cached_input=50_000_000, output=1_500_000_000)
 
@@ -81,6 +81,13 @@ def test_the_sum_is_exact_and_rounded_once(tokens: int, cached: int, output: int
     )
     exact = Decimal((tokens - cached) * rates[0] + cached * rates[1] + output * rates[2]) / 1_000_000
     assert found == int(exact.quantize(Decimal(1), rounding=ROUND_HALF_EVEN))
+
+
+def test_cached_input_is_a_fraction_of_the_input_where_it_has_no_price() -> None:
+    base = Prices(input=100, output=3, above=((9, Prices(input=200, cached_input=7)),))
+    expected = Prices(input=100, cached_input=10, output=3, above=((9, Prices(input=200, cached_input=7)),))
+    assert with_cached_input(base, 1, 10) == expected
+    assert with_cached_input(Prices(pages=5), 1, 10) == Prices(pages=5)
 
 
 def test_a_tier_scales_every_price() -> None:

@@ -1,12 +1,13 @@
-"""Every Mistral model of the price list, and how rates are found."""
+"""How rates are found: by provider and name, day, service tier, batch and host."""
 
 from datetime import UTC, datetime
 
 import pytest
 
+from gantry.core.usage import Usage
 from gantry.prices.load import load_rates
 from gantry.prices.overrides import parse_overrides
-from gantry.prices.rate import Prices
+from gantry.prices.rate import Prices, cost
 from gantry.prices.rates import Rates
 from gantry.prices.table import DatedPrices, Match, ModelPrices, Pattern, PriceTable, ProviderPrices
 
@@ -25,95 +26,6 @@ def rates() -> Rates:
 
 def usd(nano_per_million: int | None) -> float | None:
     return None if nano_per_million is None else nano_per_million / 1e9
-
-
-# USD per million tokens in, out, cached in.
-TOKENS = [
-    ("mistral-large-2512", 0.5, 1.5, 0.05),
-    ("mistral-large-latest", 0.5, 1.5, 0.05),
-    ("mistral-large-3", 0.5, 1.5, 0.05),
-    ("mistral-large-4", 0.7, 2.1, 0.07),
-    ("mistral-large-4-0", 0.7, 2.1, 0.07),
-    ("mistral-large-2411", 2, 6, None),
-    ("mistral-medium-3-5", 1.5, 7.5, 0.15),
-    ("mistral-medium-3", 1.5, 7.5, 0.15),
-    ("mistral-medium-latest", 1.5, 7.5, 0.15),
-    ("mistral-medium-2604", 1.5, 7.5, 0.15),
-    ("mistral-medium-2505", 0.4, 2, 0.04),
-    ("mistral-medium-2508", 0.4, 2, 0.04),
-    ("mistral-small-2603", 0.15, 0.6, 0.015),
-    ("mistral-small-latest", 0.15, 0.6, 0.015),
-    ("mistral-small-2506", 0.1, 0.3, None),
-    ("ministral-14b-2512", 0.2, 0.2, 0.02),
-    ("ministral-14b-latest", 0.2, 0.2, 0.02),
-    ("ministral-8b-2512", 0.15, 0.15, 0.015),
-    ("ministral-8b-latest", 0.15, 0.15, 0.015),
-    ("ministral-3b-2512", 0.1, 0.1, 0.01),
-    ("ministral-3b-latest", 0.1, 0.1, 0.01),
-    ("codestral-2508", 0.3, 0.9, 0.03),
-    ("codestral-latest", 0.3, 0.9, 0.03),
-    ("codestral-embed", 0.15, None, 0.015),
-    ("codestral-embed-2505", 0.15, None, 0.015),
-    ("mistral-embed", 0.1, 0, None),
-    ("mistral-embed-2312", 0.1, 0, None),
-    ("devstral-2512", 0.4, 2, 0.04),
-    ("devstral-latest", 0.4, 2, 0.04),
-    ("devstral-medium-latest", 0.4, 2, 0.04),
-    ("devstral-small-latest", 0.1, 0.3, None),
-    ("magistral-medium-2509", 2, 5, None),
-    ("magistral-medium-latest", 2, 5, None),
-    ("magistral-small-latest", 0.5, 1.5, None),
-    ("magistral-small", 0.5, 1.5, None),
-    ("pixtral-large-2411", 2, 6, None),
-    ("pixtral-large-latest", 2, 6, None),
-    ("pixtral-12b-2409", 0.15, 0.15, None),
-    ("pixtral-12b-latest", 0.15, 0.15, None),
-    ("open-mistral-nemo", 0.15, 0.15, None),
-    ("open-mistral-nemo-2407", 0.15, 0.15, None),
-    ("voxtral-small-2507", 0.1, 0.4, 0.01),
-    ("voxtral-small-latest", 0.1, 0.4, 0.01),
-    ("mistral-moderation-2411", 0.1, 0, None),
-    ("mistral-moderation-2603", 0, 0, None),
-    ("mistral-moderation-latest", 0, 0, None),
-    ("labs-leanstral-1-5", 0, 0, None),
-    ("zai-glm-5-2", 1.4, 4.4, 0.14),
-    ("zai-glm-5-3", 1.4, 4.4, 0.14),
-    ("zai-glm-5-3-flash", 0.15, 0.5, 0.03),
-    ("deepseek-v4-1-flash-1017", 0.3, 1.2, 0.007),
-]
-
-
-@pytest.mark.parametrize(("model", "given", "made", "cached"), TOKENS)
-def test_token_prices_of_mistral(rates: Rates, model: str, given: float, made: float, cached: float) -> None:
-    rate = rates.find("mistral", model, TODAY)
-    assert rate is not None
-    found = rate.prices
-    assert (usd(found.input), usd(found.output), usd(found.cached_input)) == (given, made, cached)
-
-
-OTHER_UNITS = [
-    ("voxtral-small-latest", Prices(audio_hour=240_000_000)),
-    ("voxtral-mini-2602", Prices(audio_hour=180_000_000)),
-    ("voxtral-mini-latest", Prices(audio_hour=180_000_000)),
-    ("voxtral-mini-transcribe-3-0", Prices(audio_hour=210_000_000)),
-    ("voxtral-small-transcribe-3-0", Prices(audio_hour=240_000_000)),
-    ("voxtral-mini-transcribe-realtime-2602", Prices(audio_hour=360_000_000)),
-    ("voxtral-mini-transcribe-realtime-3-0", Prices(audio_hour=480_000_000)),
-    ("voxtral-mini-tts-2603", Prices(characters=16_000_000_000)),
-    ("voxtral-mini-tts-latest", Prices(characters=16_000_000_000)),
-    ("mistral-ocr-latest", Prices(pages=4_000_000_000_000, annotated_pages=5_000_000_000_000)),
-    ("mistral-ocr-4-1", Prices(pages=4_000_000_000_000, annotated_pages=5_000_000_000_000)),
-    ("mistral-ocr-4", Prices(pages=4_000_000_000_000, annotated_pages=5_000_000_000_000)),
-    ("mistral-ocr-2512", Prices(pages=2_000_000_000_000, annotated_pages=3_000_000_000_000)),
-]
-
-
-@pytest.mark.parametrize(("model", "expected"), OTHER_UNITS)
-def test_prices_of_mistral_in_other_units(rates: Rates, model: str, expected: Prices) -> None:
-    rate = rates.find("mistral", model, TODAY)
-    assert rate is not None
-    for unit in ("audio_hour", "characters", "pages", "annotated_pages"):
-        assert getattr(rate.prices, unit) == getattr(expected, unit)
 
 
 DATED = [
@@ -154,6 +66,12 @@ UNKNOWN = [
     ("nobody", "mistral-large-latest"),
     ("mistral", "ft:mistral-small:x"),
     ("mistral", "devstral-small:free"),
+    ("nebius", "deepseek-ai/DeepSeek-V3"),
+    ("deepinfra", "meta-llama/Meta-Llama-3-8B-Instruct"),
+    ("ollama", "llama3.2"),
+    ("vllm", "mistralai/Mistral-7B-Instruct-v0.3"),
+    ("cerebras", "llama-99b"),
+    ("perplexity", "sonar-deep-research"),  # counts reasoning, citations and searches apart, which its usage does not
 ]
 
 
@@ -176,6 +94,18 @@ PROVIDERS = [
     ("azure_openai", "gpt-4o"),
     ("groq", "llama-3.3-70b-versatile"),
     ("deepseek", "deepseek-chat"),
+    ("togetherai", "openai/gpt-oss-120b"),
+    ("together_ai", "openai/gpt-oss-120b"),
+    ("fireworks", "accounts/fireworks/models/gpt-oss-120b"),
+    ("fireworks_ai", "accounts/fireworks/models/gpt-oss-120b"),
+    ("cerebras", "gpt-oss-120b"),
+    ("perplexity", "sonar-pro"),
+    ("novita", "deepseek/deepseek-r1"),
+    ("moonshot", "kimi-k2.6"),
+    ("openrouter", "openai/gpt-4o"),
+    ("openai", "text-embedding-3-small"),
+    ("openai", "whisper-1"),
+    ("openai", "tts-1"),
 ]
 
 
@@ -197,6 +127,53 @@ def test_the_service_tier_changes_the_price(rates: Rates) -> None:
     assert flex is not None
     assert default is not None
     assert flex.prices.input == (default.prices.input or 0) // 2
+
+
+BATCHES = [
+    ("groq", "openai/gpt-oss-120b", 0.075, 0.075),  # no discount on cached input there, and the data says so
+    ("xai", "grok-4.3", 1.0, 0.16),
+    ("openai", "gpt-5.5", 2.5, 0.25),
+    ("mistral", "mistral-large-2512", 0.25, 0.025),
+    ("mistral", "zai-glm-5-3", 0.7, 0.07),
+]
+
+
+@pytest.mark.parametrize(("provider_id", "model", "given", "cached"), BATCHES)
+def test_a_batch_costs_what_the_provider_says(
+    rates: Rates, provider_id: str, model: str, given: float, cached: float
+) -> None:
+    rate = rates.find(provider_id, model, TODAY, batch=True)
+    assert rate is not None
+    assert (usd(rate.prices.input), usd(rate.prices.cached_input)) == (given, cached)
+
+
+def test_where_nobody_says_what_a_batch_costs_it_is_unknown(rates: Rates) -> None:
+    assert rates.find("deepseek", "deepseek-v4-flash", TODAY) is not None
+    assert rates.find("deepseek", "deepseek-v4-flash", TODAY, batch=True) is None
+
+
+def test_a_host_changes_the_price_only_of_its_own_provider(rates: Rates) -> None:
+    for provider_id, model in (("openai", "gpt-4o"), ("mistral", "mistral-small-latest")):
+        plain = rates.find(provider_id, model, TODAY)
+        assert plain is not None
+        assert rates.find(provider_id, model, TODAY, host="api.example.com") == plain
+        regional = rates.find(provider_id, model, TODAY, host="api.eu.mistral.ai")
+        assert (regional == plain) is (provider_id == "openai")
+
+
+FREE = [
+    ("openrouter", "deepseek/deepseek-r1:free"),
+    ("openai", "omni-moderation-latest"),
+    ("mistral", "mistral-moderation-latest"),
+]
+
+
+@pytest.mark.parametrize(("provider_id", "model"), FREE)
+def test_what_is_free_costs_nothing_and_says_so(rates: Rates, provider_id: str, model: str) -> None:
+    rate = rates.find(provider_id, model, TODAY)
+    assert rate is not None
+    assert cost(rate, Usage(input_tokens=10, output_tokens=10)) == 0
+    assert rate.source == "override"
 
 
 @pytest.mark.parametrize(

@@ -59,6 +59,14 @@ def test_the_last_entry_in_force_wins() -> None:
     assert [record.at(moment, None) for moment in (0, 100, 250)] == [Prices(input=n) for n in (1, 2, 3)]
 
 
+def test_a_batch_costs_its_own_prices_or_unknown_ones() -> None:
+    ordinary = ModelPrices("m", Pattern(Match.EQUALS, "m"), (DatedPrices(Prices(input=2)),))
+    assert ordinary.at_batch(0) is None
+    record = ModelPrices("m", ordinary.pattern, (*ordinary.entries, DatedPrices(Prices(input=1), 100, batch=True)))
+    assert [record.at_batch(moment) for moment in (99, 100)] == [None, Prices(input=1)]
+    assert [record.at(100, tier) for tier in (None, "priority")] == [Prices(input=2)] * 2
+
+
 def test_a_service_tier_without_its_own_price_costs_the_ordinary_one() -> None:
     record = ModelPrices("m", Pattern(Match.EQUALS, "m"), (DatedPrices(Prices(input=1)),))
     assert record.at(0, "priority") == Prices(input=1)

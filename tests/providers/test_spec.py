@@ -3,17 +3,20 @@
 from fnmatch import fnmatchcase
 from pathlib import Path
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gantry.core.vocabulary import Dialect, Operation
+from gantry.core.vocabulary import STATEFUL_OPERATIONS, Dialect, Operation
 from gantry.dial.origin import parse_base_url
+from gantry.dialects.rules import RequestRules
 from gantry.providers import spec as spec_module
 from gantry.providers.spec import (
     Auth,
     AuthScheme,
     CredentialField,
+    ModelRules,
     ProviderSpec,
     SpecError,
     custom_spec,
@@ -39,6 +42,16 @@ label = "Key"
 
 [paths.openai_chat]
 chat = "/v1/chat/completions"
+
+[request]
+rename = { max_completion_tokens = "max_tokens" }
+drop = ["logit_bias"]
+clamp = { temperature = [0, 1.5] }
+default = { top_p = 0.9 }
+
+[[request_for]]
+models = ["acme-think-*"]
+drop = ["temperature"]
 """
 
 
@@ -59,6 +72,10 @@ def test_a_row_is_read() -> None:
         auth=Auth(AuthScheme.HEADER, "x-api-key"),
         fields=(CredentialField("api_key", "Key"),),
         models=("acme-*",),
+        request=RequestRules(
+            {"max_completion_tokens": "max_tokens"}, ("logit_bias",), {"temperature": (0, 1.5)}, {"top_p": 0.9}
+        ),
+        request_for=(ModelRules(models=("acme-think-*",), drop=("temperature",)),),
     )
 
 
@@ -76,6 +93,10 @@ def test_a_row_is_read() -> None:
         (row_with("[auth]", "[auth"), ["line 7"]),
         (row_with(".example", ".example/v1"), ["base_url", "/v1"]),
         (row_with(".example", ".example/v1/"), ["base_url", "/v1"]),
+        (row_with(".example", ".example/"), ["base_url", "/v1"]),
+        (row_with("rename =", "renmae ="), ["renmae", "$.request"]),
+        (row_with("[0, 1.5]", "[0]"), ["$.request.clamp"]),
+        (row_with('models = ["acme-think', 'model = ["acme-think'), ["model", "$.request_for[0]"]),
         (row_with('"/v1/chat', '"v1/chat'), ["paths.openai_chat.chat", "slash"]),
         (row_with('"/v1/chat', '"https://evil.example/v1/chat'), ["paths.openai_chat.chat", "slash"]),
     ],
@@ -105,21 +126,22 @@ def test_a_file_is_named_after_its_id(tmp_path: Path, monkeypatch: pytest.Monkey
 # The catalogue
 
 
-def test_the_catalogue_has_the_providers_promised() -> None:
-    assert {"mistral", "openai"} <= CATALOG.keys()
+def test_the_catalogue_is_sorted() -> None:
     assert list(CATALOG) == sorted(CATALOG)
 
 
 @pytest.mark.parametrize("spec", CATALOG.values(), ids=CATALOG.keys())
 def test_a_row_of_the_catalogue_is_sane(spec: ProviderSpec) -> None:
-    base = parse_base_url(spec.base_url, private=False)
-    assert base.origin.scheme == "https"
-    assert normalise_base_url(spec.base_url) == spec.base_url
+    if spec.base_url and spec.needs_secret:
+        assert parse_base_url(spec.base_url, private=False).origin.scheme == "https"
+    for url in (spec.base_url, spec.base_url + spec.root) if spec.base_url else ():
+        assert normalise_base_url(url, spec.root) == spec.base_url
     assert spec.name
     assert spec.id == spec.id.lower()
     assert spec.id in spec.prefixes
     assert spec.paths
     assert all(spec.paths.values())
+    assert spec.base_url or not spec.environment  # a key alone would have nowhere to go
     assert spec.probe.startswith("/")
     assert spec.auth.field in {field.name for field in spec.fields}
     assert spec.auth.name == spec.auth.name.lower()
@@ -144,6 +166,41 @@ def test_no_two_rows_answer_to_one_name() -> None:
     assert len(natives) == len(set(natives))
 
 
+@pytest.mark.parametrize("spec", CATALOG.values(), ids=CATALOG.keys())
+def test_a_row_survives_the_snapshot(spec: ProviderSpec) -> None:
+    assert msgspec.msgpack.decode(msgspec.msgpack.encode(spec), type=ProviderSpec) == spec
+
+
+def test_mistral_serves_every_operation_that_is_one_request() -> None:
+    (paths,) = CATALOG["mistral"].paths.values()
+    assert set(Operation) - STATEFUL_OPERATIONS - paths.keys() == {Operation.REALTIME, Operation.OPAQUE}
+    assert Operation.AGENT_CHAT in paths
+
+
+RULES = [
+    ("groq", "any", RequestRules(drop=("logprobs", "top_logprobs", "logit_bias"))),
+    ("deepseek", "any", RequestRules({"max_completion_tokens": "max_tokens"})),
+    ("moonshot", "moonshot-v1-8k", RequestRules(clamp={"temperature": (0.0, 1.0)})),
+    ("moonshot", "kimi-k3", RequestRules(drop=("temperature", "top_p", "presence_penalty", "frequency_penalty"))),
+    ("xai", "grok-4-fast-reasoning", RequestRules(drop=("presence_penalty", "frequency_penalty"))),
+    ("xai", "grok-4-fast-non-reasoning", RequestRules()),
+    ("xai", None, RequestRules()),
+    ("openai", "gpt-4o", RequestRules()),
+    ("mistral", "mistral-small-latest", RequestRules()),
+]
+
+
+@pytest.mark.parametrize(("provider", "model", "rules"), RULES)
+def test_the_rules_for_a_model(provider: str, model: str | None, rules: RequestRules) -> None:
+    assert CATALOG[provider].rules_for(model) == rules
+
+
+def test_a_rule_of_the_models_own_wins() -> None:
+    spec = parse_spec(row_with('drop = ["temperature"]', "clamp = { temperature = [1, 1] }"), "acme.toml")
+    assert spec.rules_for("acme-think-1").clamp == {"temperature": (1, 1)}
+    assert spec.rules_for("acme-1") == spec.request
+
+
 @pytest.mark.parametrize(
     ("model", "provider"),
     [
@@ -154,6 +211,12 @@ def test_no_two_rows_answer_to_one_name() -> None:
         ("gpt-4o-mini", "openai"),
         ("o3-mini", "openai"),
         ("text-embedding-3-small", "openai"),
+        ("whisper-1", "openai"),
+        ("deepseek-chat", "deepseek"),
+        ("grok-4", "xai"),
+        ("sonar-pro", "perplexity"),
+        ("kimi-k3", None),  # open weights: many serve them
+        ("deepseek-v4-1-flash-1017", None),
         ("claude-sonnet-4", None),
         ("my-mistral-large", None),
         ("Mistral-Large", None),
@@ -182,6 +245,26 @@ def test_a_custom_provider_speaks_openai_chat_under_its_own_prefix() -> None:
     assert spec.auth == Auth()
     assert not spec.claims("gpt-4o")
     assert spec.native is None
+    assert not spec.needs_secret
+
+
+@pytest.mark.parametrize(
+    ("base_url", "root"),
+    [
+        ("https://llm.test", "/v1"),
+        ("https://llm.test/base", "/v1"),
+        ("https://v2.llm.test", "/v1"),
+        ("https://llm.test/v4", ""),
+        ("https://llm.test/api/paas/v4", ""),
+        ("https://llm.test/v1beta/openai", ""),
+        ("https://llm.test/v1/account/gateway/compat", ""),
+        ("https://llm.test/vision", "/v1"),
+    ],
+)
+def test_a_custom_base_url_with_a_version_of_its_own_gets_no_other(base_url: str, root: str) -> None:
+    spec = custom_spec("ours", "Our own", base_url)
+    assert spec.paths[Dialect.OPENAI_CHAT][Operation.CHAT] == f"{root}/chat/completions"
+    assert (spec.root, spec.probe) == (root, f"{root}/models")
 
 
 @pytest.mark.parametrize(
@@ -205,6 +288,27 @@ def test_a_base_url_is_kept_without_its_version(given_url: str, kept: str) -> No
 
 
 @pytest.mark.parametrize(
+    ("given_url", "root", "kept"),
+    [
+        ("https://api.groq.com/openai/v1", "/openai/v1", "https://api.groq.com"),
+        ("https://api.groq.com/openai/", "/openai/v1", "https://api.groq.com"),
+        ("https://api.groq.com", "/openai/v1", "https://api.groq.com"),
+        ("https://proxy.test/groq/openai/v1", "/openai/v1", "https://proxy.test/groq"),
+        ("http://127.0.0.1:9700/v1", "/openai/v1", "http://127.0.0.1:9700"),
+        ("https://api.deepinfra.com/v1/openai", "/v1/openai", "https://api.deepinfra.com"),
+        ("https://api.deepinfra.com/v1", "/v1/openai", "https://api.deepinfra.com"),
+        ("http://openai", "/openai/v1", "http://openai"),
+        ("https://h/myopenai", "/openai/v1", "https://h/myopenai"),
+        ("https://api.perplexity.ai", "", "https://api.perplexity.ai"),
+        ("https://api.deepseek.com/v1", "", "https://api.deepseek.com"),
+    ],
+)
+def test_a_base_url_is_kept_without_what_the_paths_carry(given_url: str, root: str, kept: str) -> None:
+    assert normalise_base_url(given_url, root) == kept
+    assert normalise_base_url(kept, root) == kept
+
+
+@pytest.mark.parametrize(
     ("auth", "line"),
     [
         (Auth(), "authorization: Bearer s3cret"),
@@ -215,3 +319,5 @@ def test_a_base_url_is_kept_without_its_version(given_url: str, kept: str) -> No
 )
 def test_a_secret_is_rendered_by_scheme(auth: Auth, line: str) -> None:
     assert auth.render("s3cret") == line
+    assert auth.lines("s3cret") == f"{line}\r\n"
+    assert auth.lines("") == ""

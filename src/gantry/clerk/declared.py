@@ -7,7 +7,7 @@ environment is a reference: its variable's name is stored, never its value.
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
-from gantry.clerk.provider_choice import ChoiceError, choose_provider
+from gantry.clerk.provider_choice import ChoiceError, check_key_given, choose_provider
 from gantry.core.sealing import SealBroken
 from gantry.providers.spec import ProviderSpec
 from gantry.settings import DeclaredProvider
@@ -60,9 +60,8 @@ class _Wanted:
         self.credentials[_slot(credential)] = credential
 
     def _from_entry(self, entry: DeclaredProvider, catalog: Mapping[str, ProviderSpec]) -> NewCredential:
-        if (entry.api_key is None) == (entry.api_key_env is None):
-            raise ChoiceError(f"{entry.provider} needs either api_key or api_key_env")
         choice = choose_provider(entry.provider, entry.base_url, catalog, self._known_customs)
+        check_key_given(choice.spec, entry.api_key is not None, entry.api_key_env is not None)
         if choice.is_new or any(p.id == choice.spec.id and p.managed_by for p in self._known_customs):
             base_url = choice.base_url
             custom = CustomProvider(

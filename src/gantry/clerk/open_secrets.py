@@ -16,7 +16,10 @@ class CredentialUnusable(ValueError):
 def open_secrets(
     credential: Credential, spec: ProviderSpec, sealed: Mapping[str, bytes], vault: Vault, environ: Mapping[str, str]
 ) -> dict[str, Secret]:
-    """Return a credential's secrets by field. Raises CredentialUnusable."""
+    """Return a credential's secrets by field; an empty one where a field that is not required has none.
+
+    Raises CredentialUnusable.
+    """
     if credential.source is None:
         try:
             found = {field: vault.open(value, credential.place(field)) for field, value in sealed.items()}
@@ -25,8 +28,8 @@ def open_secrets(
     else:
         found = {spec.auth.field: Secret(environ.get(credential.source, "").strip())}
     for field in spec.fields:
-        text = found.get(field.name, Secret("")).reveal()
-        if not text:
+        text = found.setdefault(field.name, Secret("")).reveal()
+        if not text and (field.required or credential.source is not None):
             why = f"${credential.source} is not set" if credential.source else f"it has no {field.label}"
             raise CredentialUnusable(why)
         if not (text.isascii() and text.isprintable()):

@@ -29,16 +29,21 @@ def choose_provider(
     provider_id: str, base_url: str | None, catalog: Mapping[str, ProviderSpec], customs: Iterable[CustomProvider]
 ) -> ProviderChoice:
     """Return what a provider's name and an optional base URL mean. Raises ChoiceError."""
-    host = check_base_url(base_url) if base_url is not None else None
-    known = {**{provider.id: spec_of(provider) for provider in customs}, **catalog}
+    prefixes = {prefix: spec for spec in catalog.values() for prefix in spec.prefixes}
+    known = {**{provider.id: spec_of(provider) for provider in customs}, **prefixes, **catalog}
     spec = known.get(provider_id)
     if spec is not None:
-        return ProviderChoice(spec, host or spec.base_url)
-    if host is None:
+        host = check_base_url(base_url, spec.root) if base_url is not None else spec.base_url
+        if not host:
+            raise ChoiceError(
+                f"each {spec.name} server has its own address: give its --base-url (base_url in gantry.toml)"
+            )
+        return ProviderChoice(spec, host)
+    if base_url is None:
         near = get_close_matches(provider_id, known, 1)
         hint = f"Did you mean {near[0]}? " if near else ""
         raise ChoiceError(
-            f"no provider {provider_id!r}. {hint}Known are {', '.join(sorted(known))}; "
+            f"no provider {provider_id!r}. {hint}Known are {', '.join(sorted({s.id for s in known.values()}))}; "
             "any other OpenAI-compatible one needs its --base-url (base_url in gantry.toml)."
         )
     if not _ID_FORM.fullmatch(provider_id):
@@ -46,15 +51,22 @@ def choose_provider(
             f"a provider's name is lower-case letters, digits, '-', '_' and '.', not {provider_id!r}: "
             "callers write it before the slash of a model"
         )
+    host = check_base_url(base_url)
     return ProviderChoice(custom_spec(provider_id, provider_id, host), host, is_new=True)
+
+
+def check_key_given(spec: ProviderSpec, api_key: bool, api_key_env: bool) -> None:
+    """Check that a declared credential says where its key is, once; a provider may need none. Raises ChoiceError."""
+    if (api_key and api_key_env) or (spec.needs_secret and not api_key and not api_key_env):
+        raise ChoiceError(f"{spec.id} needs either api_key or api_key_env")
 
 
 def spec_of(provider: CustomProvider) -> ProviderSpec:
     return custom_spec(provider.id, provider.name, provider.base_url)
 
 
-def check_base_url(url: str) -> str:
-    """Return a base URL as it is kept. Raises ChoiceError."""
+def check_base_url(url: str, root: str = "/v1") -> str:
+    """Return a base URL as it is kept, without the root of the operations' paths. Raises ChoiceError."""
     try:
         parts = urlsplit(url.strip())
         usable = parts.scheme in ("http", "https") and bool(parts.hostname) and (parts.port is None or parts.port > 0)
@@ -64,4 +76,4 @@ def check_base_url(url: str) -> str:
         raise ChoiceError(f"{url!r} is no base URL; it looks like https://api.mistral.ai")
     if parts.username is not None or parts.query or parts.fragment:
         raise ChoiceError("a base URL holds no credentials, query or fragment; give the key with --api-key")
-    return normalise_base_url(url)
+    return normalise_base_url(url, root)

@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 import click
 
-from gantry.clerk.provider_choice import ChoiceError, choose_provider
+from gantry.clerk.provider_choice import ChoiceError, check_key_given, choose_provider
 from gantry.clerk.publish import Publisher
 from gantry.cli.opened import store_address
 from gantry.cli.options import home_option
@@ -66,12 +66,11 @@ def _check_declared(
         where = f"gantry.toml: providers[{number}]"
         try:
             choice = choose_provider(entry.provider, entry.base_url, catalog, ())
+            check_key_given(choice.spec, entry.api_key is not None, entry.api_key_env is not None)
         except ChoiceError as error:
             yield Finding(False, f"{where}: {error}")
             continue
-        if (entry.api_key is None) == (entry.api_key_env is None):
-            yield Finding(False, f"{where}: {entry.provider} needs either api_key or api_key_env")
-        elif entry.api_key_env is not None and not environ.get(entry.api_key_env):
+        if entry.api_key_env is not None and not environ.get(entry.api_key_env):
             yield Finding(False, f"{where}: ${entry.api_key_env} is not set")
         else:
             yield Finding(True, f"{where}: {entry.provider}/{entry.name} for {choice.base_url}")

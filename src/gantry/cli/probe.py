@@ -5,10 +5,10 @@ import urllib.error
 import urllib.request
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, assert_never
+from typing import Any
 
 from gantry.core.secret import Secret
-from gantry.providers.spec import AuthScheme, ProviderSpec
+from gantry.providers.spec import ProviderSpec
 
 _TIMEOUT = 15.0
 
@@ -16,8 +16,10 @@ _TIMEOUT = 15.0
 def probe(base_url: str, spec: ProviderSpec, secrets: Mapping[str, Secret], ca_bundle: Path | None) -> tuple[str, bool]:
     """Return what the provider said, in words, and whether the credential works."""
     url = base_url + spec.probe
-    name, value = _authorization(spec, secrets)
-    request = urllib.request.Request(url, headers={name: value, "accept": "application/json"})
+    request = urllib.request.Request(url, headers={"accept": "application/json"})
+    secret = secrets[spec.auth.field].reveal()
+    if secret:
+        request.add_header(spec.auth.name, spec.auth.value(secret))
     context = ssl.create_default_context(cafile=None if ca_bundle is None else str(ca_bundle))
     opener = urllib.request.build_opener(_NoRedirect, urllib.request.HTTPSHandler(context=context))
     try:
@@ -29,17 +31,6 @@ def probe(base_url: str, spec: ProviderSpec, secrets: Mapping[str, Secret], ca_b
     except (OSError, ValueError) as error:
         reason = getattr(error, "reason", error)
         return f"{url} cannot be reached: {reason}", False
-
-
-def _authorization(spec: ProviderSpec, secrets: Mapping[str, Secret]) -> tuple[str, str]:
-    secret = secrets[spec.auth.field].reveal()
-    match spec.auth.scheme:
-        case AuthScheme.BEARER:
-            return spec.auth.name, f"Bearer {secret}"
-        case AuthScheme.HEADER:
-            return spec.auth.name, secret
-        case _ as never:
-            assert_never(never)
 
 
 class _NoRedirect(urllib.request.HTTPRedirectHandler):

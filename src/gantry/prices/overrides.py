@@ -45,7 +45,7 @@ class AliasLine(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class RateLine(Struct, frozen=True, forbid_unknown_fields=True):
-    """Prices of ours for some names from a day on."""
+    """Prices of ours for some names from a day on. `*` before a name stands for any beginning."""
 
     provider: str
     names: tuple[str, ...]
@@ -71,10 +71,19 @@ class RateLine(Struct, frozen=True, forbid_unknown_fields=True):
         return Prices(**priced)
 
 
+class Factors(Struct, frozen=True, forbid_unknown_fields=True):
+    """What a provider charges relative to its list prices, by circumstance."""
+
+    cached_input: Decimal | None = None  # of the input's price, for models that have no price of their own for it
+    batch: Decimal | None = None
+    service_tiers: dict[str, Decimal] = {}
+    hosts: dict[str, Decimal] = {}
+
+
 class Overrides(Struct, frozen=True, forbid_unknown_fields=True):
     version: str
     providers: dict[str, str] = {}
-    service_tiers: dict[str, dict[str, Decimal]] = {}
+    factors: dict[str, Factors] = {}
     alias: tuple[AliasLine, ...] = ()
     rate: tuple[RateLine, ...] = ()
 
@@ -91,7 +100,7 @@ class Overrides(Struct, frozen=True, forbid_unknown_fields=True):
             {
                 provider: ProviderPrices(
                     tuple(
-                        ModelPrices(name, Pattern(Match.EQUALS, name), tuple(sorted(entries, key=_since)))
+                        ModelPrices(name, _pattern(name), tuple(sorted(entries, key=_since)))
                         for name, entries in models.items()
                     )
                 )
@@ -111,6 +120,10 @@ def parse_overrides(text: str) -> Overrides:
 def load_overrides() -> Overrides:
     """Return the overrides that come with this version."""
     return parse_overrides(files("gantry.prices").joinpath("overrides.toml").read_text(encoding="utf-8"))
+
+
+def _pattern(name: str) -> Pattern:
+    return Pattern(Match.ENDS, name[1:]) if name.startswith("*") else Pattern(Match.EQUALS, name)
 
 
 def _midnight(day: date) -> int:

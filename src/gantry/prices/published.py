@@ -1,11 +1,12 @@
 """The published prices: genai-prices' data compiled into our table.
 
 Law: read its records, never call its finder or calculator; the finder remembers every unknown name it was asked for,
-and the calculator costs 85 µs and more. A record without any price we can use is left out, so it reads as unknown.
+and the calculator costs 85 µs and more. A record without any price we can use is left out, so it reads as unknown, and
+so is one that prices what nobody counts: half a price is a wrong one.
 """
 
 from collections.abc import Iterator, Mapping
-from datetime import UTC, datetime, time
+from datetime import UTC, date, datetime, time
 from decimal import Decimal
 from typing import Any, Final, assert_never
 
@@ -39,7 +40,10 @@ _UNITS: Final[Mapping[str, tuple[tuple[str, ...], int]]] = {
     "annotated_pages": (("input_annotated_document_kpages",), 1000),
     "requests": (("requests_kcount",), 1000),
 }
-_SERVICE_TIER: Final = {"service_tier"}
+# Parts of an answer that cost something else than the rest, in answers that do not count them for us.
+_UNCOUNTED: Final = ("output_reasoning_mtok", "output_citation_mtok")
+_SERVICE_TIER: Final = "service_tier"
+_BATCH: Final = {"processing": "batch"}
 
 
 def compile_published() -> PriceTable:
@@ -70,17 +74,26 @@ def _compile_entries(model: types.ModelInfo) -> Iterator[DatedPrices]:
         [types.ConditionalPrice(prices=model.prices)] if isinstance(model.prices, types.ModelPrice) else model.prices
     )
     for entry in conditional:
-        yield from _compile_entry(entry.prices.__dict__, entry.constraint, None)
+        yield from _compile_entry(entry.prices.__dict__, entry.constraint)
     base = conditional[-1].prices.__dict__ if conditional else {}
-    for variant in model.price_variants or ():
-        if variant.when.keys() == _SERVICE_TIER:
-            merged = {**base, **{key: price for key, price in variant.prices.__dict__.items() if price is not None}}
-            yield from _compile_entry(merged, variant.constraint, variant.when["service_tier"])
+    for variant in sorted(model.price_variants or (), key=_start):
+        merged = {**base, **{key: price for key, price in variant.prices.__dict__.items() if price is not None}}
+        if variant.when == _BATCH:
+            yield from _compile_entry(merged, variant.constraint, batch=True)
+        elif variant.when.keys() == {_SERVICE_TIER}:
+            yield from _compile_entry(merged, variant.constraint, variant.when[_SERVICE_TIER])
 
 
-def _compile_entry(keys: Mapping[str, Any], constraint: object, service_tier: str | None) -> Iterator[DatedPrices]:
+def _start(variant: types.PriceVariant) -> date:
+    """Return the first day of a variant; where several hold, the first in the data is the latest, and ours the last."""
+    return variant.constraint.start_date if isinstance(variant.constraint, types.StartDateConstraint) else date.min
+
+
+def _compile_entry(
+    keys: Mapping[str, Any], constraint: object, service_tier: str | None = None, *, batch: bool = False
+) -> Iterator[DatedPrices]:
     prices = _compile_prices(keys)
-    if prices == Prices():
+    if prices == Prices() or any(keys.get(key) is not None for key in _UNCOUNTED):
         return
     since = hours = None
     if isinstance(constraint, types.StartDateConstraint):
@@ -88,7 +101,7 @@ def _compile_entry(keys: Mapping[str, Any], constraint: object, service_tier: st
         since = int(midnight.timestamp()) * NS_PER_SECOND
     elif isinstance(constraint, types.TimeOfDateConstraint):
         hours = (_second_of_day(constraint.start_time), _second_of_day(constraint.end_time))
-    yield DatedPrices(prices, since, hours, service_tier)
+    yield DatedPrices(prices, since, hours, service_tier, batch)
 
 
 def _compile_prices(keys: Mapping[str, Any]) -> Prices:

@@ -7,12 +7,14 @@ sum is divided once, half to even. A usage that the rate does not price gives No
 from typing import Any, Final
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from gantry.core.money import NanoUSD
 from gantry.core.usage import Usage
 
 _MILLION: Final = 1_000_000
 _HOUR_SECONDS: Final = 3600
+_SCALE: Final = _MILLION * _HOUR_SECONDS  # prices are for a million units, and for an hour of audio
 
 
 class Prices(Struct, frozen=True, array_like=True):
@@ -41,42 +43,55 @@ class Rate(Struct, frozen=True):
 
 def cost(rate: Rate, usage: Usage) -> NanoUSD | None:
     """Return what a usage costs at a rate; None when the rate has no price for what was used."""
-    prices = rate.prices
+    charges = _charges(rate.prices, usage)
+    if not charges:
+        return None
+    return _divide(sum(charge for _, charge in charges), _SCALE)
+
+
+def cost_by_unit(rate: Rate, usage: Usage) -> dict[str, NanoUSD]:
+    """Return what each unit costs, by its name in `Usage`, each rounded on its own; empty where `cost` is None."""
+    return {unit: _divide(charge, _SCALE) for unit, charge in _charges(rate.prices, usage)}
+
+
+def _charges(prices: Prices, usage: Usage) -> list[tuple[str, int]]:
+    """Return what each unit costs, times `_SCALE`; none at all where something that was used has no price."""
+    if usage.connector_calls or usage.connector_tokens:
+        return []
     input_tokens = usage.input_tokens
     output_tokens = usage.output_tokens
     for threshold, higher in prices.above:
         if input_tokens is not None and input_tokens > threshold:
             prices = higher
             break
-    total = 0
-    priced = False
+    charges = []
     if input_tokens is not None and prices.input is not None:
-        priced = True
         cached = usage.cached_input_tokens or 0
         written = usage.cache_write_tokens or 0
-        total += (input_tokens - cached - written) * prices.input
+        charges.append(("input_tokens", (input_tokens - cached - written) * prices.input * _HOUR_SECONDS))
         if cached:
-            total += cached * (prices.input if prices.cached_input is None else prices.cached_input)
+            price = prices.input if prices.cached_input is None else prices.cached_input
+            charges.append(("cached_input_tokens", cached * price * _HOUR_SECONDS))
         if written:
-            total += written * (prices.input if prices.cache_write is None else prices.cache_write)
+            price = prices.input if prices.cache_write is None else prices.cache_write
+            charges.append(("cache_write_tokens", written * price * _HOUR_SECONDS))
     if output_tokens and prices.output is None and prices.input is not None:
-        return None
+        return []
     if output_tokens is not None and prices.output is not None:
-        priced = True
-        total += output_tokens * prices.output
+        charges.append(("output_tokens", output_tokens * prices.output * _HOUR_SECONDS))
     if usage.characters is not None and prices.characters is not None:
-        priced = True
-        total += usage.characters * prices.characters
+        charges.append(("characters", usage.characters * prices.characters * _HOUR_SECONDS))
     if usage.pages is not None and prices.pages is not None:
-        priced = True
-        total += _pages(prices.pages, prices.annotated_pages, usage.pages, usage.annotated_pages or 0)
+        annotated = min(usage.annotated_pages or 0, usage.pages)
+        charges.append(("pages", (usage.pages - annotated) * prices.pages * _HOUR_SECONDS))
+        if annotated:
+            price = prices.pages if prices.annotated_pages is None else prices.annotated_pages
+            charges.append(("annotated_pages", annotated * price * _HOUR_SECONDS))
     if usage.input_audio_seconds is not None and prices.audio_hour is not None:
-        microseconds = int(usage.input_audio_seconds * _MILLION)
-        total = total * _HOUR_SECONDS + microseconds * prices.audio_hour
-        return _divide(total + (prices.requests or 0) * _HOUR_SECONDS, _HOUR_SECONDS * _MILLION)
-    if not priced:
-        return None
-    return _divide(total + (prices.requests or 0), _MILLION)
+        charges.append(("input_audio_seconds", int(usage.input_audio_seconds * _MILLION) * prices.audio_hour))
+    if charges and prices.requests is not None:
+        charges.append(("requests", prices.requests * _HOUR_SECONDS))
+    return charges
 
 
 def scaled(prices: Prices, numerator: int, denominator: int) -> Prices:
@@ -90,9 +105,13 @@ def scaled(prices: Prices, numerator: int, denominator: int) -> Prices:
     return Prices(**multiplied, above=above)
 
 
-def _pages(plain: int, annotated_price: int | None, pages: int, annotated: int) -> int:
-    annotated = min(annotated, pages)
-    return (pages - annotated) * plain + annotated * (plain if annotated_price is None else annotated_price)
+def with_cached_input(prices: Prices, numerator: int, denominator: int) -> Prices:
+    """Return prices whose cached input, where it has none of its own, is a fraction of the input's."""
+    above = tuple((at, with_cached_input(higher, numerator, denominator)) for at, higher in prices.above)
+    cached = prices.cached_input
+    if cached is None and prices.input is not None:
+        cached = _divide(prices.input * numerator, denominator)
+    return replace(prices, cached_input=cached, above=above)
 
 
 def _divide(numerator: int, denominator: int) -> NanoUSD:

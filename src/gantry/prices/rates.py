@@ -5,16 +5,21 @@ write; when it is full it is emptied, which costs a few matches and never memory
 """
 
 from collections.abc import Mapping
+from decimal import Decimal
+from math import prod
 from typing import Final
 
 from msgspec import Struct
+from msgspec.structs import replace
 
-from gantry.prices.overrides import Overrides
-from gantry.prices.rate import Prices, Rate, scaled
+from gantry.prices.overrides import Factors, Overrides
+from gantry.prices.rate import Prices, Rate, scaled, with_cached_input
 from gantry.prices.table import ModelPrices, PriceTable
 
 _MEMO_LIMIT: Final = 4096
 _NAME_LIMIT: Final = 256
+_NO_FACTORS: Final = Factors()
+_ONE: Final = Decimal(1)
 
 
 class _Candidate(Struct, frozen=True):
@@ -29,13 +34,13 @@ class _Candidate(Struct, frozen=True):
 class Rates:
     """The rates of every model we know a price for."""
 
-    __slots__ = ("_aliases", "_homes", "_memo", "_names", "_own", "_published", "_tiers", "_version", "providers")
+    __slots__ = ("_aliases", "_factors", "_homes", "_memo", "_names", "_own", "_published", "_version", "providers")
 
     def __init__(self, overrides: Overrides, published: PriceTable) -> None:
         self._own = overrides.table()
         self._published = published
         self._names: Mapping[str, str] = overrides.providers
-        self._tiers = overrides.service_tiers
+        self._factors = overrides.factors
         self._version = f"{published.version}, aliases {overrides.version}"
         self._aliases: dict[tuple[str, str], list[tuple[int, str]]] = {}
         for line in overrides.alias:
@@ -55,26 +60,48 @@ class Rates:
             self._homes[model] = self._published.claimant(model.lower())
         return self._homes[model]
 
-    def find(self, provider_id: str, model: str, at: int, service_tier: str | None = None) -> Rate | None:
-        """Return the rate in force at a moment (ns since the epoch); None when no price is known."""
+    def find(
+        self,
+        provider_id: str,
+        model: str,
+        at: int,
+        service_tier: str | None = None,
+        *,
+        batch: bool = False,
+        host: str | None = None,
+    ) -> Rate | None:
+        """Return the rate in force at a moment (ns since the epoch); None when no price is known.
+
+        `host` is where the call went, because regions differ; `batch` says that it was one of a batch.
+        """
         key = (provider_id, model)
         candidates = self._memo.get(key)
         if candidates is None:
             candidates = self._remember(key)
+        factors = self._factors_of(provider_id)
         for candidate in candidates:
             if candidate.since <= at:
-                prices = candidate.record.at(at, service_tier)
+                by_record = batch and factors.batch is None
+                record = candidate.record
+                prices = record.at_batch(at) if by_record else record.at(at, service_tier)
                 if prices is not None:
-                    prices = self._at_tier(provider_id, prices, service_tier)
-                    return Rate(prices, candidate.record.model, candidate.source, candidate.version)
+                    prices = _adjusted(prices, factors, service_tier, host, batch=batch)
+                    return Rate(prices, record.model, candidate.source, candidate.version)
         return None
+
+    def _factors_of(self, provider_id: str) -> Factors:
+        return self._factors.get(self._names.get(provider_id, provider_id), _NO_FACTORS)
 
     def _remember(self, key: tuple[str, str]) -> tuple[_Candidate, ...]:
         provider_id, model = key
         if len(model) > _NAME_LIMIT or len(provider_id) > _NAME_LIMIT:
             return ()
         provider = self._names.get(provider_id, provider_id)
-        candidates = tuple(self._candidates(provider, model.lower()))
+        factor = self._factors_of(provider_id).cached_input
+        candidates = tuple(
+            replace(candidate, record=_with_cached_input(candidate.record, factor))
+            for candidate in self._candidates(provider, model.lower())
+        )
         if len(self._memo) >= _MEMO_LIMIT:
             self._memo.clear()
         self._memo[key] = candidates
@@ -94,8 +121,21 @@ class Rates:
             found.append(_Candidate(published, self._published.source, self._published.version))
         return found
 
-    def _at_tier(self, provider_id: str, prices: Prices, service_tier: str | None) -> Prices:
-        if service_tier is None:
-            return prices
-        factor = self._tiers.get(self._names.get(provider_id, provider_id), {}).get(service_tier)
-        return prices if factor is None else scaled(prices, *factor.as_integer_ratio())
+
+def _adjusted(prices: Prices, factors: Factors, service_tier: str | None, host: str | None, *, batch: bool) -> Prices:
+    """Return list prices times all factors that apply, rounded once."""
+    found = (
+        factors.batch if batch else None,
+        factors.service_tiers.get(service_tier) if service_tier is not None else None,
+        factors.hosts.get(host) if host is not None else None,
+    )
+    applying = [factor for factor in found if factor is not None]
+    return scaled(prices, *prod(applying, start=_ONE).as_integer_ratio()) if applying else prices
+
+
+def _with_cached_input(record: ModelPrices, factor: Decimal | None) -> ModelPrices:
+    if factor is None:
+        return record
+    ratio = factor.as_integer_ratio()
+    entries = (replace(entry, prices=with_cached_input(entry.prices, *ratio)) for entry in record.entries)
+    return replace(record, entries=tuple(entries))

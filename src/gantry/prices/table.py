@@ -62,6 +62,7 @@ class DatedPrices(Struct, frozen=True, array_like=True):
     since: int | None = None  # ns since the epoch
     hours: tuple[int, int] | None = None  # seconds of the UTC day, from and before
     service_tier: str | None = None
+    batch: bool = False
 
     def in_force(self, at: int) -> bool:
         if self.since is not None and at < self.since:
@@ -82,12 +83,16 @@ class ModelPrices(Struct, frozen=True, array_like=True):
 
     def at(self, at: int, service_tier: str | None) -> Prices | None:
         """Return the prices in force: those of the service tier where it has its own, else the ordinary ones."""
-        if service_tier is not None:
-            for entry in reversed(self.entries):
-                if entry.service_tier == service_tier and entry.in_force(at):
-                    return entry.prices
+        own = None if service_tier is None else self._last(at, service_tier, batch=False)
+        return self._last(at, None, batch=False) if own is None else own
+
+    def at_batch(self, at: int) -> Prices | None:
+        """Return the prices in force for a request in a batch; None where it has none of its own."""
+        return self._last(at, None, batch=True)
+
+    def _last(self, at: int, service_tier: str | None, *, batch: bool) -> Prices | None:
         for entry in reversed(self.entries):
-            if entry.service_tier is None and entry.in_force(at):
+            if entry.service_tier == service_tier and entry.batch is batch and entry.in_force(at):
                 return entry.prices
         return None
 

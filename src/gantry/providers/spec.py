@@ -1,15 +1,35 @@
-"""The schema of a provider's row, and its strict loader: an unknown key is an error that names the file and the key."""
+"""The schema of a provider's row, and its strict loader: an unknown key is an error that names the file and the key.
 
+A row says what differs between providers that speak a known format: where the operations are, how the key travels, and
+which parameters of a request need changing on the way. Nothing else in Gantry names a provider (law 3).
+"""
+
+import re
 import tomllib
 from collections.abc import Mapping
 from enum import StrEnum
 from fnmatch import fnmatchcase
 from importlib.resources import files
+from typing import Any
 
 import msgspec
-from msgspec import Struct
+from msgspec import Struct, field
 
 from gantry.core.vocabulary import Dialect, Operation
+from gantry.dialects.rules import RequestRules
+
+_CHAT = "/chat/completions"
+_VERSION_SEGMENT = re.compile(r"/v[0-9][a-z0-9]*(?=/|$)")
+_OPENAI_OPERATIONS: Mapping[Operation, str] = {
+    Operation.CHAT: _CHAT,
+    Operation.RESPONSES: "/responses",
+    Operation.EMBEDDINGS: "/embeddings",
+    Operation.MODERATION: "/moderations",
+    Operation.TRANSCRIPTION: "/audio/transcriptions",
+    Operation.SPEECH: "/audio/speech",
+    Operation.MODELS: "/models",
+    Operation.MODEL: "/models",
+}
 
 
 class AuthScheme(StrEnum):
@@ -22,21 +42,39 @@ class Auth(Struct, frozen=True, forbid_unknown_fields=True):
     name: str = "authorization"
     field: str = "api_key"
 
+    def value(self, secret: str) -> str:
+        """Return the header's value that carries a secret."""
+        return f"Bearer {secret}" if self.scheme is AuthScheme.BEARER else secret
+
     def render(self, secret: str) -> str:
         """Return the header line that carries a secret."""
-        return f"{self.name}: Bearer {secret}" if self.scheme is AuthScheme.BEARER else f"{self.name}: {secret}"
+        return f"{self.name}: {self.value(secret)}"
+
+    def lines(self, secret: str) -> str:
+        """Return the header line with its end; nothing for the empty secret of a provider that needs none."""
+        return f"{self.render(secret)}\r\n" if secret else ""
 
 
 class CredentialField(Struct, frozen=True, forbid_unknown_fields=True):
-    """One input of the provider's credential: `api_key`, …"""
+    """One input of the provider's credential: `api_key`, … One that is not required is empty where it is not given."""
 
     name: str
     label: str
     secret: bool = True
+    required: bool = True
+
+
+class ModelRules(RequestRules, frozen=True, forbid_unknown_fields=True):
+    """Rules for some models of a provider, over those for all."""
+
+    models: tuple[str, ...] = ()  # patterns of upstream names
 
 
 class ProviderSpec(Struct, frozen=True, forbid_unknown_fields=True):
-    """One provider. `paths` maps each dialect it speaks to the path of each operation in it."""
+    """One provider. `paths` maps each dialect it speaks to the path of each operation in it.
+
+    An empty `base_url` means that each user has their own, and must give it.
+    """
 
     id: str
     name: str
@@ -51,6 +89,31 @@ class ProviderSpec(Struct, frozen=True, forbid_unknown_fields=True):
     models: tuple[str, ...] = ()  # patterns of bare names that mean this provider
     probe: str = "/v1/models"  # a GET that proves a credential and costs nothing
     request_id_headers: tuple[str, ...] = ()
+    request: RequestRules = field(default_factory=RequestRules)  # for chat completions
+    request_for: tuple[ModelRules, ...] = ()
+
+    @property
+    def root(self) -> str:
+        """What stands before the path of each operation, and at the end of the base URL that SDKs want: `/v1`."""
+        chats = (operations.get(Operation.CHAT, "") for operations in self.paths.values())
+        return next((path.removesuffix(_CHAT) for path in chats if path.endswith(_CHAT)), "")
+
+    @property
+    def needs_secret(self) -> bool:
+        return any(item.required for item in self.fields if item.name == self.auth.field)
+
+    def rules_for(self, model: str | None) -> RequestRules:
+        """Return the rules for a chat request to a model; a rule of the model's own wins over one for all."""
+        rules = self.request
+        for own in self.request_for:
+            if model is not None and any(fnmatchcase(model, pattern) for pattern in own.models):
+                rules = RequestRules(
+                    _without(own.drop, rules.rename) | own.rename,
+                    (*rules.drop, *own.drop),
+                    _without(own.drop, rules.clamp) | own.clamp,
+                    _without(own.drop, rules.default) | own.default,
+                )
+        return rules
 
     def claims(self, model: str) -> bool:
         """Say whether a bare model name means this provider."""
@@ -67,8 +130,10 @@ def parse_spec(text: str, source: str) -> ProviderSpec:
         spec = msgspec.convert(tomllib.loads(text), ProviderSpec)
     except (tomllib.TOMLDecodeError, msgspec.ValidationError) as error:
         raise SpecError(f"{source}: {error}") from error
-    if spec.base_url.rstrip("/").endswith("/v1"):
-        raise SpecError(f"{source}: base_url is given without the path of an operation, so without /v1")
+    if normalise_base_url(spec.base_url, spec.root) != spec.base_url:
+        raise SpecError(
+            f"{source}: base_url is given without {spec.root or '/v1'}, which the paths of operations carry"
+        )
     for dialect, operations in spec.paths.items():
         for operation, path in operations.items():
             if not path.startswith("/"):
@@ -89,23 +154,43 @@ def load_catalog() -> Mapping[str, ProviderSpec]:
 
 
 def custom_spec(provider_id: str, name: str, base_url: str) -> ProviderSpec:
-    """Return the row of an OpenAI-compatible provider that a user named by its base URL."""
+    """Return the row of an OpenAI-compatible provider that a user named by its base URL.
+
+    Operations are under `/v1`, unless the URL has a version of its own: `https://host/v1beta/openai`, `https://host/v4`.
+    """
+    root = "" if _VERSION_SEGMENT.search(_split(base_url)[1]) else "/v1"
     return ProviderSpec(
         id=provider_id,
         name=name,
         base_url=base_url,
         prefixes=(provider_id,),
-        paths={
-            Dialect.OPENAI_CHAT: {
-                Operation.CHAT: "/v1/chat/completions",
-                Operation.EMBEDDINGS: "/v1/embeddings",
-                Operation.MODELS: "/v1/models",
-            }
-        },
+        fields=(CredentialField("api_key", "API key", required=False),),
+        paths={Dialect.OPENAI_CHAT: {operation: root + path for operation, path in _OPENAI_OPERATIONS.items()}},
+        probe=f"{root}/models",
     )
 
 
-def normalise_base_url(url: str) -> str:
-    """Return a base URL as we keep it: without a trailing slash or `/v1`, which the paths of operations carry."""
-    trimmed = url.strip().rstrip("/")
-    return trimmed.removesuffix("/v1").rstrip("/")
+def normalise_base_url(url: str, root: str = "/v1") -> str:
+    """Return a base URL as we keep it: without a trailing slash, or the root that the paths of operations carry.
+
+    So what a provider documents, `https://api.groq.com/openai/v1`, its host, and anything between mean the same.
+    """
+    origin, path = _split(url.strip())
+    path = path.rstrip("/")
+    segments = root.split("/")
+    ends = ["/".join(segments[:count]) for count in range(len(segments), 1, -1)]
+    for end in (*ends, "/v1"):
+        if path.endswith(end):
+            return origin + path.removesuffix(end).rstrip("/")
+    return origin + path
+
+
+def _without(names: tuple[str, ...], rules: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: rule for name, rule in rules.items() if name not in names}
+
+
+def _split(url: str) -> tuple[str, str]:
+    """Return scheme and host, and the path."""
+    scheme, mark, rest = url.partition("://")
+    host, slash, path = rest.partition("/")
+    return scheme + mark + host, slash + path
