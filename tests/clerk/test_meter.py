@@ -117,6 +117,7 @@ def test_every_field_of_a_call(rates: Rates) -> None:
         price_version="genai-prices 0.2.3, aliases 2026-11-22",
         input='[{"role":"user","content":"hi"}]',
         output=json.dumps(MESSAGE),
+        temperature=1.0,
         finish_reason="stop",
         response_id="r1",
         upstream_request_id="corr-1",

@@ -235,12 +235,7 @@ def test_a_stream_is_complete_when_it_said_so(done: bool, reason: str | None, co
     assert read_stream(*chunks, done=done).complete is complete
 
 
-def test_embeddings_and_ocr_are_read_for_their_usage() -> None:
-    embedding = read_json(
-        {"model": "mistral-embed", "data": [{"embedding": [0.1]}], "usage": {"prompt_tokens": 3, "total_tokens": 3}},
-        Operation.EMBEDDINGS,
-    )
-    assert (embedding.usage.input_tokens, embedding.message, embedding.complete) == (3, None, True)
+def test_an_opaque_answer_is_read_for_its_usage() -> None:
     ocr = read_json(
         {"pages": [], "model": "mistral-ocr-latest", "usage_info": {"pages_processed": 29}}, Operation.OPAQUE
     )

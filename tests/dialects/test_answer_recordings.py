@@ -186,3 +186,83 @@ def expected_usage(usage: dict[str, Any] | None) -> tuple[int | None, ...]:
     if reasoning and total == given + made + reasoning:
         made += reasoning
     return given, made, total, cached if cached is None else min(cached, given), reasoning
+
+
+OTHERS = {
+    "mistral_agents": Operation.AGENTS,
+    "mistral_audio_speech": Operation.SPEECH,
+    "mistral_audio_transcriptions": Operation.TRANSCRIPTION,
+    "mistral_conversations": Operation.CONVERSATIONS,
+    "mistral_files": Operation.FILES,
+    "mistral_models": Operation.MODELS,
+    "mistral_moderations": Operation.MODERATION,
+    "mistral_ocr": Operation.OCR,
+    "openai_audio_transcriptions": Operation.TRANSCRIPTION,
+    "openai_files_batches": Operation.FILES,
+    "openai_moderations": Operation.MODERATION,
+    "openai_responses": Operation.RESPONSES,
+}
+
+
+@pytest.mark.parametrize("folder", OTHERS)
+def test_every_other_operation_reads_as_its_document_says(shared: Path, folder: str) -> None:
+    count = 0
+    for exchange in exchanges(shared, folder):
+        count += 1
+        answer = read_answer(OTHERS[folder], Dialect.MISTRAL, exchange.content_type, exchange.raw)
+        last = exchange.chunks[-1] if exchange.chunks else {}
+        document = last.get("response", last)
+        if exchange.status >= 400:
+            assert answer.error, exchange.file
+            continue
+        assert answer.complete is not has_error(exchange), exchange.file
+        assert answer.warnings == (), exchange.file
+        assert answer.message is not None or has_error(exchange), exchange.file
+        check_units(answer, document, exchange.file)
+        if OTHERS[folder] is Operation.RESPONSES:
+            check_response(answer, document, exchange)
+        elif isinstance(document.get("text"), str):
+            assert answer.text == document["text"], exchange.file
+    assert count >= 1
+
+
+def has_error(exchange: Exchange) -> bool:
+    return any(chunk.get("type") in ("error", "response.failed") or chunk.get("error") for chunk in exchange.chunks)
+
+
+def check_units(answer: Answer, document: dict[str, Any], file: str) -> None:
+    used = document.get("usage") or document.get("usage_info") or {}
+    given = used.get("prompt_tokens", used.get("input_tokens"))
+    made = used.get("completion_tokens", used.get("output_tokens"))
+    seconds = used.get("prompt_audio_seconds", used.get("seconds"))
+    found = answer.usage
+    assert (found.input_tokens, found.pages) == (given, used.get("pages_processed")), file
+    assert found.output_tokens in (made, (made or 0) + (found.reasoning_tokens or 0)), file
+    assert found.input_audio_seconds == seconds, file
+
+
+def check_response(answer: Answer, document: dict[str, Any], exchange: Exchange) -> None:
+    output = document.get("output")
+    if not output:
+        return
+    parts = [part for item in output if item["type"] == "message" for part in item["content"]]
+    text = "".join(part.get("text") or part.get("refusal") or "" for part in parts)
+    calls = [(item["call_id"], item["name"], item["arguments"]) for item in output if item["type"] == "function_call"]
+    assert (answer.text or "") == text, exchange.file
+    assert calls_of(answer) == calls, exchange.file
+    assert answer.model == document.get("model"), exchange.file
+
+
+def test_deltas_alone_say_what_the_whole_response_says(shared: Path) -> None:
+    count = 0
+    for exchange in exchanges(shared, "openai_responses"):
+        if not exchange.streamed or has_error(exchange) or exchange.file.startswith("lmstudio"):
+            continue  # that server sends no deltas of arguments
+        whole = read_answer(Operation.RESPONSES, Dialect.OPENAI_CHAT, "text/event-stream", exchange.raw)
+        deltas = [chunk for chunk in exchange.chunks if "response" not in chunk and "done" not in chunk["type"]]
+        raw = b"".join(b"data: " + json.dumps(chunk).encode() + b"\n\n" for chunk in deltas)
+        partial = read_answer(Operation.RESPONSES, Dialect.OPENAI_CHAT, "text/event-stream", raw)
+        assert (partial.text or "") == (whole.text or ""), exchange.file
+        assert calls_of(partial) == calls_of(whole), exchange.file
+        count += 1
+    assert count > 30

@@ -11,7 +11,9 @@ from gantry.core.errors import UpstreamBroke
 from gantry.core.vocabulary import Dialect, Operation
 from gantry.dialects.adapt import adapt_request
 from gantry.dialects.answer import read_answer
-from gantry.dialects.mistral_answer import StreamAdapter, to_openai
+from gantry.dialects.changes import Change
+from gantry.dialects.mistral_answer import to_openai
+from gantry.dialects.mistral_stream import StreamAdapter
 
 USAGE = {"prompt_tokens": 5, "completion_tokens": 2, "total_tokens": 7, "num_cached_tokens": 1}
 OPENAI_USAGE = {
@@ -34,7 +36,7 @@ def whole(message: dict[str, Any], finish_reason: str = "stop", **top: Any) -> d
         "usage": USAGE,
         **top,
     }
-    found: dict[str, Any] = json.loads(to_openai(200, json.dumps(body).encode()))
+    found: dict[str, Any] = json.loads(to_openai(200, json.dumps(body).encode(), []))
     return found
 
 
@@ -90,7 +92,11 @@ def test_a_tool_call_without_an_id_gets_one() -> None:
         {"function": {"name": "g", "arguments": "{}"}},
     ]
     message = whole({"content": "", "tool_calls": calls})["choices"][0]["message"]
-    assert [call["id"] for call in message["tool_calls"]] == ["call_0", "call_1"]
+    first, second = (call["id"] for call in message["tool_calls"])
+    assert first != second
+    assert len(first) == len(second) == 9  # so that Mistral takes them back unchanged
+    assert whole({"content": "", "tool_calls": calls})["choices"][0]["message"] == message
+    assert whole({"content": "", "tool_calls": calls}, id="y")["choices"][0]["message"] != message
 
 
 @pytest.mark.parametrize(
@@ -101,10 +107,28 @@ def test_finish_reasons(given: str, expected: str) -> None:
     assert whole({"content": "x"}, given)["choices"][0]["finish_reason"] == expected
 
 
+def test_an_answer_that_both_read_alike_keeps_its_bytes() -> None:
+    counts = b'"prompt_tokens":5,"total_tokens":7,"completion_tokens":2'
+    usage = b'{%b,"prompt_tokens_details":{"cached_tokens":0},"prompt_audio_seconds":null}' % counts
+    body = (
+        b'{"id":"x","created":1,"model":"m","usage":%b, "object":"chat.completion","choices":[{"index":0,'
+        b'"finish_reason":"stop","message":{"role":"assistant","tool_calls":null,"content":"hi"}}]}' % usage
+    )
+    assert to_openai(200, body, []) is body
+
+
+def test_an_error_as_the_end_is_reported_or_broke() -> None:
+    changes: list[Change] = []
+    to_openai(200, json.dumps({"choices": [{"message": {"content": "x"}, "finish_reason": "error"}]}).encode(), changes)
+    assert [str(change) for change in changes] == ["choices[].finish_reason: converted from error to stop"]
+    with pytest.raises(UpstreamBroke):
+        to_openai(200, b'{"choices":[{"message":{"content":""},"finish_reason":"error"}]}', changes)
+
+
 @pytest.mark.parametrize("body", [b"", b"<html>", b"[]", b'{"choices":7}', b'{"choices":[1]}'])
 def test_what_is_no_completion_broke(body: bytes) -> None:
     with pytest.raises(UpstreamBroke):
-        to_openai(200, body)
+        to_openai(200, body, [])
 
 
 ERRORS = [
@@ -127,7 +151,7 @@ ERRORS = [
 
 @pytest.mark.parametrize(("body", "message", "kind", "code"), ERRORS)
 def test_errors(body: bytes, message: str, kind: str | None, code: str | None) -> None:
-    found = json.loads(to_openai(400, body))
+    found = json.loads(to_openai(400, body, []))
     assert found == {"error": {"message": message, "type": kind, "param": None, "code": code}, "detail": message}
 
 
@@ -206,6 +230,17 @@ def test_a_stream_that_broke_says_so(raw: bytes) -> None:
     assert any(event != "[DONE]" and "error" in event for event in stream(raw))
 
 
+@pytest.mark.parametrize("raw", list(BROKEN.values())[1:], ids=list(BROKEN)[1:])
+def test_nothing_is_said_after_a_break(raw: bytes) -> None:
+    assert stream(raw + sse(chunk({"content": "more"}, "stop")))[-1].keys() == {"error"}
+
+
+def test_padding_goes_when_a_chunk_is_rebuilt() -> None:
+    (first, *_) = stream(sse(chunk({"content": "a"}, "stop", p="abcd", guardrails=[])))
+    assert "p" not in first
+    assert first["guardrails"] == []
+
+
 def test_a_missing_end_after_the_finish_is_supplied() -> None:
     assert stream(sse(chunk({"content": "a"}, "stop"), done=False))[-1] == "[DONE]"
 
@@ -220,7 +255,7 @@ def test_a_request_and_its_answer_belong_together() -> None:
     }
     adaptation = adapt_request(json.dumps(body).encode())
     assert json.loads(adaptation.body) == {"model": "m", "messages": [{"role": "user", "content": "x"}], "stream": True}
-    assert adaptation.changes == ["dropped user: Mistral has none"]
+    assert adaptation.changes == ["user: dropped"]
     machine = adaptation.stream()
     assert b'"prompt_tokens"' in machine.feed(sse(chunk({"content": "a"}, "stop", usage=USAGE)))
     assert machine.close() == b""
@@ -241,7 +276,7 @@ def test_every_recording_says_the_same_after_adapting_whatever_its_cut(shared: P
             assert adapted == _adapt_in_pieces(raw, random.Random(8)), path
         else:
             raw = json.dumps(response["body"]).encode()
-            kind, adapted = "application/json", to_openai(200, raw)
+            kind, adapted = "application/json", to_openai(200, raw, [])
         before = read_answer(Operation.CHAT, Dialect.MISTRAL, kind, raw)
         after = read_answer(Operation.CHAT, Dialect.OPENAI_CHAT, kind, adapted)
         assert (after.text or "") == (before.text or ""), path

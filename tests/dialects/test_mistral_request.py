@@ -10,7 +10,10 @@ from gantry.core.errors import InvalidRequest
 from gantry.dialects.mistral_request import MistralRequest, to_mistral
 
 USER = {"role": "user", "content": "hi"}
-TOOL = {"type": "function", "function": {"name": "f", "parameters": {"type": "object", "properties": {}}}}
+TOOL: dict[str, Any] = {
+    "type": "function",
+    "function": {"name": "f", "parameters": {"type": "object", "properties": {}}},
+}
 
 
 def adapt(messages: list[Any] | None = None, **fields: Any) -> MistralRequest:
@@ -34,13 +37,23 @@ def call(call_id: str | None, name: str = "f", arguments: str = "{}") -> dict[st
     return {**identity, "type": "function", "function": {"name": name, "arguments": arguments}}
 
 
+def named(name: str) -> dict[str, Any]:
+    return {"type": "function", "function": {**TOOL["function"], "name": name}}
+
+
+def allowed(mode: str, *names: str) -> dict[str, Any]:
+    tools = [{"type": "function", "function": {"name": name}} for name in names]
+    return {"type": "allowed_tools", "allowed_tools": {"mode": mode, "tools": tools}}
+
+
+PREDICTION = {"prediction": {"type": "content", "content": "a"}}
 FIELDS: list[tuple[dict[str, Any], dict[str, Any]]] = [
     ({"max_tokens": 5}, {"max_tokens": 5}),
     ({"max_completion_tokens": 7}, {"max_tokens": 7}),
     ({"max_completion_tokens": 7, "max_tokens": 5}, {"max_tokens": 7}),
     ({"max_tokens": 5, "max_completion_tokens": None}, {"max_tokens": 5}),
     ({"seed": 42}, {"random_seed": 42}),
-    ({"seed": -1}, {}),
+    ({"seed": -1}, {"random_seed": 1}),
     ({"temperature": 1.0}, {"temperature": 1.0}),
     ({"temperature": 2}, {"temperature": 1.5}),
     ({"temperature": None}, {}),
@@ -53,7 +66,17 @@ FIELDS: list[tuple[dict[str, Any], dict[str, Any]]] = [
     ({"modalities": ["text"]}, {}),
     ({"tools": []}, {}),
     ({"tools": [], "tool_choice": "auto", "parallel_tool_calls": True}, {}),
-    ({"tools": [TOOL], "tool_choice": "required"}, {"tools": [TOOL], "tool_choice": "any"}),
+    ({"tools": [TOOL], "tool_choice": "required"}, {"tools": [TOOL], "tool_choice": "required"}),
+    (
+        {"tools": [TOOL, named("g")], "tool_choice": allowed("required", "g")},
+        {"tools": [named("g")], "tool_choice": "required"},
+    ),
+    ({"tools": [{**TOOL, "cache_control": {"type": "ephemeral"}}]}, {"tools": [TOOL]}),
+    ({"reasoning_effort": "low"}, {"reasoning_effort": "low"}),
+    ({"prediction": {"type": "content", "content": [{"type": "text", "text": "a"}]}}, PREDICTION),
+    ({"prediction": {"type": "content", "content": "a"}}, PREDICTION),
+    ({"logprobs": True, "top_logprobs": 3, "top_k": 5}, {"top_k": 5}),
+    ({"stop": None, "n": None, "tools": None}, {}),
     ({"tools": [TOOL], "parallel_tool_calls": False}, {"tools": [TOOL], "parallel_tool_calls": False}),
     (
         {"tools": [{"type": "function", "function": {"name": "f"}}]},
@@ -76,7 +99,7 @@ FIELDS: list[tuple[dict[str, Any], dict[str, Any]]] = [
         },
         {"response_format": {"type": "json_schema", "json_schema": {"name": "n", "schema": {}}}},
     ),
-    ({"safe_prompt": True, "a_field_of_tomorrow": {"x": 1}}, {"safe_prompt": True, "a_field_of_tomorrow": {"x": 1}}),
+    ({"safe_prompt": True, "a_field_of_tomorrow": {"x": 1}}, {"safe_prompt": True}),
 ]
 
 
@@ -87,9 +110,10 @@ def test_each_field(given: dict[str, Any], expected: dict[str, Any]) -> None:
 
 def test_what_is_the_same_keeps_its_bytes() -> None:
     body = (
-        b'{"model":"m","temperature":1.00,"x":12345678901234567890123,"messages":[{"role":"user","content":"\\u00e9"}]}'
+        b'{"model":"m", "temperature":1.00,"random_seed":12345678901234567890123,'
+        b'"messages":[{"role":"user","content":"\\u00e9"}]}'
     )
-    assert to_mistral(body).body == body
+    assert to_mistral(body).body is body
 
 
 @pytest.mark.parametrize(
@@ -99,13 +123,65 @@ def test_remembers_whether_usage_was_asked_for(options: Any, wanted: bool) -> No
     assert adapt(stream=True, stream_options=options).include_usage is wanted
 
 
-def test_what_was_dropped_is_reported() -> None:
-    changes = adapt([{**USER, "name": "bob"}], user="u", temperature=2).changes
-    assert changes == [
-        "dropped messages[0].name",
-        "dropped user: Mistral has none",
-        "temperature lowered to 1.5, Mistral's highest",
-    ]
+CHANGES: list[tuple[dict[str, Any], list[str]]] = [
+    ({"max_completion_tokens": 7}, ["max_completion_tokens: renamed to max_tokens"]),
+    (
+        {"max_tokens": 1, "max_completion_tokens": 7},
+        ["max_tokens: dropped in favour of max_completion_tokens", "max_completion_tokens: renamed to max_tokens"],
+    ),
+    ({"seed": 4}, ["seed: renamed to random_seed"]),
+    ({"seed": -4}, ["seed: converted to 4, Mistral takes none below 0", "seed: renamed to random_seed"]),
+    ({"temperature": 2}, ["temperature: clamped to 1.5"]),
+    ({"top_p": 0}, ["top_p: clamped to 0.0001"]),
+    ({"user": "u"}, ["user: dropped"]),
+    ({"user": "", "store": False, "logprobs": False, "logit_bias": {}, "modalities": ["text"]}, []),
+    ({"stream": True, "stream_options": {"include_usage": True}}, []),
+    ({"service_tier": "flex"}, ["service_tier: converted to standard_only"]),
+    ({"service_tier": "auto"}, []),
+    ({"tools": [{"type": "function", "function": {"name": "f"}}]}, ["tools[0].function.parameters: defaulted"]),
+    ({"tools": [{**TOOL, "x": 1}]}, ["tools[0].x: dropped"]),
+    ({"functions": [TOOL["function"]]}, ["functions: converted to tools"]),
+    (
+        {"tools": [TOOL], "tool_choice": allowed("auto", "f")},
+        ["tool_choice: converted to auto among the allowed tools"],
+    ),
+    ({"tool_choice": "required"}, ["tool_choice: dropped for lack of tools"]),
+    ({"tool_choice": "none", "parallel_tool_calls": True}, []),
+    (
+        {"response_format": {"type": "json_schema", "json_schema": {"name": "n", "schema": {}, "x": 1}}},
+        ["response_format.json_schema.x: dropped"],
+    ),
+    ({"prediction": {"content": [{"text": "a"}]}}, ["prediction.content: converted to one string"]),
+    ({"messages": [{**USER, "name": "bob"}]}, ["messages[0].name: dropped"]),
+    ({"messages": [{"role": "developer", "content": "x"}, USER]}, ["messages[0].role: converted to system"]),
+    ({"messages": [USER, {"role": "assistant", "content": "x"}]}, ["messages[1].prefix: defaulted to true"]),
+    (
+        {"messages": [{"role": "assistant", "content": ""}, USER]},
+        ["messages[0]: dropped an answer that says nothing"],
+    ),
+    (
+        {"messages": [USER, {"role": "assistant", "content": "x"}, {"role": "system", "content": "y"}, USER]},
+        ["messages[2]: converted to a leading system message"],
+    ),
+    (
+        {"messages": [USER, {"role": "assistant", "content": "x", "reasoning_content": "hm"}, USER]},
+        ["messages[1].reasoning_content: dropped for a model that takes no thoughts back"],
+    ),
+    (
+        {
+            "messages": [
+                {"role": "assistant", "tool_calls": [call("call_1"), call("call_2")]},
+                {"role": "tool", "tool_call_id": "call_1", "content": "x"},
+            ]
+        },
+        ["messages[].tool_calls[].id: converted to nine letters and digits"],
+    ),
+]
+
+
+@pytest.mark.parametrize(("given", "expected"), CHANGES)
+def test_every_change_is_reported_in_one_form(given: dict[str, Any], expected: list[str]) -> None:
+    assert [str(change) for change in adapt(**given).changes] == expected
 
 
 def test_developer_and_function_are_roles_of_old() -> None:
@@ -193,6 +269,7 @@ def test_what_an_assistant_said_beside_its_content_is_dropped() -> None:
     assert found[1] == {"role": "assistant", "content": "x"}
 
 
+FILE_ID = "0f8fad5b-d9cb-469f-a165-70867728950e"
 PARTS: list[tuple[dict[str, Any], dict[str, Any] | None]] = [
     ({"type": "text", "text": "a"}, {"type": "text", "text": "a"}),
     ({"type": "text", "text": "a", "cache_control": {"type": "ephemeral"}}, {"type": "text", "text": "a"}),
@@ -211,7 +288,7 @@ PARTS: list[tuple[dict[str, Any], dict[str, Any] | None]] = [
         {"type": "file", "file": {"file_data": "data:x", "filename": "a.pdf"}},
         {"type": "document_url", "document_url": "data:x", "document_name": "a.pdf"},
     ),
-    ({"type": "file", "file": {"file_id": "f"}}, {"type": "file", "file_id": "f"}),
+    ({"type": "file", "file": {"file_id": FILE_ID}}, {"type": "file", "file_id": FILE_ID}),
     ({"type": "refusal", "refusal": "no"}, None),
     ({"type": "document_url", "document_url": "u"}, {"type": "document_url", "document_url": "u"}),
 ]
@@ -227,7 +304,15 @@ REFUSED: list[tuple[dict[str, Any], str]] = [
     ({"audio": {"voice": "alloy"}}, "audio"),
     ({"tools": [{"type": "custom", "custom": {"name": "x"}}]}, "tools[0]"),
     ({"tools": 7}, "tools"),
-    ({"tool_choice": {"type": "allowed_tools", "allowed_tools": {}}, "tools": [TOOL]}, "tool_choice"),
+    ({"tool_choice": {"type": "custom", "custom": {}}, "tools": [TOOL]}, "tool_choice"),
+    ({"tool_choice": "sometimes", "tools": [TOOL]}, "tool_choice"),
+    ({"web_search_options": {"search_context_size": "low"}}, "web_search_options"),
+    ({"moderation": {"model": "omni"}}, "moderation"),
+    ({"prediction": {"content": 7}}, "prediction.content"),
+    (
+        {"messages": [{"role": "user", "content": [{"type": "file", "file": {"file_id": "file-abc"}}]}]},
+        "messages[0].content[0].file.file_id",
+    ),
     ({"temperature": "hot"}, "temperature"),
     ({"response_format": "json"}, "response_format"),
     ({"messages": "hi"}, "messages"),
@@ -257,6 +342,16 @@ def test_a_request_without_messages_is_refused(body: bytes) -> None:
         to_mistral(body)
 
 
+MISTRAL_FIELDS = set(
+    """
+    model messages temperature top_p max_tokens min_tokens stream stop random_seed metadata response_format tools
+    tool_choice parallel_tool_calls presence_penalty frequency_penalty repetition_penalty top_k n prediction
+    reasoning_effort prompt_mode guardrails prompt_cache_key service_tier safe_prompt prompt_logprobs
+    top_prompt_logprobs
+    """.split()
+)
+
+
 def test_every_recorded_openai_request_is_adapted_or_refused_by_name(shared: Path) -> None:
     count = 0
     for path in (shared / "recordings").glob("*/openai_chat/*.json"):
@@ -269,6 +364,7 @@ def test_every_recorded_openai_request_is_adapted_or_refused_by_name(shared: Pat
             assert request.param, path
             continue
         found = json.loads(request.body)
+        assert found.keys() <= MISTRAL_FIELDS, path
         assert not {"max_completion_tokens", "seed", "stream_options", "functions", "store"} & found.keys(), path
         asked = [one["id"] for message in found["messages"] for one in message.get("tool_calls", ())]
         assert all(len(one) == 9 and one.isalnum() for one in asked), path

@@ -86,6 +86,22 @@ def test_without_content_only_measures_and_labels_are_kept(body: dict[str, Any])
     assert posted.labels.metadata is not None
 
 
+def test_redacted_content_keeps_its_labels() -> None:
+    body = {
+        "input": "I am jane@example.com",
+        "customer_params": {"customer_identifier": "jane@example.com"},
+        "usage": {"prompt_tokens": 4},
+        "note": "of joe@example.com",
+        "respan_params": {"output": "Hello jane@example.com"},
+    }
+    posted = read_posted(accept(body, ContentPolicy.REDACTED).body)
+    assert (posted.input, posted.output, posted.note) == ("I am [email]", "Hello [email]", "of [email]")
+    assert (posted.labels.customer_identifier, posted.usage.input_tokens) == ("jane@example.com", 4)
+    withheld = accept({**body, "disable_log": True}, ContentPolicy.REDACTED)
+    assert b"[email]" not in withheld.body
+    assert b"Hello" not in withheld.body
+
+
 def test_with_nothing_kept_labels_are_gone_too() -> None:
     accepted = accept(BODY, ContentPolicy.NOTHING)
     assert b"secret" not in accepted.body

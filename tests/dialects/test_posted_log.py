@@ -85,8 +85,15 @@ FIELDS: list[tuple[dict[str, Any], dict[str, Any]]] = [
     ({"tool_calls": [1], "output": {"tool_calls": [2]}}, {"output": '{"tool_calls": [2]}', "tool_calls": "[1]"}),
     (
         {"note": "n", "category": 1, "temperature": 0.7, "nobody_knows": {"a": 1.0}},
-        {"extra": '{"note":"n","category":1,"temperature":0.7,"nobody_knows":{"a": 1.0}}'},
+        {
+            "extra": '{"category":1,"nobody_knows":{"a": 1.0}}',
+            "note": "n",
+            "temperature": 0.7,
+        },
     ),
+    ({"max_tokens": 5, "max_completion_tokens": 7}, {"max_tokens": 5}),
+    ({"max_completion_tokens": 7, "positive_feedback": False}, {"max_tokens": 7, "positive_feedback": False}),
+    ({"tools": [{"type": "function", "function": {"name": "f"}}]}, {"tools": '["f"]'}),
     ({"note": None}, {"extra": None}),
 ]
 

@@ -18,6 +18,13 @@ SPELLINGS: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
     "mistral, sic": ({"prompt_token_details": {"cached_tokens": 64}}, {"cached_input_tokens": 64}),
     "mistral, flat": ({"num_cached_tokens": 64}, {"cached_input_tokens": 64}),
     "mistral, audio": ({"prompt_audio_seconds": 203}, {"input_audio_seconds": Decimal(203)}),
+    "openai, audio": ({"input_token_details": {"cached_tokens": 64}}, {"cached_input_tokens": 64}),
+    "openai, duration": ({"type": "duration", "seconds": 6}, {"input_audio_seconds": Decimal(6)}),
+    "mistral, connectors": (
+        {"connector_tokens": 70, "connectors": {"web_search": 1, "code": 2}},
+        {"connector_tokens": 70, "connector_calls": 3},
+    ),
+    "mistral, no connectors": ({"connector_tokens": None, "connectors": None}, {}),
     "mistral, nulls": ({"prompt_audio_seconds": None, "prompt_tokens_details": None}, {}),
     "deepseek": ({"prompt_cache_hit_tokens": 64, "prompt_cache_miss_tokens": 36}, {"cached_input_tokens": 64}),
     "moonshot": ({"cached_tokens": 64}, {"cached_input_tokens": 64}),

@@ -1,17 +1,17 @@
 """The meter: what was captured of a call, or posted about one, becomes its request log.
 
 Law: each part is read on its own, and what cannot be read is a warning on the row, never a lost row. Content that the
-key's policy withholds is not put on the row even if it came. Cost is posted, or computed from posted unit prices, or
-computed from our rates, in this order; an unknown one is NULL and flagged (law 7).
+key's policy withholds is not put on the row even if it came.
 """
 
 from collections.abc import Sequence
 from typing import Any, Final
 
 import msgspec
-from msgspec import Raw, Struct
+from msgspec import Struct
 from msgspec.structs import asdict, astuple, replace
 
+from gantry.clerk.charge import NO_CHARGE, Charge, charge_call, charge_posted, charge_results, likely_provider
 from gantry.clerk.estimate import estimate_usage
 from gantry.core.errors import InvalidRequest
 from gantry.core.model_ref import parse_model_ref
@@ -19,17 +19,38 @@ from gantry.core.request_log import RequestLog
 from gantry.core.usage import NO_USAGE, Usage
 from gantry.core.vocabulary import ContentPolicy, Dialect, Environment, LogMethod, Operation, Outcome
 from gantry.dialects.answer import EMPTY_ANSWER, Answer, read_answer
-from gantry.dialects.chat_chunk import ABSENT, has_value
 from gantry.dialects.content_coding import decode_content
 from gantry.dialects.fields import Fields, object_members
 from gantry.dialects.labels import NO_LABELS, Labels, read_labels
 from gantry.dialects.posted_log import PostedLog, read_posted
+from gantry.dialects.question import NO_UNITS, Question, Units, read_question, read_units
 from gantry.dialects.usage import read_usage, service_tier_in
 from gantry.journal.frames import AttemptRecord, CallClosed, CallOpened, LogPosted
-from gantry.prices.rate import Prices, Rate, cost
 from gantry.prices.rates import Rates
 
-_LOG_TYPES: Final = {Operation.CHAT: "chat", Operation.FIM: "completion", Operation.EMBEDDINGS: "embedding"}
+_LOG_TYPES: Final = {
+    Operation.CHAT: "chat",
+    Operation.FIM: "completion",
+    Operation.AGENT_CHAT: "chat",
+    Operation.RESPONSES: "response",
+    Operation.EMBEDDINGS: "embedding",
+    Operation.MODERATION: "guardrail",
+    Operation.CHAT_MODERATION: "guardrail",
+    Operation.CLASSIFICATION: "guardrail",
+    Operation.CHAT_CLASSIFICATION: "guardrail",
+    Operation.OCR: "task",
+    Operation.TRANSCRIPTION: "transcription",
+    Operation.SPEECH: "speech",
+    Operation.CONVERSATIONS: "agent",
+    Operation.AGENTS: "other",
+    Operation.MODELS: "other",
+    Operation.MODEL: "other",
+    Operation.FILES: "other",
+    Operation.BATCHES: "batch",
+    Operation.LIBRARIES: "other",
+    Operation.FINE_TUNING: "other",
+    Operation.VOICES: "other",
+}
 _LOG_TYPES_BY_PATH: Final = (
     ("/audio/transcriptions", "transcription"),
     ("/audio/speech", "speech"),
@@ -37,9 +58,10 @@ _LOG_TYPES_BY_PATH: Final = (
     ("/agents/completions", "chat"),
     ("/moderations", "guardrail"),
 )
-_ESTIMATED: Final = (Operation.CHAT, Operation.FIM)
+_ESTIMATED: Final = frozenset(
+    (Operation.CHAT, Operation.FIM, Operation.AGENT_CHAT, Operation.RESPONSES, Operation.CONVERSATIONS)
+)
 _ERROR_STATUS: Final = 400
-_UNREADABLE: Final = (msgspec.DecodeError, ValueError, RecursionError)
 # Calling an enum costs ten times as much as a look into a dict.
 _POLICIES: Final = {policy.value: policy for policy in ContentPolicy}
 _OPERATIONS: Final = {operation.value: operation for operation in Operation}
@@ -50,26 +72,9 @@ _OUTCOMES: Final = {outcome.value: outcome for outcome in Outcome}
 _NamedAttempt: Final[Any] = msgspec.defstruct(
     "_NamedAttempt", [(name, Any, None) for name in AttemptRecord.__struct_fields__], omit_defaults=True, gc=False
 )
-_POSTED_PRICES: Final = "posted"
-
-
-class _Request(Struct, gc=False):
-    """The parts of a request body that are its input."""
-
-    messages: Raw = ABSENT
-    prompt: Raw = ABSENT
-    suffix: Raw = ABSENT
-    input: Raw = ABSENT
-    inputs: Raw = ABSENT
-
-
-class _Charge(Struct, frozen=True, gc=False):
-    """What a call cost and how we know, under the names of the request log."""
-
-    cost: int | None = None
-    price_missing: bool = False
-    price_source: str | None = None
-    price_version: str | None = None
+_OF_BATCHES: Final = frozenset((Operation.FILES, Operation.BATCHES))
+_UNCOUNTED: Final = "results of a batch, if there were any, were not counted: the content is not kept"
+_SHOWN: Final = frozenset((ContentPolicy.FULL, ContentPolicy.REDACTED))
 
 
 class _Content(Struct, frozen=True, gc=False):
@@ -80,6 +85,7 @@ class _Content(Struct, frozen=True, gc=False):
     full_response: bytes | None = None
     output: str | None = None
     tool_calls: str | None = None
+    tools: str | None = None
 
 
 class _Measured(Struct, frozen=True, gc=False):
@@ -87,17 +93,16 @@ class _Measured(Struct, frozen=True, gc=False):
 
     operation: Operation
     model: str | None
+    question: Question
     answer: Answer
     usage: Usage
     usage_raw: str | None
-    charge: _Charge
+    charge: Charge
     content: _Content
     extra: str | None
     warnings: str | None
 
 
-_decode_request: Final = msgspec.json.Decoder(_Request).decode
-_NO_CHARGE: Final = _Charge()
 _NO_CONTENT: Final = _Content()
 
 
@@ -106,23 +111,36 @@ def meter_call(opened: CallOpened, request: bytes, response: bytes, closed: Call
     warnings = list(closed.warnings)
     operation = _OPERATIONS[opened.operation]
     body = _decoded(response, closed, warnings)
-    answer = _read_answer(operation, opened, closed, body)
-    warnings += answer.warnings
-    question = _read_input(request, warnings)
-    usage, usage_raw, service_tier = _read_usage(operation, closed, answer, question, warnings)
+    answer = EMPTY_ANSWER
+    if body:
+        answer = read_answer(operation, _DIALECTS[opened.dialect], closed.response_content_type, body)
+        warnings += answer.warnings
+    question = read_question(operation, opened.request_content_type, request)
+    if question.problem is not None:
+        warnings.append(question.problem)
+    units = read_units(opened.units) if opened.units else question.units
+    usage, usage_raw, service_tier = _read_usage(operation, closed, answer, question, units, warnings)
     labels, extra = _read_labels(opened, warnings)
     last = closed.attempts[-1] if closed.attempts else None
     answered_as = answer.model or closed.response_model
     model = (last.upstream_model if last is not None else None) or answered_as
-    charge = _NO_CHARGE
+    charge = NO_CHARGE
     if usage != NO_USAGE:
-        provider_id = last.provider_id if last is not None else _likely_provider(opened, rates)
-        charge = _charge(rates, provider_id, (model, answered_as), opened.started_at, service_tier, usage)
+        provider_id = last.provider_id if last is not None else likely_provider(opened.requested_model, rates)
+        host = last.upstream_host if last is not None else None
+        at = opened.started_at
+        if answer.results:
+            charge = charge_results(rates, provider_id, answer.results, at, host=host)
+        else:
+            charge = charge_call(rates, provider_id, (model, answered_as), at, service_tier, usage, host=host)
     content = _NO_CONTENT
-    if _POLICIES[opened.content_policy] is ContentPolicy.FULL:
-        said = answer.messages or answer.message
-        content = _Content(request or None, question, body or None, said, answer.tool_calls)
-    measured = _Measured(operation, model, answer, usage, usage_raw, charge, content, extra, _list_text(warnings))
+    if _POLICIES[opened.content_policy] in _SHOWN:
+        completed = answer.text if operation is Operation.FIM and answer.messages is None else None
+        said = completed or answer.messages or answer.message
+        content = _Content(request or None, question.input, body or None, said, answer.tool_calls, question.tools)
+    measured = _Measured(
+        operation, model, question, answer, usage, usage_raw, charge, content, extra, _list_text(warnings)
+    )
     log = _log_of(opened, closed, last, measured)
     return log if labels is NO_LABELS else replace(log, **asdict(labels))
 
@@ -134,10 +152,10 @@ def meter_posted(frame: LogPosted, rates: Rates) -> RequestLog:
     labels = NO_LABELS if policy is ContentPolicy.NOTHING else posted.labels
     provider_id, model = _posted_model(posted, rates)
     ended_at, started_at, latency = _posted_times(posted, frame.received_at)
-    charge = _posted_charge(posted, rates, provider_id, model, ended_at)
+    charge = charge_posted(posted, rates, provider_id, model, ended_at)
     content: dict[str, Any] = {}
-    if policy is ContentPolicy.FULL and not posted.disable_log:
-        names = ("input", "output", "tool_calls", "full_request", "full_response", "extra")
+    if policy in _SHOWN and not posted.disable_log:
+        names = ("input", "output", "tool_calls", "tools", "full_request", "full_response", "extra", "note")
         content = {name: getattr(posted, name) for name in names}
     return RequestLog(
         log_id=frame.log_id,
@@ -159,6 +177,9 @@ def meter_posted(frame: LogPosted, rates: Rates) -> RequestLog:
         latency=latency,
         time_to_first_token=posted.time_to_first_token,
         stream=posted.stream,
+        temperature=posted.temperature,
+        max_tokens=posted.max_tokens,
+        positive_feedback=posted.positive_feedback,
         usage=posted.usage,
         usage_raw=posted.usage_raw,
         finish_reason=posted.finish_reason,
@@ -173,7 +194,7 @@ def meter_posted(frame: LogPosted, rates: Rates) -> RequestLog:
 
 def _log_of(opened: CallOpened, closed: CallClosed, last: AttemptRecord | None, measured: _Measured) -> RequestLog:
     """Return the row of a call but for its labels. Field by field: joining dicts of them takes twice as long."""
-    answer, charge, content = measured.answer, measured.charge, measured.content
+    answer, charge, content, question = measured.answer, measured.charge, measured.content, measured.question
     return RequestLog(
         log_id=opened.log_id,
         organization_id=opened.organization_id,
@@ -202,6 +223,8 @@ def _log_of(opened: CallOpened, closed: CallClosed, last: AttemptRecord | None, 
         time_to_first_token=closed.time_to_first_token,
         routing_time=closed.routing_time,
         stream=opened.stream,
+        temperature=question.temperature,
+        max_tokens=question.max_tokens,
         usage=measured.usage,
         usage_raw=measured.usage_raw,
         cost=charge.cost,
@@ -212,6 +235,8 @@ def _log_of(opened: CallOpened, closed: CallClosed, last: AttemptRecord | None, 
         input=content.input,
         output=content.output,
         tool_calls=content.tool_calls,
+        tools=content.tools,
+        changes=_list_text(closed.changes),
         finish_reason=answer.finish_reason,
         response_id=answer.response_id,
         upstream_request_id=closed.upstream_request_id,
@@ -234,44 +259,28 @@ def _decoded(response: bytes, closed: CallClosed, warnings: list[str]) -> bytes:
     return decoded.body
 
 
-def _read_answer(operation: Operation, opened: CallOpened, closed: CallClosed, body: bytes) -> Answer:
-    if not body:
-        return EMPTY_ANSWER
-    return read_answer(operation, _DIALECTS[opened.dialect], closed.response_content_type, body)
-
-
-def _read_input(request: bytes, warnings: list[str]) -> str | None:
-    """Return the request's messages, prompt or input: a string as itself, anything else as JSON."""
-    if not request.startswith(b"{"):
-        return None
-    try:
-        body = _decode_request(request)
-        for raw in (body.messages, body.prompt, body.input, body.inputs):
-            if not has_value(raw):
-                continue
-            value = bytes(raw)
-            if has_value(body.suffix):
-                return msgspec.json.encode({"prompt": raw, "suffix": body.suffix}).decode()
-            return msgspec.json.decode(value, type=str) if value.startswith(b'"') else value.decode()
-    except _UNREADABLE:
-        warnings.append("the request's input could not be read")
-    return None
-
-
 def _read_usage(
-    operation: Operation, closed: CallClosed, answer: Answer, question: str | None, warnings: list[str]
+    operation: Operation, closed: CallClosed, answer: Answer, question: Question, units: Units, warnings: list[str]
 ) -> tuple[Usage, str | None, str | None]:
     """Return the usage, as the provider wrote it, and the service tier it names; an estimate where nobody counted."""
-    if closed.usage:
+    usage, usage_raw, service_tier = answer.usage, answer.usage_raw, answer.service_tier
+    if closed.usage and operation in _OF_BATCHES:  # the last usage in it is that of one result
+        if usage == NO_USAGE:
+            warnings.append(_UNCOUNTED)
+    elif closed.usage:
         usage, problems = read_usage(closed.usage)
         warnings += problems
-        return usage, closed.usage.decode("utf-8", "replace"), service_tier_in(closed.usage)
-    if answer.usage_raw is not None:
-        return answer.usage, answer.usage_raw, answer.service_tier
-    said = "".join(filter(None, (answer.reasoning, answer.text, answer.tool_calls)))
-    if operation in _ESTIMATED and said:
-        return estimate_usage(question, said), None, answer.service_tier
-    return NO_USAGE, None, None
+        usage_raw, service_tier = closed.usage.decode("utf-8", "replace"), service_tier_in(closed.usage)
+    elif usage_raw is None and usage == NO_USAGE and operation in _ESTIMATED:
+        said = "".join(filter(None, (answer.reasoning, answer.text, answer.tool_calls)))
+        usage = estimate_usage(question.input, said) if said else NO_USAGE
+    if units is not NO_UNITS and 0 < closed.status < _ERROR_STATUS:
+        usage = replace(
+            usage,
+            characters=units.characters if usage.characters is None else usage.characters,
+            annotated_pages=usage.pages if units.annotated else None,
+        )
+    return usage, usage_raw, service_tier
 
 
 def _read_labels(opened: CallOpened, warnings: list[str]) -> tuple[Labels, str | None]:
@@ -307,44 +316,6 @@ def _joined_metadata(of_body: bytes, of_params: str | None, problems: list[str])
     return msgspec.json.encode({**members, **object_members(of_params.encode(), "`metadata`")}).decode()
 
 
-def _charge(
-    rates: Rates,
-    provider_id: str | None,
-    names: Sequence[str | None],
-    at: int,
-    service_tier: str | None,
-    usage: Usage,
-) -> _Charge:
-    """Price a usage under the first of the names that has a rate."""
-    for name in names:
-        rate = rates.find(provider_id, name, at, service_tier) if provider_id and name else None
-        if rate is not None:
-            amount = cost(rate, usage)
-            return _Charge(amount, amount is None, rate.source, rate.version)
-    return _Charge(price_missing=True)
-
-
-def _likely_provider(opened: CallOpened, rates: Rates) -> str | None:
-    """Return the provider that the requested name means, for a call that crashed before its attempts were recorded."""
-    if opened.requested_model is None:
-        return None
-    ref = parse_model_ref(opened.requested_model, rates.providers)
-    return ref.prefix or rates.provider_of(ref.name)
-
-
-def _posted_charge(posted: PostedLog, rates: Rates, provider_id: str | None, model: str | None, at: int) -> _Charge:
-    if posted.cost is not None:
-        return _Charge(posted.cost, price_source=_POSTED_PRICES)
-    if posted.usage == NO_USAGE:
-        return _NO_CHARGE
-    if posted.prompt_unit_price is not None or posted.completion_unit_price is not None:
-        prices = Prices(input=posted.prompt_unit_price or 0, output=posted.completion_unit_price or 0)
-        amount = cost(Rate(prices, model or "", _POSTED_PRICES, _POSTED_PRICES), posted.usage)
-        return _Charge(amount, amount is None, _POSTED_PRICES)
-    service_tier = service_tier_in(posted.usage_raw.encode()) if posted.usage_raw else None
-    return _charge(rates, provider_id, (model,), at, service_tier, posted.usage)
-
-
 def _posted_model(posted: PostedLog, rates: Rates) -> tuple[str | None, str | None]:
     """Return the provider and the model's name without its prefix."""
     if posted.model is None:
@@ -370,7 +341,8 @@ def _log_type(operation: Operation, path: str) -> str:
     known = _LOG_TYPES.get(operation)
     if known is not None:
         return known
-    return next((log_type for part, log_type in _LOG_TYPES_BY_PATH if part in path), "unknown")
+    found = next((log_type for part, log_type in _LOG_TYPES_BY_PATH if part in path), None)
+    return found or ("transcription" if operation is Operation.REALTIME else "unknown")
 
 
 def _attempts_text(attempts: Sequence[AttemptRecord]) -> str:

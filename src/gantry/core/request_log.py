@@ -41,6 +41,8 @@ class RequestLog(Struct, frozen=True, kw_only=True, gc=False):
     time_to_first_token: int | None = None
     routing_time: int | None = None  # spent in the gateway before the first byte went upstream
     stream: bool = False
+    temperature: float | None = None
+    max_tokens: int | None = None
 
     usage: Usage = NO_USAGE
     usage_raw: str | None = None  # the provider's own usage object, as JSON
@@ -66,6 +68,8 @@ class RequestLog(Struct, frozen=True, kw_only=True, gc=False):
     input: str | None = None  # prompt messages as JSON, or text
     output: str | None = None  # completion message as JSON, or text
     tool_calls: str | None = None  # JSON list
+    tools: str | None = None  # JSON list of the names of the tools that were offered
+    changes: str | None = None  # JSON list of the parameters renamed, clamped, defaulted or dropped on the way
     finish_reason: str | None = None
     response_id: str | None = None  # the provider's id in the body
     upstream_request_id: str | None = None  # the provider's id in its headers
@@ -76,3 +80,26 @@ class RequestLog(Struct, frozen=True, kw_only=True, gc=False):
     content_truncated: bool = False
     user_agent: str | None = None
     snapshot_version: int = 0
+
+    # What people add to a log that is stored.
+    is_pinned: bool | None = None
+    positive_feedback: bool | None = None
+    note: str | None = None
+
+
+def total_tokens(log: RequestLog) -> int | None:
+    """Return the total that was reported, or else what was reported in and out."""
+    usage = log.usage
+    if usage.total_tokens is not None or usage.input_tokens is None or usage.output_tokens is None:
+        return usage.total_tokens
+    return usage.input_tokens + usage.output_tokens
+
+
+def tokens_per_second(log: RequestLog) -> float | None:
+    """Return the speed of generation: output tokens by the time from the first one on, or by all of it."""
+    output_tokens, latency = log.usage.output_tokens, log.latency
+    if latency is None or output_tokens is None or output_tokens <= 0:
+        return None
+    waited = log.time_to_first_token if log.stream and log.time_to_first_token is not None else 0
+    generating = latency - waited if latency > waited else latency
+    return output_tokens * 1e9 / generating if generating > 0 else None

@@ -3,7 +3,9 @@
 `input_tokens` includes cached ones; `output_tokens` includes reasoning. None means "not reported", which is not 0.
 """
 
+from collections.abc import Iterable
 from decimal import Decimal
+from typing import Any
 
 from msgspec import Struct
 
@@ -18,8 +20,24 @@ class Usage(Struct, frozen=True, omit_defaults=True, gc=False):
     input_audio_seconds: Decimal | None = None
     characters: int | None = None
     pages: int | None = None
-    annotated_pages: int | None = None
+    annotated_pages: int | None = None  # of `pages`
+    connector_tokens: int | None = None  # what built-in tools read, beside the input
+    connector_calls: int | None = None
     estimated: bool = False  # counted by us, because the stream died before the provider reported usage
 
 
 NO_USAGE = Usage()
+_UNITS = tuple(name for name in Usage.__struct_fields__ if name != "estimated")
+
+
+def total_usage(usages: Iterable[Usage]) -> Usage:
+    """Return the units of several calls as those of one; what none reported stays unknown."""
+    totals: dict[str, Any] = {}
+    for usage in usages:
+        for name in _UNITS:
+            count = getattr(usage, name)
+            if count is not None:
+                totals[name] = totals.get(name, 0) + count
+        if usage.estimated:
+            totals["estimated"] = True
+    return Usage(**totals)

@@ -51,6 +51,8 @@ STATEFUL_OPERATIONS = frozenset(
         Operation.VOICES,
     )
 )
+# Relayed on the path they came by; the others' paths are the provider's row's.
+NATIVE_OPERATIONS = (STATEFUL_OPERATIONS - {Operation.AGENT_CHAT}) | {Operation.REALTIME, Operation.OPAQUE}
 
 
 class Tier(StrEnum):

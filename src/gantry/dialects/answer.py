@@ -1,48 +1,76 @@
 """Reading an answer for the record: who answered, what it said, what it used.
 
 Law: never raises. Whatever the bytes are (cut short, not UTF-8, a web page where JSON was due), what can be read is
-reported and the rest is named in `warnings`. A stream and a plain answer go through the same fold.
+reported and the rest is named in `warnings`. A stream and a plain answer go through the same fold; which one is chosen
+by the operation alone, because providers of one family write the same keys.
 """
 
+from collections.abc import Callable, Mapping
 from typing import Final, assert_never
 
-import msgspec
-from msgspec import Struct
-
-from gantry.core.usage import NO_USAGE, Usage
-from gantry.core.vocabulary import Dialect, Operation
-from gantry.dialects.chat_chunk import read_chunk
+from gantry.core.vocabulary import STATEFUL_OPERATIONS, Dialect, Operation
+from gantry.dialects.audio_fold import AudioFold
+from gantry.dialects.batch_results import JobFold, read_batch_results
 from gantry.dialects.chat_fold import ChatFold
-from gantry.dialects.error_message import clip_message, error_message
+from gantry.dialects.conversation_fold import ConversationFold
+from gantry.dialects.documents import (
+    Describe,
+    DocumentFold,
+    describe_classifications,
+    describe_embeddings,
+    describe_models,
+    describe_moderations,
+    describe_pages,
+    describe_resource,
+)
+from gantry.dialects.error_message import clip_message
+from gantry.dialects.fold import EMPTY_ANSWER, Answer, Fold, as_text, encode
+from gantry.dialects.media import size_note
+from gantry.dialects.outline import outline
+from gantry.dialects.responses_fold import ResponsesFold
 from gantry.dialects.tail import find_usage
-from gantry.dialects.usage import read_usage, service_tier_in
+from gantry.dialects.usage import read_usage
 from gantry.wire.sse import SSEParser
+
+__all__ = ["EMPTY_ANSWER", "Answer", "fold_stream", "is_stream", "read_answer"]
 
 _DONE: Final = b"[DONE]"
 _STREAM_STARTS: Final = (b"data:", b"event:", b":", b"id:", b"retry:")
+_PLAIN_STREAM_STARTS: Final = (b"data:", b"event:")
 _PAGE_BYTES: Final = 4096
 
 
-class Answer(Struct, frozen=True, gc=False):
-    """What an answer says. `text` and `reasoning` are for reading and estimating; `message` is what is kept."""
-
-    model: str | None = None
-    response_id: str | None = None
-    service_tier: str | None = None
-    usage: Usage = NO_USAGE
-    usage_raw: str | None = None
-    message: str | None = None  # of choice 0, as JSON
-    messages: str | None = None  # of every choice, as a JSON list, when there are several
-    tool_calls: str | None = None  # of choice 0, as a JSON list
-    finish_reason: str | None = None
-    text: str | None = None
-    reasoning: str | None = None
-    error: str | None = None
-    complete: bool = False  # the answer came to its end
-    warnings: tuple[str, ...] = ()
+def _document(describe: Describe) -> Callable[[bool], Fold]:
+    return lambda streamed: DocumentFold(describe)
 
 
-EMPTY_ANSWER: Final = Answer()
+_FOLDS: Final[Mapping[Operation, Callable[[bool], Fold]]] = {
+    Operation.CHAT: ChatFold,
+    Operation.FIM: ChatFold,
+    Operation.AGENT_CHAT: ChatFold,
+    Operation.RESPONSES: ResponsesFold,
+    Operation.EMBEDDINGS: _document(describe_embeddings),
+    Operation.MODERATION: _document(describe_moderations),
+    Operation.CHAT_MODERATION: _document(describe_moderations),
+    Operation.CLASSIFICATION: _document(describe_classifications),
+    Operation.CHAT_CLASSIFICATION: _document(describe_classifications),
+    Operation.OCR: _document(describe_pages),
+    Operation.TRANSCRIPTION: AudioFold,
+    Operation.SPEECH: AudioFold,
+    Operation.REALTIME: AudioFold,
+    Operation.MODELS: _document(describe_models),
+    Operation.MODEL: _document(describe_resource),
+    Operation.CONVERSATIONS: ConversationFold,
+    Operation.AGENTS: _document(describe_resource),
+    Operation.FILES: _document(describe_resource),
+    Operation.BATCHES: JobFold,
+    Operation.LIBRARIES: _document(describe_resource),
+    Operation.FINE_TUNING: _document(describe_resource),
+    Operation.VOICES: _document(describe_resource),
+    Operation.OPAQUE: ChatFold,
+}
+# Whose answers may be sound or a file.
+_BINARY: Final = frozenset((Operation.SPEECH, Operation.VOICES, Operation.FILES, Operation.LIBRARIES))
 
 
 def read_answer(operation: Operation, dialect: Dialect, content_type: str, body: bytes) -> Answer:
@@ -51,85 +79,75 @@ def read_answer(operation: Operation, dialect: Dialect, content_type: str, body:
         return EMPTY_ANSWER
     match dialect:
         case Dialect.MISTRAL | Dialect.OPENAI_CHAT:
-            return _read_chat_family(operation, content_type, body)
+            return _read(operation, content_type, body)
         case _:
             assert_never(dialect)
 
 
 def is_stream(content_type: str, body: bytes) -> bool:
-    """Say whether a body is an event stream: by its content type, or by its first line where that says nothing."""
+    """Say whether a body is an event stream: by its content type, or by its first line where that says nothing.
+
+    What begins as a JSON object is none: a redacted stream is kept as the one document that it came to.
+    """
     if content_type.startswith("text/event-stream"):
-        return True
+        return not body.startswith(b"{")
+    if content_type.startswith("text/plain"):
+        return body.startswith(_PLAIN_STREAM_STARTS)
     return not content_type and body.startswith(_STREAM_STARTS)
 
 
-def _read_chat_family(operation: Operation, content_type: str, body: bytes) -> Answer:
-    if is_stream(content_type, body):
-        return _read_stream(body)
-    if operation is Operation.OPAQUE and "json" not in content_type:
-        return Answer(complete=True)  # audio, a file: nothing to read in it
-    return _read_whole(content_type, body)
-
-
-def _read_whole(content_type: str, body: bytes) -> Answer:
-    chunk = read_chunk(body)
-    if chunk is None:
-        return _salvage(content_type, body)
-    fold = ChatFold(streamed=False)
-    fold.add(chunk)
-    return _conclude(fold, complete=fold.error is None, warnings=[])
-
-
-def _read_stream(body: bytes) -> Answer:
-    parser = SSEParser(limit=len(body))
-    events = parser.feed(body)
-    events += parser.close()
-    fold = ChatFold(streamed=True)
+def fold_stream(operation: Operation, body: bytes) -> tuple[Fold, bool, list[str]]:
+    """Return the fold of a stream's events, whether the stream said that it ended, and what was wrong with it."""
+    fold = _FOLDS[operation](True)
     done = False
     unreadable = 0
-    for event in events:
-        data = event.data
+    for data in _events(operation, body):
         if data.startswith(_DONE):
             done = True
-        elif data:
-            chunk = read_chunk(data)
-            if chunk is None:
-                unreadable += 1
-            else:
-                fold.add(chunk)
-    finished = bool(fold.choices) and all(choice.finish_reason for choice in fold.choices.values())
-    warnings = [f"{unreadable} events of the stream are not JSON objects"] if unreadable else []
-    return _conclude(fold, complete=(done or finished) and fold.error is None, warnings=warnings)
+        elif data and not fold.add(data):
+            unreadable += 1
+    return fold, done, [f"{unreadable} events of the stream are not JSON objects"] if unreadable else []
 
 
-def _conclude(fold: ChatFold, *, complete: bool, warnings: list[str]) -> Answer:
-    usage, usage_raw, service_tier = NO_USAGE, None, fold.service_tier
-    if fold.usage is not None:
-        usage, usage_warnings = read_usage(fold.usage)
-        service_tier = service_tier_in(fold.usage) or service_tier
-        usage_raw = fold.usage.decode("utf-8", "replace")
-        warnings += usage_warnings
-    choices = fold.choices
-    first = choices[min(choices)] if choices else None
-    messages = None
-    if len(choices) > 1:
-        messages = b"[" + b",".join(choices[index].message() for index in sorted(choices)) + b"]"
-    return Answer(
-        model=fold.model,
-        response_id=fold.response_id,
-        service_tier=service_tier,
-        usage=usage,
-        usage_raw=usage_raw,
-        message=_text(first.message()) if first else None,
-        messages=_text(messages) if messages else None,
-        tool_calls=_text(msgspec.json.encode(first.calls.assembled())) if first and first.calls else None,
-        finish_reason=first.finish_reason if first else None,
-        text=first.content.text if first else None,
-        reasoning=(first.reasoning or None) if first else None,
-        error=error_message(fold.error) if fold.error is not None else None,
-        complete=complete,
-        warnings=tuple(warnings),
-    )
+def _read(operation: Operation, content_type: str, body: bytes) -> Answer:
+    if operation is Operation.REALTIME or is_stream(content_type, body):
+        fold, done, warnings = fold_stream(operation, body)
+        return fold.answer(done, warnings)
+    if operation is Operation.FILES:
+        results = read_batch_results(body)
+        if results is not None:
+            return results
+    if "json" not in content_type and not content_type.startswith("text/html"):
+        other = _read_other(operation, content_type, body)
+        if other is not None:
+            return other
+    fold = _FOLDS[operation](False)
+    if fold.add(body):
+        return fold.answer(True)
+    listed = outline(body) if operation in STATEFUL_OPERATIONS and body.startswith(b"[") else None
+    return Answer(message=as_text(listed), complete=True) if listed is not None else _salvage(content_type, body)
+
+
+def _events(operation: Operation, body: bytes) -> list[bytes]:
+    if operation is Operation.REALTIME:
+        return body.split(b"\n")
+    parser = SSEParser(limit=len(body))
+    return [event.data for event in (*parser.feed(body), *parser.close())]
+
+
+def _read_other(operation: Operation, content_type: str, body: bytes) -> Answer | None:
+    """Read an answer that is not meant to be JSON; None where it is."""
+    if operation is Operation.OPAQUE:
+        return Answer(complete=True)
+    if body.startswith(b"{"):
+        return None
+    if operation is Operation.TRANSCRIPTION:
+        text = as_text(body)
+        return Answer(message=text, text=text, complete=True)
+    if operation in _BINARY:
+        kind = content_type.partition(";")[0].strip()
+        return Answer(message=as_text(encode({"content": size_note(len(body), kind)})), complete=True)
+    return None
 
 
 def _salvage(content_type: str, body: bytes) -> Answer:
@@ -140,13 +158,10 @@ def _salvage(content_type: str, body: bytes) -> Answer:
         return Answer(
             model=found[1],
             usage=usage,
-            usage_raw=_text(found[0]),
+            usage_raw=as_text(found[0]),
             warnings=("the answer is not whole JSON", *warnings),
         )
     if body.lstrip().startswith(b"{") or "json" in content_type:
         return Answer(warnings=("the answer is not whole JSON",))
-    return Answer(error=clip_message(_text(body[:_PAGE_BYTES])), warnings=("the answer is not JSON",))
-
-
-def _text(data: bytes) -> str:
-    return data.decode("utf-8", "replace")
+    page = body[:_PAGE_BYTES].decode("utf-8", "replace")
+    return Answer(error=clip_message(page), warnings=("the answer is not JSON",))

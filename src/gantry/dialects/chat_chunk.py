@@ -109,6 +109,14 @@ def read_message(raw: Raw) -> MessagePart:
         return _convert_piecewise(MessagePart, _as_utf8(bytes(raw))) or MessagePart()
 
 
+def read_shape(shape: type[_Shape], data: bytes | Raw) -> _Shape | None:
+    """Return what could be read of an object of this shape; None when it is not an object."""
+    try:
+        return msgspec.json.decode(data, type=shape)
+    except UNREADABLE:
+        return _convert_piecewise(shape, _as_utf8(bytes(data)))
+
+
 def has_value(raw: Raw) -> bool:
     """Say whether a member was there and not null."""
     return raw is not ABSENT and bytes(raw) not in _NOTHING

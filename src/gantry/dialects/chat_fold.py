@@ -4,13 +4,17 @@ Law: `assemble(stream)` says the same as the answer that was not streamed; both 
 that came whole keeps its own bytes, so nothing of it that is not understood here is lost.
 """
 
+from collections.abc import Iterable
 from typing import Any
 
 import msgspec
+from msgspec import Raw
 
 from gantry.dialects.call_fold import CallFold
-from gantry.dialects.chat_chunk import ChoicePart, Chunk, MessagePart, ToolCallPart, has_value, read_message
+from gantry.dialects.chat_chunk import ChoicePart, MessagePart, ToolCallPart, has_value, read_chunk, read_message
 from gantry.dialects.content_fold import ContentFold
+from gantry.dialects.error_message import error_message
+from gantry.dialects.fold import Answer, Envelope, encode
 
 
 class ChoiceFold:
@@ -86,36 +90,52 @@ class ChoiceFold:
             self._reasoning.append(part.reasoning)
 
 
-class ChatFold:
+class ChatFold(Envelope):
     """A whole answer, whatever the number of its choices."""
 
-    __slots__ = ("_streamed", "choices", "error", "model", "response_id", "service_tier", "usage")
+    __slots__ = ("_streamed", "choices")
 
-    def __init__(self, *, streamed: bool) -> None:
+    def __init__(self, streamed: bool) -> None:
+        super().__init__()
         self._streamed = streamed
         self.choices: dict[int, ChoiceFold] = {}
-        self.model: str | None = None
-        self.response_id: str | None = None
-        self.service_tier: str | None = None
-        self.usage: bytes | None = None
-        self.error: Chunk | None = None
 
-    def add(self, chunk: Chunk) -> None:
-        if chunk.model:
-            self.model = chunk.model
-        if chunk.id and self.response_id is None:
-            self.response_id = chunk.id
-        if chunk.service_tier:
-            self.service_tier = chunk.service_tier
-        usage = chunk.usage if has_value(chunk.usage) else chunk.usage_info
-        if has_value(usage):
-            self.usage = bytes(usage)
-        elif chunk.x_groq is not None and has_value(chunk.x_groq.usage):
-            self.usage = bytes(chunk.x_groq.usage)
-        if has_value(chunk.error) or (not chunk.choices and (has_value(chunk.detail) or has_value(chunk.message))):
-            self.error = chunk
+    def add(self, document: bytes) -> bool:
+        chunk = read_chunk(document)
+        if chunk is None:
+            return False
+        self.take(chunk)
         for choice in chunk.choices or ():
             fold = self.choices.get(choice.index)
             if fold is None:
                 fold = self.choices[choice.index] = ChoiceFold()
             fold.add(choice, self._streamed)
+        return True
+
+    def answer(self, ended: bool, warnings: Iterable[str] = ()) -> Answer:
+        choices = self.choices
+        finished = bool(choices) and all(choice.finish_reason for choice in choices.values())
+        first = choices[min(choices)] if choices else None
+        if first is None:
+            return self.conclude(complete=ended, warnings=warnings)
+        messages = None
+        if len(choices) > 1:
+            messages = b"[" + b",".join(choices[index].message() for index in sorted(choices)) + b"]"
+        return self.conclude(
+            complete=ended or finished,
+            warnings=warnings,
+            message=first.message(),
+            messages=messages,
+            tool_calls=encode(first.calls.assembled()) if first.calls else None,
+            finish_reason=first.finish_reason,
+            text=first.content.text,
+            reasoning=first.reasoning,
+        )
+
+    def whole(self) -> bytes:
+        choices = [
+            {"index": index, "message": Raw(choice.message()), "finish_reason": choice.finish_reason}
+            for index, choice in sorted(self.choices.items())
+        ]
+        error = {} if self.error is None else {"error": {"message": error_message(self.error)}}
+        return encode({**self.members(), "object": "chat.completion", "choices": choices, **error})

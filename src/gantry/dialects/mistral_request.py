@@ -1,201 +1,224 @@
-"""An OpenAI chat request as Mistral takes it: the common fields, and those whose shape breaks a call.
+"""An OpenAI chat request as Mistral takes it: the allow-list of its closed schema, and the rule of each other field.
 
-Law: what is the same keeps its bytes, unknown fields included. Mistral refuses fields it does not know (422), so
-OpenAI's own knobs are dropped and reported; what asks for something Mistral cannot do is a 400 naming the field.
+Law: what is the same keeps its bytes; a request of which everything is the same is the same object. Mistral refuses
+fields it does not know (422), so a tuning knob that it lacks is dropped and reported, and what asks for something it
+cannot do is a 400 naming the field. Null is absent, as in both families' SDKs.
 """
 
 from collections.abc import Callable
-from typing import Any, Final
+from typing import Final
 
 import msgspec
 from msgspec import Raw, Struct
 
 from gantry.core.errors import InvalidRequest
+from gantry.dialects.changes import Change, clamped, converted, dropped, renamed
 from gantry.dialects.fields import object_members
-from gantry.dialects.mistral_messages import Members, MessageAdapter
+from gantry.dialects.members import (
+    NULL,
+    Members,
+    asks_nothing,
+    encode,
+    has,
+    is_text,
+    read_members,
+    read_number,
+    read_text,
+)
+from gantry.dialects.mistral_messages import adapt_messages
+from gantry.dialects.mistral_reasoning import Reasoning, nearest_effort, reasoning_of
+from gantry.dialects.mistral_tools import TOOL_FIELDS, adapt_tools
 
-_NULL: Final = b"null"
 _MAX_TEMPERATURE: Final = 1.5
 _SMALLEST_TOP_P: Final = 0.0001
-_EMPTY_PARAMETERS: Final = Raw(b'{"type":"object","properties":{}}')
 _SCHEMA_KEYS: Final = ("name", "schema", "description", "strict")
-_SERVICE_TIERS: Final = {"auto": "auto", "priority": "auto"}
-_CHOICES: Final = {"auto": "auto", "none": "none", "required": "any", "any": "any"}
-_DROPPED: Final = frozenset(
-    """
-    user safety_identifier store logit_bias verbosity web_search_options prompt_cache_retention moderation
-    """.split()
-)
-_UNREADABLE: Final = (msgspec.DecodeError, ValueError, RecursionError)
+_STANDARD_TIER: Final = "standard_only"
+_TIERS: Final = {"auto": "auto", "priority": "auto", "fast": "auto", _STANDARD_TIER: _STANDARD_TIER}
+_TRUE: Final = Raw(b"true")
 
 
 class MistralRequest(Struct, frozen=True):
-    """The request for Mistral, what was changed beyond renaming, and whether the caller asked for usage in a stream."""
+    """The request for Mistral, what was changed in it, and whether the caller asked for usage in a stream."""
 
     body: bytes
-    changes: list[str]
+    changes: list[Change]
     include_usage: bool
+
+
+class _Draft:
+    """A request while its fields are read one by one."""
+
+    __slots__ = ("adapted", "changes", "given")
+
+    def __init__(self, given: Members) -> None:
+        self.given = given
+        self.adapted: Members = {}
+        self.changes: list[Change] = []
+
+    @property
+    def model(self) -> str:
+        raw = self.given.get("model", NULL)
+        return read_text(raw, "model") if raw != NULL else ""
+
+
+_Rule = Callable[[Raw, _Draft], None]
 
 
 def to_mistral(body: bytes) -> MistralRequest:
     """Return an OpenAI chat request for Mistral. Raises InvalidRequest."""
-    given = {
-        name: value
-        for name, value in object_members(body, "a chat request").items()
-        if bytes(value) != _NULL or name not in _RULES
-    }
-    changes: list[str] = []
-    include_usage = _wants_usage(given.get("stream_options"))
-    adapted: Members = {}
+    given = object_members(body, "a chat request")
+    draft = _Draft(given)
+    adapted = draft.adapted
     for name, value in given.items():
+        if value == NULL or name in TOOL_FIELDS:
+            continue
+        if name in _SAME:
+            adapted[name] = value
+            continue
         rule = _RULES.get(name)
         if rule is None:
-            adapted[name] = value
+            _drop(name, value, draft)
         else:
-            rule(value, adapted, changes)
+            rule(value, draft)
     if "messages" not in adapted:
         raise InvalidRequest("`messages` is missing", param="messages")
-    _settle_tools(adapted, changes)
-    return MistralRequest(msgspec.json.encode(adapted), changes, include_usage)
+    if not TOOL_FIELDS.isdisjoint(given):
+        adapt_tools(given, adapted, draft.changes)
+    same = adapted == given
+    return MistralRequest(body if same else msgspec.json.encode(adapted), draft.changes, _wants_usage(given))
 
 
-def _wants_usage(raw: Raw | None) -> bool:
-    options = _decode(raw, Members, "stream_options", "an object") if raw is not None else {}
-    return bytes(options.get("include_usage", Raw())) == b"true"
+def _wants_usage(given: Members) -> bool:
+    if not has(given, "stream_options"):
+        return False
+    return read_members(given["stream_options"], "stream_options").get("include_usage", NULL) == _TRUE
 
 
-def _settle_tools(adapted: Members, changes: list[str]) -> None:
-    """Leave out what only makes sense with tools when there are none."""
-    if "tools" not in adapted:
-        for name in ("tool_choice", "parallel_tool_calls"):
-            if adapted.pop(name, None) is not None:
-                changes.append(f"dropped {name}: the request has no tools")
+def _drop(name: str, value: Raw, draft: _Draft) -> None:
+    if not asks_nothing(value):
+        draft.changes.append(dropped(name))
 
 
-def _messages(value: Raw, into: Members, changes: list[str]) -> None:
-    into["messages"] = MessageAdapter(changes).adapt(value)
+def _messages(value: Raw, draft: _Draft) -> None:
+    draft.adapted["messages"] = adapt_messages(value, draft.changes, lambda: _shows_thinking(draft.model))
 
 
-def _max_tokens(value: Raw, into: Members, changes: list[str]) -> None:
-    into.setdefault("max_tokens", value)
+def _shows_thinking(model: str) -> bool:
+    return reasoning_of(model) in (Reasoning.EFFORT, Reasoning.PROMPT_MODE)
 
 
-def _max_completion_tokens(value: Raw, into: Members, changes: list[str]) -> None:
-    into["max_tokens"] = value
+def _max_tokens(value: Raw, draft: _Draft) -> None:
+    if not has(draft.given, "max_completion_tokens"):
+        draft.adapted["max_tokens"] = value
+    elif value != draft.given["max_completion_tokens"]:
+        draft.changes.append(dropped("max_tokens", "in favour of max_completion_tokens"))
 
 
-def _seed(value: Raw, into: Members, changes: list[str]) -> None:
-    if bytes(value).startswith(b"-"):
-        changes.append("dropped seed: Mistral takes none below 0")
-    else:
-        into["random_seed"] = value
+def _max_completion_tokens(value: Raw, draft: _Draft) -> None:
+    draft.adapted["max_tokens"] = value
+    draft.changes.append(renamed("max_completion_tokens", "max_tokens"))
 
 
-def _temperature(value: Raw, into: Members, changes: list[str]) -> None:
-    if _decode(value, float, "temperature", "a number") > _MAX_TEMPERATURE:
-        changes.append(f"temperature lowered to {_MAX_TEMPERATURE}, Mistral's highest")
-        value = _encode(_MAX_TEMPERATURE)
-    into["temperature"] = value
+def _seed(value: Raw, draft: _Draft) -> None:
+    digits = bytes(value)
+    if digits.startswith(b"-"):
+        value = Raw(digits[1:])  # any seed will do, as long as the same one gives the same
+        draft.changes.append(converted("seed", f"to {digits[1:].decode()}, Mistral takes none below 0"))
+    draft.adapted["random_seed"] = value
+    draft.changes.append(renamed("seed", "random_seed"))
 
 
-def _top_p(value: Raw, into: Members, changes: list[str]) -> None:
-    if _decode(value, float, "top_p", "a number") == 0:
-        changes.append(f"top_p raised to {_SMALLEST_TOP_P}: Mistral takes none of 0")
-        value = _encode(_SMALLEST_TOP_P)
-    into["top_p"] = value
+def _temperature(value: Raw, draft: _Draft) -> None:
+    if read_number(value, "temperature") > _MAX_TEMPERATURE:
+        draft.changes.append(clamped("temperature", _MAX_TEMPERATURE))
+        value = encode(_MAX_TEMPERATURE)
+    draft.adapted["temperature"] = value
 
 
-def _service_tier(value: Raw, into: Members, changes: list[str]) -> None:
-    given = _decode(value, str, "service_tier", "a string")
-    into["service_tier"] = _encode(_SERVICE_TIERS.get(given, "standard_only"))
+def _top_p(value: Raw, draft: _Draft) -> None:
+    if read_number(value, "top_p") == 0:
+        draft.changes.append(clamped("top_p", _SMALLEST_TOP_P))
+        value = encode(_SMALLEST_TOP_P)
+    draft.adapted["top_p"] = value
 
 
-def _response_format(value: Raw, into: Members, changes: list[str]) -> None:
-    members: Members = _decode(value, Members, "response_format", "an object")
-    if "json_schema" in members:
-        schema = _decode(members["json_schema"], Members, "response_format.json_schema", "an object")
-        kept = {name: schema[name] for name in _SCHEMA_KEYS if bytes(schema.get(name, Raw(_NULL))) != _NULL}
-        if kept.keys() != schema.keys():
-            members["json_schema"] = _encode(kept)
-            value = _encode(members)
-    into["response_format"] = value
+def _service_tier(value: Raw, draft: _Draft) -> None:
+    given = read_text(value, "service_tier")
+    tier = _TIERS.get(given, _STANDARD_TIER)
+    if tier != given:
+        draft.changes.append(converted("service_tier", f"to {tier}"))
+        value = encode(tier)
+    draft.adapted["service_tier"] = value
 
 
-def _modalities(value: Raw, into: Members, changes: list[str]) -> None:
-    if _decode(value, list[str], "modalities", "a list of strings") != ["text"]:
+def _reasoning_effort(value: Raw, draft: _Draft) -> None:
+    wish, model = read_text(value, "reasoning_effort"), draft.model
+    match reasoning_of(model):
+        case Reasoning.NEVER:
+            if wish != "none":
+                draft.changes.append(dropped("reasoning_effort", "for a model that does not reason"))
+        case Reasoning.PROMPT_MODE:
+            if wish != "none":
+                draft.adapted.setdefault("prompt_mode", encode("reasoning"))
+            draft.changes.append(converted("reasoning_effort", "to prompt_mode"))
+        case Reasoning.EFFORT | Reasoning.UNKNOWN:
+            effort = nearest_effort(model, wish)
+            if effort != wish:
+                draft.changes.append(converted("reasoning_effort", f"to {effort}"))
+                value = encode(effort)
+            draft.adapted["reasoning_effort"] = value
+
+
+def _prediction(value: Raw, draft: _Draft) -> None:
+    members = read_members(value, "prediction")
+    content = members.get("content", NULL)
+    if content != NULL and not is_text(content):
+        parts = msgspec.json.decode(content)
+        if not isinstance(parts, list) or not all(isinstance(part, dict) and "text" in part for part in parts):
+            raise InvalidRequest("`prediction.content` must be text", param="prediction.content")
+        value = encode({**members, "content": "".join(str(part["text"]) for part in parts)})
+        draft.changes.append(converted("prediction.content", "to one string"))
+    draft.adapted["prediction"] = value
+
+
+def _response_format(value: Raw, draft: _Draft) -> None:
+    members = read_members(value, "response_format")
+    if has(members, "json_schema"):
+        schema = read_members(members["json_schema"], "response_format.json_schema")
+        kept = {name: schema[name] for name in _SCHEMA_KEYS if has(schema, name)}
+        if kept != schema:
+            for name, item in schema.items():
+                if name not in _SCHEMA_KEYS:
+                    _drop(f"response_format.json_schema.{name}", item, draft)
+            value = encode({**members, "json_schema": encode(kept)})
+    draft.adapted["response_format"] = value
+
+
+def _modalities(value: Raw, draft: _Draft) -> None:
+    if bytes(value).translate(None, b" \t\r\n") not in (b'["text"]', b"[]"):
         raise InvalidRequest("`modalities` other than text are not made by Mistral's chat models", param="modalities")
 
 
-def _audio(value: Raw, into: Members, changes: list[str]) -> None:
-    raise InvalidRequest("`audio` output is not made by Mistral's chat models", param="audio")
+def _refusing(name: str, reason: str) -> _Rule:
+    def refuse(value: Raw, draft: _Draft) -> None:
+        if not asks_nothing(value):
+            raise InvalidRequest(f"`{name}` {reason}", param=name)
+
+    return refuse
 
 
-def _tools(value: Raw, into: Members, changes: list[str]) -> None:
-    tools: list[Members] = _decode(value, list[Members], "tools", "a list of tools")
-    adapted = [_adapt_tool(f"tools[{index}]", tool) for index, tool in enumerate(tools)]
-    if adapted:
-        into["tools"] = value if adapted == tools else _encode(adapted)
-
-
-def _adapt_tool(field: str, tool: Members) -> Members:
-    if "custom" in tool or bytes(tool.get("type", Raw())) == b'"custom"':
-        raise InvalidRequest(f"`{field}` must be a function: Mistral has no custom tools", param=field)
-    if "function" not in tool:
-        return tool  # Mistral's own tools
-    function: Members = _decode(tool["function"], Members, f"{field}.function", "an object")
-    if bytes(function.get("parameters", Raw(_NULL))) != _NULL:
-        return tool
-    return {**tool, "function": _encode({**function, "parameters": _EMPTY_PARAMETERS})}
-
-
-def _functions(value: Raw, into: Members, changes: list[str]) -> None:
-    functions: list[Raw] = _decode(value, list[Raw], "functions", "a list of functions")
-    if functions and "tools" not in into:
-        _tools(_encode([{"type": "function", "function": function} for function in functions]), into, changes)
-
-
-def _tool_choice(value: Raw, into: Members, changes: list[str]) -> None:
-    raw = bytes(value)
-    if raw.startswith(b'"'):
-        given = _decode(value, str, "tool_choice", "a string or an object")
-        into["tool_choice"] = _encode(_CHOICES.get(given, given))
-        return
-    members = _decode(value, Members, "tool_choice", "a string or an object")
-    if "function" not in members:
-        raise InvalidRequest("`tool_choice` must name a function, or be auto, none or required", param="tool_choice")
-    into["tool_choice"] = value
-
-
-def _function_call(value: Raw, into: Members, changes: list[str]) -> None:
-    if bytes(value).startswith(b'"'):
-        into.setdefault("tool_choice", value)
-    else:
-        into.setdefault("tool_choice", _encode({"type": "function", "function": value}))
-
-
-def _take_silently(value: Raw, into: Members, changes: list[str]) -> None:
+def _take_silently(value: Raw, draft: _Draft) -> None:
     """Take a field whose meaning is carried elsewhere."""
 
 
-def _dropping(name: str) -> Callable[[Raw, Members, list[str]], None]:
-    def drop(value: Raw, into: Members, changes: list[str]) -> None:
-        changes.append(f"dropped {name}: Mistral has none")
-
-    return drop
-
-
-def _decode(raw: Raw, expected: Any, field: str, wanted: str) -> Any:
-    try:
-        return msgspec.json.decode(raw, type=expected)
-    except _UNREADABLE:
-        raise InvalidRequest(f"`{field}` must be {wanted}", param=field) from None
-
-
-def _encode(value: Any) -> Raw:
-    return Raw(msgspec.json.encode(value))
-
-
-_RULES: Final[dict[str, Callable[[Raw, Members, list[str]], None]]] = {
+# What Mistral's schema has under the same name and with the same meaning. Tools have a module of their own.
+_SAME: Final = frozenset(
+    """
+    model stream min_tokens stop random_seed metadata presence_penalty frequency_penalty repetition_penalty top_k n
+    prompt_logprobs top_prompt_logprobs prompt_mode guardrails prompt_cache_key safe_prompt
+    """.split()
+)
+_RULES: Final[dict[str, _Rule]] = {
     "messages": _messages,
     "max_tokens": _max_tokens,
     "max_completion_tokens": _max_completion_tokens,
@@ -203,13 +226,12 @@ _RULES: Final[dict[str, Callable[[Raw, Members, list[str]], None]]] = {
     "temperature": _temperature,
     "top_p": _top_p,
     "service_tier": _service_tier,
+    "reasoning_effort": _reasoning_effort,
+    "prediction": _prediction,
     "response_format": _response_format,
-    "modalities": _modalities,
-    "audio": _audio,
-    "tools": _tools,
-    "functions": _functions,
-    "tool_choice": _tool_choice,
-    "function_call": _function_call,
     "stream_options": _take_silently,
-    **{name: _dropping(name) for name in _DROPPED},
+    "modalities": _modalities,
+    "audio": _refusing("audio", "output is not made by Mistral's chat models"),
+    "web_search_options": _refusing("web_search_options", "asks for a search, which Mistral's chat does not make"),
+    "moderation": _refusing("moderation", "is not taken by Mistral; its own safety checks are called `guardrails`"),
 }

@@ -33,6 +33,16 @@ class ToolIds:
         self._taken.add(fitting)
         return fitting
 
+    @property
+    def changed(self) -> bool:
+        """Whether an id that the caller gave became another."""
+        return any(given != fitting for given, fitting in self._given.items())
+
+
+def mint_tool_id(answer_id: str | None, number: int) -> str:
+    """Return an id for a call that came without one: the same for the same call, another in another answer."""
+    return _nine_of(f"{answer_id}/{number}")
+
 
 def _fits(given: str) -> bool:
     return len(given) == _LENGTH and given.isascii() and given.isalnum()

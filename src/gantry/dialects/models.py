@@ -1,16 +1,21 @@
-"""The list of models as every SDK reads it: one card that is both OpenAI's and Mistral's.
+"""Cards of models as every SDK reads them: one that is OpenAI's and Mistral's, and Respan's in a list beside it.
 
-Law: a card keeps what the provider said; only keys whose absence breaks an SDK are added. Mistral's Python clients need
+Law: a card keeps what the provider said; only what breaks an SDK is added or set right. Mistral's Python clients need
 `type` and `capabilities`, its TypeScript client takes no null, OpenAI's wants `object`, `created` and `owned_by`.
+A card is read once, when its provider's answer is here. A list is joined from the bytes of its cards, because there are
+thousands of them, and the loop that joins them carries everybody's calls.
 """
 
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, Final
 
 import msgspec
-from msgspec import Raw
+from msgspec import Raw, Struct
 
 from gantry.core.errors import UpstreamBroke
+from gantry.dialects.members import NULL, UNREADABLE, Members
 
+_MAX_CARDS: Final = 5000
 _CAPABILITIES: Final = {
     "completion_chat": True,
     "completion_fim": False,
@@ -19,33 +24,157 @@ _CAPABILITIES: Final = {
     "vision": False,
 }
 _CONTEXT_LENGTH: Final = 32_768  # what Mistral's SDKs assume where nothing is said
-_UNREADABLE: Final = (msgspec.DecodeError, ValueError, RecursionError)
+_CONTEXT_NAMES: Final = ("context_length", "context_window", "max_model_len")  # others' words for it
+_FINE_TUNED: Final = "fine-tuned"  # Mistral's SDKs tell such cards from "base", and know no other type
+_OF_FINE_TUNED: Final = frozenset(("job", "root"))  # without which they cannot read such a card
 
 
-def models_superset(body: bytes) -> bytes:
-    """Return a provider's list of models with cards that both families of SDKs read. Raises UpstreamBroke."""
+class Owner(Struct, frozen=True):
+    """Whose models a list names."""
+
+    provider_id: str
+    provider_name: str
+    credential_fields: tuple[str, ...] = ()
+
+
+class ModelCard(Struct, frozen=True, gc=False):
+    """A model as its provider listed it, ready to go under any of its names."""
+
+    model: str  # as its provider calls it
+    aliases: tuple[str, ...]
+    fine_tuned: bool
+    members: bytes  # of the card, after its id
+    respan_members: bytes  # of Respan's card, after its names
+
+    @property
+    def size(self) -> int:
+        return len(self.members) + len(self.respan_members)
+
+
+class _Known(Struct):
+    """The members of a card whose type matters to an SDK, with what stands in for an absent or a strange one."""
+
+    object: str = "model"
+    created: int = 0
+    owned_by: str = ""
+    type: str = "base"
+    capabilities: dict[str, Any] = msgspec.field(default_factory=lambda: dict(_CAPABILITIES))
+    name: str = ""
+    description: str = ""
+    max_context_length: int = _CONTEXT_LENGTH
+    aliases: list[str] = []
+
+
+_decode_list: Final = msgspec.json.Decoder(Members | list[Raw]).decode
+_decode_cards: Final = msgspec.json.Decoder(list[Members]).decode
+_decode_text: Final = msgspec.json.Decoder(str).decode
+_decode_count: Final = msgspec.json.Decoder(int).decode
+_encode: Final = msgspec.json.Encoder().encode
+_KNOWN_DECODERS: Final = {field.name: msgspec.json.Decoder(field.type) for field in msgspec.structs.fields(_Known)}
+
+
+def read_cards(body: bytes, owner: Owner) -> tuple[ModelCard, ...]:
+    """Return the cards in a provider's list of models. Raises UpstreamBroke."""
     try:
-        listed = msgspec.json.decode(body, type=dict[str, Raw] | list[Raw])
-        members = listed if isinstance(listed, dict) else {}
-        cards = msgspec.json.decode(members["data"], type=list[Raw]) if isinstance(listed, dict) else listed
-        adapted = [_superset_card(msgspec.json.decode(card, type=dict[str, Raw])) for card in cards]
-    except (KeyError, *_UNREADABLE):
-        raise UpstreamBroke("the provider's list of models could not be read") from None
-    return msgspec.json.encode({**members, "object": "list", "data": adapted})
+        given = _read_list(body)
+        if len(given) > _MAX_CARDS:
+            raise UpstreamBroke(f"{owner.provider_name} lists more than the {_MAX_CARDS} models that are read")
+        return tuple(_read_card(_decode_text(card["id"]), card, owner) for card in given)
+    except (KeyError, *UNREADABLE):
+        raise UpstreamBroke(f"the list of models of {owner.provider_name} could not be read") from None
 
 
-def _superset_card(card: dict[str, Raw]) -> dict[str, Any]:
-    said = {name: value for name, value in card.items() if bytes(value) != b"null"}
-    name = said.get("name") or said["id"]
+def plain_card(model: str, owner: Owner) -> ModelCard:
+    """Return the card of a model of which nothing but its name is known."""
+    return _read_card(model, {}, owner)
+
+
+def encode_models(named: Sequence[tuple[str, ModelCard]], *, respan: bool) -> bytes:
+    """Return cards under their names as a list, with Respan's list beside it where that is asked for."""
+    cards = b",".join([encode_model(name, card) for name, card in named])
+    models = b",".join(_encode_respan(named)) if respan else b""
+    return b'{"object":"list","data":[%b]%b}' % (cards, b',"models":[%b]' % models if respan else b"")
+
+
+def encode_model(name: str, card: ModelCard) -> bytes:
+    return b'{"id":%b,%b' % (_encode(name), card.members)
+
+
+def _encode_respan(named: Iterable[tuple[str, ModelCard]]) -> Iterator[bytes]:
+    for name, card in named:
+        text = _encode(name)
+        yield b'{"id":%b,"model_name":%b,%b' % (text, text, card.respan_members)
+
+
+def _read_list(body: bytes) -> list[Members]:
+    listed = _decode_list(body)
+    return _decode_cards(body) if isinstance(listed, list) else _decode_cards(listed["data"])
+
+
+def _read_card(model: str, card: Members, owner: Owner) -> ModelCard:
+    said = {name: value for name, value in card.items() if name != "id" and value != NULL}
+    understood = _understand(said)
+    known = _Known(
+        **{
+            "owned_by": owner.provider_id,
+            "name": model,
+            "max_context_length": _context_length(said),
+            **understood,
+        }
+    )
+    fine_tuned = known.type == _FINE_TUNED
+    if not (fine_tuned and said.keys() >= _OF_FINE_TUNED):
+        known.type = "base"
+    # What was understood goes on in the provider's own bytes.
+    own = {name: value for name, value in msgspec.structs.asdict(known).items() if name not in understood}
+    members = {**said, **own, "type": known.type}
+    return ModelCard(
+        model,
+        tuple(known.aliases),
+        fine_tuned or model.startswith("ft:"),
+        _encode(members)[1:],
+        _encode(_respan_card(known, owner))[1:],
+    )
+
+
+def _understand(said: Members) -> dict[str, Any]:
+    """Return the known members that are of the type SDKs expect."""
+    understood: dict[str, Any] = {}
+    for name, decoder in _KNOWN_DECODERS.items():
+        if name in said:
+            try:
+                understood[name] = decoder.decode(said[name])
+            except UNREADABLE:
+                continue
+    return understood
+
+
+def _context_length(said: Members) -> int:
+    """Return the context length that a provider states in a word of its own."""
+    for name in _CONTEXT_NAMES:
+        try:
+            return _decode_count(said[name])
+        except (KeyError, *UNREADABLE):
+            continue
+    return _CONTEXT_LENGTH
+
+
+def _respan_card(known: _Known, owner: Owner) -> dict[str, Any]:
+    """Return a card as Respan lists models, without its names. A worker knows no prices: null, never 0."""
     return {
-        "object": "model",
-        "created": 0,
-        "owned_by": "unknown",
-        "type": "base",
-        "capabilities": _CAPABILITIES,
-        "name": name,
-        "description": "",
-        "max_context_length": _CONTEXT_LENGTH,
-        "aliases": [],
-        **said,
+        "display_name": known.name,
+        "max_context_window": known.max_context_length,
+        "input_cost": None,
+        "output_cost": None,
+        "prompt_cost": None,
+        "completion_cost": None,
+        "streaming_support": int(bool(known.capabilities.get("completion_chat"))),
+        "function_call": int(bool(known.capabilities.get("function_calling"))),
+        "image_support": int(bool(known.capabilities.get("vision"))),
+        "provider": {
+            "provider_name": owner.provider_name,
+            "provider_id": owner.provider_id,
+            "moderation": "",
+            "credential_fields": owner.credential_fields,
+        },
     }

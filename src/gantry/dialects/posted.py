@@ -15,6 +15,7 @@ from gantry.core.money import usd_from_nano
 from gantry.core.vocabulary import ContentPolicy
 from gantry.dialects.fields import object_members
 from gantry.dialects.posted_log import PostedLog, merge_params, read_posted
+from gantry.dialects.redact import redact_json
 from gantry.dialects.secrets_out import strip_secrets
 
 _NS_PER_SECOND: Final = 1_000_000_000
@@ -59,7 +60,9 @@ def accept_posted(
     stripped = strip_secrets(body)
     posted = read_posted(stripped)
     log_id = new_id if posted.unique_id is None else log_id_of(organization_id, posted.unique_id)
-    policy = ContentPolicy.METADATA if content_policy is ContentPolicy.FULL and posted.disable_log else content_policy
+    policy = content_policy
+    if posted.disable_log and policy in (ContentPolicy.FULL, ContentPolicy.REDACTED):
+        policy = ContentPolicy.METADATA
     answer = answer_of(posted, log_id, organization_id, received_at, environment)
     return AcceptedLog(log_id, withhold(stripped, posted, policy), answer)
 
@@ -96,12 +99,17 @@ def answer_of(
 
 
 def withhold(body: bytes, posted: PostedLog, policy: ContentPolicy) -> bytes:
-    """Return a posted body without what the policy withholds; usage found in a raw answer is kept beside it."""
+    """Return a posted body without what the policy withholds; usage found in a raw answer is kept beside it.
+
+    Redacted are the members that are content; labels are what the user finds the log by.
+    """
     if policy is ContentPolicy.FULL:
         return body
     allowed = _MEASURES if policy is ContentPolicy.NOTHING else _MEASURES | _LABELS
     members = merge_params(object_members(body, "a posted log"))
     kept = {name: value for name, value in members.items() if name in allowed}
+    if policy is ContentPolicy.REDACTED:
+        kept |= {name: Raw(redact_json(bytes(value)) or b"null") for name, value in members.items() if name not in kept}
     if "usage" not in kept and posted.usage_raw is not None:
         kept["usage"] = Raw(posted.usage_raw.encode())
     if "model" not in kept and posted.model is not None:

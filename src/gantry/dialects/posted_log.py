@@ -16,6 +16,7 @@ from gantry.core.vocabulary import Dialect, Operation
 from gantry.dialects.answer import EMPTY_ANSWER, Answer, read_answer
 from gantry.dialects.fields import Fields, object_members
 from gantry.dialects.labels import NO_LABELS, Labels, read_labels
+from gantry.dialects.question import tool_names
 from gantry.dialects.usage import read_usage
 
 _PARAMS: Final = ("respan_params", "keywordsai_params", "gantry_params")
@@ -23,6 +24,7 @@ _OLD_NAME: Final = "keywordsai_"
 _NEW_NAME: Final = "respan_"
 _MAX_USD: Final = 1_000_000
 _ERROR_STATUS: Final = 400
+_MAX_TEMPERATURE: Final = 1000
 _COUNTS: Final = (
     ("prompt_tokens", "input_tokens"),
     ("completion_tokens", "output_tokens"),
@@ -49,6 +51,11 @@ class PostedLog(Struct, frozen=True, kw_only=True):
     input: str | None = None
     output: str | None = None
     tool_calls: str | None = None
+    tools: str | None = None
+    temperature: float | None = None
+    max_tokens: int | None = None
+    positive_feedback: bool | None = None
+    note: str | None = None
     finish_reason: str | None = None
     response_id: str | None = None
     usage: Usage = NO_USAGE
@@ -81,6 +88,8 @@ def read_posted(body: bytes) -> PostedLog:
     output, tool_calls = _read_output(fields, answer)
     status_code = fields.count("status_code", at_most=999)
     status_code = 200 if status_code is None else status_code
+    temperature = fields.amount("temperature", _MAX_TEMPERATURE)
+    max_tokens, max_completion_tokens = fields.count("max_tokens"), fields.count("max_completion_tokens")
     status = fields.text("status") or ("success" if status_code < _ERROR_STATUS else "error")
     return PostedLog(
         model=fields.identifier("model") or answer.model,
@@ -91,6 +100,11 @@ def read_posted(body: bytes) -> PostedLog:
         input=_read_input(fields, full_request),
         output=output,
         tool_calls=tool_calls,
+        tools=tool_names(fields.rest["tools"]) if "tools" in fields.rest else None,
+        temperature=None if temperature is None else float(temperature),
+        max_tokens=max_completion_tokens if max_tokens is None else max_tokens,
+        positive_feedback=fields.flag("positive_feedback"),
+        note=fields.text_or_json("note"),
         finish_reason=fields.identifier("finish_reason") or answer.finish_reason,
         response_id=fields.identifier("response_id") or answer.response_id,
         usage=usage,

@@ -40,6 +40,7 @@ class _Usage(Struct, gc=False):
     input_tokens: int | None = None
     output_tokens: int | None = None
     input_tokens_details: _InputDetails | None = None
+    input_token_details: _InputDetails | None = None  # OpenAI's audio
     output_tokens_details: _OutputDetails | None = None
     cached_tokens: int | None = None
     prompt_cache_hit_tokens: int | None = None
@@ -49,6 +50,9 @@ class _Usage(Struct, gc=False):
     cache_creation_prompt_tokens: int | None = None
     reasoning_tokens: int | None = None
     pages_processed: int | None = None
+    seconds: Decimal | None = None  # OpenAI's audio, billed by duration
+    connector_tokens: int | None = None
+    connectors: dict[str, int] | None = None
 
 
 class _Tier(Struct):
@@ -92,7 +96,12 @@ def _decode_member(raw: msgspec.Raw, expected: Any) -> Any:
 
 
 def _normalise(found: _Usage, warnings: list[str]) -> Usage:
-    details = found.prompt_tokens_details or found.prompt_token_details or found.input_tokens_details
+    details = (
+        found.prompt_tokens_details
+        or found.prompt_token_details
+        or found.input_tokens_details
+        or found.input_token_details
+    )
     cached = _first(
         details.cached_tokens if details else None,
         found.num_cached_tokens,
@@ -119,7 +128,7 @@ def _normalise(found: _Usage, warnings: list[str]) -> Usage:
     if reasoning and total is not None and total == (input_tokens or 0) + (output_tokens or 0) + reasoning:
         output_tokens = (output_tokens or 0) + reasoning
     pages = found.pages_processed
-    seconds = found.prompt_audio_seconds
+    seconds = found.prompt_audio_seconds if found.prompt_audio_seconds is not None else found.seconds
     counts = (input_tokens, cached, written, output_tokens, reasoning, total, pages)
     for one in counts:
         if one is not None and not 0 <= one <= MAX_COUNT:
@@ -130,7 +139,7 @@ def _normalise(found: _Usage, warnings: list[str]) -> Usage:
             break
     if seconds is not None and not (seconds.is_finite() and 0 <= seconds <= MAX_COUNT):
         seconds = None
-        warnings.append("usage.prompt_audio_seconds: not a possible duration, ignored")
+        warnings.append("usage: not a possible duration of audio, ignored")
     if input_tokens is not None and (cached or 0) + (written or 0) > input_tokens:
         cached = min(cached or 0, input_tokens)
         written = min(written, input_tokens - cached) if written else written
@@ -144,6 +153,8 @@ def _normalise(found: _Usage, warnings: list[str]) -> Usage:
         total_tokens=total,
         input_audio_seconds=seconds,
         pages=pages,
+        connector_tokens=_clamped(found.connector_tokens),
+        connector_calls=_clamped(sum(found.connectors.values())) if found.connectors else None,
     )
 
 
@@ -155,6 +166,10 @@ def service_tier_in(raw: bytes) -> str | None:
         return _decode_tier(raw).service_tier
     except _UNREADABLE:
         return None
+
+
+def _clamped(count: int | None) -> int | None:
+    return None if count is None else min(max(count, 0), MAX_COUNT)
 
 
 def _first(*counts: int | None) -> int | None:

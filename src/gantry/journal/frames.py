@@ -46,6 +46,7 @@ class CallOpened(Struct, frozen=True, array_like=True, gc=False):
     params: bytes  # the lifted gateway parameters as a JSON object, credentials taken out; b"" for none
     metadata: bytes  # the body's own `metadata` as JSON (forwarded and logged); b"" for none
     request_body: bytes  # as forwarded, or its first part; empty when the policy withholds it or parts follow
+    units: bytes = b""  # billable units that only the request tells, as JSON, where its body is not kept as sent
 
 
 class PartCaptured(Struct, frozen=True, array_like=True, gc=False):
@@ -70,6 +71,7 @@ class AttemptRecord(Struct, frozen=True, array_like=True, gc=False):
     connect: int | None = None  # None when a pooled connection was used
     first_byte: int | None = None
     duration: int | None = None
+    upstream_host: str | None = None  # regional hosts have prices of their own
 
 
 class CallClosed(Struct, frozen=True, array_like=True, gc=False):

@@ -5,12 +5,13 @@ from typing import NamedTuple
 from msgspec import Struct
 
 from gantry.core.vocabulary import Dialect, Operation, Tier
+from gantry.dialects.rules import NO_RULES, RequestRules
 from gantry.providers.spec import ProviderSpec
 from gantry.routing.snapshot import CredentialRecord
 
 
 class Wish(NamedTuple):
-    """What a caller asks for, as far as routing cares. `path` is normalised, and empty but for opaque operations."""
+    """What a caller asks for, as far as routing cares. `path` is normalised, and empty but for native operations."""
 
     organization_id: str
     environment: str
@@ -36,6 +37,7 @@ class Route(Struct, frozen=True):
     missing: str
     names: tuple[str, ...]  # how a key's model list may call the model; the first as the caller wrote it
     request_id_headers: tuple[bytes, ...]
+    rules: RequestRules = NO_RULES
 
 
 class Attempt(Struct, frozen=True):

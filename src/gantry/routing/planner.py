@@ -14,14 +14,15 @@ from typing import Any
 
 from gantry.core.errors import InvalidRequest, NoCredential, NotFound
 from gantry.core.model_ref import parse_model_ref
-from gantry.core.vocabulary import Dialect, Operation, Tier
+from gantry.core.vocabulary import NATIVE_OPERATIONS, STATEFUL_OPERATIONS, Dialect, Operation, Tier
+from gantry.dialects.adapt import ADAPTABLE
+from gantry.dialects.rules import NO_RULES
 from gantry.providers.spec import ProviderSpec
 from gantry.routing.credentials import callers_credential, draw_by_weight, prefer_own
 from gantry.routing.plan import Attempt, Plan, Route, Wish
 from gantry.routing.snapshot import CredentialRecord, Snapshot
 
-# (client, upstream) pairs of one family that the adapt tier bridges.
-_ADAPTABLE = {(Dialect.OPENAI_CHAT, Dialect.MISTRAL): (Operation.CHAT,)}
+_LISTINGS = (Operation.MODELS, Operation.MODEL)
 _NOTHING: Mapping[str, Any] = {}
 _NOBODY: frozenset[str] = frozenset()
 
@@ -53,21 +54,26 @@ def find_route(snapshot: Snapshot, wish: Wish, brought: frozenset[str] = _NOBODY
 
     Raises NotFound, NoCredential (when there is none at all) or InvalidRequest.
     """
-    opaque = wish.operation is Operation.OPAQUE
+    native = wish.operation in NATIVE_OPERATIONS
+    stateful = wish.operation in STATEFUL_OPERATIONS
+    of_account = stateful or wish.operation is Operation.OPAQUE
     stored = [
         credential
         for credential in snapshot.credentials_of(wish.organization_id)
         if (credential.environment is None or credential.environment == wish.environment)
-        # What an opaque call reads or leaves at the provider belongs to the account: a shared one would leak it.
-        and not (opaque and credential.organization_id is None)
+        # What such a call reads or leaves at the provider belongs to the account: a shared one would leak it.
+        and not (of_account and credential.organization_id is None)
     ]
-    if opaque:
-        spec = _native_provider(snapshot, wish.dialects[0], stored)
+    if native or (wish.model is None and wish.operation not in _LISTINGS):
+        spec = _native_provider(snapshot, wish.dialects, stored)
         name = None if wish.model is None else parse_model_ref(wish.model, spec.prefixes).name
     else:
         spec, name = _resolve(snapshot, wish, stored, brought)
     serving = [c for c in stored if c.provider_id == spec.id and (not c.models or name is None or name in c.models)]
     dialect, path, tier = _choose_path(spec, wish)
+    rules = spec.rules_for(name) if wish.operation is Operation.CHAT else NO_RULES
+    if rules != NO_RULES and tier is Tier.RELAY:
+        tier = Tier.ADAPT
     return Route(
         provider=spec,
         upstream_model=name,
@@ -78,6 +84,7 @@ def find_route(snapshot: Snapshot, wish: Wish, brought: frozenset[str] = _NOBODY
         missing=_explain_missing(spec, name, stored),
         names=() if wish.model is None else (wish.model, name or wish.model, f"{spec.id}/{name}"),
         request_id_headers=tuple(header.encode() for header in spec.request_id_headers),
+        rules=rules,
     )
 
 
@@ -116,10 +123,13 @@ def _provider_of_listing(snapshot: Snapshot, wish: Wish, with_credential: set[st
     return min(usable, key=lambda spec: (spec.native is None, _distance(spec, wish.dialects)))
 
 
-def _native_provider(snapshot: Snapshot, dialect: Dialect, stored: Sequence[CredentialRecord]) -> ProviderSpec:
-    native = [spec for spec in snapshot.providers.values() if spec.native is dialect]
+def _native_provider(
+    snapshot: Snapshot, dialects: Sequence[Dialect], stored: Sequence[CredentialRecord]
+) -> ProviderSpec:
+    """Return whose surface this is, for calls that name no model."""
+    native = [spec for spec in snapshot.providers.values() if spec.native in dialects]
     if not native:
-        raise NotFound(f"no provider serves the native surface of {dialect}")
+        raise InvalidRequest("`model` is missing", param="model")
     with_credential = {credential.provider_id for credential in stored}
     return next((spec for spec in native if spec.id in with_credential), native[0])
 
@@ -132,7 +142,7 @@ def _distance(spec: ProviderSpec, dialects: Sequence[Dialect]) -> int:
 
 
 def _choose_path(spec: ProviderSpec, wish: Wish) -> tuple[Dialect, str, Tier]:
-    if wish.operation is Operation.OPAQUE:
+    if wish.operation in NATIVE_OPERATIONS:
         if not wish.path.startswith(tuple(f"{prefix}/" for prefix in spec.native_prefixes)):
             raise NotFound(f"{spec.name} has no path {wish.path}")
         return wish.dialects[0], wish.path, Tier.RELAY
@@ -144,7 +154,7 @@ def _choose_path(spec: ProviderSpec, wish: Wish) -> tuple[Dialect, str, Tier]:
         path = paths.get(wish.operation)
         if path is not None and wish.operation is Operation.MODELS:
             return dialect, path, Tier.RELAY
-        if path is not None and wish.operation in _ADAPTABLE.get((wish.dialects[0], dialect), ()):
+        if path is not None and wish.operation in ADAPTABLE.get((wish.dialects[0], dialect), ()):
             return dialect, path, Tier.ADAPT
     raise InvalidRequest(
         f"{spec.name} cannot be called with {wish.operation} requests in the {wish.dialects[0]} format yet; "

@@ -64,9 +64,15 @@ class Envelope:
         if value is None:
             return None
         try:
-            return _text_of(value)
+            text: str | None = _text_of(value)
         except msgspec.ValidationError:
             raise InvalidRequest(f"`{key}` must be a string. Send its value in double quotes.", param=key) from None
+        return text
+
+    def text_or_none(self, key: str) -> str | None:
+        """Return a string; None for whatever else is there."""
+        value = self._members.get(key)
+        return _string_of(value) if value is not None and bytes(value).startswith(_QUOTE) else None
 
     def flag(self, key: str) -> bool:
         """Return a boolean; absent and null are False. Raises InvalidRequest when the value is of another type."""

@@ -1,0 +1,99 @@
+"""What a call cost, and how we know.
+
+Law: cost is posted, or computed from posted unit prices, or computed from our rates, in this order; an unknown one is
+NULL and flagged (law 7). Results of a batch are priced one by one: models and context tiers may differ among them.
+"""
+
+from collections.abc import Sequence
+from typing import Final
+
+from msgspec import Struct
+
+from gantry.core.model_ref import parse_model_ref
+from gantry.core.usage import NO_USAGE, Usage
+from gantry.dialects.fold import BatchResult
+from gantry.dialects.posted_log import PostedLog
+from gantry.dialects.usage import service_tier_in
+from gantry.prices.rate import Prices, Rate, cost
+from gantry.prices.rates import Rates
+
+_POSTED: Final = "posted"
+
+
+class Charge(Struct, frozen=True, gc=False):
+    """What a call cost and how we know, under the names of the request log."""
+
+    cost: int | None = None
+    price_missing: bool = False
+    price_source: str | None = None
+    price_version: str | None = None
+
+
+NO_CHARGE: Final = Charge()
+_UNKNOWN: Final = Charge(price_missing=True)
+
+
+def charge_call(
+    rates: Rates,
+    provider_id: str | None,
+    names: Sequence[str | None],
+    at: int,
+    service_tier: str | None,
+    usage: Usage,
+    *,
+    host: str | None = None,
+) -> Charge:
+    """Price a usage under the first of the names that has a rate. `host` is where it went: regions differ."""
+    if provider_id is None:
+        return _UNKNOWN
+    for name in names:
+        rate = rates.find(provider_id, name, at, service_tier, host=host) if name else None
+        if rate is not None:
+            return _charge_of(rate, usage)
+    return _UNKNOWN
+
+
+def charge_results(
+    rates: Rates, provider_id: str | None, results: Sequence[BatchResult], at: int, *, host: str | None = None
+) -> Charge:
+    """Price the results of a batch; one that has no price makes the whole unknown."""
+    total = 0
+    last = NO_CHARGE
+    for result in results:
+        if result.usage == NO_USAGE:
+            continue
+        rate = None
+        if provider_id is not None and result.model is not None:
+            rate = rates.find(provider_id, result.model, at, result.service_tier, batch=True, host=host)
+        last = _UNKNOWN if rate is None else _charge_of(rate, result.usage)
+        if last.cost is None:
+            return last
+        total += last.cost
+    return NO_CHARGE if last is NO_CHARGE else Charge(total, False, last.price_source, last.price_version)
+
+
+def charge_posted(posted: PostedLog, rates: Rates, provider_id: str | None, model: str | None, at: int) -> Charge:
+    """Return the charge of a posted log."""
+    if posted.cost is not None:
+        return Charge(posted.cost, price_source=_POSTED)
+    if posted.usage == NO_USAGE:
+        return NO_CHARGE
+    if posted.prompt_unit_price is not None or posted.completion_unit_price is not None:
+        prices = Prices(input=posted.prompt_unit_price or 0, output=posted.completion_unit_price or 0)
+        amount = cost(Rate(prices, model or "", _POSTED, _POSTED), posted.usage)
+        return Charge(amount, amount is None, _POSTED)
+    service_tier = service_tier_in(posted.usage_raw.encode()) if posted.usage_raw else None
+    return charge_call(rates, provider_id, (model,), at, service_tier, posted.usage)
+
+
+def likely_provider(requested_model: str | None, rates: Rates) -> str | None:
+    """Return the provider that the requested name means, for a call that crashed before its attempts were recorded."""
+    if requested_model is None:
+        return None
+    ref = parse_model_ref(requested_model, rates.providers)
+    return ref.prefix or rates.provider_of(ref.name)
+
+
+def _charge_of(rate: Rate, usage: Usage) -> Charge:
+    amount = cost(rate, usage)
+    return Charge(amount, amount is None, rate.source, rate.version)
