@@ -78,6 +78,10 @@ def _ids(result: Result) -> list[str]:
         (("--until", "2025-11-22T08:30:00"), ["a"]),
         (("--since", "1h"), []),
         (("--limit", "1", "--page", "2"), ["a"]),
+        (("--search", "hi"), ["a"]),
+        (("--search", "hi", "--env", "test"), []),
+        (("--filter", '{"cost":{"operator":"gte","value":[0.001]}}'), ["a"]),
+        (("--filter", '{"cost":{"operator":"gte","value":[0.001]}}', "--outcome", "upstream_error"), []),
     ],
 )
 def test_list(run: Run, arguments: tuple[str, ...], expected: list[str]) -> None:
@@ -143,10 +147,12 @@ def test_an_empty_home_has_no_logs(run: Run) -> None:
 @pytest.mark.parametrize(
     ("arguments", "code", "message"),
     [
-        (("--where", "modle=x"), 1, "no field 'modle'; did you mean 'model'?"),
+        (("--where", "modle=x"), 1, "no field `modle` to filter by. Did you mean `model`?"),
+        (("--filter", "{"), 2, "--filter takes JSON"),
+        (("--filter", '{"model":{"operator":"like","value":["x"]}}'), 1, "unknown operator `like`"),
         (("--where", "model"), 2, "--where takes FIELD=VALUE"),
-        (("--where", "status_code=x"), 1, "status_code cannot be 'x'"),
-        (("--sort", "-prize"), 1, "no field 'prize'"),
+        (("--where", "status_code=x"), 1, "needs a number, not 'x'"),
+        (("--sort", "-prize"), 1, "no field `prize`"),
         (("--since", "yesterday"), 2, "neither a span like 30d nor a time"),
     ],
 )

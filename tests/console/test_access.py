@@ -97,6 +97,13 @@ def test_a_typo_in_a_key_is_refused(client: TestClient, keys: Keys) -> None:
         (Scope.NATIVE | Scope.INFERENCE, "GET", "/api/request-logs/none/", 403),
         (Scope.READ | Scope.OWN_LOGS, "POST", "/api/request-logs/", 403),
         (Scope.READ | Scope.OWN_LOGS, "POST", "/api/request-logs/create", 403),
+        (Scope.READ | Scope.OWN_LOGS, "POST", "/api/request-logs/batch/create", 403),
+        (Scope.READ | Scope.OWN_LOGS, "POST", "/api/traces/ingest", 403),
+        (Scope.INGEST | Scope.MANAGE, "GET", "/api/request-logs/summary", 403),
+        (Scope.INGEST | Scope.MANAGE, "GET", "/api/request-logs/export", 403),
+        (Scope.READ | Scope.MANAGE, "PATCH", "/api/request-logs/x/", 403),
+        (Scope.READ | Scope.MANAGE, "PATCH", "/api/request-logs/batch-update", 403),
+        (Scope.READ | Scope.INGEST | Scope.OWN_LOGS, "DELETE", "/api/request-logs/x/", 403),
     ],
 )
 def test_scopes(client: TestClient, keys: Keys, scopes: Scope, method: str, path: str, status: int) -> None:
@@ -119,8 +126,14 @@ def test_openapi_describes_the_api_with_its_keys(client: TestClient) -> None:
     assert set(document["paths"]) == {
         "/api/health-check",
         "/api/request-logs",
+        "/api/request-logs/batch-update",
+        "/api/request-logs/batch/create",
+        "/api/request-logs/export",
         "/api/request-logs/list",
+        "/api/request-logs/summary",
         "/api/request-logs/{log_id}",
+        "/api/traces/ingest",
+        "/api/v1/traces/ingest",
     }
     assert document["paths"]["/api/request-logs/list"]["get"]["security"] == [{"API key": []}]
 
@@ -140,6 +153,6 @@ def test_other_paths_are_404_in_json(client: TestClient, path: str) -> None:
 
 
 def test_another_method_is_405_in_json(client: TestClient) -> None:
-    answer = client.delete("/api/request-logs/x/")
+    answer = client.put("/api/request-logs/x/")
     assert answer.status_code == 405
     assert answer.json() == {"detail": "Method Not Allowed"}

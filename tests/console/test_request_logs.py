@@ -44,7 +44,7 @@ def test_an_item_in_full(client: TestClient, keys: Keys, logs: LogStore) -> None
             cost=1_000_000,
             customer_identifier="user_123",
             metadata='{"a":1.00,"n":12345678901234567890123}',
-            extra='{"note":"n","temperature":0.50}',
+            extra='{"category":"c","temperature":0.50}',
             input='[{"role":"user","content":"hi"}]',
             output='{"role":"assistant","content":"hello"}',
             full_request=b'{"model":"m","x":1.00}',
@@ -95,6 +95,7 @@ def test_an_item_in_full(client: TestClient, keys: Keys, logs: LogStore) -> None
             "output": '{"role":"assistant","content":"hello"}',
             "prompt_messages": [{"role": "user", "content": "hi"}],
             "completion_message": {"role": "assistant", "content": "hello"},
+            "tools": None,
             "tool_calls": None,
             "finish_reason": None,
             "customer_identifier": "user_123",
@@ -109,7 +110,12 @@ def test_an_item_in_full(client: TestClient, keys: Keys, logs: LogStore) -> None
             "span_name": None,
             "metadata": {"a": 1.0, "n": 12345678901234567890123},
             "properties": None,
+            "changes": None,
             "content_truncated": False,
+            "is_pinned": False,
+            "positive_feedback": None,
+            "note": None,
+            "scores": {},
         }
     ]
     assert b'"metadata":{"a":1.00,"n":12345678901234567890123}' in answer.content
@@ -121,7 +127,7 @@ def test_an_item_in_full(client: TestClient, keys: Keys, logs: LogStore) -> None
     assert full["full_request"] == {"model": "m", "x": 1.0}
     assert b'"full_request":{"model":"m","x":1.00}' in one.content
     assert full["full_response"] == "data: {}\n\n"
-    assert (full["note"], full["temperature"]) == ("n", 0.5)
+    assert (full["category"], full["temperature"], full["limit_info"]) == ("c", 0.5, None)
 
 
 def test_what_is_unknown_is_null_and_text_is_no_message(client: TestClient, keys: Keys, logs: LogStore) -> None:
@@ -242,12 +248,17 @@ def test_filters_in_the_body(client: TestClient, keys: Keys, logs: LogStore) -> 
 @pytest.mark.parametrize(
     ("query", "body", "words"),
     [
-        ("model[value]=a&model[operator]=contains", None, "operator `contains`"),
-        ("model[value]=a&model[connector]=OR", None, "AND only"),
+        ("model[value]=a&model[operator]=has_key", None, "`model` with the operator `has_key`"),
+        ("model[value]=a&model[operator]=like", None, "`model` has the unknown operator `like`"),
+        ("model[value]=a&model[connector]=XOR", None, "AND or OR, not `XOR`"),
         ("model[operator]=", None, "no value"),
+        ("model[operator]=regex&model[value]=(a%2B)%2B", None, "no repeated group"),
+        ("model[operator]=regex&model[value]=(", None, "no regular expression"),
+        ("model[operator]=ilike&model[value]=a%5C", None, "ends with a backslash"),
+        ("search=!!", None, "needs a word"),
+        ("cursor=x", None, "`cursor` is not one of ours"),
         ("model=a&model=b", None, "more than once"),
-        ("status=error", None, "`status` is not supported"),
-        ("stream=maybe", None, "stream cannot be"),
+        ("stream=maybe", None, "`stream` with the operator `` needs true or false"),
         ("cost=much", None, "needs a number"),
         ("cost=NaN", None, "needs a number"),
         ("cost=1e12", None, "no log can have"),
@@ -255,22 +266,26 @@ def test_filters_in_the_body(client: TestClient, keys: Keys, logs: LogStore) -> 
         ("prompt_tokens=" + "9" * 30, None, "no log can have"),
         ("model=a%00b", None, "NUL"),
         ("sort_by=-secret", None, "Sorting by `secret`"),
-        ("sort_by=scores__1", None, "Sorting by"),
         ("page=0", None, "`page`"),
         ("page=x", None, "`page`"),
         ("page_size=1001", None, "from 1 to 1000"),
         ("start_time=yesterday", None, "ISO 8601"),
         ("environment=staging", None, "prod or test"),
         ("all_envs=perhaps", None, "true or false"),
-        ("fetch_filters=true", None, "fetch_filters"),
+        ("fetch_filters=maybe", None, "fetch_filters"),
         ("", b"[]", "The body must be like"),
         ("", b"{", "The body must be like"),
         ("", b"\xff", "The body must be like"),
         ("", b"[" * 60_000, "The body must be like"),
-        ("", b'{"filters":{"model":"a"}}', "The body must be like"),
-        ("", b'{"filters":{"model":{"operator":"gte","value":["a"]}}}', "operator `gte`"),
-        ("", b'{"filters":{"model":{"operator":"","value":["a","b"]}}}', "exactly one value"),
-        ("", b'{"filters":{"model":{"operator":"","value":[]}}}', "exactly one value"),
+        ("", b'{"filters":{"model":"a"}}', 'must be like {"operator"'),
+        ("", b'{"filters":{"model":[]}}', "empty list"),
+        ("", b'{"filters":{"cost":{"operator":"gte","value":["a"]}}}', "`cost` with the operator `gte` needs a number"),
+        ("", b'{"filters":{"cost":{"operator":"gte","value":[1,2]}}}', "exactly one value"),
+        ("", b'{"filters":{"cost":{"operator":"contains","value":[1]}}}', "`cost` with the operator `contains`"),
+        ("", b'{"filters":{"model":{"operator":"","value":[]}}}', "no value"),
+        ("", b'{"filters":{"model":{"operator":"","value":[{}]}}}', "needs a text"),
+        ("", b'{"filters":{"model":{"value":[' + b'"a",' * 1000 + b'"a"]}}}', "more than 1000 values"),
+        ("", b'{"filters":' + b'{"filter_params":{"a":' * 20 + b"{}" + b"}}" * 20 + b"}", "nested deeper"),
         ("", b'{"filters":{"modle":{"operator":"","value":["a"]}}}', "no field `modle`"),
     ],
 )
@@ -310,3 +325,114 @@ def test_fields_can_be_left_out(client: TestClient, keys: Keys, logs: LogStore) 
 def test_filters_are_bounded(client: TestClient, keys: Keys) -> None:
     _, secret = keys.add()
     assert client.post(LIST, headers=bearer(secret), content=b" " * 70_000).status_code == 413
+
+
+def test_fields_of_the_full_log_can_be_added(client: TestClient, keys: Keys, logs: LogStore) -> None:
+    key, secret = keys.add()
+    store_logs(logs, make_log(key, 1, full_request=b'{"a":1.00}', input="hi"))
+    query = "?include_fields=full_request,no_such_field&exclude=input,output,prompt_messages,completion_message"
+    answer = client.get(LIST + query, headers=bearer(secret))
+    (item,) = answer.json()["results"]
+    assert b'"full_request":{"a":1.00}' in answer.content
+    assert item["no_such_field"] is None
+    assert "input" not in item
+
+
+def test_links_go_through_all_pages_and_back_while_logs_arrive(client: TestClient, keys: Keys, logs: LogStore) -> None:
+    key, secret = keys.add()
+    store_logs(
+        logs, *(make_log(key, number, cost=number % 3 * 1000 if number % 4 else None) for number in range(1, 24))
+    )
+    for order in ("-id", "id", "cost", "-cost", "-tokens_per_second", "model"):
+        whole = numbers_of(client.get(f"{LIST}?sort_by={order}", headers=bearer(secret)))
+        seen: list[int] = []
+        pages: list[list[int]] = []
+        url = f"{LIST}?page_size=5&sort_by={order}"
+        while url:
+            page = client.get(url, headers=bearer(secret))
+            pages.append(numbers_of(page))
+            seen += pages[-1]
+            url, back = page.json()["next"], page.json()["previous"]
+            assert (page.json()["count"], page.json()["count_is_exact"]) == (23, True)
+        assert seen == whole, order
+        for expected in pages[-2::-1]:
+            page = client.get(back, headers=bearer(secret))
+            assert numbers_of(page) == expected, order
+            back = page.json()["previous"]
+        assert back is None
+    first = client.get(f"{LIST}?page_size=5", headers=bearer(secret)).json()
+    store_logs(logs, make_log(key, 0))
+    assert numbers_of(client.get(first["next"], headers=bearer(secret))) == [6, 7, 8, 9, 10]
+
+
+def test_a_search_finds_words_phrases_and_beginnings(client: TestClient, keys: Keys, logs: LogStore) -> None:
+    key, secret = keys.add()
+    other, _ = keys.add()
+    store_logs(
+        logs,
+        make_log(key, 1, input='[{"role":"user","content":"A red gantry\\nstands"}]', output="über all"),
+        make_log(key, 2, input="a gantry, red", environment=Environment.TEST),
+        make_log(key, 3, output='{"content":"red"}'),
+        make_log(other, 4, input="red gantry"),
+        make_log(key, 5, organization_id="another", input="red gantry"),
+    )
+    for search, expected in (
+        ("red", [3, 1]),
+        ("RED gantry", [1]),
+        ('"red gantry"', [1]),
+        ('"gantry red"', []),
+        ("gan*", [1]),
+        ("gan", []),
+        ("stands", [1]),
+        ("über", [1]),
+        ("user", []),
+        ("red OR nothing", []),
+    ):
+        answer = client.get(LIST, params={"search": search}, headers=bearer(secret))
+        assert (answer.json()["count"], numbers_of(answer)) == (len(expected), expected), search
+
+
+def test_sums_and_averages(client: TestClient, keys: Keys, logs: LogStore) -> None:
+    key, secret = keys.add()
+    other, reader = keys.add(Scope.READ)
+    store_logs(
+        logs,
+        make_log(
+            key, 1, model="a", cost=1_500_000, usage=Usage(input_tokens=10, output_tokens=3), time_to_first_token=SECOND
+        ),
+        make_log(key, 2, model="b", latency=None, status_code=500, usage=Usage(total_tokens=7)),
+        make_log(other, 3, model="a"),
+        make_log(key, 90, model="a"),
+    )
+    own = client.get("/api/request-logs/summary/", headers=bearer(secret)).json()
+    assert own == {
+        "number_of_requests": 2,
+        "number_of_errors": 1,
+        "total_cost": 0.0015,
+        "total_tokens": 20,
+        "total_prompt_tokens": 10,
+        "total_completion_tokens": 3,
+        "avg_latency": 1.5,
+        "avg_tps": 2.0,
+        "avg_ttft": 1.0,
+        "scores": {},
+        "current_filters": {},
+    }
+    day = "?start_time=2026-11-18T00:00:00Z"
+    for query, filters, count in (
+        (day, {}, 4),
+        (day, {"model": {"value": ["a"]}}, 3),
+        (day, {"cost": {"operator": "gt", "value": [0.001]}}, 1),
+        ("", {"model": {"value": ["a"]}, "organization_key_id": {"value": [other.id]}}, 1),
+    ):
+        answer = client.post(f"/api/request-logs/summary{query}", headers=bearer(reader), json={"filters": filters})
+        assert answer.json()["number_of_requests"] == count, (query, filters)
+
+
+def test_what_there_is_to_filter_by(client: TestClient, keys: Keys, logs: LogStore) -> None:
+    key, secret = keys.add()
+    store_logs(logs, make_log(key, 1, model="b"), make_log(key, 2, model="a"), make_log(key, 3))
+    data = client.get(LIST + "?fetch_filters=true", headers=bearer(secret)).json()["filters_data"]
+    assert data["model"]["options"] == ["a", "b"]
+    assert data["stream"] == {"kind": "boolean", "operators": ["", "empty", "isnull"], "options": [False, True]}
+    assert "gte" in data["cost"]["operators"]

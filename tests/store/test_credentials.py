@@ -81,10 +81,13 @@ def test_a_reference_stores_the_name_of_its_variable(control: ControlStore, orga
     assert (added.source, added.managed_by) == ("MISTRAL_API_KEY", ManagedBy.ENVIRONMENT)
 
 
-@pytest.mark.parametrize("new", [structs.replace(NEW, secrets={}), structs.replace(NEW, source="V")])
-def test_a_secret_has_one_origin(control: ControlStore, organization: str, new: NewCredential) -> None:
+def test_a_secret_has_one_origin_or_none(control: ControlStore, organization: str) -> None:
     with pytest.raises(ValueError, match="either secrets or a source"):
-        _add(control, organization, new)
+        _add(control, organization, structs.replace(NEW, source="V"))
+    keyless = _add(control, organization, structs.replace(NEW, secrets={}))
+    with control.reading() as connection:
+        assert sealed_secrets(connection) == {}
+        assert find_credential(connection, organization, "mistral") == keyless
 
 
 def test_a_name_is_taken_once_for_each_provider(control: ControlStore, organization: str) -> None:

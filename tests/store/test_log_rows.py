@@ -127,4 +127,6 @@ def test_sums_are_named_as_they_are_added() -> None:
         "latency_count": 1,
         "time_to_first_token_sum": 17,
         "time_to_first_token_count": 1,
+        "speed_sum": 5_000_000_000_000 // 13,
+        "speed_count": 1,
     }

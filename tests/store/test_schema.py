@@ -6,14 +6,21 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from alembic import command
 from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
-from sqlalchemy import insert, update
+from sqlalchemy import MetaData, Table, insert, update
 
+from gantry.store.content import Content, pack_content
 from gantry.store.database import Database
-from gantry.store.migrate import script_head, upgrade
+from gantry.store.log_filter import SEARCH, Condition, Operator
+from gantry.store.log_query import LogQuery
+from gantry.store.log_rows import COLUMNS, row_of
+from gantry.store.logs import LogStore
+from gantry.store.migrate import alembic_config, script_head, upgrade
 from gantry.store.schema import SchemaError, create_schema, ensure_schema, stored_revision
-from gantry.store.tables import CONTROL, LOGS, Tree
+from gantry.store.tables import CONTROL, LOGS, Tree, request_log_bodies
+from tests.store.logs_of_tests import ORGANIZATION, make_log
 
 TREES = pytest.mark.parametrize("tree", [CONTROL, LOGS], ids=lambda tree: tree.name)
 
@@ -68,7 +75,7 @@ def test_a_revision_of_a_newer_version_is_refused_by_name(database: Database) ->
     ensure_schema(database, LOGS)
     with database.writing() as connection:
         connection.execute(update(LOGS.revision).values(version_num="l9999"))
-    with pytest.raises(SchemaError, match=r"revision l9999 of the logs tables, this version needs l0001"):
+    with pytest.raises(SchemaError, match=r"revision l9999 of the logs tables, this version needs l0002"):
         ensure_schema(database, LOGS)
 
 
@@ -98,3 +105,29 @@ def test_a_start_imports_no_migrations(tmp_path: Path) -> None:
         "assert not {'alembic', 'mako', 'sqlalchemy.orm'} & set(sys.modules)"
     )
     subprocess.run([sys.executable, "-c", program, str(tmp_path)], check=True)
+
+
+@pytest.mark.slow
+def test_the_second_revision_keeps_what_is_stored_and_makes_it_searchable(
+    database: Database, address: str | Path
+) -> None:
+    with database.writing() as connection:
+        command.upgrade(alembic_config(LOGS, connection), "l0001")
+        old = Table("request_logs", MetaData(), autoload_with=connection)
+        log = make_log("a", model="m", input="a red gantry")
+        row = dict(zip(COLUMNS, row_of(log), strict=True))
+        connection.execute(insert(old).values({name: value for name, value in row.items() if name in old.c}))
+        body = {
+            "log_id": "a",
+            "organization_id": ORGANIZATION,
+            "content": pack_content(Content(None, log.input, None, None)),
+        }
+        connection.execute(insert(request_log_bodies).values(body))
+    with database.writing() as connection:
+        upgrade(connection, LOGS)
+    assert _differences(database, LOGS) == []
+    store = LogStore(address)
+    assert store.find(ORGANIZATION, "a") == log
+    search = Condition(SEARCH, Operator.WORDS, ("red",))
+    assert store.page(LogQuery(organization_id=ORGANIZATION, filters=search)).count == 1
+    store.close()

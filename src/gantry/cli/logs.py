@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from time import sleep as pause
+from typing import Any
 
 import click
 import msgspec
@@ -13,9 +14,11 @@ from gantry.cli.log_view import line_of, view_log
 from gantry.cli.opened import OpenHome, open_home, store_address
 from gantry.cli.options import home_option, json_option
 from gantry.cli.when import Ago
+from gantry.console.filter_grammar import read_filters
 from gantry.core.request_log import RequestLog
 from gantry.core.vocabulary import Environment
-from gantry.store.log_query import MAX_PAGE_SIZE, UnknownField
+from gantry.store.log_filter import AllOf, Filter, FilterRefused, Kind, field_named, parts_of
+from gantry.store.log_query import MAX_PAGE_SIZE
 from gantry.store.logs import LogQuery, LogStore
 
 _FOLLOW_EVERY = 0.5  # seconds
@@ -37,6 +40,8 @@ def group() -> None:
 @click.option("--customer", help="Only this customer.")
 @click.option("--outcome", help="Only this outcome: success, upstream_error, …")
 @click.option("--where", multiple=True, metavar="FIELD=VALUE", help="Any field, or metadata__NAME; repeat it.")
+@click.option("--filter", "filters", metavar="JSON", help="The `filters` of the log API, as JSON.")
+@click.option("--search", help="Words that the input or output says.")
 @click.option("--sort", default="-id", show_default=True, help="A field; with - the largest first.")
 @click.option("-n", "--limit", type=click.IntRange(1, MAX_PAGE_SIZE), default=20, show_default=True)
 @click.option("--page", type=click.IntRange(1), default=1, show_default=True)
@@ -50,31 +55,39 @@ def list_logs(
     customer: str | None,
     outcome: str | None,
     where: tuple[str, ...],
+    filters: str | None,
+    search: str | None,
     sort: str,
     limit: int,
     page: int,
     as_json: bool,
 ) -> None:
     """List logs, the newest first."""
-    named = {"model": model, "customer_identifier": customer, "outcome": outcome}
-    filters = {name: value for name, value in named.items() if value is not None} | _conditions(where)
-    with open_logs(home) as (opened, logs):
+    named = {"model": model, "customer_identifier": customer, "outcome": outcome, **_conditions(where)}
+    wanted: dict[str, Any] = {name: {"value": [value]} for name, value in named.items() if value is not None}
+    if search is not None:
+        wanted["search"] = {"operator": "full_text_search", "value": [search]}
+    order = sort.removeprefix("-")
+    try:
         query = LogQuery(
-            organization_id=opened.organization_id,
+            organization_id="",
             environment=environment,
             since=since,
             until=until,
-            where=filters,
-            sort_by=sort,
+            filters=_read(wanted, filters),
+            sort_by=None if order == "id" else field_named(order),
+            descending=sort.startswith("-"),
             page=page,
             page_size=limit,
         )
-        try:
-            found = logs.page(query)
-        except (UnknownField, ValueError) as error:
-            raise click.ClickException(str(error)) from error
+    except FilterRefused as error:
+        raise click.ClickException(str(error)) from error
+    if query.sort_by is not None and query.sort_by.kind is Kind.SAID:
+        raise click.ClickException(f"logs cannot be sorted by {order}")
+    with open_logs(home) as (opened, logs):
+        found = logs.page(msgspec.structs.replace(query, organization_id=opened.organization_id))
     _print(found.logs, as_json)
-    click.echo(f"{len(found.logs)} of {found.count}", err=True)
+    click.echo(f"{len(found.logs)} of {'' if found.exact else 'at least '}{found.count}", err=True)
 
 
 @group.command()
@@ -123,6 +136,17 @@ def open_logs(path: Path) -> Iterator[tuple[OpenHome, LogStore]]:
 def _print(logs: list[RequestLog], as_json: bool) -> None:
     for log in logs:
         click.echo(msgspec.json.encode(view_log(log)) if as_json else line_of(log))
+
+
+def _read(wanted: dict[str, Any], filters: str | None) -> Filter:
+    """Return both as one filter. Raises FilterRefused."""
+    if filters is None:
+        return read_filters(wanted, str)
+    try:
+        given = msgspec.json.decode(filters, type=dict[str, Any])
+    except msgspec.DecodeError as error:
+        raise click.UsageError(f'--filter takes JSON like {{"cost": {{…}}}}: {error}') from error
+    return AllOf((*parts_of(read_filters(wanted, str)), read_filters(given, str)))
 
 
 def _conditions(where: tuple[str, ...]) -> dict[str, str]:

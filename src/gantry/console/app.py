@@ -5,13 +5,21 @@ from typing import Final
 from fastapi import FastAPI
 
 from gantry import __version__
-from gantry.console import health, log_posts, request_logs
+from gantry.console import health, log_batches, log_edits, log_export, log_posts, request_logs
 from gantry.console.access import GuardedRoute, UndeclaredAccess
 from gantry.console.errors import install_error_handlers
 from gantry.console.paths import CanonicalPaths
 from gantry.console.state import ConsoleState
 
-ROUTERS: Final = (health.router, log_posts.router, request_logs.router)
+# In this order: a path with a log's id in it comes after those with a word in its place.
+ROUTERS: Final = (
+    health.router,
+    log_posts.router,
+    log_batches.router,
+    log_export.router,
+    request_logs.router,
+    log_edits.router,
+)
 
 
 def create_app(state: ConsoleState) -> FastAPI:

@@ -12,7 +12,7 @@ import msgspec
 from msgspec import Raw
 
 from gantry.core.money import usd_from_nano
-from gantry.core.request_log import RequestLog
+from gantry.core.request_log import RequestLog, tokens_per_second, total_tokens
 from gantry.core.vocabulary import Outcome
 
 _NANO: Final = 1_000_000_000
@@ -22,7 +22,7 @@ _GOOD: Final = frozenset((Outcome.SUCCESS, Outcome.LOGGED))
 
 def item_of(log: RequestLog) -> dict[str, Any]:
     """Return a log as an item of a list."""
-    usage = log.usage
+    usage, speed = log.usage, tokens_per_second(log)
     failed = log.outcome not in _GOOD or log.status_code >= 400
     return {
         "id": log.log_id,
@@ -48,7 +48,7 @@ def item_of(log: RequestLog) -> dict[str, Any]:
         "start_time": iso_of(log.started_at),
         "latency": seconds_of(log.latency),
         "time_to_first_token": seconds_of(log.time_to_first_token),
-        "tokens_per_second": tokens_per_second(log),
+        "tokens_per_second": None if speed is None else round(speed, 3),
         "routing_time": seconds_of(log.routing_time),
         "prompt_tokens": usage.input_tokens,
         "completion_tokens": usage.output_tokens,
@@ -63,6 +63,7 @@ def item_of(log: RequestLog) -> dict[str, Any]:
         "output": log.output,
         "prompt_messages": _messages(log.input, b"["),
         "completion_message": _messages(log.output, b"{"),
+        "tools": embed(log.tools),
         "tool_calls": embed(log.tool_calls),
         "finish_reason": log.finish_reason,
         "customer_identifier": log.customer_identifier,
@@ -77,15 +78,24 @@ def item_of(log: RequestLog) -> dict[str, Any]:
         "span_name": log.span_name,
         "metadata": embed(log.metadata),
         "properties": embed(log.properties),
+        "changes": embed(log.changes),
         "content_truncated": log.content_truncated,
+        "is_pinned": bool(log.is_pinned),
+        "positive_feedback": log.positive_feedback,
+        "note": log.note,
+        "scores": {},
     }
 
 
 def full_item_of(log: RequestLog) -> dict[str, Any]:
     """Return all that is known of a log. Posted fields that have no column come under their own names."""
+    item, posted = item_of(log), _posted_extra(log.extra)
     return {
-        **_posted_extra(log.extra),
-        **item_of(log),
+        **posted,
+        **item,
+        **{name: posted[name] for name in ("note", "positive_feedback") if item[name] is None and name in posted},
+        "temperature": log.temperature if log.temperature is not None else posted.get("temperature"),
+        "max_tokens": log.max_tokens if log.max_tokens is not None else posted.get("max_tokens"),
         "dialect": log.dialect,
         "method": log.method,
         "path": log.path,
@@ -127,22 +137,6 @@ def iso_of(unix_ns: int) -> str:
 
 def seconds_of(duration: int | None) -> float | None:
     return None if duration is None else duration / _NANO
-
-
-def total_tokens(log: RequestLog) -> int | None:
-    usage = log.usage
-    if usage.total_tokens is not None or usage.input_tokens is None or usage.output_tokens is None:
-        return usage.total_tokens
-    return usage.input_tokens + usage.output_tokens
-
-
-def tokens_per_second(log: RequestLog) -> float | None:
-    """Return the speed of generation: output tokens over the time from the first one on, or over all of it."""
-    if log.latency is None or not log.usage.output_tokens:
-        return None
-    waited = log.time_to_first_token if log.stream and log.time_to_first_token is not None else 0
-    generating = log.latency - waited if log.latency > waited else log.latency
-    return round(log.usage.output_tokens * _NANO / generating, 3) if generating > 0 else None
 
 
 def _messages(text: str | None, opening: bytes) -> Raw | None:

@@ -6,7 +6,7 @@ are held at a time; the others wait outside, unread.
 
 import asyncio
 import secrets
-from typing import Annotated, Final
+from typing import Annotated, Any, Final
 
 import msgspec
 from fastapi import Depends, Request, Response
@@ -45,8 +45,8 @@ async def create_log(request: Request, state: State, caller: Caller) -> Response
                 body = await _read(request)
         except TimeoutError:
             raise RequestTimeout(f"The log was not received within {_SECONDS_TO_SEND:g} seconds.") from None
-        answer = _take(state, caller, body, request.headers.get("user-agent", ""))
-    return Response(answer, media_type="application/json")
+        answer = take_log(state, caller, body, request.headers.get("user-agent", ""))
+    return Response(msgspec.json.encode(answer), media_type="application/json")
 
 
 async def _read(request: Request) -> bytes:
@@ -64,11 +64,11 @@ def _too_large() -> PayloadTooLarge:
     )
 
 
-def _take(state: ConsoleState, caller: ApiKey, body: bytes, user_agent: str) -> bytes:
-    """Append the log to the journal and return the answer's body. Raises InvalidRequest and Overloaded."""
+def take_log(state: ConsoleState, caller: ApiKey, body: bytes, user_agent: str) -> dict[str, Any]:
+    """Append a log to the journal and return the answer to its poster. Raises InvalidRequest and Overloaded."""
     now = state.clock()
     policy = caller.policy.content_policy
-    if policy is ContentPolicy.FULL and state.journal.level >= JournalLevel.NO_BODIES:
+    if policy in (ContentPolicy.FULL, ContentPolicy.REDACTED) and state.journal.level >= JournalLevel.NO_BODIES:
         policy = ContentPolicy.METADATA
     accepted = accept_posted(
         body,
@@ -94,4 +94,4 @@ def _take(state: ConsoleState, caller: ApiKey, body: bytes, user_agent: str) -> 
         state.journal.append(FrameKind.LOG_POSTED, encode_payload(frame))
     except JournalFull:
         raise Overloaded("The journal is full. Post the log again later.", retry_after=5) from None
-    return msgspec.json.encode(accepted.answer)
+    return accepted.answer

@@ -1,104 +1,82 @@
-"""From a list request to a question for the log store: time range, paging, order, equality filters.
+"""From a request about logs to a question for the log store: time range, filters, order, page, fields to show.
 
-Law: a filter that cannot be applied is refused by name, never ignored: an answer with too many logs looks like a right
-one. The API's words and units (seconds, dollars) become the store's columns and integers here.
+Law: what cannot be applied is refused by name (`filter_grammar`). A page's links carry a cursor: the place where it
+ended and the count that was found with the first page, so that a later page neither counts nor passes over what it
+leaves behind.
 """
 
+import base64
+import binascii
 import re
-from collections.abc import Iterable, Mapping, Sequence
-from datetime import UTC, datetime
-from decimal import Decimal, InvalidOperation
+from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 import msgspec
 from msgspec import Struct
 
+from gantry.console.filter_grammar import read_filters, url_filters
+from gantry.console.filter_values import ValueRefused, read_flag, read_time
 from gantry.core.errors import InvalidRequest
-from gantry.core.money import nano_from_usd
 from gantry.core.vocabulary import Environment
 from gantry.dialects.posted import log_id_of
-from gantry.store.log_query import MAX_PAGE_SIZE, METADATA_PREFIX, FilterValue, LogQuery
+from gantry.store.log_filter import (
+    SCORES_PREFIX,
+    AllOf,
+    Condition,
+    Field,
+    FilterRefused,
+    Operator,
+    conditions_in,
+    field_named,
+    parts_of,
+)
+from gantry.store.log_query import MAX_PAGE_SIZE, Cursor, LogQuery
 
 DEFAULT_RANGE: Final = 3600 * 1_000_000_000
 DEFAULT_PAGE_SIZE: Final = 100
 
-# What the API calls a field, where that is not the column's own name.
-_COLUMNS: Final[Mapping[str, str]] = {
-    "id": "log_id",
-    "unique_id": "log_id",
-    "organization_key_id": "key_id",
-    "prompt_tokens": "input_tokens",
-    "completion_tokens": "output_tokens",
-    "total_request_tokens": "total_tokens",
-    "all_tokens": "total_tokens",
-    "prompt_cache_hit_tokens": "cached_input_tokens",
-    "prompt_cache_creation_tokens": "cache_write_tokens",
-    "ttft": "time_to_first_token",
-    "generation_time": "latency",
-    "session_identifier": "thread_identifier",
-    "start_time": "started_at",
-    "timestamp": "ended_at",
-}
-_FILTERS: Final = frozenset(
-    """
-    id unique_id organization_key_id log_type log_method operation model requested_model provider_id deployment_name
-    outcome status_code error_message stream latency generation_time time_to_first_token ttft routing_time
-    prompt_tokens completion_tokens total_tokens total_request_tokens all_tokens reasoning_tokens
-    prompt_cache_hit_tokens prompt_cache_creation_tokens cost customer_identifier customer_name customer_email
-    thread_identifier session_identifier custom_identifier group_identifier trace_unique_id span_unique_id
-    span_parent_id span_name finish_reason response_id
-    """.split()
-)
 _SORTS: Final = frozenset(
     """
-    id timestamp start_time cost latency generation_time time_to_first_token ttft prompt_tokens completion_tokens
-    all_tokens total_tokens total_request_tokens reasoning_tokens status_code model
+    timestamp start_time cost latency generation_time time_to_first_token ttft routing_time prompt_tokens
+    completion_tokens all_tokens total_tokens total_request_tokens reasoning_tokens tokens_per_second status_code model
+    customer_identifier
     """.split()
 )
 _RESERVED: Final = frozenset(
     """
-    start_time end_time sort_by page page_size all_envs is_test environment include_fields exclude fetch_filters
+    start_time end_time sort_by page page_size all_envs is_test environment include_fields exclude fetch_filters search
+    cursor format
     """.split()
 )
-_KNOWN_BUT_NOT_STORED: Final = frozenset(
-    """
-    status prompt_id span_workflow_name temperature max_tokens tokens_per_second is_root_span tools cache_hit cache_key
-    metadata messages positive_feedback evaluator_id
-    """.split()
-)
-_EQUALITY: Final = frozenset(("", "=", "==", "eq", "equals", "in"))
-_AMOUNTS: Final = frozenset(("cost", "latency", "time_to_first_token", "routing_time"))
-_COUNTS: Final = frozenset(
-    """
-    status_code input_tokens output_tokens total_tokens reasoning_tokens cached_input_tokens cache_write_tokens
-    """.split()
-)
-_NUMBERS: Final = _AMOUNTS | _COUNTS
-_LARGEST: Final = 2**63 - 1
-_BRACKETED: Final = re.compile(r"(?P<field>[^\[\]]+)\[(?P<part>value|operator|connector)\]\Z")
 _ROW_ID: Final = re.compile(r"[0-9a-f]{32}\Z")
-_BOOLEANS: Final[Mapping[str, bool]] = {"true": True, "1": True, "false": False, "0": False}
-
-
-class Filter(Struct, frozen=True):
-    """One filter as the API spells it; echoed in `current_filters`."""
-
-    value: list[FilterValue]
-    operator: str = ""
 
 
 class FilterBody(Struct, frozen=True):
-    """The body of a list request. Members it does not name have no meaning here."""
+    """The body of a request. Members it does not name have no meaning here."""
 
     filters: dict[str, Any] = {}
+
+
+class Mark(Struct, frozen=True, array_like=True):
+    """What the link to another page carries."""
+
+    value: int | float | str | None
+    seq: int
+    before: bool
+    count: int
+    exact: bool
 
 
 class Question(Struct, frozen=True):
     """What to ask the store, and what to show of it."""
 
     query: LogQuery
-    filters: dict[str, Filter]
+    filters: dict[str, Any]  # as they were sent
     exclude: frozenset[str]
+    include: frozenset[str]
+    fetch_filters: bool
+    page: int  # as people count
+    mark: Mark | None
 
 
 def read_question(
@@ -115,32 +93,44 @@ def read_question(
     `key_id` set means that only this key's logs may be seen; `environment` is the one asked about by default.
     """
     options = {name: value for name, value in parameters if name in _RESERVED}
-    filters = {**_url_filters(parameters), **_body_filters(body)}
-    where: dict[str, FilterValue] = dict(_condition(name, given) for name, given in filters.items())
-    if "log_id" in where:
-        where["log_id"] = row_id(organization_id, str(where["log_id"]))
-    if key_id is not None:
-        if where.get("key_id", key_id) != key_id:
-            raise InvalidRequest(
-                "This API key sees its own logs only. Leave the filter out, or use a key with the scope `read`.",
-                param="organization_key_id",
+    try:
+        sent = _body_filters(body)
+        by_url = url_filters([pair for pair in parameters if pair[0] not in _RESERVED])
+        filters = AllOf(
+            (
+                *parts_of(read_filters(by_url, lambda given: row_id(organization_id, given))),
+                *parts_of(read_filters(sent, lambda given: row_id(organization_id, given))),
+                *_search(options),
             )
-        where["key_id"] = key_id
-    if _read_boolean(options, "fetch_filters"):
-        raise InvalidRequest("`fetch_filters` is not supported. Leave it out.", param="fetch_filters")
+        )
+    except FilterRefused as refused:
+        raise InvalidRequest(str(refused), param=refused.field) from None
+    if key_id is not None:
+        _refuse_other_keys(filters, key_id)
+    order = options.get("sort_by", "-id")
+    page, mark = _read_number(options, "page", 1, None), _read_mark(options)
+    query = LogQuery(
+        organization_id=organization_id,
+        environment=_read_environment(options, environment),
+        since=_read_time(options, "start_time", now - DEFAULT_RANGE),
+        until=_read_time(options, "end_time", None),
+        key_id=key_id,
+        filters=filters,
+        sort_by=_read_sort(order.removeprefix("-")),
+        descending=order.startswith("-"),
+        cursor=None if mark is None else Cursor(mark.value, mark.seq, mark.before),
+        page=page if mark is None else 1,
+        page_size=_read_number(options, "page_size", DEFAULT_PAGE_SIZE, MAX_PAGE_SIZE),
+        count=mark is None,
+    )
     return Question(
-        LogQuery(
-            organization_id=organization_id,
-            environment=_read_environment(options, environment),
-            since=_read_time(options, "start_time", now - DEFAULT_RANGE),
-            until=_read_time(options, "end_time", None),
-            where=where,
-            sort_by=_read_order(options.get("sort_by", "-id")),
-            page=_read_number(options, "page", 1, None),
-            page_size=_read_number(options, "page_size", DEFAULT_PAGE_SIZE, MAX_PAGE_SIZE),
-        ),
-        filters,
-        frozenset(options.get("exclude", "").split(",")) - {""},
+        query,
+        {**by_url, **sent},
+        _names(options, "exclude"),
+        _names(options, "include_fields"),
+        _read_boolean(options, "fetch_filters") or False,
+        page,
+        mark,
     )
 
 
@@ -149,90 +139,65 @@ def row_id(organization_id: str, given: str) -> str:
     return given if _ROW_ID.match(given) else log_id_of(organization_id, given)
 
 
-def _url_filters(parameters: Iterable[tuple[str, str]]) -> dict[str, Filter]:
-    """Return `?field=value` and `?field[value]=…&field[operator]=…`; a field nobody knows means metadata."""
-    parts: dict[str, dict[str, str]] = {}
-    for name, value in parameters:
-        if name in _RESERVED:
-            continue
-        match = _BRACKETED.match(name)
-        field, part = (match["field"], match["part"]) if match else (name, "value")
-        if field not in _FILTERS and field not in _KNOWN_BUT_NOT_STORED and not field.startswith(METADATA_PREFIX):
-            field = METADATA_PREFIX + field
-        if part in parts.setdefault(field, {}):
-            raise InvalidRequest(f"`{name}` is given more than once. Send several values in the body.", param=name)
-        parts[field][part] = value
-    return {field: _url_filter(field, given) for field, given in parts.items()}
+def write_mark(mark: Mark) -> str:
+    return base64.urlsafe_b64encode(msgspec.json.encode(mark)).decode().rstrip("=")
 
 
-def _url_filter(field: str, given: Mapping[str, str]) -> Filter:
-    if given.get("connector", "AND").upper() != "AND":
-        raise InvalidRequest(f"Filters are joined by AND only; `{field}` asks for another connector.", param=field)
-    if "value" not in given:
-        raise InvalidRequest(f"The filter `{field}` has no value. Send `{field}=…`.", param=field)
-    return Filter([given["value"]], given.get("operator", ""))
+def _read_mark(options: Mapping[str, str]) -> Mark | None:
+    text = options.get("cursor")
+    if text is None:
+        return None
+    try:
+        return msgspec.json.decode(base64.b64decode(text + "=" * (-len(text) % 4), b"-_", validate=True), type=Mark)
+    except (binascii.Error, msgspec.DecodeError, UnicodeError, ValueError):
+        raise InvalidRequest(
+            "`cursor` is not one of ours. Follow the links `next` and `previous` as they are.", param="cursor"
+        ) from None
 
 
-def _body_filters(body: bytes) -> dict[str, Filter]:
+def _body_filters(body: bytes) -> dict[str, Any]:
     if not body.strip():
         return {}
     try:
-        given = msgspec.json.decode(body, type=FilterBody).filters
-        filters = {field: msgspec.convert(value, Filter) for field, value in given.items()}
+        return msgspec.json.decode(body, type=FilterBody).filters
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise InvalidRequest(
             'The body must be like {"filters": {"model": {"operator": "", "value": ["…"]}}}: ' + str(error),
             param="filters",
         ) from None
-    for field in filters:
-        if field not in _FILTERS and field not in _KNOWN_BUT_NOT_STORED and not field.startswith(METADATA_PREFIX):
+
+
+def _search(options: Mapping[str, str]) -> tuple[Condition, ...]:
+    if "search" not in options:
+        return ()
+    wanted = {"search": {"operator": "full_text_search", "value": [options["search"]]}}
+    return tuple(conditions_in(read_filters(wanted, str)))
+
+
+def _refuse_other_keys(filters: AllOf, key_id: str) -> None:
+    """A key that sees its own logs gets no empty answer for the logs of others, but is told why."""
+    for condition in conditions_in(filters):
+        plain = condition.operator is Operator.EQUAL and not condition.negated
+        if condition.field.column == "key_id" and plain and key_id not in condition.values:
             raise InvalidRequest(
-                f"There is no field `{field}` to filter by. For metadata write `{METADATA_PREFIX}{field}`.", param=field
+                "This API key sees its own logs only. Leave the filter out, or use a key with the scope `read`.",
+                param="organization_key_id",
             )
-    return filters
 
 
-def _condition(field: str, given: Filter) -> tuple[str, FilterValue]:
-    """Return the column and the value that it must equal."""
-    if given.operator not in _EQUALITY:
-        raise InvalidRequest(
-            f"The operator `{given.operator}` of the filter `{field}` is not supported; only equality is "
-            '(the operator "").',
-            param=field,
-        )
-    if field in _KNOWN_BUT_NOT_STORED:
-        raise InvalidRequest(f"Filtering by `{field}` is not supported.", param=field)
-    if len(given.value) != 1:
-        raise InvalidRequest(f"The filter `{field}` takes exactly one value, not {len(given.value)}.", param=field)
-    column = _COLUMNS.get(field, field)
-    return column, _in_units(column, field, given.value[0])
+def _read_sort(name: str) -> Field | None:
+    """Return the field to sort by; None for `id`, the order of time."""
+    if name == "id":
+        return None
+    if name in _SORTS or name.startswith(SCORES_PREFIX):
+        return field_named(name)
+    raise InvalidRequest(
+        f"Sorting by `{name}` is not supported. Choose one of: id, {', '.join(sorted(_SORTS))}.", param="sort_by"
+    )
 
 
-def _in_units(column: str, field: str, value: FilterValue) -> FilterValue:
-    """Return a value in the store's units; those of other columns are the store's to convert."""
-    if isinstance(value, str) and "\0" in value:
-        raise InvalidRequest(f"The filter `{field}` holds a NUL character. Leave it out.", param=field)
-    if value is None or column not in _NUMBERS:
-        return value
-    try:
-        # Seconds become nanoseconds by the same factor as dollars nano-dollars.
-        number = int(str(value)) if column in _COUNTS else int(nano_from_usd(Decimal(str(value))))
-    except (InvalidOperation, ValueError):
-        kind = "a whole number" if column in _COUNTS else "a number"
-        raise InvalidRequest(f"The filter `{field}` needs {kind}, not {value!r}.", param=field) from None
-    if abs(number) > _LARGEST:
-        raise InvalidRequest(f"The filter `{field}` has a number that no log can have.", param=field)
-    return number
-
-
-def _read_order(sort_by: str) -> str:
-    name = sort_by.removeprefix("-")
-    if name not in _SORTS:
-        raise InvalidRequest(
-            f"Sorting by `{name}` is not supported. Choose one of: {', '.join(sorted(_SORTS))}.", param="sort_by"
-        )
-    column = "id" if name == "id" else _COLUMNS.get(name, name)
-    return f"-{column}" if sort_by.startswith("-") else column
+def _names(options: Mapping[str, str], name: str) -> frozenset[str]:
+    return frozenset(one.strip() for one in options.get(name, "").split(",")) - {""}
 
 
 def _read_environment(options: Mapping[str, str], default: Environment) -> Environment | None:
@@ -252,8 +217,8 @@ def _read_boolean(options: Mapping[str, str], name: str) -> bool | None:
     if text is None:
         return None
     try:
-        return _BOOLEANS[text.lower()]
-    except KeyError:
+        return read_flag(text)
+    except ValueRefused:
         raise InvalidRequest(f"`{name}` must be true or false.", param=name) from None
 
 
@@ -269,18 +234,10 @@ def _read_number(options: Mapping[str, str], name: str, default: int, largest: i
 
 
 def _read_time(options: Mapping[str, str], name: str, default: int | None) -> int | None:
-    """Return an ISO 8601 time as ns since the epoch; without an offset it is UTC."""
     text = options.get(name)
     if text is None:
         return default
     try:
-        # A `+` of an offset that was not percent-encoded arrives as a space.
-        moment = datetime.fromisoformat(text.replace(" ", "+") if "T" in text else text)
-        moment = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
-        since_epoch = moment - datetime(1970, 1, 1, tzinfo=UTC)
-    except (ValueError, OverflowError):
-        raise InvalidRequest(
-            f"`{name}` must be a time in ISO 8601, such as 2026-11-22T10:00:00Z.", param=name
-        ) from None
-    whole = (since_epoch.days * 86_400 + since_epoch.seconds) * 1_000_000_000 + since_epoch.microseconds * 1000
-    return max(-_LARGEST, min(whole, _LARGEST))
+        return read_time(text)
+    except ValueRefused as refused:
+        raise InvalidRequest(f"`{name}` {refused}.", param=name) from None

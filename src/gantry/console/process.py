@@ -21,7 +21,7 @@ import uvicorn
 
 from gantry.board.board import CONSOLE_SLOT, Board, Slot, State, Word
 from gantry.console.app import create_app
-from gantry.console.state import ConsoleState
+from gantry.console.state import PATIENCE, ConsoleState
 from gantry.home import Home, HomeError, load_keyring
 from gantry.journal.writer import JournalWriter
 from gantry.settings import load_settings
@@ -55,7 +55,7 @@ async def run_console(home: Home, lifeline: int, environ: Mapping[str, str]) -> 
     database = settings.database.reveal() if settings.database is not None else None
     state = ConsoleState(
         control=lambda: ControlStore(database or home.control_db),
-        logs=lambda: LogStore(database or home.logs_db),
+        logs=lambda: LogStore(database or home.logs_db, patience=PATIENCE),
         journal=JournalWriter(home.journal, budget=settings.journal_budget),
         pepper=keyring.pepper,
         clock=time.time_ns,

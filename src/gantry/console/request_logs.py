@@ -1,33 +1,43 @@
-"""Request logs: list, and one in full. A key sees its own logs; with the scope `read`, those of its organization."""
+"""Request logs: list, sums, and one in full. A key sees its own logs; with the scope `read`, its organization's."""
 
 from typing import Annotated, Any, Final
 
 import msgspec
 from fastapi import Depends, Request, Response
+from msgspec import structs
 
 from gantry.console.access import caller_of, guarded_router, requires, state_of
-from gantry.console.log_item import full_item_of, item_of
-from gantry.console.log_question import Question, read_question, row_id
+from gantry.console.log_item import full_item_of, item_of, seconds_of
+from gantry.console.log_question import Mark, Question, read_question, row_id, write_mark
 from gantry.console.state import ConsoleState
-from gantry.core.errors import InvalidRequest, NotFound, PayloadTooLarge
+from gantry.core.errors import NotFound, PayloadTooLarge
+from gantry.core.money import usd_from_nano
+from gantry.core.request_log import RequestLog
 from gantry.core.vocabulary import Scope
 from gantry.store.keys import ApiKey
+from gantry.store.log_filter import ALLOWED, FIELDS, Kind
+from gantry.store.log_query import Cursor, LogPage
+from gantry.store.log_summary import Summary
 
 _MAX_FILTER_BYTES: Final = 64 * 1024
 
-_READERS = requires(Scope.OWN_LOGS, Scope.READ)
+READERS = requires(Scope.OWN_LOGS, Scope.READ)
 _PARAMETERS: Final = {
     "start_time": "From this time on (ISO 8601). Default: one hour ago.",
     "end_time": "Before this time (ISO 8601). Default: now.",
     "sort_by": "A field, with `-` in front for descending. Default: `-id`, the newest first.",
-    "page": "From 1 on.",
+    "search": 'Words that the input or output says; `"a phrase"` in quotes, `begin*` for the beginning of a word.',
+    "page": "From 1 on. Follow `next` instead: it does not count from the start.",
     "page_size": "At most 1000. Default: 100.",
     "environment": "`prod` or `test`. Default: the API key's own.",
     "is_test": "true for `test`, false for `prod`.",
     "all_envs": "true for logs of every environment.",
     "exclude": "Comma-separated fields to leave out of the results.",
+    "include_fields": "Comma-separated fields of the full log to add to the results.",
+    "fetch_filters": "true for `filters_data`: the fields to filter by and known values of them.",
 }
-_DOCUMENTED: Final[dict[str, Any]] = {
+_SAID: Final = frozenset(("input", "output", "prompt_messages", "completion_message"))
+DOCUMENTED: Final[dict[str, Any]] = {
     "parameters": [
         {"name": name, "in": "query", "description": text, "schema": {"type": "string"}}
         for name, text in _PARAMETERS.items()
@@ -40,79 +50,159 @@ State = Annotated[ConsoleState, Depends(state_of)]
 Caller = Annotated[ApiKey, Depends(caller_of)]
 
 
-@router.get("/api/request-logs/list", dependencies=[_READERS], openapi_extra=_DOCUMENTED)
+@router.get("/api/request-logs/list", dependencies=[READERS], openapi_extra=DOCUMENTED)
 async def list_logs(request: Request, state: State, caller: Caller) -> Response:
-    """List logs by time, with equality filters as `?field=value` or in a body `{"filters": …}`."""
+    """List logs by time, with filters as `?field=value`."""
     return await _answer_list(request, state, caller, b"")
 
 
-@router.post("/api/request-logs/list", dependencies=[_READERS], openapi_extra=_DOCUMENTED)
+@router.post("/api/request-logs/list", dependencies=[READERS], openapi_extra=DOCUMENTED)
 async def list_logs_by_body(request: Request, state: State, caller: Caller) -> Response:
     """As GET, with filters in the body: `{"filters": {"model": {"operator": "", "value": ["…"]}}}`."""
-    return await _answer_list(request, state, caller, await _read_bounded(request))
+    return await _answer_list(request, state, caller, await read_bounded(request))
 
 
-@router.get("/api/request-logs/{log_id}", dependencies=[_READERS])
+@router.get("/api/request-logs/summary", dependencies=[READERS], openapi_extra=DOCUMENTED)
+async def sum_logs(request: Request, state: State, caller: Caller) -> Response:
+    """Sums and averages over the logs that a list with the same parameters would show."""
+    return await _answer_summary(request, state, caller, b"")
+
+
+@router.post("/api/request-logs/summary", dependencies=[READERS], openapi_extra=DOCUMENTED)
+async def sum_logs_by_body(request: Request, state: State, caller: Caller) -> Response:
+    """As GET, with filters in the body."""
+    return await _answer_summary(request, state, caller, await read_bounded(request))
+
+
+@router.get("/api/request-logs/{log_id}", dependencies=[READERS])
 async def show_log(log_id: str, state: State, caller: Caller) -> Response:
     """Show one log in full, with the raw request and response."""
+    return json_answer(await full_log(state, caller, key_it_is_bound_to(caller), log_id))
+
+
+async def full_log(state: ConsoleState, caller: ApiKey, key_id: str | None, log_id: str) -> dict[str, Any]:
+    """Return a log in full. Raises NotFound."""
     wanted = row_id(caller.organization_id, log_id)
     log = await state.ask_logs(lambda store: store.find(caller.organization_id, wanted))
-    own_key_only = _key_it_is_bound_to(caller)
-    if log is None or (own_key_only is not None and log.key_id != own_key_only):
+    if log is None or (key_id is not None and log.key_id != key_id):
         raise NotFound("Log not found")
-    return _json(full_item_of(log))
+    return {**full_item_of(log), "limit_info": None}
 
 
-async def _answer_list(request: Request, state: ConsoleState, caller: ApiKey, body: bytes) -> Response:
-    question = read_question(
+def question_of(request: Request, state: ConsoleState, caller: ApiKey, body: bytes) -> Question:
+    """Return what a request asks about the logs that its caller may see. Raises InvalidRequest."""
+    return read_question(
         request.query_params.multi_items(),
         body,
         organization_id=caller.organization_id,
-        key_id=_key_it_is_bound_to(caller),
+        key_id=key_it_is_bound_to(caller),
         environment=caller.policy.environment,
         now=state.clock(),
     )
-    try:
-        page = await state.ask_logs(lambda store: store.page(question.query))
-    except ValueError as error:  # a value that the column's type does not take
-        raise InvalidRequest(f"The filters cannot be applied: {error}.") from error
-    count = page.count or 0
-    number, size = question.query.page, question.query.page_size
-    items = [item_of(log) for log in page.logs]
+
+
+async def _answer_list(request: Request, state: ConsoleState, caller: ApiKey, body: bytes) -> Response:
+    question = question_of(request, state, caller, body)
+    unseen = question.exclude >= _SAID and not question.include
+    query = structs.replace(question.query, with_content=not unseen)
+    page = await state.ask_logs(lambda store: store.page(query))
+    count, exact = _count_of(page, question)
+    answer = {
+        "count": count,
+        "count_is_exact": exact,
+        "next": _link(request, question, page.next, count, exact),
+        "previous": _link(request, question, page.previous, count, exact),
+        "results": [shown(log, question) for log in page.logs],
+        "current_filters": question.filters,
+    }
+    if question.fetch_filters:
+        known = await state.ask_logs(lambda store: store.options(query))
+        answer["filters_data"] = _filters_data(known)
+    return json_answer(answer)
+
+
+async def _answer_summary(request: Request, state: ConsoleState, caller: ApiKey, body: bytes) -> Response:
+    question = question_of(request, state, caller, body)
+    found = await state.ask_logs(lambda store: store.summary(question.query))
+    return json_answer({**_summary_item(found), "current_filters": question.filters})
+
+
+def shown(log: RequestLog, question: Question) -> dict[str, Any]:
+    """Return a log as an item of a list, with what is to be added and without what is to be left out."""
+    item = item_of(log)
+    if question.include - item.keys():
+        full = full_item_of(log)
+        item.update((name, full.get(name)) for name in sorted(question.include))
     for name in question.exclude:
-        for item in items:
-            item.pop(name, None)
-    return _json(
-        {
-            "count": count,
-            "next": _link(request, number + 1) if number * size < count else None,
-            "previous": _link(request, number - 1) if number > 1 else None,
-            "results": items,
-            "current_filters": _spelled(question),
-        }
-    )
+        item.pop(name, None)
+    return item
 
 
-def _key_it_is_bound_to(caller: ApiKey) -> str | None:
+def key_it_is_bound_to(caller: ApiKey) -> str | None:
+    """Return the API key whose logs alone the caller may see; None when it may see its organization's."""
     return None if Scope.READ in caller.policy.scopes else caller.id
 
 
-def _link(request: Request, page: int) -> str:
-    return str(request.url.replace(path=request.scope["path"] + "/").include_query_params(page=page))
-
-
-def _spelled(question: Question) -> dict[str, Any]:
-    return {field: {"operator": given.operator, "value": given.value} for field, given in question.filters.items()}
-
-
-def _json(content: object) -> Response:
+def json_answer(content: object) -> Response:
     return Response(msgspec.json.encode(content), media_type="application/json")
 
 
-async def _read_bounded(request: Request) -> bytes:
+async def read_bounded(request: Request, most: int = _MAX_FILTER_BYTES) -> bytes:
+    """Return the body. Raises PayloadTooLarge."""
     body = bytearray()
     async for chunk in request.stream():
         body += chunk
-        if len(body) > _MAX_FILTER_BYTES:
-            raise PayloadTooLarge(f"The filters are longer than {_MAX_FILTER_BYTES} bytes.")
+        if len(body) > most:
+            raise PayloadTooLarge(f"The body is longer than {most} bytes.")
     return bytes(body)
+
+
+def _count_of(page: LogPage, question: Question) -> tuple[int, bool]:
+    """Return the count: of this reading, or the one that the link carried from the first page."""
+    if question.mark is not None:
+        return question.mark.count, question.mark.exact
+    return page.count or 0, page.exact
+
+
+def _link(request: Request, question: Question, place: Cursor | None, count: int, exact: bool) -> str | None:
+    if place is None:
+        return None
+    number = max(question.page - 1, 1) if place.before else question.page + 1
+    mark = write_mark(Mark(place.value, place.seq, place.before, count, exact))
+    url = request.url.replace(path=request.scope["path"] + "/")
+    return str(url.include_query_params(page=number, cursor=mark))
+
+
+def _filters_data(known: dict[str, list[str]]) -> dict[str, Any]:
+    """Return the fields to filter by: their kind, their operators, and the values that are known."""
+    return {
+        name: {
+            "kind": field.kind,
+            "operators": sorted(ALLOWED[field.kind]),
+            "options": known.get(field.column, [False, True] if field.kind is Kind.FLAG else []),
+        }
+        for name, field in FIELDS.items()
+    }
+
+
+def _summary_item(found: Summary) -> dict[str, Any]:
+    return {
+        "number_of_requests": found.requests,
+        "number_of_errors": found.errors,
+        "total_cost": usd_from_nano(found.cost),
+        "total_tokens": found.total_tokens,
+        "total_prompt_tokens": found.input_tokens,
+        "total_completion_tokens": found.output_tokens,
+        "avg_latency": seconds_of(_mean(found.latency_sum, found.latency_count)),
+        "avg_tps": _thousandths(_mean(found.speed_sum, found.speed_count)),
+        "avg_ttft": seconds_of(_mean(found.time_to_first_token_sum, found.time_to_first_token_count)),
+        "scores": {},
+    }
+
+
+def _mean(total: int, count: int) -> int | None:
+    return round(total / count) if count else None
+
+
+def _thousandths(number: int | None) -> float | None:
+    return None if number is None else number / 1000

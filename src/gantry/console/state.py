@@ -61,6 +61,7 @@ class ConsoleState:
         self.pepper: Final = pepper
         self.clock: Final = clock
         self.bodies: Final = asyncio.Semaphore(_BODIES)
+        self.batches: Final = asyncio.Semaphore(1)  # a batch may have 100 MB
         self._control: Final = Lazily(control)
         self._logs: Final = Lazily(logs)
         self._patience: Final = patience

@@ -1,6 +1,9 @@
 """Credentials: secrets for providers, each kept for one host (law 8).
 
 A secret is sealed in the vault, or stays in the environment variable that `source` names and is never stored.
+
+Of an organization's credentials for a provider one at most is its home: files, agents and the like live with the account
+behind it. The first to be added becomes it; from then on only a person moves it, for it would move away from what it has.
 """
 
 from collections.abc import Iterable, Mapping
@@ -9,7 +12,7 @@ from typing import Any
 
 import msgspec
 from msgspec import Struct
-from sqlalchemy import Connection, delete, insert, or_, select
+from sqlalchemy import ColumnElement, Connection, and_, delete, insert, or_, select, update
 
 from gantry.core.secret import Secret
 from gantry.core.vocabulary import Environment
@@ -47,13 +50,14 @@ class Credential(Struct, frozen=True, kw_only=True):
     source: str | None = None
     managed_by: ManagedBy | None = None
     created_at: int = 0
+    home: bool = False
 
     def place(self, field: str) -> Place:
         return Place(self.organization_id, self.provider_id, self.id, field)
 
 
 class NewCredential(Struct, frozen=True, kw_only=True):
-    """What to add. Exactly one of `secrets` (by field) and `source` says where the secret comes from."""
+    """What to add. `secrets` (by field) or `source` says where the secret comes from; neither: there is none."""
 
     provider_id: str
     name: str
@@ -69,15 +73,14 @@ class NewCredential(Struct, frozen=True, kw_only=True):
 def add_credential(
     change: Change, vault: Vault, organization_id: str, new: NewCredential, *, replaces: Credential | None = None
 ) -> Credential:
-    """Store a credential, under the id of one just removed when it takes its place. Raises CredentialExists."""
-    if bool(new.secrets) == (new.source is not None):
+    """Store a credential. One that takes the place of another, just removed, keeps its id and whether it is home.
+
+    Raises CredentialExists.
+    """
+    if new.secrets and new.source is not None:
         raise ValueError("a credential has either secrets or a source")
-    named = select(credentials.c.id).where(
-        credentials.c.organization_id == organization_id,
-        credentials.c.provider_id == new.provider_id,
-        credentials.c.name == new.name,
-    )
-    if change.connection.execute(named).first() is not None:
+    names = change.connection.scalars(select(credentials.c.name).where(_beside(organization_id, new.provider_id))).all()
+    if new.name in names:
         raise CredentialExists(
             f"{new.provider_id} has a credential named {new.name!r} already; choose another name or remove it first"
         )
@@ -93,7 +96,10 @@ def add_credential(
         source=new.source,
         managed_by=new.managed_by,
         created_at=change.now if replaces is None else replaces.created_at,
+        home=not names if replaces is None else replaces.home,
     )
+    if credential.home:
+        _leave_home(change, credential)
     change.connection.execute(insert(credentials).values(_values(credential)))
     for field, secret in new.secrets.items():
         sealed = vault.seal(secret, credential.place(field))
@@ -107,6 +113,12 @@ def remove_credentials(change: Change, gone: Iterable[Credential]) -> None:
         secrets = credential_secrets.c.credential_id == credential.id
         change.connection.execute(delete(credential_secrets).where(secrets))
         change.connection.execute(delete(credentials).where(credentials.c.id == credential.id))
+
+
+def make_home(change: Change, credential: Credential) -> None:
+    """Let what lives with an account live with this one's from now on; what another one's has stays there."""
+    _leave_home(change, credential)
+    change.connection.execute(update(credentials).where(credentials.c.id == credential.id).values(home=True))
 
 
 def credentials_of(connection: Connection, organization_id: str | None = None) -> list[Credential]:
@@ -144,6 +156,16 @@ def sealed_secrets(connection: Connection) -> dict[str, dict[str, bytes]]:
     return found
 
 
+def _beside(organization_id: str, provider_id: str) -> ColumnElement[bool]:
+    """Return what is true of an organization's credentials for a provider."""
+    return and_(credentials.c.organization_id == organization_id, credentials.c.provider_id == provider_id)
+
+
+def _leave_home(change: Change, credential: Credential) -> None:
+    where = _beside(credential.organization_id, credential.provider_id)
+    change.connection.execute(update(credentials).where(where, credentials.c.home).values(home=False))
+
+
 def _values(credential: Credential) -> dict[str, Any]:
     values: dict[str, Any] = msgspec.to_builtins(credential)
     values["models"] = msgspec.json.encode(credential.models).decode()
@@ -163,4 +185,5 @@ def _credential(row: Any) -> Credential:
         source=row.source,
         managed_by=None if row.managed_by is None else ManagedBy(row.managed_by),
         created_at=row.created_at,
+        home=row.home,
     )

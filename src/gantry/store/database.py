@@ -10,19 +10,23 @@ reader and then writes may be refused at once, whatever the timeout.
 
 import os
 import sqlite3
+import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import URL, Connection, Engine, Table, create_engine, event, make_url
+from sqlalchemy import URL, Connection, Engine, Table, create_engine, event, make_url, text
 from sqlalchemy.dialects.postgresql import insert as postgresql_insert
 from sqlalchemy.dialects.sqlite import insert as sqlite_insert
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
+from gantry.store.text_patterns import folded_text, matches_regex, number_in_text
+
 BUSY_TIMEOUT = 5.0  # seconds a writer waits for another
 _CONNECT_TIMEOUT = 5
+_STEPS_BETWEEN_LOOKS = 20_000  # of SQLite's machine, at its clock: a millisecond or less
 
 # Primary result codes that tell of the file, the disk or another process.
 _SQLITE_STATES = frozenset(
@@ -80,10 +84,17 @@ class Database:
             yield connection
 
     @contextmanager
-    def reading(self) -> Iterator[Connection]:
-        """One consistent view of the database. Raises StoreUnavailable."""
+    def reading(self, patience: float | None = None) -> Iterator[Connection]:
+        """One consistent view of the database, ended after `patience` seconds. Raises StoreUnavailable."""
         with self._faults(), self._reader.connect() as connection:
-            yield connection
+            if patience is None:
+                yield connection
+            elif self.is_sqlite:
+                with _interrupted_after(connection, patience):
+                    yield connection
+            else:
+                connection.execute(text(f"SET LOCAL statement_timeout = {int(patience * 1000)}"))
+                yield connection
 
     def insert_if_absent(self, connection: Connection, table: Table, values: Mapping[str, Any]) -> bool:
         """Insert a row unless one with its primary key is there, and say whether it was inserted."""
@@ -144,6 +155,21 @@ def _prepare_writer(connection: Any, _record: object) -> None:
 
 def _prepare_reader(connection: Any, _record: object) -> None:
     _run(connection, "PRAGMA query_only = ON", "PRAGMA cache_size = -8000", "PRAGMA mmap_size = 268435456")
+    connection.create_function("regexp", 2, matches_regex, deterministic=True)
+    connection.create_function("gantry_fold", 1, folded_text, deterministic=True)
+    connection.create_function("gantry_number", 1, number_in_text, deterministic=True)
+
+
+@contextmanager
+def _interrupted_after(connection: Connection, seconds: float) -> Iterator[None]:
+    """End a statement that takes too long: whoever asked is gone by then, and a thread would be held for nobody."""
+    ends = time.monotonic() + seconds
+    driver: Any = connection.connection.dbapi_connection
+    driver.set_progress_handler(lambda: time.monotonic() > ends, _STEPS_BETWEEN_LOOKS)
+    try:
+        yield
+    finally:
+        driver.set_progress_handler(None, 0)
 
 
 def _run(connection: Any, *pragmas: str) -> None:

@@ -1,166 +1,217 @@
 """Which logs: a question as a value, and the statements that answer it.
 
-Law: names come from a caller and are looked up, never put into SQL. What scans must scan rows only: the page is chosen
-by row number first, and only then joined with what was said.
+Law: what scans reads rows only. A page is chosen as numbers of rows first, and what was said is read for those alone.
+
+Newest first means by the time a call began, and by arrival among equals. A search goes by arrival alone: that is the
+order of the full-text index, so the newest of a million matches are found without looking at the others.
 """
 
-from collections.abc import Mapping
-from difflib import get_close_matches
-from typing import Any
+from collections.abc import Sequence
+from typing import Any, Final
 
 from msgspec import Struct
 from sqlalchemy import (
     BigInteger,
-    Boolean,
     ColumnElement,
-    Integer,
     Select,
     String,
+    Text,
+    UnaryExpression,
     and_,
     bindparam,
+    column,
     func,
-    literal,
+    or_,
     select,
+    table,
 )
-from sqlalchemy.ext.compiler import compiles
-from sqlalchemy.sql.compiler import SQLCompiler
+from sqlalchemy import true as always
 
 from gantry.core.request_log import RequestLog
 from gantry.core.vocabulary import Environment
+from gantry.store.engine_sql import ordered
+from gantry.store.filter_sql import column_of, condition_of
+from gantry.store.full_text import TABLE, begins, match_text, phrases_in
+from gantry.store.log_filter import EVERYTHING, AllOf, Condition, Field, Filter, Kind, Operator, parts_of
 from gantry.store.tables import request_log_bodies, request_logs
 
-MAX_PAGE_SIZE = 1000
-METADATA_PREFIX = "metadata__"
+MAX_PAGE_SIZE: Final = 1000
+COUNT_BOUND: Final = 10_000  # rows that are counted where counting reads rows
+SEARCH_COUNT_BOUND: Final = 2_000  # where each match is a row somewhere else
+INDEXED_COUNT_BOUND: Final = 250_000  # where an index counts alone
+_INDEXED: Final = frozenset(("key_id", "model", "customer_identifier"))
+_TEXTS: Final = table(TABLE, column("rowid", BigInteger), column(TABLE, Text))
 
-FilterValue = str | int | float | bool | None
+SortValue = int | float | str | None
 
 
-class UnknownField(ValueError):
-    """No column of that name; the message names the nearest."""
+class Cursor(Struct, frozen=True):
+    """A place between two rows of an order: after the row with this value and number, or before it."""
+
+    value: SortValue
+    seq: int
+    before: bool = False
 
 
 class LogQuery(Struct, frozen=True, kw_only=True):
     """A page of an organization's logs. Times are ns since the epoch: `since` is included, `until` is not.
 
-    `where` maps column names (`customer_identifier`, `model`, …) and `metadata__<name>` to the value they equal.
-    `sort_by` is a column's name, or `id` for the newest first and last; a leading `-` turns the order round.
+    Without `sort_by` the newest come first, or last. `key_id` is the one API key whose logs may be seen; None: all.
     """
 
     organization_id: str
     environment: Environment | None = None  # None: all
     since: int | None = None
     until: int | None = None
-    where: Mapping[str, FilterValue] = {}
-    sort_by: str = "-id"
-    page: int = 1
+    key_id: str | None = None
+    filters: Filter = EVERYTHING
+    sort_by: Field | None = None
+    descending: bool = True
+    cursor: Cursor | None = None
+    page: int = 1  # counted from the cursor
     page_size: int = 100
     count: bool = True
+    with_content: bool = True
 
 
 class LogPage(Struct, frozen=True, kw_only=True):
+    """`count` is of all that match; where it is not `exact`, there are at least so many."""
+
     logs: list[RequestLog]
-    count: int | None
+    count: int | None = None
+    exact: bool = True
+    next: Cursor | None = None  # None: nothing comes after
+    previous: Cursor | None = None
 
 
-def rows_of_page(query: LogQuery) -> Select[Any]:
-    """Return the statement for a page's rows, in order."""
-    if query.page < 1 or not 1 <= query.page_size <= MAX_PAGE_SIZE:
-        raise ValueError(f"page counts from 1, and page_size is 1 to {MAX_PAGE_SIZE}")
-    order = _order(query.sort_by)
-    chosen = (
-        select(request_logs.c.seq)
-        .where(_matches(query))
-        .order_by(*order)
-        .limit(query.page_size)
-        .offset((query.page - 1) * query.page_size)
+def chosen_rows(query: LogQuery, *, is_sqlite: bool) -> Select[Any]:
+    """Return the statement for the numbers and sort values of all rows from the cursor on, in order."""
+    search = _search_of(query) if is_sqlite else None
+    value = sort_value(query)
+    seq: ColumnElement[int] = request_logs.c.seq
+    statement = select(seq, value.label("value"))
+    if search is None:
+        statement = statement.where(matching(query))
+    else:
+        # The index leads: it is walked in the order asked for, for as long as rows are wanted.
+        rest = tuple(part for part in parts_of(query.filters) if part is not search)
+        texts = _TEXTS.join(request_logs, seq == _TEXTS.c.rowid)
+        statement = statement.select_from(texts).where(
+            _TEXTS.c[TABLE].op("MATCH", is_comparison=True)(_match_of(search)), matching(query, AllOf(rest))
+        )
+        seq = _TEXTS.c.rowid if by_arrival(query) else seq
+    if query.cursor is not None:
+        statement = statement.where(_beyond(query, query.cursor))
+    return statement.order_by(*_order(query, value, seq))
+
+
+def rows_numbered(numbers: Sequence[int], *, with_content: bool) -> Select[Any]:
+    """Return the statement for some rows, in no order."""
+    statement = with_said(select(request_logs, request_log_bodies.c.content)) if with_content else select(request_logs)
+    return statement.where(request_logs.c.seq.in_(numbers))
+
+
+def with_said(statement: Select[Any]) -> Select[Any]:
+    same = (request_log_bodies.c.log_id == request_logs.c.log_id) & (
+        request_log_bodies.c.organization_id == request_logs.c.organization_id
     )
-    return select(request_logs, request_log_bodies.c.content).where(request_logs.c.seq.in_(chosen)).order_by(*order)
+    return statement.select_from(request_logs.outerjoin(request_log_bodies, same))
 
 
-def count_of(query: LogQuery) -> Select[Any]:
-    return select(func.count()).select_from(request_logs).where(_matches(query))
+def indexed_count(query: LogQuery) -> Select[Any] | None:
+    """Return the statement for a count that an index gives alone; None where counting would read rows."""
+    asked = {"key_id"} if query.key_id is not None else set()
+    for part in parts_of(query.filters):
+        column = _indexed_column(part)
+        if column is None:
+            return None
+        asked.add(column)
+    if len(asked) > 1:
+        return None
+    some = select(always()).select_from(request_logs).where(matching(query)).limit(INDEXED_COUNT_BOUND + 1)
+    return select(func.count()).select_from(some.subquery())
 
 
-def _matches(query: LogQuery) -> ColumnElement[bool]:
-    table = request_logs.c
-    conditions: list[ColumnElement[bool]] = [table.organization_id == query.organization_id]
+def _indexed_column(part: Filter) -> str | None:
+    """Return the column whose index finds what this asks for."""
+    if not isinstance(part, Condition) or part.operator is not Operator.EQUAL or part.negated:
+        return None
+    if len(part.values) != 1 or part.values[0] is None or part.field.member is not None:
+        return None
+    return part.field.column if part.field.column in _INDEXED else None
+
+
+def matching(query: LogQuery, filters: Filter | None = None) -> ColumnElement[bool]:
+    """Return the condition for rows of request_logs, with other filters than the query's if they are given."""
+    columns = request_logs.c
+    conditions: list[ColumnElement[bool]] = [columns.organization_id == query.organization_id]
     if query.environment is not None:
         # Written out, because a partial index is used only where its condition is seen
-        conditions.append(table.environment == bindparam(None, query.environment.value, literal_execute=True))
+        conditions.append(columns.environment == bindparam(None, query.environment.value, literal_execute=True))
     if query.since is not None:
-        conditions.append(table.started_at >= query.since)
+        conditions.append(columns.started_at >= query.since)
     if query.until is not None:
-        conditions.append(table.started_at < query.until)
-    conditions.extend(_equals(name, value) for name, value in query.where.items())
+        conditions.append(columns.started_at < query.until)
+    if query.key_id is not None:
+        conditions.append(columns.key_id == query.key_id)
+    conditions.append(condition_of(query.filters if filters is None else filters, request_logs))
     return and_(*conditions)
 
 
-def _equals(name: str, value: FilterValue) -> ColumnElement[bool]:
-    if name.startswith(METADATA_PREFIX):
-        return _JsonText(name.removeprefix(METADATA_PREFIX)) == str(value)
-    column = _column(name)
-    if value is None:
-        return column.is_(None)
-    return column == _of_type(column, name, value)
+def by_arrival(query: LogQuery) -> bool:
+    return query.sort_by is None and _search_of(query) is not None
 
 
-def _of_type(column: ColumnElement[object], name: str, value: FilterValue) -> object:
-    """Return a value, which may come from a query string, as the column's type."""
-    try:
-        if isinstance(column.type, Boolean):
-            return value if isinstance(value, bool) else {"true": True, "false": False}[str(value).lower()]
-        if isinstance(column.type, BigInteger | Integer):
-            return int(value or 0)
-    except (KeyError, ValueError):
-        raise ValueError(f"{name} cannot be {value!r}") from None
-    return str(value)
+def sort_value(query: LogQuery) -> ColumnElement[Any]:
+    if query.sort_by is None:
+        return request_logs.c.seq if by_arrival(query) else request_logs.c.started_at
+    value = column_of(query.sort_by, request_logs)
+    return ordered(value) if isinstance(value.type, String) else value
 
 
-def _order(sort_by: str) -> list[ColumnElement[object]]:
-    name = sort_by.removeprefix("-")
-    newest = name in ("id", "started_at")
-    column = request_logs.c.started_at if newest else _column(name)
-    keys = (column, request_logs.c.seq)
-    if sort_by.startswith("-"):
-        first, second = (key.desc() for key in keys)
-    else:
-        first, second = (key.asc() for key in keys)
-    return [first if newest else first.nulls_last(), second]
+def _search_of(query: LogQuery) -> Condition | None:
+    """Return the condition by which the full-text index can lead."""
+    for part in parts_of(query.filters):
+        if isinstance(part, Condition) and part.field.kind is Kind.SAID and not part.negated and len(part.values) == 1:
+            return part
+    return None
 
 
-def _column(name: str) -> ColumnElement[object]:
-    column = request_logs.c.get(name)
-    if column is None or name == "organization_id":
-        near = get_close_matches(name, request_logs.c.keys(), 1)
-        raise UnknownField(f"no field {name!r}" + (f"; did you mean {near[0]!r}?" if near else ""))
-    return column
+def _match_of(search: Condition) -> str:
+    phrases = phrases_in if search.operator is Operator.WORDS else begins
+    expression = match_text(phrases(str(search.values[0])))
+    column = search.field.column
+    return expression if column == "said" else f"{column} : ({expression})"
 
 
-class _JsonText(ColumnElement[str]):
-    """The text of one member of a log's metadata; NULL where there is none, or no JSON object."""
-
-    inherit_cache = True
-    type = String()
-
-    def __init__(self, name: str) -> None:
-        self.member = literal(name)
-
-
-@compiles(_JsonText, "sqlite")
-def _json_text_in_sqlite(element: _JsonText, compiler: SQLCompiler, **options: object) -> str:
-    column = compiler.process(request_logs.c.metadata, **options)
-    member = compiler.process(element.member, **options)
-    object_text = f"CASE WHEN json_valid({column}) THEN {column} ELSE '{{}}' END"
-    value = "CASE type WHEN 'true' THEN 'true' WHEN 'false' THEN 'false' ELSE CAST(atom AS TEXT) END"
-    return f"(SELECT {value} FROM json_each({object_text}) WHERE key = {member})"  # noqa: S608 - compiled, not composed
+def _order(query: LogQuery, value: ColumnElement[Any], seq: ColumnElement[Any]) -> list[UnaryExpression[Any]]:
+    """Return the order, unknown values last; turned round before a cursor."""
+    turned = query.cursor is not None and query.cursor.before
+    keys = (seq,) if by_arrival(query) else (value, seq)
+    ways = [key.desc() if query.descending is not turned else key.asc() for key in keys]
+    if query.sort_by is not None:
+        ways[0] = ways[0].nulls_first() if turned else ways[0].nulls_last()
+    return ways
 
 
-@compiles(_JsonText, "postgresql")
-def _json_text_in_postgresql(element: _JsonText, compiler: SQLCompiler, **options: object) -> str:
-    column = compiler.process(request_logs.c.metadata, **options)
-    member = compiler.process(element.member, **options)
-    # An escaped NUL is valid JSON that PostgreSQL cannot turn into text.
-    return (
-        f"(CASE WHEN {column} IS JSON OBJECT AND position('\\u0000' in {column}) = 0 "
-        f"THEN {column}::json ->> {member} END)"
-    )
+def _beyond(query: LogQuery, cursor: Cursor) -> ColumnElement[bool]:
+    """Return the condition for what comes after the cursor, or before it."""
+    value, seq = sort_value(query), request_logs.c.seq
+    if by_arrival(query):
+        return _is_further(query, cursor, seq, cursor.seq)
+    further_seq = _is_further(query, cursor, seq, cursor.seq)
+    if cursor.value is None:
+        return or_(value.is_not(None), further_seq) if cursor.before else and_(value.is_(None), further_seq)
+    further = _is_further(query, cursor, value, cursor.value)
+    # The bound first, for the index; then what of it is really further.
+    bound = or_(further, value == cursor.value)
+    beyond = or_(further, and_(value == cursor.value, further_seq))
+    if query.sort_by is None:
+        bound = value <= cursor.value if query.descending is not cursor.before else value >= cursor.value
+    elif not cursor.before:
+        bound, beyond = or_(bound, value.is_(None)), or_(beyond, value.is_(None))
+    return and_(bound, beyond)
+
+
+def _is_further(query: LogQuery, cursor: Cursor, value: ColumnElement[Any], than: SortValue) -> ColumnElement[bool]:
+    return value < than if query.descending is not cursor.before else value > than

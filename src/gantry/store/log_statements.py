@@ -11,6 +11,7 @@ from sqlalchemy.dialects.postgresql import insert as postgresql_insert
 from sqlalchemy.dialects.sqlite import insert as sqlite_insert
 
 from gantry.store import rollups as sums
+from gantry.store.full_text import FullTextStatements
 from gantry.store.log_rows import COLUMNS, SHORT_COLUMNS
 from gantry.store.tables import (
     journal_checkpoints,
@@ -31,6 +32,7 @@ class LogStatements:
         self.insert_log = {
             len(columns): self._insert_new(request_logs, columns) for columns in (SHORT_COLUMNS, COLUMNS)
         }  # by the number of values in a row
+        self.full_text = FullTextStatements(is_sqlite=self._sqlite)
         self.insert_body = self._insert_new(request_log_bodies)  # log_id, organization_id, content
         self.put_call = self._insert_or_replace(open_calls)  # log_id, incarnation, payload
         self.put_part = self._insert_or_replace(open_parts)  # log_id, incarnation, seq, direction, data

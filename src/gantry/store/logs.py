@@ -17,20 +17,25 @@ from sqlalchemy import Select, select
 from gantry.core.request_log import RequestLog
 from gantry.store.content import Content, pack_content
 from gantry.store.database import BUSY_TIMEOUT, Database, StoreUnavailable
-from gantry.store.log_query import LogPage, LogQuery, count_of, rows_of_page
+from gantry.store.full_text import entry_of
+from gantry.store.log_changes import LogChange, change_logs, delete_log
+from gantry.store.log_pages import read_page
+from gantry.store.log_query import LogPage, LogQuery, with_said
 from gantry.store.log_rows import Row, log_of, row_of, short_row_of, storable
 from gantry.store.log_statements import LogStatements
+from gantry.store.log_summary import Summary, read_options, read_summary
 from gantry.store.rollups import rollup_rows
 from gantry.store.schema import ensure_schema
 from gantry.store.tables import LOGS, journal_checkpoints, open_calls, open_parts, request_log_bodies, request_logs
 
-__all__ = ["LogPage", "LogQuery", "LogStore", "RecordBatch", "StoreUnavailable"]
+__all__ = ["LogChange", "LogPage", "LogQuery", "LogStore", "RecordBatch", "StoreUnavailable"]
 
 _TAIL_LIMIT = 1000
 _T = TypeVar("_T")
 
 OpenCall = tuple[str, str, bytes]  # log id, incarnation, payload
 OpenPart = tuple[str, str, int, int, bytes]  # log id, incarnation, seq, direction, data
+Said = tuple[str, str, Content]  # log id, organization
 
 
 class RecordBatch(Struct, frozen=True, kw_only=True):
@@ -47,8 +52,14 @@ class RecordBatch(Struct, frozen=True, kw_only=True):
 class LogStore:
     """Request logs, their sums by hour, and the clerk's place in the journals."""
 
-    def __init__(self, address: str | Path, *, busy_timeout: float = BUSY_TIMEOUT) -> None:
-        """Open a database and bring its tables to this version. Raises StoreUnavailable, SchemaError."""
+    def __init__(
+        self, address: str | Path, *, busy_timeout: float = BUSY_TIMEOUT, patience: float | None = None
+    ) -> None:
+        """Open a database and bring its tables to this version. Raises StoreUnavailable, SchemaError.
+
+        `patience` is how many seconds a question about logs may take; without it, as long as it takes.
+        """
+        self._patience = patience
         self._database = Database(address, busy_timeout=busy_timeout)
         ensure_schema(self._database, LOGS)
         self._sql = LogStatements(self._database.dialect)
@@ -67,13 +78,13 @@ class LogStore:
 
     def _record(self, batch: RecordBatch, mend: Callable[[Row], Row]) -> set[str]:
         rows = [mend(self._row_of(log)) for log in batch.logs]
-        bodies = [_body_of(log, mend) for log in batch.logs]
+        said = [_said_in(log, mend) for log in batch.logs]
         with self._database.writing() as connection:
             cursor = connection.connection.cursor()
             _run_many(cursor, self._sql.put_call, batch.opened)
             _run_many(cursor, self._sql.put_part, batch.parts)
             new = self._insert_new(cursor, rows)
-            _run_many(cursor, self._sql.insert_body, [body for body in _picked(bodies, new) if body is not None])
+            self._insert_said(cursor, [one for one in _picked(said, new) if one is not None])
             logs = _picked(batch.logs, new)
             _run_many(cursor, self._sql.add_sums, [mend(row) for row in rollup_rows(logs)])
             for statement in self._sql.close:
@@ -107,6 +118,12 @@ class LogStore:
                 new.append(index)
         return new
 
+    def _insert_said(self, cursor: Any, said: Sequence[Said]) -> None:
+        """Store what was said in new logs, and its words."""
+        _run_many(cursor, self._sql.insert_body, [(*where, pack_content(content)) for *where, content in said])
+        entries = [entry_of(*one) for one in said]
+        _run_many(cursor, self._sql.full_text.put, [entry for entry in entries if entry is not None])
+
     def checkpoints(self) -> dict[str, tuple[int, int]]:
         """Return how far each incarnation's journal is stored: (segment, position)."""
         rows = self._all(select(journal_checkpoints))
@@ -134,19 +151,36 @@ class LogStore:
 
     def find(self, organization_id: str, log_id: str) -> RequestLog | None:
         """Return one log with all that was said in it."""
-        query = _with_content(select(request_logs, request_log_bodies.c.content)).where(
+        query = with_said(select(request_logs, request_log_bodies.c.content)).where(
             request_logs.c.log_id == log_id, request_logs.c.organization_id == organization_id
         )
         rows = self._all(query)
         return log_of(rows[0]._mapping, rows[0].content) if rows else None
 
     def page(self, query: LogQuery) -> LogPage:
-        """Return a page of logs with what was said in them, and the count of all that match. Raises UnknownField."""
-        statement = _with_content(rows_of_page(query))
-        with self._database.reading() as connection:
-            rows = connection.execute(statement).all()
-            count = connection.scalar(count_of(query)) if query.count else None
-        return LogPage(logs=[log_of(row._asdict(), row.content) for row in rows], count=count)
+        """Return a page of logs with what was said in them, and the count of all that match."""
+        with self._database.reading(self._patience) as connection:
+            return read_page(connection, query, is_sqlite=self._database.is_sqlite)
+
+    def summary(self, query: LogQuery) -> Summary:
+        """Return the sums over all logs that match; its page and order mean nothing."""
+        with self._database.reading(self._patience) as connection:
+            return read_summary(connection, query)
+
+    def options(self, query: LogQuery) -> dict[str, list[str]]:
+        """Return which models, providers, API keys and outcomes the logs of the time range have."""
+        with self._database.reading(self._patience) as connection:
+            return read_options(connection, query)
+
+    def change(self, organization_id: str, key_id: str | None, changes: Sequence[LogChange]) -> set[str]:
+        """Apply changes and return the ids of the logs that were there; `key_id` binds them to one key's logs."""
+        with self._database.writing() as connection:
+            return change_logs(connection, organization_id, key_id, changes)
+
+    def delete(self, organization_id: str, key_id: str | None, log_id: str) -> bool:
+        """Delete a log and say whether it was there."""
+        with self._database.writing() as connection:
+            return delete_log(connection, organization_id, key_id, log_id)
 
     def tail(
         self, organization_id: str, after: int | None = None, limit: int = _TAIL_LIMIT
@@ -154,7 +188,7 @@ class LogStore:
         """Return the logs stored after a mark, in order of arrival, and the new mark. Without a mark: the last ones."""
         query = select(request_logs, request_log_bodies.c.content)
         owner = request_logs.c.organization_id.concat("")  # not a bare column: its index would order by another key
-        query = _with_content(query).where(owner == organization_id).limit(limit)
+        query = with_said(query).where(owner == organization_id).limit(limit)
         if after is None:
             rows = self._all(query.order_by(request_logs.c.seq.desc()))[::-1]
         else:
@@ -167,23 +201,15 @@ class LogStore:
             return connection.execute(statement).all()
 
 
-def _with_content(statement: Select[Any]) -> Select[Any]:
-    same = (request_log_bodies.c.log_id == request_logs.c.log_id) & (
-        request_log_bodies.c.organization_id == request_logs.c.organization_id
-    )
-    return statement.select_from(request_logs.outerjoin(request_log_bodies, same))
-
-
 def _as_it_is(row: Row) -> Row:
     return row
 
 
-def _body_of(log: RequestLog, mend: Callable[[Row], Row]) -> tuple[str, str, bytes] | None:
+def _said_in(log: RequestLog, mend: Callable[[Row], Row]) -> Said | None:
     if log.full_request is None and log.full_response is None and log.input is None and log.output is None:
         return None
-    said = Content(*mend((log.full_request, log.input, log.full_response, log.output)))
     log_id, organization_id = mend((log.log_id, log.organization_id))
-    return log_id, organization_id, pack_content(said)
+    return log_id, organization_id, Content(*mend((log.full_request, log.input, log.full_response, log.output)))
 
 
 def _picked(items: Sequence[_T], indexes: Collection[int]) -> Sequence[_T]:

@@ -5,7 +5,7 @@ Law: only logs really inserted are counted; the store calls this in the transact
 
 from collections.abc import Iterable
 
-from gantry.core.request_log import RequestLog
+from gantry.core.request_log import RequestLog, tokens_per_second, total_tokens
 from gantry.core.vocabulary import Outcome
 from gantry.store.log_rows import INDEXED_LENGTH
 from gantry.store.tables import rollups
@@ -48,7 +48,7 @@ def _add(sums: list[int], log: RequestLog) -> None:
     sums[2] += usage.input_tokens or 0
     sums[3] += usage.cached_input_tokens or 0
     sums[4] += usage.output_tokens or 0
-    sums[5] += usage.total_tokens or 0
+    sums[5] += total_tokens(log) or 0
     if log.cost is not None:
         sums[6] += log.cost
     if log.price_missing:
@@ -59,3 +59,7 @@ def _add(sums: list[int], log: RequestLog) -> None:
     if log.time_to_first_token is not None:
         sums[10] += log.time_to_first_token
         sums[11] += 1
+    speed = tokens_per_second(log)
+    if speed is not None:
+        sums[12] += round(speed * 1000)
+        sums[13] += 1

@@ -12,7 +12,8 @@ import sys
 from sqlalchemy import Connection, insert, inspect, select, text
 
 from gantry.store.database import Database
-from gantry.store.tables import Tree
+from gantry.store.full_text import create_full_text
+from gantry.store.tables import LOGS, Tree
 
 _ADVISORY_LOCK = 0x67616E74  # two nodes that start at once do not both create the tables
 
@@ -46,6 +47,8 @@ def stored_revision(connection: Connection, tree: Tree) -> str | None:
 def create_schema(connection: Connection, tree: Tree) -> None:
     tree.metadata.create_all(connection, checkfirst=False)
     tree.revision.create(connection)
+    if tree is LOGS:
+        create_full_text(connection)
     connection.execute(insert(tree.revision).values(version_num=tree.head))
 
 

@@ -25,7 +25,9 @@ from sqlalchemy import (
     Table,
     Text,
     UniqueConstraint,
+    false,
     literal_column,
+    text,
 )
 
 _NAMES = {
@@ -55,8 +57,8 @@ def _revision_table(name: str) -> Table:
     return Table(name, MetaData(), version, PrimaryKeyConstraint("version_num", name=f"{name}_pkc"))
 
 
-CONTROL = Tree("control", control, "c0001", _revision_table("control_revision"))
-LOGS = Tree("logs", logs, "l0001", _revision_table("logs_revision"))
+CONTROL = Tree("control", control, "c0002", _revision_table("control_revision"))
+LOGS = Tree("logs", logs, "l0002", _revision_table("logs_revision"))
 
 # A sum of many 64-bit numbers that callers post: PostgreSQL would refuse the row that passes 2^63.
 _Sum = BigInteger().with_variant(Numeric(38, 0), "postgresql")
@@ -140,7 +142,16 @@ credentials = Table(
     Column("source", String),  # the environment variable that holds the secret; NULL when it is in the vault
     Column("managed_by", String),  # what declares it and applies it again at each start; NULL: a person
     Column("created_at", BigInteger, nullable=False),
+    Column("home", Boolean, nullable=False, server_default=false()),  # holds what lives with an account (DESIGN §5)
     UniqueConstraint("organization_id", "provider_id", "name"),
+    Index(
+        "uq_credentials_home",
+        "organization_id",
+        "provider_id",
+        unique=True,
+        sqlite_where=text("home"),
+        postgresql_where=text("home"),
+    ),
 )
 
 # Sealed for one place: organization, provider, credential and field. Moved elsewhere, a value does not open.
@@ -206,6 +217,8 @@ request_logs = Table(
     Column("content_truncated", Boolean, nullable=False),
     Column("user_agent", Text),
     Column("snapshot_version", BigInteger, nullable=False),
+    Column("temperature", Float),
+    Column("max_tokens", BigInteger),
     Column("error_message", Text),
     Column("warnings", Text),
     Column("cache_write_tokens", BigInteger),
@@ -213,6 +226,8 @@ request_logs = Table(
     Column("characters", BigInteger),
     Column("pages", BigInteger),
     Column("annotated_pages", BigInteger),
+    Column("connector_tokens", BigInteger),
+    Column("connector_calls", BigInteger),
     Column("customer_identifier", String),
     Column("customer_name", String),
     Column("customer_email", String),
@@ -227,25 +242,33 @@ request_logs = Table(
     Column("properties", Text),
     Column("extra", Text),
     Column("tool_calls", Text),
+    Column("tools", Text),  # JSON list of the names of the tools that were offered
+    Column("changes", Text),  # JSON list of the parameters changed on the way
+    Column("is_pinned", Boolean),
+    Column("positive_feedback", Boolean),
+    Column("note", Text),
     UniqueConstraint("log_id", "organization_id"),  # the id first: it grows with time, so the index grows at its end
-    Index("ix_request_logs_newest", "organization_id", "started_at", "environment"),  # the last so that it counts alone
-    Index("ix_request_logs_key", "organization_id", "key_id", "started_at"),
-    Index("ix_request_logs_model", "organization_id", "model", "started_at"),
+    # The environment stands in each of them so that they count without reading rows.
+    Index("ix_request_logs_newest", "organization_id", "started_at", "environment"),
+    Index("ix_request_logs_key_newest", "organization_id", "key_id", "started_at", "environment"),
+    Index("ix_request_logs_model_newest", "organization_id", "model", "started_at", "environment"),
     sqlite_autoincrement=True,  # a number is never used again, so a reader's mark stays good
 )
 Index(
-    "ix_request_logs_customer",
+    "ix_request_logs_customer_newest",
     request_logs.c.organization_id,
     request_logs.c.customer_identifier,
     request_logs.c.started_at,
+    request_logs.c.environment,
     sqlite_where=request_logs.c.customer_identifier.is_not(None),
     postgresql_where=request_logs.c.customer_identifier.is_not(None),
 )
 # Few calls are tests; without this, finding the newest of them reads all the others.
 Index(
-    "ix_request_logs_test",
+    "ix_request_logs_test_newest",
     request_logs.c.organization_id,
     request_logs.c.started_at,
+    request_logs.c.environment,
     sqlite_where=request_logs.c.environment == literal_column("'test'"),
     postgresql_where=request_logs.c.environment == literal_column("'test'"),
 )
@@ -311,5 +334,7 @@ rollups = Table(
     Column("latency_count", _Sum, nullable=False),
     Column("time_to_first_token_sum", _Sum, nullable=False),
     Column("time_to_first_token_count", _Sum, nullable=False),
+    Column("speed_sum", _Sum, nullable=False, server_default="0"),  # thousandths of a token per second
+    Column("speed_count", _Sum, nullable=False, server_default="0"),
     PrimaryKeyConstraint("organization_id", "hour", "environment", "key_id", "model", "provider_id", "outcome"),
 )

@@ -1,0 +1,264 @@
+"""Questions about many logs, against their budgets: `python -m bench.log_queries --logs 1000000 --home DIR`.
+
+The database is filled once, by the clerk's own way into the store, with logs that are the same each time; a home that
+is filled is used again. A question is asked as the console asks it, from query parameters to the bytes of the answer,
+without HTTP. A budget is met by the median; the slowest shows what a cold cache or a busy machine adds.
+"""
+
+import argparse
+import random
+import statistics
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from itertools import accumulate
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from gantry.console.log_item import item_of
+from gantry.console.log_question import read_question
+from gantry.core.ids import ENTROPY_BITS, format_id
+from gantry.core.request_log import RequestLog
+from gantry.core.usage import Usage
+from gantry.core.vocabulary import Environment, LogMethod, Outcome
+from gantry.store.log_query import LogQuery
+from gantry.store.logs import LogStore, RecordBatch
+
+_ORGANIZATION = "0199f0b0c0de7000800000000000000a"
+_KEYS = tuple(f"0199f0b0c0de70008000000000000{number:03x}" for number in range(20))
+_MODELS = (
+    "mistral-small-latest",
+    "mistral-large-latest",
+    "codestral-latest",
+    "ministral-8b-latest",
+    "gpt-5.5",
+    "pixtral",
+)
+_DAY = 86_400 * 1_000_000_000
+_DAYS = 30
+_NOW = 1_795_000_000_000_000_000
+_BATCH = 4000
+_COMMON = "the gantry road toll vehicle traffic speed under over passes while every counted bridge frame night".split()
+
+
+class Corpus:
+    """Makes logs, the same each time."""
+
+    def __init__(self, count: int) -> None:
+        self._count = count
+        self._chance = random.Random(11)
+        self._words = [
+            f"{first}{second}{number}" for first in "bcdfgklmnprst" for second in "aeiou" for number in range(300)
+        ]
+        self._weights = list(accumulate(1 / (rank + 10) for rank in range(len(self._words))))
+
+    def log(self, number: int) -> RequestLog:
+        chance = self._chance
+        started_at = _NOW - _DAYS * _DAY + number * (_DAYS * _DAY // self._count)
+        failed = chance.random() < 0.03
+        tokens_in, tokens_out = chance.randrange(20, 4000), 0 if failed else chance.randrange(1, 900)
+        took = chance.randrange(200, 9000) * 1_000_000
+        question, answer = self._text(40), self._text(25)
+        request = f'[{{"role":"system","content":"Be brief."}},{{"role":"user","content":"{question}"}}]'
+        reply = f'{{"role":"assistant","tool_calls":null,"content":"{answer}"}}'
+        model = chance.choices(_MODELS, (50, 20, 15, 10, 4, 1))[0]
+        raw_usage = (
+            f'{{"prompt_tokens":{tokens_in},"completion_tokens":{tokens_out},"total_tokens":{tokens_in + tokens_out}}}'
+        )
+        return RequestLog(
+            log_id=format_id(started_at // 1_000_000, chance.getrandbits(ENTROPY_BITS)),
+            organization_id=_ORGANIZATION,
+            key_id=chance.choice(_KEYS),
+            environment=Environment.TEST if chance.random() < 0.05 else Environment.PROD,
+            log_method=LogMethod.INFERENCE,
+            dialect="mistral",
+            path="/v1/chat/completions",
+            model=model,
+            requested_model=f"mistral/{model}",
+            provider_id="openai" if model == "gpt-5.5" else "mistral",
+            credential_id="0199f0b0c0de70008000000000000c01",
+            deployment_name="main",
+            tier="relay",
+            attempts=f'[{{"provider_id":"mistral","credential_name":"main","upstream_model":"{model}","status":200}}]',
+            outcome=Outcome.UPSTREAM_ERROR if failed else Outcome.SUCCESS,
+            status_code=429 if failed else 200,
+            error_message="rate limit exceeded" if failed else None,
+            started_at=started_at,
+            ended_at=started_at + took,
+            latency=took,
+            time_to_first_token=took // 5,
+            routing_time=90_000,
+            stream=chance.random() < 0.4,
+            temperature=0.3,
+            usage=Usage(input_tokens=tokens_in, output_tokens=tokens_out, total_tokens=tokens_in + tokens_out),
+            usage_raw=raw_usage,
+            cost=tokens_in * 150 + tokens_out * 600,
+            price_source="catalogue",
+            customer_identifier=f"user_{chance.randrange(5000)}" if chance.random() < 0.6 else None,
+            thread_identifier=f"thread_{number // 7}" if chance.random() < 0.2 else None,
+            metadata=f'{{"feature":"{chance.choice(("search", "chat", "summary"))}","run":{number % 1000}}}'
+            if chance.random() < 0.3
+            else None,
+            input=request,
+            output=reply,
+            finish_reason="stop",
+            response_id=f"cmpl-{number}",
+            full_request=f'{{"model":"{model}","temperature":0.3,"messages":{request}}}'.encode(),
+            full_response=(
+                f'{{"id":"cmpl-{number}","object":"chat.completion","choices":[{{"index":0,"message":{reply},'
+                f'"finish_reason":"stop"}}],"usage":{raw_usage}}}'
+            ).encode(),
+            request_bytes=len(request) + 60,
+            response_bytes=len(reply) + 200,
+            user_agent="mistral-client-python/3.7.0",
+            snapshot_version=7,
+        )
+
+    def _text(self, words: int) -> str:
+        chance = self._chance
+        rare = chance.choices(self._words, cum_weights=self._weights, k=words // 3)
+        return " ".join(chance.sample([*chance.choices(_COMMON, k=words - len(rare)), *rare], words))
+
+
+@dataclass(frozen=True)
+class Question:
+    """A question, and within how many seconds it is answered at a million logs."""
+
+    name: str
+    ask: Callable[[LogStore], int]  # returns how much was found
+    budget: float
+
+
+def listing(name: str, budget: float, query: str, filters: object = None) -> Question:
+    """Return a question as the list asks it."""
+
+    def ask(store: LogStore) -> int:
+        body = b"" if filters is None else msgspec.json.encode({"filters": filters})
+        asked = read_question(_pairs(query), body, **_CALLER)
+        page = store.page(asked.query)
+        msgspec.json.encode([item_of(log) for log in page.logs])
+        return page.count or 0
+
+    return Question(name, ask, budget)
+
+
+def summing(name: str, budget: float, query: str, filters: object = None) -> Question:
+    def ask(store: LogStore) -> int:
+        body = b"" if filters is None else msgspec.json.encode({"filters": filters})
+        return store.summary(read_question(_pairs(query), body, **_CALLER).query).requests
+
+    return Question(name, ask, budget)
+
+
+_CALLER: dict[str, Any] = {
+    "organization_id": _ORGANIZATION,
+    "key_id": None,
+    "environment": Environment.PROD,
+    "now": _NOW,
+}
+_ALL = "start_time=2026-01-01T00:00:00Z"
+_YESTERDAY = "start_time=2026-11-10T10:30:00Z&end_time=2026-11-11T10:30:00Z"
+
+
+def _pairs(query: str) -> list[tuple[str, str]]:
+    return [(name, value) for name, _, value in (pair.partition("=") for pair in query.split("&") if pair)]
+
+
+def _is(operator: str, *values: object) -> dict[str, object]:
+    return {"operator": operator, "value": list(values)}
+
+
+QUESTIONS = (
+    listing("first page, last hour", 0.1, ""),
+    listing("first page, all time", 0.1, _ALL),
+    listing("first page, all environments", 0.1, _ALL + "&all_envs=true"),
+    listing("first page, test only", 0.1, _ALL + "&environment=test"),
+    listing("page 1000 of 100 by number", 0.1, _ALL + "&page=1000"),
+    listing("by model", 0.1, _ALL + "&model=mistral-large-latest"),
+    listing("by rare model", 0.1, _ALL + "&model=pixtral"),
+    listing("by customer", 0.1, _ALL + "&customer_identifier=user_77"),
+    listing("by API key", 0.1, _ALL + f"&organization_key_id={_KEYS[3]}"),
+    listing("by id", 0.1, _ALL + "&unique_id=nothing"),
+    listing("search a common word", 0.1, _ALL + "&search=gantry"),
+    listing("search two common words", 0.1, _ALL + "&search=gantry toll"),
+    listing("search a rare word", 0.1, _ALL + "&search=tu299"),
+    listing("search a phrase", 0.1, _ALL + '&search="toll vehicle"'),
+    listing("search a beginning", 0.1, _ALL + "&search=gant*"),
+    listing("search no such word", 0.1, _ALL + "&search=zebra"),
+    summing("summary, one day", 0.1, _YESTERDAY),
+    summing("summary, one day, one model", 0.1, _YESTERDAY + "&model=mistral-large-latest"),
+    summing("summary, 30 days", 0.2, _ALL),
+    listing("status is error", 1.5, _ALL + "&status=error"),
+    listing("cost >= 1 cent", 1.5, _ALL, {"cost": _is("gte", 0.01)}),
+    listing("cost and latency, none match", 1.5, _ALL, {"cost": _is("gte", 5), "latency": _is("gte", 8)}),
+    listing("sorted by cost", 1.5, _ALL + "&sort_by=-cost"),
+    listing("sorted by speed", 1.5, _ALL + "&sort_by=-tokens_per_second"),
+    listing("metadata equals", 1.5, _ALL + "&metadata__run=77"),
+    listing("metadata >=, none match", 1.5, _ALL, {"metadata__run": _is("gte", 5000)}),
+    listing("thread equals", 1.5, _ALL + "&thread_identifier=thread_777"),
+    listing("error contains, ignoring case", 1.5, _ALL, {"error_message": _is("icontains", "RATE LIMIT X")}),
+    listing("customer matches", 1.5, _ALL, {"customer_identifier": _is("regex", "^user_49.9$")}),
+    listing("similar words", 1.5, _ALL, {"error_message": _is("trigram_word_similar", "limits")}),
+    listing("a OR b", 1.5, _ALL, {"cost": _is("gte", 5), "finish_reason": {**_is("", "length"), "connector": "OR"}}),
+    listing("not", 1.5, _ALL, {"finish_reason": _is("not", "stop")}),
+    listing("search and model", 1.5, _ALL + "&search=gantry&model=pixtral"),
+    listing("search and customer", 1.5, _ALL + "&search=gantry&customer_identifier=user_77"),
+    summing("summary by a filter, 30 days", 1.5, _ALL + "&status=error"),
+)
+
+
+def fill(store: LogStore, count: int) -> None:
+    """Store what is missing of `count` logs."""
+    corpus = Corpus(count)
+    known = store.summary(LogQuery(organization_id=_ORGANIZATION)).requests
+    if known >= count:
+        return
+    if known:
+        sys.exit(f"there are {known} logs; give an empty --home, or --logs {known}")
+    began = time.perf_counter()
+    for start in range(0, count, _BATCH):
+        numbers = range(start, min(start + _BATCH, count))
+        store.record(RecordBatch(logs=[corpus.log(number) for number in numbers]))
+    print(f"filled with {count:,} logs in {time.perf_counter() - began:.0f} s", file=sys.stderr)
+
+
+def measure(store: LogStore, question: Question, times: int) -> tuple[int, list[float]]:
+    found, took = 0, []
+    for _ in range(times):
+        began = time.perf_counter()
+        found = question.ask(store)
+        took.append(time.perf_counter() - began)
+    return found, took
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--logs", type=int, default=1_000_000)
+    parser.add_argument("--home", type=Path, required=True, help="a folder for the database; kept, and used again")
+    parser.add_argument("--times", type=int, default=5)
+    parser.add_argument("--only", default="", help="questions whose name holds this")
+    options = parser.parse_args()
+    options.home.mkdir(parents=True, exist_ok=True)
+    store = LogStore(options.home / "logs.db")
+    fill(store, options.logs)
+    print(f"{options.logs:,} logs\n\n| question | found | p50 | max | budget | |\n|---|---:|---:|---:|---:|---|")
+    missed = 0
+    for question in QUESTIONS:
+        if options.only not in question.name:
+            continue
+        found, took = measure(store, question, options.times)
+        p50, most = statistics.median(took) * 1000, max(took) * 1000
+        met = p50 <= question.budget * 1000
+        missed += not met
+        verdict = "met" if met else "**missed**"
+        figures = f"{found:,} | {p50:.1f} ms | {most:.1f} ms | {question.budget * 1000:.0f} ms"
+        print(f"| {question.name} | {figures} | {verdict} |", flush=True)
+    store.close()
+    return 1 if missed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

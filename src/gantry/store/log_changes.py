@@ -1,0 +1,84 @@
+"""What people change of a log that is stored: marks on it, and its end.
+
+Law: a change touches only logs of the organization and, where it is bound to one, of the API key; a log that is not
+there to be changed is not there to be seen. Deleting takes out the row, what was said, and its words, in one
+transaction; sums by hour stay.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
+
+import msgspec
+from msgspec import Raw, Struct
+from sqlalchemy import ColumnElement, Connection, Select, and_, delete, select, update
+
+from gantry.store.content import unpack_content
+from gantry.store.full_text import FullTextStatements, entry_of
+from gantry.store.log_filter import Value
+from gantry.store.tables import request_log_bodies, request_logs
+
+MARKS: Final = ("is_pinned", "positive_feedback", "note", "custom_identifier")
+
+
+class LogChange(Struct, frozen=True):
+    """What to set of a log, and the members to put into its metadata."""
+
+    log_id: str
+    marks: Mapping[str, Value] = {}
+    metadata: Mapping[str, Raw] = {}
+
+
+def change_logs(
+    connection: Connection, organization_id: str, key_id: str | None, changes: Sequence[LogChange]
+) -> set[str]:
+    """Apply changes and return the ids of the logs that were there."""
+    changed = set()
+    for change in changes:
+        owned = _owned(organization_id, key_id, change.log_id)
+        row = connection.execute(_locked(select(request_logs.c.metadata).where(owned))).first()
+        if row is None:
+            continue
+        changed.add(change.log_id)
+        values: dict[str, Any] = dict(change.marks)
+        if change.metadata:
+            values["metadata"] = _merged(row.metadata, change.metadata)
+        if values:
+            connection.execute(update(request_logs).where(owned).values(values))
+    return changed
+
+
+def delete_log(connection: Connection, organization_id: str, key_id: str | None, log_id: str) -> bool:
+    """Delete a log and say whether it was there."""
+    owned = _owned(organization_id, key_id, log_id)
+    if connection.execute(_locked(select(request_logs.c.seq).where(owned))).first() is None:
+        return False
+    body = and_(request_log_bodies.c.log_id == log_id, request_log_bodies.c.organization_id == organization_id)
+    content = connection.scalar(select(request_log_bodies.c.content).where(body))
+    entry = None if content is None else entry_of(log_id, organization_id, unpack_content(content))
+    if entry is not None:
+        statements = FullTextStatements(is_sqlite=connection.dialect.name == "sqlite")
+        cursor: Any = connection.connection.cursor()
+        cursor.execute(statements.take_out, entry)
+        cursor.close()
+    connection.execute(delete(request_log_bodies).where(body))
+    connection.execute(delete(request_logs).where(owned))
+    return True
+
+
+def _owned(organization_id: str, key_id: str | None, log_id: str) -> ColumnElement[bool]:
+    mine = and_(request_logs.c.log_id == log_id, request_logs.c.organization_id == organization_id)
+    return mine if key_id is None else and_(mine, request_logs.c.key_id == key_id)
+
+
+def _locked(statement: Select[Any]) -> Select[Any]:
+    """SQLite has one writer anyway; elsewhere two changes of one log must not read the same metadata."""
+    return statement.with_for_update()
+
+
+def _merged(stored: str | None, new: Mapping[str, Raw]) -> str:
+    """Return metadata with new members in it; what was there and was no object gives way."""
+    try:
+        members = msgspec.json.decode(stored or "{}", type=dict[str, Raw])
+    except (msgspec.DecodeError, UnicodeError, RecursionError):
+        members = {}
+    return msgspec.json.encode({**members, **new}).decode()

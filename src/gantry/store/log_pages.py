@@ -1,0 +1,90 @@
+"""Pages of logs, and how many there are.
+
+Law: a page costs what its place costs and not what stands before it: links carry cursors, a page's number counts rows
+by their index or at least without what was said in them. A count is exact as far as counting is cheap: to a bound that
+is high where an index counts alone, and low where it reads rows; beyond the bound it means "at least".
+"""
+
+from collections.abc import Sequence
+from decimal import Decimal
+from typing import Any
+
+from msgspec import Struct
+from sqlalchemy import Connection
+
+from gantry.core.request_log import RequestLog
+from gantry.store.log_query import (
+    COUNT_BOUND,
+    INDEXED_COUNT_BOUND,
+    MAX_PAGE_SIZE,
+    SEARCH_COUNT_BOUND,
+    Cursor,
+    LogPage,
+    LogQuery,
+    by_arrival,
+    chosen_rows,
+    indexed_count,
+    rows_numbered,
+)
+from gantry.store.log_rows import log_of
+
+
+class _Chosen(Struct, frozen=True):
+    """The rows of a page, and how many match, as far as that was found on the way."""
+
+    rows: Sequence[Any]
+    more: bool
+    count: int
+    exact: bool
+
+
+def read_page(connection: Connection, query: LogQuery, *, is_sqlite: bool) -> LogPage:
+    """Return a page and, if it is asked for, the count."""
+    if query.page < 1 or not 1 <= query.page_size <= MAX_PAGE_SIZE:
+        raise ValueError(f"page counts from 1, and page_size is 1 to {MAX_PAGE_SIZE}")
+    by_index = indexed_count(query) if query.count else None
+    chosen = _choose(connection, query, is_sqlite=is_sqlite, counting=query.count and by_index is None)
+    count, exact = (chosen.count, chosen.exact) if query.count else (None, True)
+    if by_index is not None:
+        found = connection.scalar(by_index) or 0
+        count, exact = min(found, INDEXED_COUNT_BOUND), found <= INDEXED_COUNT_BOUND
+    rows = chosen.rows
+    turned = query.cursor is not None and query.cursor.before
+    if turned:
+        rows = rows[::-1]
+    begun = query.cursor is not None or query.page > 1  # something stands before the first row asked for
+    more_before, more_after = (chosen.more, True) if turned else (begun, chosen.more)
+    return LogPage(
+        logs=_read_logs(connection, [row.seq for row in rows], query),
+        count=count,
+        exact=exact,
+        next=_cursor(rows[-1], before=False) if rows and more_after else None,
+        previous=_cursor(rows[0], before=True) if rows and more_before else None,
+    )
+
+
+def _choose(connection: Connection, query: LogQuery, *, is_sqlite: bool, counting: bool) -> _Chosen:
+    """Choose the rows of a page. Counting reads on to the bound, in the same pass over the rows."""
+    start = (query.page - 1) * query.page_size
+    end = start + query.page_size
+    statement = chosen_rows(query, is_sqlite=is_sqlite)
+    bound = SEARCH_COUNT_BOUND if by_arrival(query) else COUNT_BOUND
+    if counting and end <= bound:
+        found = connection.execute(statement.limit(bound + 1)).all()
+        return _Chosen(found[start:end], len(found) > end, min(len(found), bound), exact=len(found) <= bound)
+    found = connection.execute(statement.limit(query.page_size + 1).offset(start)).all()
+    more = len(found) > query.page_size
+    return _Chosen(found[: query.page_size], more, start + len(found), exact=not more and (bool(found) or not start))
+
+
+def _read_logs(connection: Connection, numbers: Sequence[int], query: LogQuery) -> list[RequestLog]:
+    if not numbers:
+        return []
+    rows = connection.execute(rows_numbered(numbers, with_content=query.with_content)).all()
+    logs = {row.seq: log_of(row._asdict(), row.content if query.with_content else None) for row in rows}
+    return [logs[number] for number in numbers if number in logs]
+
+
+def _cursor(row: Any, *, before: bool) -> Cursor:
+    value = int(row.value) if isinstance(row.value, Decimal) else row.value
+    return Cursor(value, row.seq, before)

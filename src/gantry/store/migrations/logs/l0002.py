@@ -1,0 +1,50 @@
+"""What the log API needs: more to filter by, what people add to a log, indexes that count alone, and full text."""
+
+import sqlalchemy as sa
+from alembic import op
+
+from gantry.store.full_text import create_full_text, index_again
+
+revision = "l0002"
+down_revision = "l0001"
+
+_SUM = sa.BigInteger().with_variant(sa.Numeric(38, 0), "postgresql")
+_NEW_COLUMNS = (
+    ("temperature", sa.Float()),
+    ("max_tokens", sa.BigInteger()),
+    ("connector_tokens", sa.BigInteger()),
+    ("connector_calls", sa.BigInteger()),
+    ("tools", sa.Text()),
+    ("changes", sa.Text()),
+    ("is_pinned", sa.Boolean()),
+    ("positive_feedback", sa.Boolean()),
+    ("note", sa.Text()),
+)
+
+
+def upgrade() -> None:
+    # Not in a batch: that would copy the table. Each of these is a change of the schema alone.
+    for name, kind in _NEW_COLUMNS:
+        op.add_column("request_logs", sa.Column(name, kind))
+    for name in ("speed_sum", "speed_count"):
+        op.add_column("rollups", sa.Column(name, _SUM, nullable=False, server_default="0"))
+    for old, column in (("key", "key_id"), ("model", "model")):
+        op.drop_index(f"ix_request_logs_{old}", "request_logs")
+        op.create_index(
+            f"ix_request_logs_{old}_newest", "request_logs", ["organization_id", column, "started_at", "environment"]
+        )
+    _index_some("customer", ["organization_id", "customer_identifier"], sa.text("customer_identifier IS NOT NULL"))
+    _index_some("test", ["organization_id"], sa.text("environment = 'test'"))
+    create_full_text(op.get_bind())
+    index_again(op.get_bind())
+
+
+def _index_some(name: str, columns: list[str], condition: sa.TextClause) -> None:
+    op.drop_index(f"ix_request_logs_{name}", "request_logs")
+    op.create_index(
+        f"ix_request_logs_{name}_newest",
+        "request_logs",
+        [*columns, "started_at", "environment"],
+        sqlite_where=condition,
+        postgresql_where=condition,
+    )
