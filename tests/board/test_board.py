@@ -51,6 +51,7 @@ def test_latency_falls_into_its_bucket(tmp_path: Path) -> None:
     slot = Board(tmp_path / "board").slot(3)
     slot.claim(1, 1)
     for microseconds in (0, LATENCY_BOUNDS_US[0], LATENCY_BOUNDS_US[0] + 1, LATENCY_BOUNDS_US[-1] + 1):
+        slot.open_call()
         slot.close_call(Word.SUCCEEDED, microseconds)
     buckets = slot.latency_buckets()
     assert buckets[:2] == [2, 1]

@@ -35,7 +35,7 @@ async def next_answer(client: RawClient) -> int:
 
 
 def upload(key: str, body: bytes) -> bytes:
-    head = "POST /v1/audio/transcriptions HTTP/1.1\r\nHost: g\r\nContent-Type: audio/mpeg\r\n"
+    head = "POST /v1/files HTTP/1.1\r\nHost: g\r\nContent-Type: audio/mpeg\r\n"
     return f"{head}Authorization: Bearer {key}\r\nContent-Length: {len(body)}\r\n\r\n".encode() + body
 
 
@@ -50,7 +50,7 @@ def test_pipelined_requests_that_are_answered_at_once_are_all_answered(run: Runn
     run(main())
 
 
-@pytest.mark.parametrize("path", ["/v1/audio/transcriptions", "/ui/"])
+@pytest.mark.parametrize("path", ["/v1/files", "/ui/"])
 def test_a_connection_goes_on_after_an_upstream_that_is_not_there(run: Runner, tmp_path: Path, path: str) -> None:
     async def main() -> None:
         async with running_node(tmp_path, "http://127.0.0.1:1") as node:

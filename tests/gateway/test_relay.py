@@ -331,7 +331,7 @@ def test_an_opaque_call_is_relayed_and_sandboxed(run: Runner, tmp_path: Path) ->
             assert upstream.heard.startswith(b"POST /v1/libraries?page=0&x=%7e HTTP/1.1\r\n")
             assert heard_body(upstream) == b'{"model":"m", "name": 1.00}'
             opened, closed, _ = await node.one_call()
-            assert (opened.operation, opened.path, closed.status) == ("opaque", "/v1/libraries", 201)
+            assert (opened.operation, opened.path, closed.status) == ("libraries", "/v1/libraries", 201)
 
     run(main())
 

@@ -9,12 +9,13 @@ from fnmatch import fnmatchcase
 
 from gantry.core.api_key import has_key_form, key_digest
 from gantry.core.errors import Forbidden, Overloaded, Unauthenticated
-from gantry.core.vocabulary import Operation, Scope
+from gantry.core.vocabulary import STATEFUL_OPERATIONS, Operation, Scope
 from gantry.gateway.state import WorkerState
 from gantry.routing.snapshot import KeyRecord
 
 # Plain numbers: the operators of IntFlag cost a microsecond.
 _INFERENCE, _NATIVE = int(Scope.INFERENCE), int(Scope.NATIVE)
+_OF_THE_ACCOUNT = STATEFUL_OPERATIONS | {Operation.OPAQUE}
 _MISSING = "Authentication credentials were not provided. Send your Gantry API key as `Authorization: Bearer gk_…`."
 _NO_CONFIGURATION = "the gateway has no configuration, or none that is recent enough; GET /readyz says which"
 INVALID_KEY = "Your API key is invalid or expired. Check it, or create one with `gantry keys create NAME`."
@@ -43,10 +44,10 @@ def check_rights(key: KeyRecord, operation: Operation) -> None:
     """Raise Forbidden unless the key may do such an operation at all."""
     if not key.scopes & _INFERENCE:
         raise Forbidden("this API key lacks the scope `inference`")
-    if operation is Operation.OPAQUE and (key.models or key.has_budget) and not key.scopes & _NATIVE:
+    if operation in _OF_THE_ACCOUNT and (key.models or key.has_budget) and not key.scopes & _NATIVE:
         raise Forbidden(
-            "this API key is limited to some models or to a budget, which operations that the gateway only relays "
-            "would escape; give it the scope `native` to allow them"
+            "this API key is limited to some models or to a budget, which operations on the provider's account would "
+            "escape; give it the scope `native` to allow them"
         )
 
 

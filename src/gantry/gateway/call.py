@@ -8,6 +8,7 @@ the client. Everything here is a callback; nothing waits.
 import logging
 import math
 import time
+from collections.abc import Sequence
 from enum import Enum, auto
 from typing import Final, Protocol
 
@@ -23,10 +24,21 @@ from gantry.core.errors import (
 )
 from gantry.core.vocabulary import Outcome
 from gantry.dial.connection import UpstreamConnection
+from gantry.dialects.changes import Change, header_value
 from gantry.dialects.errors import encode_error
+from gantry.gateway.forms import FormUpload
 from gantry.gateway.headers import AnswerKind, encode_client_headers, read_kind
 from gantry.gateway.intake import Intake
-from gantry.gateway.prepare import Voyage, make_upload, make_voyage, streams_upload, understand
+from gantry.gateway.prepare import (
+    Question,
+    Voyage,
+    make_form_voyage,
+    make_upload,
+    make_voyage,
+    streams_upload,
+    understand,
+    understand_form,
+)
 from gantry.gateway.pump import PLAIN, AdaptPump, Pump, RelayPump
 from gantry.gateway.recording import Recording
 from gantry.gateway.respond import Responder, answer_whole
@@ -40,7 +52,6 @@ logger = logging.getLogger(__name__)
 _MAX_REPLAYS: Final = 1
 _STALE_NS: Final = 1_000_000_000  # who closed later than this may have read the request, and must not get it twice
 _SANDBOX: Final = b"content-security-policy: sandbox\r\n"
-_JSON: Final = b"content-type: application/json\r\n"
 _EVENT_STREAM: Final = b"content-type: text/event-stream\r\n"
 
 
@@ -74,6 +85,7 @@ class Call:
         "_connect_time",
         "_connection",
         "_deadline",
+        "_form",
         "_head",
         "_held",
         "_kind",
@@ -113,6 +125,7 @@ class Call:
         self._held = 0
         self._uploads = False
         self._upload_complete = False
+        self._form: FormUpload | None = None
         self._last_byte = now
         self._deadline = now + (state.limits.total_timeout or math.inf)
         self._voyage: Voyage | None = None
@@ -145,20 +158,27 @@ class Call:
         state.calls.add(self)
         try:
             self.intake.check_rights(key)
-            self._uploads = self.intake.opaque and streams_upload(self.intake, self.head, state.limits.max_body_bytes)
-            if self._uploads:
-                self._dispatch(b"")
-            elif body is None:
-                self._expect(self.head.content_length or 0)
-            else:
+            if body is not None and not (self.intake.is_form or self.intake.native):
                 self._recording.request_bytes = len(body)
                 self._expect(len(body))
                 self._hold(len(body))
                 self._dispatch(body)
+                return
+            self._begin_body(body)
         except GatewayError as error:
             self._fail(error)
-            return
-        if self._uploads and body is not None:
+
+    def _begin_body(self, body: bytes | None) -> None:
+        """Prepare for a body that is not simply here. Raises GatewayError."""
+        intake, head = self.intake, self.head
+        if intake.is_form:
+            self._form = FormUpload(intake.content_type)
+        elif streams_upload(intake, head, self.state.limits.max_body_bytes):
+            self._uploads = True
+            self._dispatch(b"")
+        elif body is None:
+            self._expect(head.content_length or 0)
+        if body is not None:
             self.on_request_body(body)
             self.on_request_end()
 
@@ -168,29 +188,35 @@ class Call:
         if self._stage is OVER or recording is None:
             return
         recording.request_bytes += len(data)
-        if self._uploads:
-            self._upload(data)
-            return
         try:
+            if self._uploads:
+                self._upload(data if self._form is None else self._form.pass_on(data))
+                return
             self._expect(len(data))
+            self._hold(len(data))
+            if self._form is None:
+                self._body.append(data)
+                return
+            self._form.feed(data)
+            if self._form.ready:
+                self._dispatch_form(self._form)
         except GatewayError as error:
             self._fail(error)
-            return
-        self._body.append(data)
-        self._hold(len(data))
 
     def on_request_end(self) -> None:
         if self._stage is OVER:
             return
-        if self._uploads:
-            self._upload_complete = True
-            if self._connection is not None:
-                self._connection.upload(LAST_CHUNK if self.head.chunked else b"", last=True)
-            return
-        body = self._body[0] if len(self._body) == 1 else b"".join(self._body)
-        self._body.clear()
+        form = self._form
         try:
-            self._dispatch(body)
+            if self._uploads:
+                self._end_upload(b"" if form is None else form.finish())
+            elif form is not None:
+                form.close()
+                self._dispatch_form(form)
+            else:
+                body = self._body[0] if len(self._body) == 1 else b"".join(self._body)
+                self._body.clear()
+                self._dispatch(body)
         except GatewayError as error:
             self._fail(error)
 
@@ -235,9 +261,25 @@ class Call:
         except GatewayError:
             recording.open(head, question, even_when_full=True)
             raise
-        recording.open(head, question, voyage.body)
-        if voyage.adaptation is not None:
-            recording.warnings.extend(voyage.adaptation.changes)
+        self._set_out(question, voyage)
+
+    def _dispatch_form(self, form: FormUpload) -> None:
+        """As `_dispatch`, for a form of which enough is here. Raises GatewayError."""
+        key, recording = self.key, self._recording
+        assert key is not None
+        assert recording is not None
+        question = understand_form(self.intake, self.head, form)
+        self._uploads = not form.complete
+        try:
+            voyage = make_form_voyage(self.state, self.intake, key, self.head, question, form)
+        except GatewayError:
+            recording.open(self.head, question, even_when_full=True)
+            raise
+        self._set_out(question, voyage)
+
+    def _set_out(self, question: Question, voyage: Voyage) -> None:
+        assert self._recording is not None
+        self._recording.open(self.head, question, voyage.body)
         self._voyage = voyage
         self._connect(fresh=False)
 
@@ -263,20 +305,30 @@ class Call:
         connection.send(voyage.request, self.head.method, self, complete=not self._uploads)
         if self._uploads:
             self.client.resume_reading()  # first: what is sent next may fill the upstream, and pause it again
-            for data in self._body:
+            early = self._body
+            self._body = []
+            for data in early:
                 self._upload(data)
-            self._body.clear()
             if self._upload_complete:
-                connection.upload(LAST_CHUNK if self.head.chunked else b"", last=True)
+                self._end_upload(b"")
 
     def on_connect_failed(self, fault: UpstreamFault) -> None:
         self._fail(fault)
 
     def _upload(self, data: bytes) -> None:
-        if self._connection is None:
+        connection, voyage = self._connection, self._voyage
+        if not data:
+            return
+        if connection is None or voyage is None:
             self._body.append(data)
         else:
-            self._connection.upload(encode_chunk(data) if self.head.chunked else data, last=False)
+            connection.upload(encode_chunk(data) if voyage.chunked else data, last=False)
+
+    def _end_upload(self, rest: bytes) -> None:
+        self._upload(rest)
+        self._upload_complete = True
+        if self._connection is not None and self._voyage is not None:
+            self._connection.upload(LAST_CHUNK if self._voyage.chunked else b"", last=True)
 
     def on_upload_full(self) -> None:
         self.client.pause_reading()
@@ -294,7 +346,7 @@ class Call:
         self._status = head.status
         self._kind = kind = read_kind(head)
         stream, adaptation = kind.is_stream, voyage.adaptation
-        own = self._own_headers()
+        own = self._own_headers(voyage.changes)
         if adaptation is None:
             headers = encode_client_headers(head, stream=stream, rewritten=False)
             if stream and not kind.encoding:
@@ -306,12 +358,12 @@ class Call:
             # A stream has no length: a comment or an error of ours may come into it.
             self.responder.start(head.status, headers + own, None if stream else head.content_length)
             return
-        self._pump = AdaptPump(adaptation, self.intake.surface.dialect, head.status, kind.encoding, stream=stream)
+        self._pump = AdaptPump(adaptation, self.intake.surface.dialect, head.status, kind)
         headers = encode_client_headers(head, stream=stream, rewritten=True) + own
         if stream:
             self.responder.start(head.status, headers + _EVENT_STREAM, None)
         else:
-            self._late_headers = headers + _JSON  # the body is adapted as a whole, and may turn out unreadable
+            self._late_headers = headers  # the body is adapted as a whole, and may turn out unreadable
 
     def on_data(self, data: bytes, last: bool) -> None:
         recording, pump = self._recording, self._pump
@@ -340,8 +392,9 @@ class Call:
         responder = self.responder
         self._connection = None
         rest = pump.end()
-        if self._late_headers is not None:
-            responder.start(self._status, self._late_headers, len(rest))
+        if self._late_headers is not None and isinstance(pump, AdaptPump):
+            content_type = b"content-type: %b\r\n" % pump.content_type.encode("latin-1")
+            responder.start(self._status, self._late_headers + content_type, len(rest))
         self._settle()
         responder.finish(data + rest if rest else data)
         if self._stage is not OVER:
@@ -454,10 +507,11 @@ class Call:
         self._held += size
         self.state.bytes_held += size
 
-    def _own_headers(self) -> bytes:
+    def _own_headers(self, changes: Sequence[Change]) -> bytes:
         assert self._recording is not None
         log_id = self._recording.log_id.encode()
-        return b"x-respan-log-id: %b\r\nx-gantry-log-id: %b\r\nx-content-type-options: nosniff\r\n" % (log_id, log_id)
+        lines = b"x-respan-log-id: %b\r\nx-gantry-log-id: %b\r\nx-content-type-options: nosniff\r\n" % (log_id, log_id)
+        return b"%bx-gantry-changes: %b\r\n" % (lines, header_value(changes)) if changes else lines
 
     def _close_record(self, outcome: Outcome, status: int, error: str | None) -> None:
         recording, head, voyage, kind = self._recording, self._head, self._voyage, self._kind
@@ -467,10 +521,20 @@ class Call:
             recording.open(self.head, None, even_when_full=True)
         if voyage is None or head is None or kind is None:
             if voyage is not None:
-                recording.add_attempt(voyage.attempt, self._attempt_started, self._connect_time, None, outcome, error)
+                recording.add_attempt(
+                    voyage.attempt,
+                    voyage.pool.origin.host,
+                    self._attempt_started,
+                    self._connect_time,
+                    None,
+                    outcome,
+                    error,
+                )
             recording.close(outcome, status, error)
             return
-        recording.add_attempt(voyage.attempt, self._attempt_started, self._connect_time, head.status, outcome, error)
+        if voyage.changes:
+            recording.changes = [str(change) for change in voyage.changes]
+        self._note_attempt(recording, voyage, head.status, outcome, error)
         request_id = None
         for name in voyage.attempt.route.request_id_headers:
             request_id = head.get(name)
@@ -484,6 +548,12 @@ class Call:
             content_encoding=kind.encoding,
             upstream_request_id=request_id.decode("latin-1") if request_id is not None else None,
         )
+
+    def _note_attempt(
+        self, recording: Recording, voyage: Voyage, status: int | None, outcome: Outcome, error: str | None
+    ) -> None:
+        host = voyage.pool.origin.host
+        recording.add_attempt(voyage.attempt, host, self._attempt_started, self._connect_time, status, outcome, error)
 
 
 _OUTCOME_OF: Final = {

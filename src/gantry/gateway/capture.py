@@ -22,6 +22,7 @@ class Capture:
         "_chunks",
         "_direction",
         "_held",
+        "_in_parts",
         "_journal",
         "_limit",
         "_log_id",
@@ -31,13 +32,23 @@ class Capture:
         "truncated",
     )
 
-    def __init__(self, journal: JournalWriter, log_id: str, direction: Direction, *, keeps: bool, limit: int) -> None:
+    def __init__(
+        self,
+        journal: JournalWriter,
+        log_id: str,
+        direction: Direction,
+        *,
+        keeps: bool,
+        limit: int,
+        in_parts: bool = True,
+    ) -> None:
         self._journal = journal
         self._log_id = log_id
         self._direction = direction
         self._limit = limit
         self._chunks: list[bytes] = []
         self._held = 0
+        self._in_parts = in_parts
         self.keeps = keeps
         self.tail = b""
         self.total = 0
@@ -52,7 +63,7 @@ class Capture:
         self._held += len(data)
         if self.total > self._limit:
             self._stop(self.take())
-        elif self._held > PART_BYTES:
+        elif self._held > PART_BYTES and self._in_parts:
             self._write_part()
 
     def take(self) -> bytes:

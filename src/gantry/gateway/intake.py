@@ -9,9 +9,10 @@ from typing import Final
 from msgspec import Struct
 
 from gantry.core.errors import Unauthenticated
-from gantry.core.vocabulary import Operation
+from gantry.core.vocabulary import NATIVE_OPERATIONS, Operation
 from gantry.dial.pool import Pool
 from gantry.gateway.admit import INVALID_KEY, authenticate, check_model, check_rights
+from gantry.gateway.forms import is_form
 from gantry.gateway.headers import encode_upstream_headers
 from gantry.gateway.params import has_parameter_header
 from gantry.gateway.state import WorkerState
@@ -21,7 +22,7 @@ from gantry.routing.planner import draw_attempt
 from gantry.routing.snapshot import KeyRecord
 from gantry.wire.head import RequestHead
 
-_OPAQUE: Final = Operation.OPAQUE
+_TRANSCRIPTION: Final = Operation.TRANSCRIPTION
 _IDENTITY: Final = b"accept-encoding: identity\r\n"
 _MAX_WAYS: Final = 64
 _MAX_MODEL_LENGTH: Final = 256
@@ -54,8 +55,9 @@ class Intake:
         "_ways",
         "content_type",
         "has_parameters",
+        "is_form",
         "key",
-        "opaque",
+        "native",
         "surface",
         "user_agent",
     )
@@ -69,10 +71,11 @@ class Intake:
         self._ways: dict[str | None, _Way] = {}
         self._forwarded = encode_upstream_headers(head)
         self.surface: Surface = match_surface(head.method, head.target, family_of(fields))
-        self.opaque = self.surface.operation is _OPAQUE
+        self.native = self.surface.operation in NATIVE_OPERATIONS
         self.key: KeyRecord | None = None
         self.has_parameters = has_parameter_header(fields)
         self.content_type = fields.get(b"content-type", b"")[:128].decode("latin-1")
+        self.is_form = self.surface.operation is _TRANSCRIPTION and is_form(self.content_type)
         self.user_agent = fields.get(b"user-agent", b"")[:256].decode("latin-1")
 
     def holds(self, state: WorkerState) -> bool:
@@ -101,7 +104,7 @@ class Intake:
             check_model(key, route.names)
             way = _Way(route, {})
             short = model is None or len(model) <= _MAX_MODEL_LENGTH
-            if short and not self.opaque and len(self._ways) < _MAX_WAYS:
+            if short and not self.native and len(self._ways) < _MAX_WAYS:
                 self._ways[model] = way
         attempt = draw_attempt(way.route, self._state.draw)
         name = attempt.credential.credential_id
@@ -115,7 +118,7 @@ class Intake:
         head = self._head
         departure = self._state.departure(head.method, attempt)
         start, encoding = departure.target, _IDENTITY
-        if self.opaque:
+        if self.native:
             _, mark, query = head.target.partition(b"?")
             start += mark + query
             accepted = head.fields.get(b"accept-encoding")
@@ -125,7 +128,7 @@ class Intake:
 
     def wish(self, key: KeyRecord, model: str | None) -> Wish:
         surface = self.surface
-        path = surface.path if self.opaque else ""
+        path = surface.path if self.native else ""
         return Wish(key.organization_id, key.environment, surface.dialects, surface.operation, path, model)
 
 

@@ -27,6 +27,7 @@ _IDENTITY: Final = frozenset(
     thread_identifier session_identifier trace_group_identifier trace_unique_id trace_name span_unique_id
     span_parent_id span_name span_path span_workflow_name span_handoffs span_tools properties evaluation_identifier
     eval_params positive_feedback disable_log request_breakdown respan_api_controls keywordsai_api_controls
+    strict_parameters
     """.split()
 )
 _ROUTING: Final = frozenset(
@@ -40,6 +41,7 @@ _ROUTING: Final = frozenset(
 # operations where they are nobody's but ours, they are lifted too.
 _OURS: Final = _IDENTITY | _ROUTING | CREDENTIAL_FIELDS | frozenset(_NESTED)
 _OURS_IN_CHAT: Final = _OURS | {"prompt", "models", "weight"}
+FORM_FIELDS: Final = _OURS | {"metadata"}  # no form of a provider has such a field
 _CHAT: Final = Operation.CHAT
 # Understood, kept in the log, and not acted on yet: the record says so instead of staying silent.
 _NOT_ACTED_ON: Final = (_ROUTING - {"posthog_integration"}) | {
@@ -61,6 +63,11 @@ class Parameters(Struct, frozen=True):
     @property
     def ignored(self) -> list[str]:
         return sorted(name for name in self.values if name in _NOT_ACTED_ON)
+
+    @property
+    def strict(self) -> bool:
+        """Whether the caller would rather be refused than have a parameter dropped."""
+        return self.values.get("strict_parameters") in (True, "true")
 
     def credentials(self, name: str) -> Mapping[str, Any]:
         """Return `customer_credentials` or `credential_override`. Raises InvalidRequest when it is not an object."""
@@ -102,10 +109,30 @@ def lift_parameters(envelope: Envelope | None, headers: Mapping[bytes, bytes], o
             replace = _lift_from_metadata(metadata, values)
         for name in lifted - set(_NESTED):
             values[name] = msgspec.json.decode(envelope.get(name) or b"null")
-    values = {name: value for name, value in values.items() if value is not None}
-    kept = {name: value for name, value in values.items() if name not in CREDENTIAL_FIELDS}
+    return _parameters(values, frozenset(lifted), replace)
+
+
+def lift_from_form(fields: Mapping[str, Any], headers: Mapping[bytes, bytes]) -> Parameters:
+    """Return the gateway's parameters among the fields of a form, and in the header. Raises InvalidRequest."""
+    in_header = next((name for name in _HEADERS if name in headers), None)
+    if in_header is None and not fields:
+        return NO_PARAMETERS
+    values: dict[str, Any] = {}
+    if in_header is not None:
+        values.update(_read_header(headers[in_header], in_header.decode()))
+    for name in _NESTED:
+        nested = fields.get(name)
+        if isinstance(nested, dict):
+            values.update(nested)
+    values.update({name: value for name, value in fields.items() if name not in _NESTED})
+    return _parameters(values, frozenset(), {})
+
+
+def _parameters(values: Mapping[str, Any], remove: frozenset[str], replace: Mapping[str, bytes]) -> Parameters:
+    said = {name: value for name, value in values.items() if value is not None}
+    kept = {name: value for name, value in said.items() if name not in CREDENTIAL_FIELDS}
     journal = strip_secrets(msgspec.json.encode(kept)) if kept else b""  # models to balance over bring their own
-    return Parameters(values, journal, frozenset(lifted), replace)
+    return Parameters(said, journal, remove, replace)
 
 
 def _lift_from_metadata(metadata: bytes, values: dict[str, Any]) -> dict[str, bytes]:

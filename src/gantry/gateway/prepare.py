@@ -4,25 +4,31 @@ Law: the caller's bytes leave as they came, but for the fields that are ours or 
 writes or waits: a question is understood, a voyage is made of it, and `Call` sets out.
 """
 
+from collections.abc import Sequence
 from typing import Final
 
 import msgspec
 from msgspec import Struct
 
 from gantry.core.errors import InternalError, InvalidRequest
-from gantry.core.vocabulary import Tier
+from gantry.core.vocabulary import Operation, Tier
 from gantry.dial.pool import Pool
-from gantry.dialects.adapt import Adaptation, adapt_request
+from gantry.dialects.adapt import adapt
+from gantry.dialects.changes import Change, refuse_drops
 from gantry.gateway.admit import check_model
+from gantry.gateway.forms import FormUpload
 from gantry.gateway.intake import Bearing, Intake
-from gantry.gateway.params import NO_PARAMETERS, Parameters, lift_parameters
+from gantry.gateway.params import NO_PARAMETERS, Parameters, lift_from_form, lift_parameters
+from gantry.gateway.pump import AnswerAdaptation
 from gantry.gateway.state import WorkerState
 from gantry.routing.plan import Attempt
 from gantry.routing.planner import plan
 from gantry.routing.snapshot import KeyRecord
+from gantry.wire.body import encode_chunk
 from gantry.wire.envelope import Envelope, peek
 from gantry.wire.head import RequestHead
 
+_NEED_MODEL: Final = frozenset((Operation.CHAT, Operation.FIM, Operation.EMBEDDINGS, Operation.RESPONSES))
 _ADAPT: Final = Tier.ADAPT  # Python 3.11 reads an enum's member through a descriptor
 _BODY_EXPECTED: Final = frozenset(("POST", "PUT", "PATCH"))
 _CHUNKED: Final = b"transfer-encoding: chunked\r\n"
@@ -39,32 +45,48 @@ class Question(Struct, frozen=True, gc=False):
 
 
 class Voyage(Struct, frozen=True, gc=False):
-    """One attempt, ready to set out. `body` is what the record keeps, `request` what goes over the wire."""
+    """One attempt, ready to set out. `body` is what the record keeps, `request` what goes over the wire.
+
+    `adaptation` is there when the answer has to be adapted.
+    """
 
     attempt: Attempt
     pool: Pool
-    adaptation: Adaptation | None
+    adaptation: AnswerAdaptation | None
+    changes: Sequence[Change]
     body: bytes
     request: bytes
+    chunked: bool = False  # more of the body follows, in chunks
+
+
+_NO_CHANGES: Final[Sequence[Change]] = ()
 
 
 def understand(intake: Intake, head: RequestHead, body: bytes) -> Question:
     """Read a request. Raises InvalidRequest."""
-    operation = intake.surface.operation
-    opaque = intake.opaque
-    envelope = _read_envelope(body, head.method, opaque=opaque)
-    parameters = lift_parameters(envelope, head.fields if intake.has_parameters else {}, operation)
+    surface = intake.surface
+    native = intake.native
+    envelope = _read_envelope(body, head.method, native=native)
+    parameters = lift_parameters(envelope, head.fields if intake.has_parameters else {}, surface.operation)
     if envelope is None:
         return Question(None, parameters, None, False, parameters.replace.get("metadata", b""))
-    model = envelope.text("model")
-    if opaque:
-        stream = False
-    elif model is None:
-        raise InvalidRequest("`model` is missing", param="model")
+    if native:
+        model, stream = envelope.text_or_none("model"), envelope.get("stream") == b"true"
     else:
-        stream = envelope.flag("stream")
+        model, stream = envelope.text("model"), envelope.flag("stream")
+        if model is None and surface.operation in _NEED_MODEL:
+            raise InvalidRequest("`model` is missing", param="model")
     metadata = (None if parameters is NO_PARAMETERS else parameters.replace.get("metadata")) or envelope.get("metadata")
     return Question(envelope, parameters, model, stream, metadata or b"")
+
+
+def understand_form(intake: Intake, head: RequestHead, form: FormUpload) -> Question:
+    """Read what came of a form. Raises InvalidRequest."""
+    fields = form.parameters()
+    metadata = fields.get("metadata")
+    parameters = lift_from_form(fields, head.fields if intake.has_parameters else {})
+    encoded = msgspec.json.encode(metadata) if isinstance(metadata, dict) else b""
+    return Question(None, parameters, form.text("model"), form.flag("stream"), encoded)
 
 
 def make_voyage(
@@ -73,7 +95,8 @@ def make_voyage(
     """Choose who is asked, and write the request to them. Raises GatewayError."""
     bearing = _take_bearing(state, intake, key, question)
     attempt = bearing.attempt
-    adaptation = None
+    adaptation: AnswerAdaptation | None = None
+    changes = _NO_CHANGES
     envelope, parameters, model = question.envelope, question.parameters, question.model
     if envelope is not None:
         route = attempt.route
@@ -83,30 +106,62 @@ def make_voyage(
         if replace or parameters is not NO_PARAMETERS:
             body = envelope.splice(replace, parameters.remove)
         if route.tier is _ADAPT:
-            adaptation = adapt_request(body)
-            body = adaptation.body
+            surface = intake.surface
+            adapted = adapt(surface.operation, surface.dialects[0], route.dialect, body, route.rules)
+            body, changes = adapted.body, adapted.changes
+            if changes and is_strict(key, parameters):
+                refuse_drops(changes)
+            if surface.dialects[0] is not route.dialect:
+                adaptation = adapted
     framing = b"content-length: %d\r\n" % len(body) if body or head.method in _BODY_EXPECTED else b""
     request = b"%b%b\r\n%b" % (bearing.beginning, framing, body)
-    return Voyage(attempt, bearing.pool, adaptation, body, request)
+    return Voyage(attempt, bearing.pool, adaptation, changes, body, request)
+
+
+def make_form_voyage(
+    state: WorkerState, intake: Intake, key: KeyRecord, head: RequestHead, question: Question, form: FormUpload
+) -> Voyage:
+    """As `make_voyage`, for a form that is complete, or follows as it comes. Raises GatewayError."""
+    bearing = _take_bearing(state, intake, key, question)
+    surface = intake.surface
+    part = form.route(surface.operation, surface.dialects[0], bearing.attempt.route)
+    if form.changes and is_strict(key, question.parameters):
+        refuse_drops(form.changes)
+    chunked = head.chunked or (form.edited and not form.complete)
+    if form.complete:
+        framing, chunked = b"content-length: %d\r\n" % len(part), False
+    elif chunked:
+        framing, part = _CHUNKED, encode_chunk(part) if part else b""
+    else:
+        framing = b"content-length: %d\r\n" % (head.content_length or 0)
+    request = b"%b%b\r\n%b" % (bearing.beginning, framing, part)
+    adaptation = form.adaptation
+    return Voyage(bearing.attempt, bearing.pool, adaptation, form.changes, form.outline(), request, chunked)
 
 
 def make_upload(state: WorkerState, intake: Intake, key: KeyRecord, head: RequestHead, question: Question) -> Voyage:
-    """As `make_voyage`, for a body that follows as it comes. Raises GatewayError."""
+    """As `make_voyage`, for a body of which we understand nothing and that follows as it comes. Raises GatewayError."""
     bearing = _take_bearing(state, intake, key, question)
     framing = _CHUNKED if head.chunked else b"content-length: %d\r\n" % (head.content_length or 0)
-    return Voyage(bearing.attempt, bearing.pool, None, b"", b"%b%b\r\n" % (bearing.beginning, framing))
+    request = b"%b%b\r\n" % (bearing.beginning, framing)
+    return Voyage(bearing.attempt, bearing.pool, None, _NO_CHANGES, b"", request, head.chunked)
 
 
 def streams_upload(intake: Intake, head: RequestHead, max_body_bytes: int) -> bool:
-    """Say whether the body passes through as it comes: opaque, and not JSON whose fields may be ours."""
-    if not intake.opaque or not head.has_body:
+    """Say whether the body passes through as it comes: native, and not JSON whose fields may be ours."""
+    if not intake.native or not head.has_body:
         return False
     is_json = intake.content_type.lower().startswith("application/json")
     return not is_json or (head.content_length or 0) > max_body_bytes
 
 
-def _read_envelope(body: bytes, method: str, *, opaque: bool) -> Envelope | None:
-    if not opaque:
+def is_strict(key: KeyRecord, parameters: Parameters) -> bool:
+    """Say whether a parameter that would be dropped refuses the call."""
+    return key.strict or parameters.strict
+
+
+def _read_envelope(body: bytes, method: str, *, native: bool) -> Envelope | None:
+    if not native:
         return peek(body) if method == "POST" else None
     try:
         return peek(body) if body else None

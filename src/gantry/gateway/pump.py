@@ -5,13 +5,15 @@ and errors of ours go only between events. `stream_ended` means that `[DONE]` ha
 """
 
 import re
+from collections.abc import Callable
 from typing import Final, Protocol
 
 from gantry.core.errors import GatewayError, UpstreamBroke
 from gantry.core.vocabulary import Dialect
-from gantry.dialects.adapt import Adaptation
+from gantry.dialects.adapt import AnswerStream
 from gantry.dialects.content_coding import decode_content
 from gantry.dialects.errors import encode_stream_error
+from gantry.gateway.headers import AnswerKind
 from gantry.wire.sse import ends_event
 
 _DONE: Final = b"[DONE]"
@@ -20,7 +22,7 @@ _DONE_EVENT: Final = re.compile(rb"[\r\n]data: ?\[DONE\](?:\n\n|\r\n\r\n|\r\r)")
 _EDGE: Final = 16  # as much of it as may lie in the bytes before
 _PING: Final = b": ping\n\n"
 _IDENTITY: Final = ("", "identity")
-_MAX_WHOLE: Final = 32 * 1024 * 1024
+_MAX_WHOLE: Final = 96 * 1024 * 1024  # 2048 embeddings of 1536 floats are 60 MB of JSON
 
 
 class Pump(Protocol):
@@ -98,17 +100,39 @@ class RelayPump:
         return b"" if self.stream_ended else encode_stream_error(self._dialect, error)
 
 
+class AnswerAdaptation(Protocol):
+    """How an answer is adapted."""
+
+    @property
+    def response(self) -> Callable[[int, bytes, str], tuple[str, bytes]]:
+        """Takes status, body and content type of a whole answer; returns content type and body for the client."""
+
+    @property
+    def stream(self) -> Callable[[], AnswerStream]: ...
+
+
 class AdaptPump:
     """The upstream's answer in the client's dialect, which is of the same family."""
 
-    __slots__ = ("_adaptation", "_dialect", "_encoding", "_gathered", "_size", "_status", "_stream", "stream_ended")
+    __slots__ = (
+        "_adaptation",
+        "_dialect",
+        "_encoding",
+        "_gathered",
+        "_size",
+        "_status",
+        "_stream",
+        "content_type",
+        "stream_ended",
+    )
 
-    def __init__(self, adaptation: Adaptation, dialect: Dialect, status: int, encoding: str, *, stream: bool) -> None:
+    def __init__(self, adaptation: AnswerAdaptation, dialect: Dialect, status: int, kind: AnswerKind) -> None:
         self._adaptation = adaptation
+        self.content_type = kind.content_type  # of the answer as it leaves, once it has come to its end
         self._dialect = dialect
         self._status = status
-        self._stream = adaptation.stream() if stream else None
-        self._encoding = encoding
+        self._stream = adaptation.stream() if kind.is_stream else None
+        self._encoding = kind.encoding
         self._gathered: list[bytes] = []
         self._size = 0
         self.stream_ended = False
@@ -130,7 +154,8 @@ class AdaptPump:
         decoded = decode_content(b"".join(self._gathered), self._encoding, _MAX_WHOLE)
         if decoded.problem is not None:
             raise UpstreamBroke(f"the provider's answer cannot be decoded: {decoded.problem}")
-        return self._adaptation.response(self._status, decoded.body)
+        self.content_type, body = self._adaptation.response(self._status, decoded.body, self.content_type)
+        return body
 
     def ping(self) -> bytes:
         return _PING if self._stream is not None else b""

@@ -8,9 +8,14 @@ import logging
 import time
 from typing import Final
 
+from msgspec import Struct
+
 from gantry.board.board import Word
 from gantry.core.errors import Overloaded
 from gantry.core.vocabulary import ContentPolicy, Outcome
+from gantry.dialects.content_coding import decode_content
+from gantry.dialects.question import request_units
+from gantry.dialects.redact import redact_body, redact_json
 from gantry.dialects.tail import find_usage
 from gantry.gateway.capture import Capture
 from gantry.gateway.intake import Intake
@@ -25,6 +30,7 @@ from gantry.wire.head import RequestHead
 
 logger = logging.getLogger(__name__)
 
+_MAX_REDACTED: Final = 256 * 1024  # what is larger is not kept at all: redacting it would hold the event loop
 _PART_OF_BODY: Final = 4 * 1024 * 1024  # a body beyond it is written in parts, so that no frame is enormous
 # Python 3.11 reads an enum's member through a descriptor, which costs a tenth of a microsecond each time.
 _FULL, _REDACTED, _METADATA, _NOTHING = ContentPolicy
@@ -42,6 +48,20 @@ _COUNTER_OF: Final = {
 }
 
 
+class _Kept(Struct, frozen=True, gc=False):
+    """What of a request may be kept, and whether of its answer anything may be."""
+
+    policy: ContentPolicy
+    content: bool
+    body: bytes
+    metadata: bytes
+    units: bytes
+    in_parts: bool = False
+
+
+_NO_QUESTION: Final = Question(None, NO_PARAMETERS, None, False, b"")
+
+
 class Recording:
     """What the journal learns of one call."""
 
@@ -50,11 +70,13 @@ class Recording:
         "_key",
         "_opened",
         "_policy",
+        "_redacts",
         "_state",
         "_truncated",
         "_unrecorded",
         "answer",
         "attempts",
+        "changes",
         "closed",
         "first_byte_at",
         "log_id",
@@ -73,6 +95,7 @@ class Recording:
         self._opened = False
         self._unrecorded = False
         self._truncated = False
+        self._redacts = False
         self.answer: Capture | None = None
         self.closed = False
         self.log_id = state.new_log_id(started_at)
@@ -83,6 +106,7 @@ class Recording:
         self.request_bytes = 0
         self.attempts: list[AttemptRecord] = []
         self.warnings: list[str] = []
+        self.changes: list[str] = []
         state.slot.open_call()
 
     @property
@@ -102,47 +126,32 @@ class Recording:
         refuse = state.limits.refuse_when_journal_full and not even_when_full
         if level is JournalLevel.FULL and refuse:
             raise Overloaded("the journal is full, so this call could not be recorded; try again later", retry_after=5)
-        policy = self._policy
-        model, stream, metadata, parameters = None, False, b"", NO_PARAMETERS
-        if question is not None:
-            parameters, model, stream, metadata = (
-                question.parameters,
-                question.model,
-                question.stream,
-                question.metadata,
-            )
-        if parameters is not NO_PARAMETERS:
-            if parameters.values.get("disable_log") is True and policy is _FULL:
-                policy = _METADATA
-            self.warnings.extend(f"{name} is not acted on yet" for name in parameters.ignored)
-        keeps = policy is _FULL and level < _NO_BODIES
-        if not keeps and policy is _FULL:
-            state.slot.add(Word.BODIES_DROPPED)
-            self._truncated = True
+        asked = question or _NO_QUESTION
+        kept = self._keep_what(asked, body, level)
+        intake, key = self._intake, self._key
+        surface = intake.surface
         money_only = level >= _MONEY_ONLY
-        surface = self._intake.surface
-        nothing = policy is _NOTHING
-        limit = state.limits.max_capture_bytes
-        parts = len(body) > _PART_OF_BODY and keeps
+        silent = money_only or kept.policy is _NOTHING
         frame = CallOpened(
             self.log_id,
-            self._key.organization_id,
-            self._key.key_id,
-            self._key.environment,
+            key.organization_id,
+            key.key_id,
+            key.environment,
             self.started_at,
             head.method,
             surface.path,
             surface.dialects[0],
             surface.operation,
-            model,
-            stream,
-            policy,
+            asked.model,
+            asked.stream,
+            kept.policy,
             state.snapshot.version if state.snapshot is not None else 0,
-            "" if money_only else self._intake.user_agent,
-            self._intake.content_type,
-            b"" if nothing or money_only else parameters.journal,
-            b"" if nothing or money_only else metadata,
-            body if keeps and not parts else b"",
+            "" if money_only else intake.user_agent,
+            intake.content_type,
+            b"" if silent else asked.parameters.journal,
+            b"" if silent else kept.metadata,
+            b"" if kept.in_parts else kept.body,
+            kept.units,
         )
         try:
             if level is JournalLevel.FULL and not even_when_full:
@@ -156,19 +165,53 @@ class Recording:
             # Counted instead: an end without its beginning would be a row that is nobody's.
             state.slot.add(Word.CALLS_UNRECORDED)
             self._unrecorded = True
-            keeps = parts = False
         self._opened = True
-        if parts:
-            sent = Capture(state.journal, self.log_id, Direction.REQUEST, keeps=True, limit=limit)
-            size = min(len(body), limit)
-            for start in range(0, size, _PART_OF_BODY):
-                sent.feed(body[start : min(start + _PART_OF_BODY, size)])
-            self._truncated = sent.truncated or size < len(body)
-        self.answer = Capture(state.journal, self.log_id, Direction.RESPONSE, keeps=keeps, limit=limit)
+        if kept.in_parts and not self._unrecorded:
+            self._write_parts(kept.body)
+        self.answer = Capture(
+            state.journal,
+            self.log_id,
+            Direction.RESPONSE,
+            keeps=kept.content and not self._unrecorded,
+            limit=_MAX_REDACTED if self._redacts else state.limits.max_capture_bytes,
+            in_parts=not self._redacts,  # an address may lie across two parts
+        )
+
+    def _keep_what(self, question: Question, body: bytes, level: JournalLevel) -> _Kept:
+        """Apply the key's policy, the caller's wish and the journal's ladder to what was asked."""
+        policy, parameters = self._policy, question.parameters
+        if parameters is not NO_PARAMETERS:
+            if parameters.values.get("disable_log") in (True, "true") and policy in (_FULL, _REDACTED):
+                policy = _METADATA
+            self.warnings.extend(f"{name} is not acted on yet" for name in parameters.ignored)
+        if policy is _FULL and level < _NO_BODIES:
+            return _Kept(policy, True, body, question.metadata, b"", len(body) > _PART_OF_BODY)
+        operation = self._intake.surface.operation
+        units = request_units(operation, body)
+        if policy is not _FULL and policy is not _REDACTED:
+            return _Kept(policy, False, b"", question.metadata, units)
+        if level >= _NO_BODIES:
+            self._state.slot.add(Word.BODIES_DROPPED)
+            self._truncated = True
+            return _Kept(policy, False, b"", question.metadata if policy is _FULL else b"", units)
+        self._redacts = True
+        self._truncated = len(body) > _MAX_REDACTED
+        redacted = b"" if self._truncated else redact_body(body, self._intake.content_type, operation)
+        return _Kept(policy, True, redacted, redact_json(question.metadata) or b"", units)
+
+    def _write_parts(self, body: bytes) -> None:
+        state = self._state
+        limit = state.limits.max_capture_bytes
+        sent = Capture(state.journal, self.log_id, Direction.REQUEST, keeps=True, limit=limit)
+        size = min(len(body), limit)
+        for start in range(0, size, _PART_OF_BODY):
+            sent.feed(body[start : min(start + _PART_OF_BODY, size)])
+        self._truncated = sent.truncated or size < len(body)
 
     def add_attempt(
         self,
         attempt: Attempt,
+        host: str,
         started: int,
         connect_time: float | None,
         status: int | None,
@@ -189,6 +232,7 @@ class Recording:
                 None if connect_time is None else int(connect_time * 1e9),
                 self.first_byte_at - started if self.first_byte_at else None,
                 time.perf_counter_ns() - started,
+                host,
             )
         )
 
@@ -220,6 +264,9 @@ class Recording:
             truncated = truncated or answer.truncated
             if answer.keeps:
                 body = answer.take()
+                if self._redacts:
+                    decoded = decode_content(body, content_encoding, _MAX_REDACTED)
+                    body, content_encoding = redact_body(decoded.body, content_type, self._intake.surface.operation), ""
             else:
                 usage, model = find_usage(answer.tail) or (b"", None)
         frame = CallClosed(
@@ -241,6 +288,7 @@ class Recording:
             self.warnings,
             usage,
             model,
+            self.changes,
         )
         payload = encode_payload(frame)
         try:

@@ -152,7 +152,7 @@ class WorkerState:
         # Only a URL that the operator stored may lead to a private address.
         base = parse_base_url(attempt.credential.base_url, private=not attempt.callers_credential)
         auth = attempt.route.provider.auth
-        lines = f"host: {base.origin.authority}\r\n{auth.render(attempt.credential.secrets[auth.field].reveal())}\r\n"
+        lines = f"host: {base.origin.authority}\r\n{auth.lines(attempt.credential.secrets[auth.field].reveal())}"
         return Departure(
             f"{method} {base.path}{attempt.route.path}".encode(), lines.encode(), self.dialler.pool(base.origin)
         )

@@ -48,26 +48,56 @@ _EXACT: tuple[Surface, ...] = (
     Surface(Door.HEALTH, method="GET", path="/healthz"),
     Surface(Door.READY, method="GET", path="/readyz"),
     Surface(Door.METRICS, method="GET", path="/metrics"),
-    Surface(Door.CALL, _OPENAI, Operation.CHAT, method="POST", path="/chat/completions"),
-    Surface(Door.CALL, _OPENAI, Operation.EMBEDDINGS, method="POST", path="/embeddings"),
+    Surface(Door.CALL, _OPENAI, Operation.CHAT, path="/chat/completions"),
+    Surface(Door.CALL, _OPENAI, Operation.RESPONSES, path="/responses"),
+    Surface(Door.CALL, _OPENAI, Operation.EMBEDDINGS, path="/embeddings"),
+    Surface(Door.CALL, _OPENAI, Operation.MODERATION, path="/moderations"),
+    Surface(Door.CALL, _OPENAI, Operation.TRANSCRIPTION, path="/audio/transcriptions"),
+    Surface(Door.CALL, _OPENAI, Operation.TRANSCRIPTION, path="/audio/transcription"),
+    Surface(Door.CALL, _OPENAI, Operation.SPEECH, path="/audio/speech"),
     Surface(Door.CALL, _EITHER, Operation.MODELS, method="GET", path="/models"),
-    Surface(Door.CALL, _EITHER, Operation.CHAT, method="POST", path="/v1/chat/completions"),
-    Surface(Door.CALL, _EITHER, Operation.EMBEDDINGS, method="POST", path="/v1/embeddings"),
+    Surface(Door.CALL, _EITHER, Operation.CHAT, path="/v1/chat/completions"),
+    Surface(Door.CALL, _EITHER, Operation.RESPONSES, path="/v1/responses"),
+    Surface(Door.CALL, _EITHER, Operation.EMBEDDINGS, path="/v1/embeddings"),
+    Surface(Door.CALL, _EITHER, Operation.MODERATION, path="/v1/moderations"),
+    Surface(Door.CALL, _EITHER, Operation.TRANSCRIPTION, path="/v1/audio/transcriptions"),
+    Surface(Door.CALL, _EITHER, Operation.SPEECH, path="/v1/audio/speech"),
     Surface(Door.CALL, _EITHER, Operation.MODELS, method="GET", path="/v1/models"),
-    Surface(Door.CALL, _MISTRAL, Operation.FIM, method="POST", path="/v1/fim/completions"),
-    Surface(Door.POST_LOG, method="POST", path="/request-logs"),
-    Surface(Door.POST_LOG, method="POST", path="/request-logs/create"),
+    Surface(Door.CALL, _MISTRAL, Operation.FIM, path="/v1/fim/completions"),
+    Surface(Door.CALL, _MISTRAL, Operation.AGENT_CHAT, path="/v1/agents/completions"),
+    Surface(Door.CALL, _MISTRAL, Operation.CHAT_MODERATION, path="/v1/chat/moderations"),
+    Surface(Door.CALL, _MISTRAL, Operation.CLASSIFICATION, path="/v1/classifications"),
+    Surface(Door.CALL, _MISTRAL, Operation.CHAT_CLASSIFICATION, path="/v1/chat/classifications"),
+    Surface(Door.CALL, _MISTRAL, Operation.OCR, path="/v1/ocr"),
+    Surface(Door.CALL, _MISTRAL, Operation.REALTIME, method="GET", path="/v1/audio/transcriptions/realtime"),
+    Surface(Door.CALL, _MISTRAL, Operation.REALTIME, method="GET", path="/v1/audio/speech/realtime"),
+    Surface(Door.POST_LOG, path="/request-logs"),
+    Surface(Door.POST_LOG, path="/request-logs/create"),
 )
 
-_PREFIXES: tuple[tuple[str, Surface], ...] = (
-    ("/request-logs/", Surface(Door.CONSOLE)),
-    ("/health-check", Surface(Door.CONSOLE)),
-    ("/openapi.json", Surface(Door.CONSOLE)),
-    ("/ui", Surface(Door.CONSOLE)),
-    ("/v2/traces", Surface(Door.CONSOLE)),
-    ("/v1/traces/ingest", Surface(Door.CONSOLE)),
-    ("/v1/", Surface(Door.CALL, _MISTRAL, Operation.OPAQUE)),
-    ("/v2/", Surface(Door.CALL, _MISTRAL, Operation.OPAQUE)),
+# The first that fits: with a method of its own, or for every method.
+_PREFIXES: tuple[tuple[str, str, Surface], ...] = (
+    ("*", "/request-logs/", Surface(Door.CONSOLE)),
+    ("*", "/health-check", Surface(Door.CONSOLE)),
+    ("*", "/openapi.json", Surface(Door.CONSOLE)),
+    ("*", "/ui", Surface(Door.CONSOLE)),
+    ("*", "/traces/", Surface(Door.CONSOLE)),
+    ("*", "/v2/traces", Surface(Door.CONSOLE)),
+    ("*", "/v1/traces/ingest", Surface(Door.CONSOLE)),
+    ("*", "/v1/v1/", Surface(Door.UNKNOWN, _EITHER)),
+    ("GET", "/models/", Surface(Door.CALL, _EITHER, Operation.MODEL)),
+    ("GET", "/v1/models/", Surface(Door.CALL, _EITHER, Operation.MODEL)),
+    ("*", "/v1/models/", Surface(Door.CALL, _MISTRAL, Operation.FINE_TUNING)),
+    ("*", "/v1/fine_tuning/", Surface(Door.CALL, _MISTRAL, Operation.FINE_TUNING)),
+    ("*", "/v1/files", Surface(Door.CALL, _MISTRAL, Operation.FILES)),
+    ("*", "/v1/batch/", Surface(Door.CALL, _MISTRAL, Operation.BATCHES)),
+    ("*", "/v1/conversations", Surface(Door.CALL, _MISTRAL, Operation.CONVERSATIONS)),
+    ("*", "/v1/agents", Surface(Door.CALL, _MISTRAL, Operation.AGENTS)),
+    ("*", "/v1/libraries", Surface(Door.CALL, _MISTRAL, Operation.LIBRARIES)),
+    ("*", "/v1/audio/voices", Surface(Door.CALL, _MISTRAL, Operation.VOICES)),
+    ("*", "/v2/audio/voices", Surface(Door.CALL, _MISTRAL, Operation.VOICES)),
+    ("*", "/v1/", Surface(Door.CALL, _MISTRAL, Operation.OPAQUE)),
+    ("*", "/v2/", Surface(Door.CALL, _MISTRAL, Operation.OPAQUE)),
 )
 
 
@@ -120,12 +150,15 @@ def match_surface(method: str, target: bytes, family: Family) -> Surface:
     if surface is not None:
         return surface
     path = normalise_path(target)
-    surface = known.get(("GET" if method == "HEAD" else method, path.encode("ascii", "replace")))
+    read_method = "GET" if method == "HEAD" else method
+    surface = known.get((read_method, path.encode("ascii", "replace")))
     if surface is not None:
         return surface
-    for prefix, candidate in _PREFIXES:
+    for allowed, prefix, candidate in _PREFIXES:
+        if allowed not in ("*", read_method):
+            continue
         if path.startswith(prefix) and (prefix[-1] == "/" or len(path) == len(prefix) or path[len(prefix)] == "/"):
-            return candidate._replace(method=method, path=path)
+            return _for_family(candidate, family)._replace(method=method, path=path)
     return Surface(Door.UNKNOWN, _DIALECTS_OF[family], method=method, path=path)
 
 
@@ -161,4 +194,6 @@ def _refuse_ambiguity(path: str) -> None:
 def routes() -> list[tuple[str, str, Surface]]:
     """Return the table as (method, path, surface) rows, for documentation and tests."""
     exact = [(surface.method, surface.path, surface) for surface in _EXACT]
-    return exact + [("*", prefix + ("**" if prefix.endswith("/") else "/**"), surface) for prefix, surface in _PREFIXES]
+    return exact + [
+        (method, prefix + ("**" if prefix.endswith("/") else "/**"), surface) for method, prefix, surface in _PREFIXES
+    ]

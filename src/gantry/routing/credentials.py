@@ -3,9 +3,12 @@
 Precedence: `credential_override[model]` (by the name as written, then bare, then by provider), then
 `customer_credentials[provider]`, then the organization's stored credentials by weight, then the platform's. A caller's
 credential goes only to the provider's own host, and is never stored.
+
+What lives with an account at the provider (files, batches, agents, …) is neither drawn nor shared: it is asked of the
+organization's home credential, whatever its weight and models, and of no other.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 from gantry.core.errors import InvalidRequest
@@ -41,6 +44,29 @@ def prefer_own(serving: Sequence[CredentialRecord], organization_id: str) -> tup
     """Return the organization's own credentials, or the platform's where it has none; weight 0 drains."""
     own = [credential for credential in serving if credential.organization_id == organization_id]
     return tuple(credential for credential in own or serving if credential.weight > 0)
+
+
+def home_credential(
+    stored: Iterable[CredentialRecord], organization_id: str, provider_id: str
+) -> CredentialRecord | None:
+    """Return the organization's home credential for a provider; none when it was removed, or is not among these."""
+    for credential in stored:
+        if credential.home and credential.organization_id == organization_id and credential.provider_id == provider_id:
+            return credential
+    return None
+
+
+def explain_no_home(stored: Iterable[CredentialRecord], organization_id: str, spec: ProviderSpec) -> str:
+    """Return why a call to what lives with an account is refused, and what to do."""
+    law = f"files, batches, agents and the like live with one account at {spec.name}"
+    own = [c.name for c in stored if c.organization_id == organization_id and c.provider_id == spec.id]
+    if not own:
+        return (
+            f"{law}, and there is no credential for one that is yours alone and that this key may use; "
+            f"add one with `gantry providers add {spec.id}`"
+        )
+    names = " or ".join(f"`gantry providers home {spec.id}/{name}`" for name in own)
+    return f"{law}, and none of yours that this key may use is chosen for it; choose one with {names}"
 
 
 def draw_by_weight(candidates: Sequence[CredentialRecord], draw: Callable[[], float]) -> CredentialRecord | None:

@@ -9,7 +9,8 @@ worker that already holds the table named in the body skips it, so a key revoked
 """
 
 from bisect import bisect_left
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
 from typing import Any
 
 import msgspec
@@ -42,6 +43,7 @@ class KeyRecord(Struct, frozen=True, array_like=True):
     content_policy: ContentPolicy = ContentPolicy.FULL
     revoked: bool = False
     has_budget: bool = False
+    strict: bool = False  # a parameter that would be dropped refuses the call
 
     def allows(self, scope: Scope) -> bool:
         return self.scopes & scope._value_ != 0  # plain ints: IntFlag's own operators cost a microsecond
@@ -59,6 +61,7 @@ class CredentialRecord(Struct, frozen=True, array_like=True):
     weight: float = 1.0
     models: tuple[str, ...] = ()
     environment: Environment | None = None
+    home: bool = False  # what lives with an account at the provider lives with this one's (DESIGN §5)
 
 
 class Body(Struct, frozen=True, array_like=True):
@@ -126,7 +129,7 @@ class _Digests(Sequence[bytes]):
 class Snapshot:
     """What a worker routes by. Indexes are built once, when the file is opened."""
 
-    __slots__ = ("body", "by_organization", "keys", "prefixes", "providers", "version")
+    __slots__ = ("body", "by_organization", "keys", "prefixes", "providers", "shared_providers", "version")
 
     def __init__(self, body: Body, keys: KeyTable) -> None:
         self.body = body
@@ -138,11 +141,18 @@ class Snapshot:
         for credential in body.credentials:
             grouped.setdefault(credential.organization_id, []).append(credential)
         self.by_organization: Mapping[str | None, Sequence[CredentialRecord]] = grouped
+        # At which more than one has a credential: it may be for the same account, which holds the things of both.
+        self.shared_providers: Set[str] = _held_twice(grouped)
 
     def credentials_of(self, organization_id: str) -> Iterator[CredentialRecord]:
         """Yield the organization's own credentials, then the platform's."""
         yield from self.by_organization.get(organization_id, ())
         yield from self.by_organization.get(None, ())
+
+
+def _held_twice(grouped: Mapping[str | None, Iterable[CredentialRecord]]) -> Set[str]:
+    held = Counter(name for records in grouped.values() for name in {record.provider_id for record in records})
+    return {name for name, holders in held.items() if holders > 1}
 
 
 def build_key_table(records: Iterable[tuple[bytes, KeyRecord]]) -> bytes:

@@ -1,0 +1,111 @@
+"""Where the models come from that an organization can use: which deployments list them, and by which names they go.
+
+Law: pure, and the planner's twin in words: a name is listed exactly when a call with it would find its way to the
+provider that listed it. A platform's credential lists what it serves, but never the models that were made with it.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+
+from msgspec import Struct
+
+from gantry.core.errors import NoCredential
+from gantry.core.model_ref import parse_model_ref
+from gantry.core.vocabulary import Dialect, Operation, Tier
+from gantry.providers.spec import ProviderSpec
+from gantry.routing.credentials import prefer_own
+from gantry.routing.plan import Attempt, Route, Wish
+from gantry.routing.snapshot import CredentialRecord, Snapshot
+
+
+class ModelSource(Struct, frozen=True):
+    """One provider: the deployments to ask, one for each address, and the models that its credentials name."""
+
+    snapshot: Snapshot
+    provider: ProviderSpec
+    asked: tuple[Attempt, ...]
+    declared: tuple[str, ...]
+    is_default: bool  # bare names that nobody claims lead here
+
+    def owns(self, name: str) -> bool:
+        """Say whether a call with a bare name leads to this provider."""
+        if parse_model_ref(name, self.snapshot.prefixes).prefix is not None:
+            return False
+        if name in self.declared or self.provider.claims(name):
+            return True
+        return self.is_default and not any(spec.claims(name) for spec in self.snapshot.providers.values())
+
+    def names(self, model: str) -> Iterator[str]:
+        """Yield the names by which users ask for a model."""
+        if self.owns(model):
+            yield model
+        if self.provider.prefixes:
+            yield f"{self.provider.prefixes[0]}/{model}"
+
+
+def find_sources(snapshot: Snapshot, wish: Wish) -> tuple[ModelSource, ...]:
+    """Return who lists models, the surface's native provider first; if the wish names a model, who could list that.
+
+    Raises NoCredential when no provider has a credential.
+    """
+    stored = [
+        credential
+        for credential in snapshot.credentials_of(wish.organization_id)
+        if credential.environment is None or credential.environment == wish.environment
+    ]
+    if not stored:
+        raise NoCredential("no provider has a credential yet; add one with `gantry providers add`")
+    with_credential = {credential.provider_id for credential in stored}
+    usable = [spec for spec in snapshot.providers.values() if spec.id in with_credential]
+    usable.sort(key=lambda spec: (spec.native not in wish.dialects, spec.id))
+    sources = (_source(snapshot, wish, spec, stored, is_only=len(usable) == 1) for spec in usable)
+    return tuple(source for source in sources if wish.model is None or _could_list(source, wish.model))
+
+
+def _could_list(source: ModelSource, name: str) -> bool:
+    ref = parse_model_ref(name, source.snapshot.prefixes)
+    return ref.prefix in source.provider.prefixes if ref.prefix is not None else source.owns(ref.name)
+
+
+def _source(
+    snapshot: Snapshot, wish: Wish, spec: ProviderSpec, stored: Sequence[CredentialRecord], *, is_only: bool
+) -> ModelSource:
+    own = [credential for credential in stored if credential.provider_id == spec.id]
+    limited = [credential for credential in own if credential.models]
+    open_to_all = [credential for credential in own if not credential.models]
+    by_address: dict[str, CredentialRecord] = {}
+    for credential in prefer_own(open_to_all, wish.organization_id):
+        by_address.setdefault(credential.base_url, credential)
+    declared = dict.fromkeys(
+        model
+        for credential in limited
+        for model in credential.models
+        if prefer_own([c for c in own if not c.models or model in c.models], wish.organization_id)
+    )
+    path = _models_path(spec.paths, wish.dialects)
+    asked = () if path is None else tuple(_attempt(spec, *path, credential) for credential in by_address.values())
+    return ModelSource(snapshot, spec, asked, tuple(declared), is_only or spec.native is wish.dialects[0])
+
+
+def _models_path(
+    paths: Mapping[Dialect, Mapping[Operation, str]], dialects: Sequence[Dialect]
+) -> tuple[Dialect, str] | None:
+    for dialect in (*dialects, *paths):
+        path = paths.get(dialect, {}).get(Operation.MODELS)
+        if path is not None:
+            return dialect, path
+    return None
+
+
+def _attempt(spec: ProviderSpec, dialect: Dialect, path: str, credential: CredentialRecord) -> Attempt:
+    route = Route(
+        provider=spec,
+        upstream_model=None,
+        path=path,
+        dialect=dialect,
+        tier=Tier.RELAY,
+        candidates=(credential,),
+        missing="",
+        names=(),
+        request_id_headers=(),
+    )
+    return Attempt(route, credential)
