@@ -132,6 +132,8 @@ def test_what_is_wrong_in_the_file_is_named(tmp_path: Path, toml: str, message: 
         ({"GANTRY_PORT": "x"}, {}, "GANTRY_PORT: port: Expected `int`"),
         ({"GANTRY_PROT": "1"}, {}, "GANTRY_PROT, which is no setting; did you mean GANTRY_PORT?"),
         ({}, {"max_body_bytes": 0}, "--max-body-bytes: max_body_bytes: Expected `int` >= 1"),
+        ({"GANTRY_TLS_KEY": "k.pem"}, {}, "GANTRY_TLS_KEY: tls_key needs tls_certificate beside it"),
+        ({}, {"tls_certificate": "c.pem"}, "--tls-certificate: tls_certificate needs tls_key beside it"),
     ],
 )
 def test_what_is_wrong_elsewhere_is_named(

@@ -268,6 +268,7 @@ def test_an_unknown_host_is_refused_with_advice() -> None:
 def test_a_url_brackets_ipv6_addresses() -> None:
     with listen("127.0.0.1", 0) as listener:
         assert url_of(listener) == f"http://127.0.0.1:{listener.getsockname()[1]}"
+        assert url_of(listener, "https") == f"https://127.0.0.1:{listener.getsockname()[1]}"
     if socket.has_dualstack_ipv6():
         with listen("::1", 0) as listener:
             assert url_of(listener) == f"http://[::1]:{listener.getsockname()[1]}"

@@ -32,6 +32,7 @@ class Home:
         self.journal = self.path / "journal"
         self.rejected = self.path / "rejected"
         self.board = self.path / "board"
+        self.resources = self.path / "resources"
         self.cache = self.path / "cache"
         self.config = self.path / "gantry.toml"
 
@@ -88,6 +89,7 @@ class Keyring:
         self.vault = Sealer(derive_key(master, "vault"), nonce=_nonce)
         self.snapshot = Sealer(derive_key(master, "snapshot"), nonce=_nonce)
         self.session = derive_key(master, "session")
+        self.resources = derive_key(master, "resources")
 
 
 def load_keyring(home: Home, environment_key: str | None = None, *, create: bool = False) -> Keyring:

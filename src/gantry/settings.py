@@ -78,6 +78,10 @@ class ServeSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     journal_full: Annotated[WhenFull, _help("New calls with a full journal: refuse, or pass uncounted.")] = (
         WhenFull.REFUSE
     )
+    tls_certificate: Annotated[
+        Path | None, _help("Certificate chain in PEM, to serve https; read anew when renewed.")
+    ] = None
+    tls_key: Annotated[Path | None, _help("Private key in PEM of tls_certificate.")] = None
     max_header_bytes: Annotated[Positive, _help("Largest head of a request; beyond it 431.")] = 64 * 1024
     max_body_bytes: Annotated[Positive, _help("Largest body held in memory; beyond it 413.")] = 32 * MiB
     max_bytes_held: Annotated[Positive, _help("Bytes of requests and answers held by a worker; beyond it 503.")] = (
@@ -164,6 +168,9 @@ def load_settings(
         for name, (value, source) in layer.items():
             values[name], origin[name] = value, source
     merged = _convert(values, origin)
+    for name, other in (("tls_certificate", "tls_key"), ("tls_key", "tls_certificate")):
+        if getattr(merged, name) is not None and getattr(merged, other) is None:
+            raise SettingsError(f"{origin[name]}: {name} needs {other} beside it; to serve https, give both")
     settings = ServeSettings(**{field: getattr(merged, field) for field in ServeSettings.__struct_fields__})
     return settings, merged.providers
 

@@ -98,9 +98,10 @@ def serve(
     announce: Callable[[str], None],
     commands: Mapping[Role, Sequence[str]] = COMMANDS,
     patience: Patience = DEFAULT_PATIENCE,
+    scheme: str = "http",
 ) -> None:
     """Run a node until a signal ends it. `announce` gets the URL as soon as connections are accepted; `environment`
-    is what the children find in theirs beside ours.
+    is what the children find in theirs beside ours; `scheme` is what the workers speak.
 
     Raises HomeError or CannotListen, before any child is started.
     """
@@ -123,7 +124,7 @@ def serve(
             home.board.unlink(missing_ok=True)
             raise HomeError(f"cannot write {home.board}: {error.strerror}. Free some disk space.") from error
         supervisor = Supervisor(home.path, board, listener, workers, environment, commands, patience)
-        supervisor.run(lambda: announce(url_of(listener)))
+        supervisor.run(lambda: announce(url_of(listener, scheme)))
     finally:
         lock.release()
 
@@ -152,9 +153,9 @@ def listen(host: str, port: int, wait_until: float = 0.0) -> socket.socket:
         time.sleep(0.02)
 
 
-def url_of(listener: socket.socket) -> str:
+def url_of(listener: socket.socket, scheme: str = "http") -> str:
     host, port = listener.getsockname()[:2]
-    return f"http://[{host}]:{port}" if listener.family == socket.AF_INET6 else f"http://{host}:{port}"
+    return f"{scheme}://[{host}]:{port}" if listener.family == socket.AF_INET6 else f"{scheme}://{host}:{port}"
 
 
 def _predecessor_was_killed(home: Home) -> bool:

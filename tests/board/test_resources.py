@@ -9,7 +9,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gantry.board import resources
 from gantry.board.resources import ResourceBook, ResourcesUnreadable
 
 PEPPER = b"p" * 32
@@ -88,7 +87,7 @@ def test_a_full_disk_is_a_refusal_that_is_counted(path: Path, monkeypatch: pytes
     book = ResourceBook.open(path, PEPPER)
     for number in range(FIRST_ROOM):
         book.remember("p", str(number), "o1")
-    monkeypatch.setattr(resources.os, "pwrite", lambda *_: 0)
+    monkeypatch.setattr("os.pwrite", lambda *_: 0)
     assert not book.remember("p", "one more", "o1")
     monkeypatch.undo()
     assert book.refused == 1

@@ -65,9 +65,10 @@ def test_a_custom_provider_by_its_base_url(run: Run, home_path: Path) -> None:
         (
             ("acme", "--api-key", "k"),
             1,
-            "Known are mistral, openai; any other OpenAI-compatible one needs its --base-url",
+            "xai; any other OpenAI-compatible one needs its --base-url",
         ),
         (("mistrl", "--api-key", "k"), 1, "Did you mean mistral?"),
+        (("vllm",), 1, "each vLLM server has its own address: give its --base-url"),
         (("mistral", "--api-key", "k", "--base-url", "x"), 1, "'x' is no base URL"),
         (("mistral", "--api-key", "k", "--api-key-env", "V"), 2, "either --api-key or --api-key-env"),
         (("mistral",), 2, "give --api-key K, --api-key - (from stdin) or --api-key-env VAR"),
@@ -86,11 +87,49 @@ def test_a_name_is_taken_once(run: Run) -> None:
     assert "already; choose another name" in run("providers", "add", "mistral", "--api-key", "k", code=1).stderr
 
 
+def test_a_provider_without_a_key(run: Run, home_path: Path) -> None:
+    assert (
+        "Added ollama/default, for http://127.0.0.1:11434, without a key." in run("providers", "add", "ollama").stderr
+    )
+    run("providers", "add", "ollama", "--name", "shared", "--api-key", "k", "--base-url", "https://ollama.test/v1")
+    run("providers", "add", "own", "--base-url", "http://127.0.0.1:1/v1")
+    found = {f"{item.provider_id}/{item.name}": item.secrets["api_key"] for item in _credentials(home_path)}
+    assert found == {"ollama/default": Secret(""), "ollama/shared": Secret("k"), "own/default": Secret("")}
+    secrets = [line.split()[6] for line in run("providers", "list").stdout.splitlines()[1:]]
+    assert secrets == ["none", "vault", "none"]
+
+
+def test_a_provider_is_added_by_any_of_its_prefixes(run: Run, home_path: Path) -> None:
+    run("providers", "add", "together_ai", "--api-key", "k", "--base-url", "https://api.together.ai/v1")
+    (credential,) = _credentials(home_path)
+    assert (credential.provider_id, credential.base_url) == ("togetherai", "https://api.together.ai")
+
+
 def test_removing(run: Run, home_path: Path) -> None:
     run("providers", "add", "mistral", "--api-key", "k")
     run("providers", "remove", "mistral")
     assert _credentials(home_path) == []
     assert "no credential has the id" in run("providers", "remove", "mistral", code=1).stderr
+
+
+def test_home_is_chosen_and_never_moves_by_itself(run: Run, home_path: Path) -> None:
+    for name in ("first", "second"):
+        run("providers", "add", "mistral", "--api-key", "k", "--name", name)
+    shown = [line.split()[7:] for line in run("providers", "list").stdout.splitlines()]
+    assert shown == [["SECRET", "HOME", "MANAGED", "BY"], ["yes"], []]
+    chosen = run("providers", "home", "mistral/second")
+    assert "Files, batches, agents, conversations" in chosen.stderr
+    assert "live with mistral/second from now on." in chosen.stderr
+    assert {found["name"]: found["home"] for found in json.loads(run("providers", "list", "--json").stdout)} == {
+        "first": False,
+        "second": True,
+    }
+    removed = run("providers", "remove", "second")
+    assert "refused until you choose:\n  gantry providers home mistral/first\n" in removed.stderr
+    assert not any(found["home"] for found in json.loads(run("providers", "list", "--json").stdout))
+    run("providers", "home", "first")
+    assert "refused until" not in run("providers", "remove", "first").stderr
+    assert "no credential has the id" in run("providers", "home", "first", code=1).stderr
 
 
 class _Provider(BaseHTTPRequestHandler):
@@ -132,6 +171,13 @@ def test_testing_asks_for_the_models_with_the_secret(run: Run, provider: tuple[s
     result = run("providers", "test")
     assert result.stdout == f"ok    mistral/default  {url}/v1/models answered 200\n"
     assert seen == [("/v1/models", "Bearer good")]
+
+
+def test_testing_without_a_key_sends_none(run: Run, provider: tuple[str, list[tuple[str, str]]]) -> None:
+    url, seen = provider
+    run("providers", "add", "vllm", "--base-url", f"{url}/v1")
+    assert "answered 401" in run("providers", "test", code=1).stdout
+    assert [path for path, secret in seen if not secret] == ["/v1/models"]
 
 
 def test_each_credential_is_tested_and_one_failure_fails_the_command(

@@ -20,6 +20,7 @@ from gantry.gateway.worker import WorkerSettings
 from gantry.home import Home
 from gantry.settings import ServeSettings, WhenFull, list_settings
 from gantry.supervisor import Role
+from tests.dial.certificates import Authority
 
 
 @pytest.fixture(autouse=True)
@@ -47,7 +48,7 @@ def test_every_setting_has_an_option_except_secrets() -> None:
 
 def test_defaults(served: dict[str, Any], tmp_path: Path) -> None:
     assert invoke(tmp_path).exit_code == 0
-    assert (served["host"], served["port"]) == ("127.0.0.1", 8790)
+    assert (served["host"], served["port"], served["scheme"]) == ("127.0.0.1", 8790, "http")
     assert served["workers"] >= 1
     assert list(served["environment"]) == [WORKER_SETTINGS_VARIABLE]
 
@@ -79,6 +80,24 @@ def test_a_value_that_cannot_be_used_names_its_flag(tmp_path: Path, arguments: t
     assert result.exit_code == 1
     assert said in result.output
     assert "Traceback" not in result.output
+
+
+def test_a_certificate_makes_it_https(served: dict[str, Any], tmp_path: Path) -> None:
+    pair = str(Authority(tmp_path).issue("gantry.test"))
+    assert invoke(tmp_path, "--tls-certificate", pair, "--tls-key", pair).exit_code == 0
+    assert served["scheme"] == "https"
+    message = msgspec.json.decode(served["environment"][WORKER_SETTINGS_VARIABLE], type=WorkerSettings)
+    assert (message.tls_certificate, message.tls_key) == (pair, pair)
+
+
+def test_a_certificate_that_cannot_be_used_is_refused(served: dict[str, Any], tmp_path: Path) -> None:
+    authority = Authority(tmp_path)
+    pair, other = str(authority.issue("gantry.test")), str(authority.issue("other.test"))
+    for key, said in ((other, "other.test.pem is not the key of"), ("/none.pem", "/none.pem cannot be read")):
+        result = invoke(tmp_path, "--tls-certificate", pair, "--tls-key", key)
+        assert result.exit_code == 1
+        assert said in result.output
+    assert not served
 
 
 def test_a_port_in_use_is_refused(tmp_path: Path) -> None:

@@ -244,7 +244,7 @@ def make_home(path: Path, upstream: str, keys: Sequence[KeyRecord], key_text: st
     keyring = load_keyring(home, create=True)
     providers = (*load_catalog().values(), custom_spec("vllm", "vLLM", upstream))
     credentials = tuple(
-        CredentialRecord(f"c-{spec.id}", "o1", spec.id, "main", upstream, {"api_key": Secret(UPSTREAM_KEY)})
+        CredentialRecord(f"c-{spec.id}", "o1", spec.id, "main", upstream, {"api_key": Secret(UPSTREAM_KEY)}, home=True)
         for spec in providers
     )
     table = build_key_table([(key_digest(key_text, keyring.pepper), key) for key in keys])
@@ -260,6 +260,7 @@ async def running_node(
     *,
     limits: WorkerLimits | None = None,
     journal_budget: int = 1 << 30,
+    certificate: Path | None = None,
     **key_fields: Any,
 ) -> AsyncIterator[Node]:
     """Run a worker until the block ends; SIGTERM is imitated by its own request to stop."""
@@ -268,7 +269,12 @@ async def running_node(
     home = make_home(path / "home", upstream, [KeyRecord(key_id="k1", organization_id="o1", **fields)], key_text)
     listener = socket.socket()
     listener.bind(("127.0.0.1", 0))
-    settings = WorkerSettings(limits=limits or WorkerLimits(drain_timeout=0.2), journal_budget=journal_budget)
+    settings = WorkerSettings(
+        limits=limits or WorkerLimits(drain_timeout=0.2),
+        journal_budget=journal_budget,
+        tls_certificate=str(certificate) if certificate is not None else None,
+        tls_key=str(certificate) if certificate is not None else None,
+    )
     worker = Worker(home, load_keyring(home), settings, listener, FIRST_WORKER_SLOT, None)
     ready = asyncio.Event()
     task = asyncio.create_task(worker.run(on_ready=ready.set))

@@ -235,10 +235,10 @@ def test_a_head_request_has_no_body(run: Runner, tmp_path: Path) -> None:
         async with Upstream(answering(said)).running() as upstream, running_node(tmp_path, upstream.url) as node:
             client = await node.connect()
             for _ in range(2):
-                client.send(node.request("/v1/models", method="HEAD"))
+                client.send(node.request("/v1/workflows", method="HEAD"))
                 answer = await client.answer("HEAD")
                 assert (answer.status, answer.headers["content-length"]) == (200, "77")
-            assert upstream.heard.startswith(b"HEAD /v1/models HTTP/1.1")
+            assert upstream.heard.startswith(b"HEAD /v1/workflows HTTP/1.1")
             client.leave()
 
     run(main())

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from itertools import count
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -16,6 +17,7 @@ from gantry.routing.snapshot import (
     CredentialRecord,
     KeyRecord,
     KeyTable,
+    Snapshot,
     SnapshotUnreadable,
     build_key_table,
     read_snapshot,
@@ -66,6 +68,22 @@ def test_a_file_reads_back_and_shows_no_secret() -> None:
     assert credential.secrets["api_key"].reveal() == "canary"
     assert list(snapshot.credentials_of("o2")) == []
     assert snapshot.prefixes["mistral"] == "mistral"
+
+
+def test_a_credential_written_before_there_was_a_home_is_read_as_none() -> None:
+    record = msgspec.msgpack.decode(msgspec.msgpack.encode(msgspec.structs.replace(CREDENTIAL, secrets={}, home=True)))
+    assert record.pop() is True
+    assert msgspec.convert(record, CredentialRecord) == msgspec.structs.replace(CREDENTIAL, secrets={})
+
+
+def test_a_provider_is_shared_when_more_than_one_has_a_credential_for_it() -> None:
+    holders = (("o1", "a"), ("o1", "a"), ("o1", "b"), ("o2", "b"), (None, "c"), ("o2", "c"), (None, "d"))
+    credentials = tuple(
+        msgspec.structs.replace(CREDENTIAL, organization_id=organization, provider_id=provider)
+        for organization, provider in holders
+    )
+    table = KeyTable("t", build_key_table([]), {})
+    assert Snapshot(Body(1, 1, "t", (), credentials, {}), table).shared_providers == {"b", "c"}
 
 
 def test_the_table_already_held_is_not_read_again() -> None:

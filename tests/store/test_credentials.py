@@ -3,7 +3,10 @@
 from pathlib import Path
 
 import pytest
+from alembic import command
 from msgspec import structs
+from sqlalchemy import text, update
+from sqlalchemy.exc import IntegrityError
 
 from gantry.core.sealing import SealBroken, Sealer
 from gantry.core.secret import Secret
@@ -17,15 +20,19 @@ from gantry.store.credentials import (
     add_credential,
     credentials_of,
     find_credential,
+    make_home,
     remove_credentials,
     sealed_secrets,
 )
+from gantry.store.database import Database
+from gantry.store.migrate import alembic_config, upgrade
 from gantry.store.providers import (
     CustomProvider,
     custom_providers,
     put_provider,
     remove_unused_providers,
 )
+from gantry.store.tables import CONTROL, credentials
 from gantry.store.vault import Place, Vault
 
 VAULT = Vault(Sealer(b"k" * 32, nonce=lambda: b"n" * 12))
@@ -139,3 +146,95 @@ def test_a_credential_that_takes_anothers_place_keeps_its_id(control: ControlSto
         remove_credentials(change, [old])
         new = add_credential(change, VAULT, organization, structs.replace(NEW, weight=2.0), replaces=old)
     assert (new.id, new.created_at, new.weight) == (old.id, old.created_at, 2.0)
+
+
+def _homes(control: ControlStore) -> list[str]:
+    with control.reading() as connection:
+        return [f"{found.provider_id}/{found.name}" for found in credentials_of(connection) if found.home]
+
+
+def test_the_first_credential_for_a_provider_is_home_and_stays_it(control: ControlStore, organization: str) -> None:
+    first = _add(control, organization, NEW)
+    assert first.home
+    second = _add(control, organization, structs.replace(NEW, name="second", weight=9.0))
+    assert not second.home
+    _add(control, organization, structs.replace(NEW, provider_id="openai"))
+    assert _homes(control) == ["mistral/default", "openai/default"]
+    with control.changing() as change:
+        make_home(change, second)
+    assert _homes(control) == ["mistral/second", "openai/default"]
+
+
+def test_a_home_that_is_removed_is_not_moved(control: ControlStore, organization: str) -> None:
+    first = _add(control, organization, NEW)
+    second = _add(control, organization, structs.replace(NEW, name="second"))
+    with control.changing() as change:
+        remove_credentials(change, [first])
+    assert not _add(control, organization, structs.replace(NEW, name="third")).home
+    assert _homes(control) == []
+    with control.changing() as change:
+        make_home(change, second)
+    assert _homes(control) == ["mistral/second"]
+
+
+def test_after_the_last_was_removed_the_next_is_home(control: ControlStore, organization: str) -> None:
+    with control.changing() as change:
+        remove_credentials(change, [add_credential(change, VAULT, organization, NEW)])
+    assert _add(control, organization, structs.replace(NEW, name="next")).home
+
+
+@pytest.mark.parametrize("order", [(0, 1, 2), (2, 1, 0), (1, 2, 0)])
+def test_credentials_that_are_replaced_are_home_as_they_were(
+    control: ControlStore, organization: str, order: tuple[int, ...]
+) -> None:
+    old = [_add(control, organization, structs.replace(NEW, name=name)) for name in ("a", "b")]
+    wanted = [(NEW, None), *((structs.replace(NEW, name=each.name, weight=2.0), each) for each in old)]
+    with control.changing() as change:
+        remove_credentials(change, old)
+        for number in order:
+            new, replaced = wanted[number]
+            add_credential(change, VAULT, organization, new, replaces=replaced)
+    assert _homes(control) == ["mistral/a"]
+
+
+def test_a_replaced_credential_that_was_not_home_does_not_become_it(control: ControlStore, organization: str) -> None:
+    first = _add(control, organization, NEW)
+    second = _add(control, organization, structs.replace(NEW, name="second"))
+    with control.changing() as change:
+        remove_credentials(change, [first, second])
+        add_credential(change, VAULT, organization, structs.replace(NEW, name="second"), replaces=second)
+    assert _homes(control) == []
+
+
+def test_no_two_are_home(control: ControlStore, organization: str) -> None:
+    for name in ("a", "b"):
+        _add(control, organization, structs.replace(NEW, name=name))
+    with pytest.raises(IntegrityError), control.changing() as change:
+        change.connection.execute(update(credentials).values(home=True))
+
+
+def test_of_the_credentials_there_were_the_oldest_for_each_provider_is_home(address: str | Path) -> None:
+    """Their secrets stay: they would go with a table that is copied."""
+    rows = (
+        ("a", "o1", "p", 20),
+        ("b", "o1", "p", 10),
+        ("c", "o1", "p", 10),
+        ("d", "o1", "q", 30),
+        ("e", "o2", "p", 40),
+    )
+    column_names = "id, organization_id, provider_id, name, base_url, weight, models, created_at"
+    database = Database(address)
+    with database.writing() as connection:
+        command.upgrade(alembic_config(CONTROL, connection), "c0001")
+        for organization in ("o1", "o2"):
+            connection.execute(text(f"INSERT INTO organizations VALUES ('{organization}', 'x', 1)"))
+        for name, organization, provider, created_at in rows:
+            values = f"'{name}', '{organization}', '{provider}', '{name}', 'https://x.test', 1, '[]', {created_at}"
+            connection.execute(text(f"INSERT INTO credentials ({column_names}) VALUES ({values})"))
+            sealed = {"id": name, "organization": organization, "sealed": b"s"}
+            connection.execute(text("INSERT INTO credential_secrets VALUES (:id, :organization, 'k', :sealed)"), sealed)
+    with database.writing() as connection:
+        upgrade(connection, CONTROL)
+        assert [found.id for found in credentials_of(connection) if found.home] == ["b", "d", "e"]
+        assert len(sealed_secrets(connection)) == len(rows)
+    database.close()

@@ -19,7 +19,7 @@ from gantry.store.log_rows import COLUMNS, row_of
 from gantry.store.logs import LogStore
 from gantry.store.migrate import alembic_config, script_head, upgrade
 from gantry.store.schema import SchemaError, create_schema, ensure_schema, stored_revision
-from gantry.store.tables import CONTROL, LOGS, Tree, request_log_bodies
+from gantry.store.tables import CONTROL, LOGS, Tree
 from tests.store.logs_of_tests import ORGANIZATION, make_log
 
 TREES = pytest.mark.parametrize("tree", [CONTROL, LOGS], ids=lambda tree: tree.name)
@@ -122,7 +122,8 @@ def test_the_second_revision_keeps_what_is_stored_and_makes_it_searchable(
             "organization_id": ORGANIZATION,
             "content": pack_content(Content(None, log.input, None, None)),
         }
-        connection.execute(insert(request_log_bodies).values(body))
+        bodies = Table("request_log_bodies", MetaData(), autoload_with=connection)
+        connection.execute(insert(bodies).values(body))
     with database.writing() as connection:
         upgrade(connection, LOGS)
     assert _differences(database, LOGS) == []

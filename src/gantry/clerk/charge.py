@@ -4,9 +4,10 @@ Law: cost is posted, or computed from posted unit prices, or computed from our r
 NULL and flagged (law 7). Results of a batch are priced one by one: models and context tiers may differ among them.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Final
 
+import msgspec
 from msgspec import Struct
 
 from gantry.core.model_ref import parse_model_ref
@@ -14,16 +15,18 @@ from gantry.core.usage import NO_USAGE, Usage
 from gantry.dialects.fold import BatchResult
 from gantry.dialects.posted_log import PostedLog
 from gantry.dialects.usage import service_tier_in
-from gantry.prices.rate import Prices, Rate, cost
+from gantry.prices.rate import Prices, Rate, cost_and_parts
 from gantry.prices.rates import Rates
 
 _POSTED: Final = "posted"
+_encode: Final = msgspec.json.Encoder().encode
 
 
 class Charge(Struct, frozen=True, gc=False):
     """What a call cost and how we know, under the names of the request log."""
 
     cost: int | None = None
+    cost_by_unit: str | None = None
     price_missing: bool = False
     price_source: str | None = None
     price_version: str | None = None
@@ -58,18 +61,23 @@ def charge_results(
 ) -> Charge:
     """Price the results of a batch; one that has no price makes the whole unknown."""
     total = 0
-    last = NO_CHARGE
+    parts: dict[str, int] = {}
+    last: Rate | None = None
     for result in results:
         if result.usage == NO_USAGE:
             continue
         rate = None
         if provider_id is not None and result.model is not None:
             rate = rates.find(provider_id, result.model, at, result.service_tier, batch=True, host=host)
-        last = _UNKNOWN if rate is None else _charge_of(rate, result.usage)
-        if last.cost is None:
-            return last
-        total += last.cost
-    return NO_CHARGE if last is NO_CHARGE else Charge(total, False, last.price_source, last.price_version)
+        if rate is None:
+            return _UNKNOWN
+        amount, units = cost_and_parts(rate, result.usage)
+        if amount is None:
+            return Charge(None, None, True, rate.source, rate.version)
+        last, total = rate, total + amount
+        for unit, part in units.items():
+            parts[unit] = parts.get(unit, 0) + part
+    return NO_CHARGE if last is None else Charge(total, _text_of(parts), False, last.source, last.version)
 
 
 def charge_posted(posted: PostedLog, rates: Rates, provider_id: str | None, model: str | None, at: int) -> Charge:
@@ -80,8 +88,8 @@ def charge_posted(posted: PostedLog, rates: Rates, provider_id: str | None, mode
         return NO_CHARGE
     if posted.prompt_unit_price is not None or posted.completion_unit_price is not None:
         prices = Prices(input=posted.prompt_unit_price or 0, output=posted.completion_unit_price or 0)
-        amount = cost(Rate(prices, model or "", _POSTED, _POSTED), posted.usage)
-        return Charge(amount, amount is None, _POSTED)
+        amount, parts = cost_and_parts(Rate(prices, model or "", _POSTED, _POSTED), posted.usage)
+        return Charge(amount, _text_of(parts), amount is None, _POSTED)
     service_tier = service_tier_in(posted.usage_raw.encode()) if posted.usage_raw else None
     return charge_call(rates, provider_id, (model,), at, service_tier, posted.usage)
 
@@ -95,5 +103,9 @@ def likely_provider(requested_model: str | None, rates: Rates) -> str | None:
 
 
 def _charge_of(rate: Rate, usage: Usage) -> Charge:
-    amount = cost(rate, usage)
-    return Charge(amount, amount is None, rate.source, rate.version)
+    amount, parts = cost_and_parts(rate, usage)
+    return Charge(amount, _text_of(parts), amount is None, rate.source, rate.version)
+
+
+def _text_of(parts: Mapping[str, int]) -> str | None:
+    return _encode(parts).decode() if parts else None

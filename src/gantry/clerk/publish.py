@@ -198,6 +198,7 @@ class Publisher:
                 weight=credential.weight,
                 models=credential.models,
                 environment=credential.environment,
+                home=credential.home,
             )
 
 
@@ -219,6 +220,7 @@ def _record(key: ApiKey) -> KeyRecord:
         expires_at=key.policy.expires_at,
         content_policy=key.policy.content_policy,
         revoked=key.revoked_at is not None,
+        strict=key.policy.strict,
     )
 
 

@@ -49,6 +49,7 @@ def group() -> None:
     show_default="full",
     help="What of its calls is kept.",
 )
+@click.option("--strict", is_flag=True, help="Refuse calls with a parameter that the provider does not take.")
 @json_option
 def create(
     name: str,
@@ -58,6 +59,7 @@ def create(
     models: tuple[str, ...],
     expires: int | None,
     content_policy: ContentPolicy,
+    strict: bool,
     as_json: bool,
 ) -> None:
     """Create a key and print it, as the last line of stdout."""
@@ -67,6 +69,7 @@ def create(
         models=models,
         content_policy=content_policy,
         expires_at=expires,
+        strict=strict,
     )
     with open_home(home) as opened:
         with opened.control.changing() as change:

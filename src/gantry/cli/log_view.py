@@ -6,6 +6,7 @@ from typing import Any
 import msgspec
 
 from gantry.cli.when import iso
+from gantry.console.log_item import cost_by_unit_of
 from gantry.core.money import usd_from_nano
 from gantry.core.request_log import RequestLog
 from gantry.core.usage import Usage
@@ -23,6 +24,7 @@ def view_log(log: RequestLog) -> dict[str, Any]:
     for name in _DURATIONS:
         view[name] = None if view[name] is None else view[name] / _NS
     view["cost"] = None if log.cost is None else usd_from_nano(log.cost)
+    view["cost_by_unit"] = cost_by_unit_of(log)
     view["usage"] = None if log.usage == Usage() else msgspec.to_builtins(log.usage)
     for name in _JSON:
         view[name] = _parsed(view[name])

@@ -25,6 +25,7 @@ from gantry.store.credentials import (
     add_credential,
     credentials_of,
     find_credential,
+    make_home,
     remove_credentials,
     sealed_secrets,
 )
@@ -32,6 +33,7 @@ from gantry.store.providers import CustomProvider, custom_providers, put_provide
 from gantry.store.vault import Vault
 
 FROM_STDIN = "-"
+_LIVE_WITH_HOME = "Files, batches, agents, conversations, libraries, fine-tuning jobs and voices"
 
 
 @click.group()
@@ -72,7 +74,8 @@ def add(
         with opened.control.reading() as connection:
             customs = custom_providers(connection)
         choice = choose_provider(provider, base_url, load_catalog(), customs)
-        secret = None if api_key_env else _read_secret(api_key, choice.spec)
+        is_keyless = api_key is None and not choice.spec.needs_secret
+        secret = None if api_key_env or is_keyless else _read_secret(api_key, choice.spec)
         new = NewCredential(
             provider_id=choice.spec.id,
             name=name,
@@ -93,7 +96,8 @@ def add(
                 )
                 put_provider(change, custom)
             add_credential(change, Vault(opened.keyring.vault), opened.organization_id, new)
-        click.echo(f"Added {choice.spec.id}/{name}, for {choice.base_url}.", err=True)
+        keyless = "" if secret or api_key_env else ", without a key"
+        click.echo(f"Added {choice.spec.id}/{name}, for {choice.base_url}{keyless}.", err=True)
         make_live(opened, change.version)
 
 
@@ -104,11 +108,12 @@ def list_credentials(home: Path, as_json: bool) -> None:
     """List the credentials, without their secrets."""
     with open_home(home) as opened, opened.control.reading() as connection:
         found = credentials_of(connection, opened.organization_id)
+        kept = sealed_secrets(connection).keys()
     if as_json:
         click.echo(msgspec.json.encode([_view(credential) for credential in found]))
         return
     print_table(
-        ("PROVIDER", "NAME", "BASE URL", "WEIGHT", "MODELS", "ENV", "SECRET", "MANAGED BY"),
+        ("PROVIDER", "NAME", "BASE URL", "WEIGHT", "MODELS", "ENV", "SECRET", "HOME", "MANAGED BY"),
         [
             (
                 credential.provider_id,
@@ -117,7 +122,8 @@ def list_credentials(home: Path, as_json: bool) -> None:
                 f"{credential.weight:g}",
                 ",".join(credential.models) or "all",
                 credential.environment.value if credential.environment else "all",
-                f"${credential.source}" if credential.source else "vault",
+                f"${credential.source}" if credential.source else "vault" if credential.id in kept else "none",
+                "yes" if credential.home else "",
                 credential.managed_by.value if credential.managed_by else "",
             )
             for credential in found
@@ -138,7 +144,32 @@ def remove(credential: str, home: Path) -> None:
                 raise click.ClickException(f"{_label(found)} is declared by {place}; remove it there and start again")
             remove_credentials(change, [found])
             remove_unused_providers(change)
+            others = [
+                _label(credential)
+                for credential in credentials_of(change.connection, opened.organization_id)
+                if credential.provider_id == found.provider_id
+            ]
         click.echo(f"Removed {_label(found)}.", err=True)
+        if found.home and others:
+            click.echo(f"{_LIVE_WITH_HOME} lived with it. Calls for them are refused until you choose:", err=True)
+            for label in others:
+                click.echo(f"  gantry providers home {label}", err=True)
+        make_live(opened, change.version)
+
+
+@group.command(name="home")
+@click.argument("credential")
+@home_option
+def choose_home(credential: str, home: Path) -> None:
+    """Let files, batches, agents and the like live with CREDENTIAL's account, of all you have at its provider.
+
+    What they live with until now keeps what it has: it is there again when you choose that one again.
+    """
+    with open_home(home) as opened:
+        with opened.control.changing() as change:
+            found = find_credential(change.connection, opened.organization_id, credential)
+            make_home(change, found)
+        click.echo(f"{_LIVE_WITH_HOME} live with {_label(found)} from now on.", err=True)
         make_live(opened, change.version)
 
 

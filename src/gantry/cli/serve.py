@@ -20,6 +20,7 @@ from typing import Any, get_args
 import click
 import msgspec
 
+from gantry.certificate import CertificateError, load_pair
 from gantry.cli.options import home_option
 from gantry.core.secret import Secret
 from gantry.home import Home, HomeError
@@ -99,6 +100,8 @@ def run_node(home: Home, flags: Mapping[str, str | None], announce: Callable[[st
             level=settings.log_level.upper(),
             format="%(asctime)s %(levelname)s supervisor[%(process)d] %(message)s",
         )
+        if settings.tls_certificate is not None and settings.tls_key is not None:
+            load_pair(settings.tls_certificate, settings.tls_key)
         serve(
             home,
             host=settings.host,
@@ -108,8 +111,9 @@ def run_node(home: Home, flags: Mapping[str, str | None], announce: Callable[[st
             announce=announce,
             commands={**COMMANDS, Role.WORKER: (*COMMANDS[Role.WORKER], "--log-level", settings.log_level)},
             patience=Patience(drain=settings.drain_timeout),
+            scheme="http" if settings.tls_certificate is None else "https",
         )
-    except (SettingsError, HomeError, CannotListen) as error:
+    except (SettingsError, CertificateError, HomeError, CannotListen) as error:
         raise click.ClickException(str(error)) from error
 
 
@@ -125,6 +129,8 @@ def worker_message(settings: ServeSettings) -> str:
         "limits": {**limits, "refuse_when_journal_full": settings.journal_full is WhenFull.REFUSE},
         "journal_budget": settings.journal_budget,
         "ca_bundle": str(settings.ca_bundle) if settings.ca_bundle else None,
+        "tls_certificate": str(settings.tls_certificate) if settings.tls_certificate else None,
+        "tls_key": str(settings.tls_key) if settings.tls_key else None,
         "https_proxy": settings.upstream_proxy,
         "no_proxy": [host.strip() for host in settings.no_proxy.split(",") if host.strip()],
     }

@@ -13,6 +13,7 @@ from msgspec import Raw
 
 from gantry.core.money import usd_from_nano
 from gantry.core.request_log import RequestLog, tokens_per_second, total_tokens
+from gantry.core.usage import UNITS, Usage
 from gantry.core.vocabulary import Outcome
 
 _NANO: Final = 1_000_000_000
@@ -57,7 +58,10 @@ def item_of(log: RequestLog) -> dict[str, Any]:
         "prompt_cache_hit_tokens": usage.cached_input_tokens,
         "prompt_cache_creation_tokens": usage.cache_write_tokens,
         "usage_estimated": usage.estimated,
+        "units": units_of(usage),
         "cost": None if log.cost is None else usd_from_nano(log.cost),
+        "cost_by_unit": cost_by_unit_of(log),
+        "price_source": log.price_source,
         "price_missing": log.price_missing,
         "input": log.input,
         "output": log.output,
@@ -102,7 +106,6 @@ def full_item_of(log: RequestLog) -> dict[str, Any]:
         "tier": log.tier,
         "attempts": embed(log.attempts),
         "usage": embed(log.usage_raw),
-        "price_source": log.price_source,
         "price_version": log.price_version,
         "response_id": log.response_id,
         "upstream_request_id": log.upstream_request_id,
@@ -112,6 +115,20 @@ def full_item_of(log: RequestLog) -> dict[str, Any]:
         "full_request": embed_bytes(log.full_request),
         "full_response": embed_bytes(log.full_response),
     }
+
+
+def units_of(usage: Usage) -> dict[str, int | float]:
+    """Return the units that were reported; seconds of audio as a number."""
+    counted = ((name, getattr(usage, name)) for name in UNITS)
+    return {name: count if isinstance(count, int) else float(count) for name, count in counted if count is not None}
+
+
+def cost_by_unit_of(log: RequestLog) -> dict[str, float] | None:
+    """Return what each unit cost, in dollars; None where only the whole is known, or not even that."""
+    if log.cost_by_unit is None:
+        return None
+    parts = msgspec.json.decode(log.cost_by_unit, type=dict[str, int])
+    return {unit: usd_from_nano(part) for unit, part in parts.items()}
 
 
 def embed(text: str | None) -> Raw | str | None:

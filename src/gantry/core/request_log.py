@@ -47,6 +47,7 @@ class RequestLog(Struct, frozen=True, kw_only=True, gc=False):
     usage: Usage = NO_USAGE
     usage_raw: str | None = None  # the provider's own usage object, as JSON
     cost: int | None = None
+    cost_by_unit: str | None = None  # JSON object: nano-dollars by the names in Usage, each rounded on its own
     price_missing: bool = False  # usage was known and the price was not
     price_source: str | None = None
     price_version: str | None = None

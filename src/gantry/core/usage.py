@@ -27,14 +27,14 @@ class Usage(Struct, frozen=True, omit_defaults=True, gc=False):
 
 
 NO_USAGE = Usage()
-_UNITS = tuple(name for name in Usage.__struct_fields__ if name != "estimated")
+UNITS = tuple(name for name in Usage.__struct_fields__ if name != "estimated")
 
 
 def total_usage(usages: Iterable[Usage]) -> Usage:
     """Return the units of several calls as those of one; what none reported stays unknown."""
     totals: dict[str, Any] = {}
     for usage in usages:
-        for name in _UNITS:
+        for name in UNITS:
             count = getattr(usage, name)
             if count is not None:
                 totals[name] = totals.get(name, 0) + count

@@ -2,6 +2,8 @@
 
 Law: the receiver hears `on_head`, then `on_data` once per read, so that one read upstream becomes one write downstream;
 the last of them says so. Or it hears `on_failure`. Whatever is unclear about the connection's state closes it.
+
+After `ask_upgrade`, a head with 101 may come; then all bytes of both sides are the other protocol's, up to the close.
 """
 
 import asyncio
@@ -14,6 +16,7 @@ from gantry.wire.head import ResponseHead
 from gantry.wire.recognise import ResponseHeads
 
 MAX_HEAD_BYTES = 256 * 1024
+_SWITCHING_PROTOCOLS = 101
 
 logger = logging.getLogger(__name__)
 
@@ -46,6 +49,7 @@ class UpstreamConnection(asyncio.Protocol):
         "_body",
         "_buffer",
         "_keep_alive",
+        "_may_switch",
         "_method",
         "_owner",
         "_receiver",
@@ -71,6 +75,7 @@ class UpstreamConnection(asyncio.Protocol):
         self._keep_alive = False
         self._body: BodyReader | None = None
         self._upload_done = True
+        self._may_switch = False
         self.answered = False
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -86,6 +91,11 @@ class UpstreamConnection(asyncio.Protocol):
         self.answered = False
         self.uses += 1
         self.transport.write(request)
+
+    def ask_upgrade(self, request: bytes, receiver: Receiver) -> None:
+        """Send a GET that offers another protocol; if it is taken, `upload` sends its bytes."""
+        self._may_switch = True  # for good: a request whose upload does not end leaves no connection to reuse
+        self.send(request, "GET", receiver, complete=False)
 
     def upload(self, data: bytes, *, last: bool) -> None:
         """Send more of the request's body."""
@@ -173,7 +183,8 @@ class UpstreamConnection(asyncio.Protocol):
             self._finish(receiver, data, reusable=head.keep_alive)  # whole, as most answers come
             return
         self._keep_alive = head.keep_alive
-        body = self._body = head.body_reader(self._method)
+        switched = head.status == _SWITCHING_PROTOCOLS
+        body = self._body = CloseBody() if switched else head.body_reader(self._method)
         data = body.feed(data)
         if body.done:
             self._finish(receiver, data, reusable=head.keep_alive and not body.rest)
@@ -194,9 +205,11 @@ class UpstreamConnection(asyncio.Protocol):
                 return None, b""
             head = self._owner.heads.read(data[:end])
             data = data[end:]
-            if head.status == 101:
-                raise FramingError("it switched protocols unasked")
             if head.status >= 200:
+                return head, data
+            if head.status == _SWITCHING_PROTOCOLS:
+                if not self._may_switch:
+                    raise FramingError("it switched protocols unasked")
                 return head, data
 
     def _finish(self, receiver: Receiver, data: bytes, *, reusable: bool) -> None:

@@ -158,7 +158,7 @@ class Call:
         state.calls.add(self)
         try:
             self.intake.check_rights(key)
-            if body is not None and not (self.intake.is_form or self.intake.native):
+            if body is not None and not self.intake.is_form:
                 self._recording.request_bytes = len(body)
                 self._expect(len(body))
                 self._hold(len(body))
@@ -173,14 +173,14 @@ class Call:
         intake, head = self.intake, self.head
         if intake.is_form:
             self._form = FormUpload(intake.content_type)
+            if body is not None:
+                self.on_request_body(body)
+                self.on_request_end()
         elif streams_upload(intake, head, self.state.limits.max_body_bytes):
             self._uploads = True
             self._dispatch(b"")
-        elif body is None:
+        else:
             self._expect(head.content_length or 0)
-        if body is not None:
-            self.on_request_body(body)
-            self.on_request_end()
 
     def on_request_body(self, data: bytes) -> None:
         self._last_byte = self.state.now
@@ -355,6 +355,11 @@ class Call:
                 self._pump = PLAIN
                 if not (stream or kind.is_json):
                     own += _SANDBOX
+            if voyage.guard is not None:
+                self._pump = voyage.guard.over(self._pump, head.status, kind)
+                if voyage.guard.holds(head.status, kind):
+                    self._late_headers = headers + own  # a list: its length is known when it is whole
+                    return
             # A stream has no length: a comment or an error of ours may come into it.
             self.responder.start(head.status, headers + own, None if stream else head.content_length)
             return
@@ -392,9 +397,11 @@ class Call:
         responder = self.responder
         self._connection = None
         rest = pump.end()
-        if self._late_headers is not None and isinstance(pump, AdaptPump):
-            content_type = b"content-type: %b\r\n" % pump.content_type.encode("latin-1")
-            responder.start(self._status, self._late_headers + content_type, len(rest))
+        late = self._late_headers
+        if late is not None:
+            if isinstance(pump, AdaptPump):
+                late += b"content-type: %b\r\n" % pump.content_type.encode("latin-1")
+            responder.start(self._status, late, len(rest))
         self._settle()
         responder.finish(data + rest if rest else data)
         if self._stage is not OVER:
@@ -519,6 +526,8 @@ class Call:
             return
         if not recording.opened:  # it ended before it was understood: the record says as much as its head did
             recording.open(self.head, None, even_when_full=True)
+        if voyage is not None and voyage.changes:
+            recording.changes = [str(change) for change in voyage.changes]
         if voyage is None or head is None or kind is None:
             if voyage is not None:
                 recording.add_attempt(
@@ -532,8 +541,6 @@ class Call:
                 )
             recording.close(outcome, status, error)
             return
-        if voyage.changes:
-            recording.changes = [str(change) for change in voyage.changes]
         self._note_attempt(recording, voyage, head.status, outcome, error)
         request_id = None
         for name in voyage.attempt.route.request_id_headers:

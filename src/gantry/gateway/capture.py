@@ -73,6 +73,11 @@ class Capture:
         self._held = 0
         return rest
 
+    def end(self) -> None:
+        """Write what is left as a last part, for a direction that no close frame carries."""
+        if self._chunks:
+            self._write_part()
+
     def _write_part(self) -> None:
         data = self.take()
         if self._journal.level >= _NO_BODIES:  # the journal has filled since the call began

@@ -3,6 +3,8 @@
 Law: one exchange at a time. While it lasts, later requests wait in a bounded buffer with reading paused; its response
 is complete before the next head is parsed. After a request that was not read to its end the connection lingers,
 discarding, so that the client gets to read why before it sees a reset (RFC 9112 §9.6).
+
+An exchange may switch protocols: from then on all bytes are its own, until it ends the connection.
 """
 
 import asyncio
@@ -15,7 +17,7 @@ from gantry.board.board import Word
 from gantry.core.errors import GatewayError, InternalError, InvalidRequest, RequestTimeout
 from gantry.gateway.respond import Responder
 from gantry.gateway.state import WorkerState
-from gantry.wire.body import ChunkedBody, FramingError, LengthBody
+from gantry.wire.body import BodyReader, CloseBody, FramingError
 from gantry.wire.head import RequestHead, find_head_end, parse_request_head
 from gantry.wire.recognise import HeadTemplate
 
@@ -85,7 +87,7 @@ class ClientConnection(asyncio.Protocol):
         self._buffer = b""
         self._head: RequestHead | None = None
         self._template: HeadTemplate | None = None
-        self._body: LengthBody | ChunkedBody | None = None
+        self._body: BodyReader | None = None
         self._exchange: Exchange | None = None
         self._responder: Responder | None = None
         self._since = state.now
@@ -201,6 +203,29 @@ class ClientConnection(asyncio.Protocol):
             # Not from here: the stack may be deep in the exchange that just ended, and pipelines can be long.
             asyncio.get_running_loop().call_soon(self._continue)
 
+    def switch(self) -> None:
+        """Hand every byte from here on to the exchange, which has answered with another protocol."""
+        self.phase = BODY
+        self._body = CloseBody()
+        early = self._buffer
+        self._buffer = b""
+        self.resume_reading()
+        if early:
+            self._read_body(early)
+
+    def finish_switched(self, *, linger: bool) -> None:
+        """End after `switch`: at once, or when the client had time to read the end of what it still talks into."""
+        self._exchange = None
+        self._since = self._state.now
+        if self.transport is None or self.transport.is_closing():
+            return
+        if not linger or not self.transport.can_write_eof():  # TLS reads on until the client has closed, too
+            self._close()
+            return
+        self.phase = LINGERING
+        self.resume_reading()
+        self.transport.write_eof()
+
     def tick(self, now: float) -> None:
         """Close what is slow or idle for too long (slow-header and keep-alive timeouts)."""
         limits = self._state.limits
@@ -212,10 +237,13 @@ class ClientConnection(asyncio.Protocol):
             if waited > limits.header_timeout:
                 self._refuse(RequestTimeout("the request's headers did not arrive in time"))
         elif self.phase is BODY:
+            if isinstance(self._body, CloseBody):
+                return  # another protocol, whose exchange has deadlines of its own
             if waited > limits.body_timeout and (self.transport is None or self.transport.is_reading()):
                 self._refuse(RequestTimeout("the request's body stopped arriving"))
         elif self.phase is LINGERING:
-            if waited > _LINGER_SECONDS:
+            unread = self.transport is not None and self.transport.get_write_buffer_size() > 0
+            if waited > (limits.idle_timeout if unread else _LINGER_SECONDS):
                 self.abort()
         elif self.phase is CLOSED and waited > limits.idle_timeout:
             self.abort()  # it does not read the end of its answer

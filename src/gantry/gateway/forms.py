@@ -72,6 +72,10 @@ class FormUpload:
     def flag(self, name: str) -> bool:
         return self._peek.values.get(name) in (b"true", b"True", b"1")
 
+    def values(self) -> list[str]:
+        """Return what the fields say, for whoever looks for something in them."""
+        return [raw.decode("utf-8", "replace") for raw in self._peek.values.values()]
+
     def parameters(self) -> dict[str, Any]:
         """Return the fields of ours: JSON where a value is JSON, else as text."""
         return {name: _value(raw) for name, raw in self._peek.values.items() if name in FORM_FIELDS}

@@ -14,6 +14,7 @@ from gantry.dial.pool import Pool
 from gantry.gateway.admit import INVALID_KEY, authenticate, check_model, check_rights
 from gantry.gateway.forms import is_form
 from gantry.gateway.headers import encode_upstream_headers
+from gantry.gateway.native import needs_guard
 from gantry.gateway.params import has_parameter_header
 from gantry.gateway.state import WorkerState
 from gantry.gateway.surfaces import Surface, family_of, match_surface
@@ -34,6 +35,7 @@ class Bearing(Struct, frozen=True, gc=False):
     attempt: Attempt
     pool: Pool
     beginning: bytes
+    guarded: bool  # what it names, makes or lists may be another organization's
 
 
 class _Way(Struct, frozen=True, gc=False):
@@ -118,13 +120,16 @@ class Intake:
         head = self._head
         departure = self._state.departure(head.method, attempt)
         start, encoding = departure.target, _IDENTITY
+        snapshot = self._state.snapshot
+        provider_id = attempt.route.provider.id
+        guarded = snapshot is not None and needs_guard(snapshot, provider_id, self.surface.operation)
         if self.native:
             _, mark, query = head.target.partition(b"?")
             start += mark + query
-            accepted = head.fields.get(b"accept-encoding")
+            accepted = head.fields.get(b"accept-encoding") if not guarded else b"identity"
             encoding = b"accept-encoding: %b\r\n" % accepted if accepted is not None else b""
         beginning = b"%b HTTP/1.1\r\n%b%b%b" % (start, departure.lines, encoding, self._forwarded)
-        return Bearing(attempt, departure.pool, beginning)
+        return Bearing(attempt, departure.pool, beginning, guarded)
 
     def wish(self, key: KeyRecord, model: str | None) -> Wish:
         surface = self.surface

@@ -18,6 +18,7 @@ from gantry.dialects.changes import Change, refuse_drops
 from gantry.gateway.admit import check_model
 from gantry.gateway.forms import FormUpload
 from gantry.gateway.intake import Bearing, Intake
+from gantry.gateway.native import Guard
 from gantry.gateway.params import NO_PARAMETERS, Parameters, lift_from_form, lift_parameters
 from gantry.gateway.pump import AnswerAdaptation
 from gantry.gateway.state import WorkerState
@@ -57,6 +58,7 @@ class Voyage(Struct, frozen=True, gc=False):
     body: bytes
     request: bytes
     chunked: bool = False  # more of the body follows, in chunks
+    guard: Guard | None = None
 
 
 _NO_CHANGES: Final[Sequence[Change]] = ()
@@ -93,7 +95,7 @@ def make_voyage(
     state: WorkerState, intake: Intake, key: KeyRecord, head: RequestHead, question: Question, body: bytes
 ) -> Voyage:
     """Choose who is asked, and write the request to them. Raises GatewayError."""
-    bearing = _take_bearing(state, intake, key, question)
+    bearing = take_bearing(state, intake, key, question)
     attempt = bearing.attempt
     adaptation: AnswerAdaptation | None = None
     changes = _NO_CHANGES
@@ -113,16 +115,21 @@ def make_voyage(
                 refuse_drops(changes)
             if surface.dialects[0] is not route.dialect:
                 adaptation = adapted
+    guard = None
+    if bearing.guarded:
+        guard = _guard(state, intake, key, head, bearing)
+        guard.check_request(body, intake.content_type)
     framing = b"content-length: %d\r\n" % len(body) if body or head.method in _BODY_EXPECTED else b""
     request = b"%b%b\r\n%b" % (bearing.beginning, framing, body)
-    return Voyage(attempt, bearing.pool, adaptation, changes, body, request)
+    kept = body if envelope is not None else b""  # a file, or whatever it is, is not for the log
+    return Voyage(attempt, bearing.pool, adaptation, changes, kept, request, guard=guard)
 
 
 def make_form_voyage(
     state: WorkerState, intake: Intake, key: KeyRecord, head: RequestHead, question: Question, form: FormUpload
 ) -> Voyage:
     """As `make_voyage`, for a form that is complete, or follows as it comes. Raises GatewayError."""
-    bearing = _take_bearing(state, intake, key, question)
+    bearing = take_bearing(state, intake, key, question)
     surface = intake.surface
     part = form.route(surface.operation, surface.dialects[0], bearing.attempt.route)
     if form.changes and is_strict(key, question.parameters):
@@ -135,16 +142,23 @@ def make_form_voyage(
     else:
         framing = b"content-length: %d\r\n" % (head.content_length or 0)
     request = b"%b%b\r\n%b" % (bearing.beginning, framing, part)
-    adaptation = form.adaptation
-    return Voyage(bearing.attempt, bearing.pool, adaptation, form.changes, form.outline(), request, chunked)
+    guard = None
+    if bearing.guarded:
+        guard = _guard(state, intake, key, head, bearing)
+        guard.check_form(form.values())
+    return Voyage(bearing.attempt, bearing.pool, form.adaptation, form.changes, form.outline(), request, chunked, guard)
 
 
 def make_upload(state: WorkerState, intake: Intake, key: KeyRecord, head: RequestHead, question: Question) -> Voyage:
     """As `make_voyage`, for a body of which we understand nothing and that follows as it comes. Raises GatewayError."""
-    bearing = _take_bearing(state, intake, key, question)
+    bearing = take_bearing(state, intake, key, question)
     framing = _CHUNKED if head.chunked else b"content-length: %d\r\n" % (head.content_length or 0)
     request = b"%b%b\r\n" % (bearing.beginning, framing)
-    return Voyage(bearing.attempt, bearing.pool, None, _NO_CHANGES, b"", request, head.chunked)
+    guard = None
+    if bearing.guarded:
+        guard = _guard(state, intake, key, head, bearing)
+        guard.check_upload(intake.content_type)
+    return Voyage(bearing.attempt, bearing.pool, None, _NO_CHANGES, b"", request, head.chunked, guard)
 
 
 def streams_upload(intake: Intake, head: RequestHead, max_body_bytes: int) -> bool:
@@ -169,7 +183,16 @@ def _read_envelope(body: bytes, method: str, *, native: bool) -> Envelope | None
         return None  # not an object we understand: relayed as it is, and the provider's to judge
 
 
-def _take_bearing(state: WorkerState, intake: Intake, key: KeyRecord, question: Question) -> Bearing:
+def _guard(state: WorkerState, intake: Intake, key: KeyRecord, head: RequestHead, bearing: Bearing) -> Guard:
+    assert state.snapshot is not None
+    provider_id = bearing.attempt.route.provider.id
+    operation, target = intake.surface.operation, head.target.decode("latin-1")
+    if b"content-encoding" in head.fields and state.snapshot.shared_providers:
+        raise InvalidRequest("this body cannot be looked into; send it without Content-Encoding")
+    return Guard(state.book, state.snapshot, provider_id, key.organization_id, operation, head.method, target)
+
+
+def take_bearing(state: WorkerState, intake: Intake, key: KeyRecord, question: Question) -> Bearing:
     parameters, model = question.parameters, question.model
     if parameters is not NO_PARAMETERS:
         override = parameters.credentials("credential_override")

@@ -75,12 +75,14 @@ class Recording:
         "_truncated",
         "_unrecorded",
         "answer",
+        "asked",
         "attempts",
         "changes",
         "closed",
         "first_byte_at",
         "log_id",
         "request_bytes",
+        "response_bytes",
         "sent_at",
         "started_at",
         "started_clock",
@@ -97,6 +99,8 @@ class Recording:
         self._truncated = False
         self._redacts = False
         self.answer: Capture | None = None
+        self.asked: Capture | None = None  # what a tunnel's client goes on to say
+        self.response_bytes: int | None = None  # that passed, where that is not what was captured
         self.closed = False
         self.log_id = state.new_log_id(started_at)
         self.started_at = started_at
@@ -208,6 +212,14 @@ class Recording:
             sent.feed(body[start : min(start + _PART_OF_BODY, size)])
         self._truncated = sent.truncated or size < len(body)
 
+    def capture_request(self) -> Capture:
+        """Return the capture of what the caller goes on to say once the call is open; `close` ends it."""
+        assert self.answer is not None
+        limit = self._state.limits.max_capture_bytes
+        keeps = self.answer.keeps and not self._redacts
+        self.asked = Capture(self._state.journal, self.log_id, Direction.REQUEST, keeps=keeps, limit=limit)
+        return self.asked
+
     def add_attempt(
         self,
         attempt: Attempt,
@@ -269,6 +281,10 @@ class Recording:
                     body, content_encoding = redact_body(decoded.body, content_type, self._intake.surface.operation), ""
             else:
                 usage, model = find_usage(answer.tail) or (b"", None)
+        total = answer.total if answer is not None else 0
+        if self.asked is not None:
+            truncated = truncated or self.asked.truncated
+            self.asked.end()
         frame = CallClosed(
             self.log_id,
             self.started_at + elapsed,
@@ -282,7 +298,7 @@ class Recording:
             content_encoding,
             upstream_request_id,
             self.request_bytes,
-            answer.total if answer is not None else 0,
+            total if self.response_bytes is None else self.response_bytes,
             truncated,
             body,
             self.warnings,

@@ -6,6 +6,7 @@ from collections import deque
 from typing import Final, NamedTuple, Protocol
 
 from gantry.board.board import Slot
+from gantry.board.resources import ResourceBook
 from gantry.core.errors import GatewayError, InternalError
 from gantry.core.ids import ENTROPY_BITS, format_id
 from gantry.dial.origin import parse_base_url
@@ -56,6 +57,7 @@ class WorkerState:
         "_departures",
         "_routes",
         "_tokens",
+        "book",
         "bytes_held",
         "bytes_out",
         "calls",
@@ -75,13 +77,20 @@ class WorkerState:
     )
 
     def __init__(
-        self, limits: WorkerLimits, pepper: bytes, journal: JournalWriter, slot: Slot, dialler: Dialler
+        self,
+        limits: WorkerLimits,
+        pepper: bytes,
+        journal: JournalWriter,
+        slot: Slot,
+        dialler: Dialler,
+        book: ResourceBook,
     ) -> None:
         self.limits = limits
         self.pepper = pepper
         self.journal = journal
         self.slot = slot
         self.dialler = dialler
+        self.book = book
         self.snapshot: Snapshot | None = None
         self.stale = False  # the snapshot is older than the setting allows
         self.era = 0  # of the snapshot, to know what was concluded under another

@@ -16,6 +16,7 @@ class Door(Enum):
     """Who answers."""
 
     CALL = auto()  # a provider
+    MODELS = auto()  # several providers, their lists merged
     POST_LOG = auto()  # the journal: a log of a call made elsewhere
     CONSOLE = auto()  # the console process
     HEALTH = auto()
@@ -55,14 +56,14 @@ _EXACT: tuple[Surface, ...] = (
     Surface(Door.CALL, _OPENAI, Operation.TRANSCRIPTION, path="/audio/transcriptions"),
     Surface(Door.CALL, _OPENAI, Operation.TRANSCRIPTION, path="/audio/transcription"),
     Surface(Door.CALL, _OPENAI, Operation.SPEECH, path="/audio/speech"),
-    Surface(Door.CALL, _EITHER, Operation.MODELS, method="GET", path="/models"),
+    Surface(Door.MODELS, _EITHER, Operation.MODELS, method="GET", path="/models"),
     Surface(Door.CALL, _EITHER, Operation.CHAT, path="/v1/chat/completions"),
     Surface(Door.CALL, _EITHER, Operation.RESPONSES, path="/v1/responses"),
     Surface(Door.CALL, _EITHER, Operation.EMBEDDINGS, path="/v1/embeddings"),
     Surface(Door.CALL, _EITHER, Operation.MODERATION, path="/v1/moderations"),
     Surface(Door.CALL, _EITHER, Operation.TRANSCRIPTION, path="/v1/audio/transcriptions"),
     Surface(Door.CALL, _EITHER, Operation.SPEECH, path="/v1/audio/speech"),
-    Surface(Door.CALL, _EITHER, Operation.MODELS, method="GET", path="/v1/models"),
+    Surface(Door.MODELS, _EITHER, Operation.MODELS, method="GET", path="/v1/models"),
     Surface(Door.CALL, _MISTRAL, Operation.FIM, path="/v1/fim/completions"),
     Surface(Door.CALL, _MISTRAL, Operation.AGENT_CHAT, path="/v1/agents/completions"),
     Surface(Door.CALL, _MISTRAL, Operation.CHAT_MODERATION, path="/v1/chat/moderations"),
@@ -85,8 +86,8 @@ _PREFIXES: tuple[tuple[str, str, Surface], ...] = (
     ("*", "/v2/traces", Surface(Door.CONSOLE)),
     ("*", "/v1/traces/ingest", Surface(Door.CONSOLE)),
     ("*", "/v1/v1/", Surface(Door.UNKNOWN, _EITHER)),
-    ("GET", "/models/", Surface(Door.CALL, _EITHER, Operation.MODEL)),
-    ("GET", "/v1/models/", Surface(Door.CALL, _EITHER, Operation.MODEL)),
+    ("GET", "/models/", Surface(Door.MODELS, _EITHER, Operation.MODEL)),
+    ("GET", "/v1/models/", Surface(Door.MODELS, _EITHER, Operation.MODEL)),
     ("*", "/v1/models/", Surface(Door.CALL, _MISTRAL, Operation.FINE_TUNING)),
     ("*", "/v1/fine_tuning/", Surface(Door.CALL, _MISTRAL, Operation.FINE_TUNING)),
     ("*", "/v1/files", Surface(Door.CALL, _MISTRAL, Operation.FILES)),

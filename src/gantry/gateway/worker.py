@@ -32,6 +32,8 @@ from typing import Final
 from msgspec import Struct
 
 from gantry.board.board import Board, Slot, State, Word
+from gantry.board.resources import ResourceBook
+from gantry.certificate import CertificateError, ServerCertificate
 from gantry.core.errors import Draining, GatewayError
 from gantry.core.sealing import SealBroken
 from gantry.core.vocabulary import Dialect
@@ -43,11 +45,15 @@ from gantry.gateway.client import ClientConnection, Exchange
 from gantry.gateway.console_relay import ConsoleRelay
 from gantry.gateway.intake import take_in
 from gantry.gateway.limits import WorkerLimits
+from gantry.gateway.listing import ModelListing
+from gantry.gateway.model_lists import ModelLists
 from gantry.gateway.own import OwnAnswer
 from gantry.gateway.posted_log import MAX_BYTES, PostedLogTaker
 from gantry.gateway.respond import Responder, answer_whole
 from gantry.gateway.state import WorkerState
 from gantry.gateway.surfaces import Door
+from gantry.gateway.tunnel import Tunnel
+from gantry.gateway.upgrade import offers_websocket
 from gantry.home import Home, Keyring
 from gantry.journal.writer import JournalWriter
 from gantry.routing.snapshot import KeyTable, Snapshot, SnapshotUnreadable, read_snapshot
@@ -60,6 +66,7 @@ _TICK_SECONDS: Final = 0.25
 _SLOW_TICK: Final = 4  # every so many ticks, connections and pools are looked through
 _LOOK_SECONDS: Final = 0.05  # how often the snapshot file is looked at
 _RETRY_SECONDS: Final = 1.0  # after a look that failed
+_RENEWAL_SECONDS: Final = 2.0  # how often the certificate's files are looked at
 _ORPHAN_DRAIN_SECONDS: Final = 5.0
 _LAST_WORDS_SECONDS: Final = 0.1
 _BACKLOG: Final = 4096
@@ -74,6 +81,8 @@ class WorkerSettings(Struct, frozen=True, kw_only=True):
     ca_bundle: str | None = None
     https_proxy: str | None = None
     no_proxy: tuple[str, ...] = ()
+    tls_certificate: str | None = None  # with its key: what clients see
+    tls_key: str | None = None
 
 
 class Worker:
@@ -101,6 +110,7 @@ class Worker:
         self._stop: asyncio.Future[float] | None = None
         self._frames_before = 0
         self._state: WorkerState
+        self._lists: ModelLists
 
     async def run(self, on_ready: Callable[[], None] = lambda: None) -> None:
         """Serve until told to stop, then drain."""
@@ -115,12 +125,23 @@ class Worker:
             limits=PoolLimits(),
             on_opened=partial(self._slot.add, Word.UPSTREAM_CONNECTIONS_OPENED),
         )
-        self._state = WorkerState(self._settings.limits, self._keyring.pepper, journal, self._slot, dialler)
+        book = ResourceBook.open(self._home.resources, self._keyring.resources)
+        self._state = WorkerState(self._settings.limits, self._keyring.pepper, journal, self._slot, dialler, book)
         self._state.bytes_out = self._slot[Word.BYTES_OUT]  # a counter goes on where its predecessor stopped
         self._frames_before = self._slot[Word.JOURNAL_FRAMES]
+        self._lists = ModelLists(self._state)
         await self._try_snapshot()
-        server = await loop.create_server(self._accept, sock=self._listener, backlog=_BACKLOG)
-        watch = loop.create_task(self._watch_snapshot())
+        certificate = _load_certificate(self._settings)
+        server = await loop.create_server(
+            self._accept,
+            sock=self._listener,
+            backlog=_BACKLOG,
+            ssl=certificate.context if certificate is not None else None,
+            ssl_handshake_timeout=self._settings.limits.header_timeout if certificate is not None else None,
+        )
+        watches = [loop.create_task(self._watch_snapshot())]
+        if certificate is not None:
+            watches.append(loop.create_task(_watch_certificate(certificate)))
         self._tick(loop)
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, self.stop, self._settings.limits.drain_timeout)
@@ -129,7 +150,8 @@ class Worker:
         self._slot[Word.STATE] = State.READY
         on_ready()
         grace = await self._stop
-        watch.cancel()
+        for watch in watches:
+            watch.cancel()
         await self._drain(server, grace)
         dialler.close()
         journal.close()
@@ -148,7 +170,11 @@ class Worker:
         surface = intake.surface
         door = surface.door
         if door is _CALL:
+            if intake.native and offers_websocket(head):
+                return Tunnel(self._state, client, head, responder, intake)
             return Call(self._state, client, head, responder, intake)
+        if door is Door.MODELS:
+            return ModelListing(self._state, self._lists, client, head, responder, intake)
         if door is Door.POST_LOG and not head.chunked and (head.content_length or 0) <= MAX_BYTES:
             return PostedLogTaker(self._state, client, head, responder)
         if door in (Door.CONSOLE, Door.POST_LOG):
@@ -260,6 +286,26 @@ class Worker:
             client.abort()
         await asyncio.sleep(0)
         state.write_unwritten()
+
+
+def _load_certificate(settings: WorkerSettings) -> ServerCertificate | None:
+    """Return what clients see; None to serve without TLS. Raises CertificateError."""
+    if settings.tls_certificate is None or settings.tls_key is None:
+        return None
+    return ServerCertificate(Path(settings.tls_certificate), Path(settings.tls_key))
+
+
+async def _watch_certificate(certificate: ServerCertificate) -> None:
+    """Take up renewed files; those that cannot be used leave the old pair in place."""
+    while True:
+        await asyncio.sleep(_RENEWAL_SECONDS)
+        try:
+            renewed = certificate.renew()
+        except CertificateError as error:
+            logger.error("the renewed certificate is not used, the one before goes on: %s", error)
+            continue
+        if renewed:
+            logger.info("the certificate was renewed")
 
 
 def _read_file(path: Path, keyring: Keyring, held: KeyTable | None) -> Snapshot:

@@ -51,7 +51,17 @@ def cost(rate: Rate, usage: Usage) -> NanoUSD | None:
 
 def cost_by_unit(rate: Rate, usage: Usage) -> dict[str, NanoUSD]:
     """Return what each unit costs, by its name in `Usage`, each rounded on its own; empty where `cost` is None."""
-    return {unit: _divide(charge, _SCALE) for unit, charge in _charges(rate.prices, usage)}
+    return cost_and_parts(rate, usage)[1]
+
+
+def cost_and_parts(rate: Rate, usage: Usage) -> tuple[NanoUSD | None, dict[str, NanoUSD]]:
+    """Return `cost` and `cost_by_unit` for the price of one."""
+    total = 0
+    parts = {}
+    for unit, charge in _charges(rate.prices, usage):
+        total += charge
+        parts[unit] = _divide(charge, _SCALE)
+    return (_divide(total, _SCALE) if parts else None), parts
 
 
 def _charges(prices: Prices, usage: Usage) -> list[tuple[str, int]]:

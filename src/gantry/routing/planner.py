@@ -18,7 +18,13 @@ from gantry.core.vocabulary import NATIVE_OPERATIONS, STATEFUL_OPERATIONS, Diale
 from gantry.dialects.adapt import ADAPTABLE
 from gantry.dialects.rules import NO_RULES
 from gantry.providers.spec import ProviderSpec
-from gantry.routing.credentials import callers_credential, draw_by_weight, prefer_own
+from gantry.routing.credentials import (
+    callers_credential,
+    draw_by_weight,
+    explain_no_home,
+    home_credential,
+    prefer_own,
+)
 from gantry.routing.plan import Attempt, Plan, Route, Wish
 from gantry.routing.snapshot import CredentialRecord, Snapshot
 
@@ -74,14 +80,19 @@ def find_route(snapshot: Snapshot, wish: Wish, brought: frozenset[str] = _NOBODY
     rules = spec.rules_for(name) if wish.operation is Operation.CHAT else NO_RULES
     if rules != NO_RULES and tier is Tier.RELAY:
         tier = Tier.ADAPT
+    candidates, missing = prefer_own(serving, wish.organization_id), _explain_missing(spec, name, stored)
+    if stateful:
+        home = home_credential(stored, wish.organization_id, spec.id)
+        candidates = (home,) if home is not None else ()
+        missing = explain_no_home(stored, wish.organization_id, spec)
     return Route(
         provider=spec,
         upstream_model=name,
         path=path,
         dialect=dialect,
         tier=tier,
-        candidates=prefer_own(serving, wish.organization_id),
-        missing=_explain_missing(spec, name, stored),
+        candidates=candidates,
+        missing=missing,
         names=() if wish.model is None else (wish.model, name or wish.model, f"{spec.id}/{name}"),
         request_id_headers=tuple(header.encode() for header in spec.request_id_headers),
         rules=rules,

@@ -2,8 +2,9 @@
 
 A secret is sealed in the vault, or stays in the environment variable that `source` names and is never stored.
 
-Of an organization's credentials for a provider one at most is its home: files, agents and the like live with the account
-behind it. The first to be added becomes it; from then on only a person moves it, for it would move away from what it has.
+Of an organization's credentials for a provider one at most is its home: files, agents and the like live with the
+account behind it. The first to be added becomes it; from then on only a person moves it, because what the old account
+has stays behind.
 """
 
 from collections.abc import Iterable, Mapping

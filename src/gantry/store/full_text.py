@@ -34,18 +34,13 @@ _POSTGRESQL = (
 )
 # VALUES and not SELECT: around a statement that may write many rows SQLite sets a savepoint, and FTS5 then writes what
 # it gathers in memory after each row: 19 µs instead of 5.
-_SEQ = "(SELECT seq FROM request_logs WHERE log_id = ? AND organization_id = ?)"
-_PUT_SQLITE = f"INSERT INTO {TABLE}(input, output, rowid) VALUES (?, ?, {_SEQ})"  # noqa: S608 - constants
-_TAKE_OUT_SQLITE = f"INSERT INTO {TABLE}({TABLE}, input, output, rowid) VALUES ('delete', ?, ?, {_SEQ})"  # noqa: S608
+_PUT_SQLITE = f"INSERT INTO {TABLE}(input, output, rowid) VALUES (?, ?, ?)"  # noqa: S608 - constants
+_TAKE_OUT_SQLITE = f"INSERT INTO {TABLE}({TABLE}, input, output, rowid) VALUES ('delete', ?, ?, ?)"  # noqa: S608
 _PUT_POSTGRESQL = (
     "INSERT INTO request_log_texts(input, output, seq) "
-    "SELECT to_tsvector('simple', %s), to_tsvector('simple', %s), seq "
-    "FROM request_logs WHERE log_id = %s AND organization_id = %s"
+    "VALUES (to_tsvector('simple', %s), to_tsvector('simple', %s), %s)"
 )
-_TAKE_OUT_POSTGRESQL = (
-    "DELETE FROM request_log_texts WHERE (%s, %s) IS NOT NULL AND seq = "
-    "(SELECT seq FROM request_logs WHERE log_id = %s AND organization_id = %s)"
-)
+_TAKE_OUT_POSTGRESQL = "DELETE FROM request_log_texts WHERE (%s, %s) IS NOT NULL AND seq = %s"
 # Members whose text says how something was sent, and not what was said.
 _SILENT = frozenset(
     """
@@ -57,7 +52,7 @@ _DATA_LENGTH = 512  # of a text without a space: encoded bytes
 _WORD = re.compile(r"(?:[^\W_]|[\u0300-\u036f])+")
 _PHRASE = re.compile(r'"(?P<quoted>[^"]*)"?|(?P<plain>[^\s"]+)')
 
-Entry = tuple[str, str, str, str]  # the words of input and output, log id, organization
+Entry = tuple[str, str, int]  # the words of input and output, the number of the log's row
 
 
 class Phrase(Struct, frozen=True):
@@ -78,10 +73,9 @@ def index_again(connection: Connection) -> None:
     statements = FullTextStatements(is_sqlite=connection.dialect.name == "sqlite")
     bodies: Any = connection.connection.cursor()
     writer: Any = connection.connection.cursor()
-    bodies.execute("SELECT log_id, organization_id, content FROM request_log_bodies")
+    bodies.execute("SELECT seq, content FROM request_log_bodies ORDER BY seq")
     while rows := bodies.fetchmany(_SLICE):
-        said = [(log_id, organization_id, unpack_content(content)) for log_id, organization_id, content in rows]
-        entries = [entry_of(log_id, organization_id, content) for log_id, organization_id, content in said]
+        entries = [entry_of(seq, unpack_content(content)) for seq, content in rows]
         if found := [entry for entry in entries if entry is not None]:
             writer.executemany(statements.put, found)
     writer.close()
@@ -97,10 +91,10 @@ class FullTextStatements:
         )
 
 
-def entry_of(log_id: str, organization_id: str, said: Content) -> Entry | None:
+def entry_of(seq: int, said: Content) -> Entry | None:
     """Return a log's entry; None when there is nothing to find it by."""
     words = said_words(said.input), said_words(said.output)
-    return (*words, log_id, organization_id) if words != ("", "") else None
+    return (*words, seq) if words != ("", "") else None
 
 
 def said_words(said: str | None) -> str:

@@ -27,6 +27,7 @@ class KeyPolicy(Struct, frozen=True, kw_only=True):
     models: tuple[str, ...] = ()
     content_policy: ContentPolicy = ContentPolicy.FULL
     expires_at: int | None = None
+    strict: bool = False  # a parameter that would be dropped refuses the call
 
 
 class ApiKey(Struct, frozen=True, kw_only=True):
@@ -70,6 +71,7 @@ def add_key(change: Change, organization_id: str, name: str, policy: KeyPolicy, 
             content_policy=policy.content_policy.value,
             created_at=key.created_at,
             expires_at=policy.expires_at,
+            strict=policy.strict,
             changed_in=change.version,
         )
     )
@@ -143,6 +145,7 @@ def _key(row: Any) -> ApiKey:
             models=tuple(msgspec.json.decode(row.models)),
             content_policy=ContentPolicy(row.content_policy),
             expires_at=row.expires_at,
+            strict=row.strict,
         ),
         created_at=row.created_at,
         revoked_at=row.revoked_at,

@@ -50,11 +50,12 @@ def change_logs(
 def delete_log(connection: Connection, organization_id: str, key_id: str | None, log_id: str) -> bool:
     """Delete a log and say whether it was there."""
     owned = _owned(organization_id, key_id, log_id)
-    if connection.execute(_locked(select(request_logs.c.seq).where(owned))).first() is None:
+    seq = connection.scalar(_locked(select(request_logs.c.seq).where(owned)))
+    if seq is None:
         return False
-    body = and_(request_log_bodies.c.log_id == log_id, request_log_bodies.c.organization_id == organization_id)
+    body = request_log_bodies.c.seq == seq
     content = connection.scalar(select(request_log_bodies.c.content).where(body))
-    entry = None if content is None else entry_of(log_id, organization_id, unpack_content(content))
+    entry = None if content is None else entry_of(seq, unpack_content(content))
     if entry is not None:
         statements = FullTextStatements(is_sqlite=connection.dialect.name == "sqlite")
         cursor: Any = connection.connection.cursor()

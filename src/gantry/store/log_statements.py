@@ -14,6 +14,7 @@ from gantry.store import rollups as sums
 from gantry.store.full_text import FullTextStatements
 from gantry.store.log_rows import COLUMNS, SHORT_COLUMNS
 from gantry.store.tables import (
+    counted_results,
     journal_checkpoints,
     open_calls,
     open_parts,
@@ -21,6 +22,14 @@ from gantry.store.tables import (
     request_logs,
     rollups,
 )
+
+# SQLite's one writer gives out numbers as it likes; elsewhere a sequence does. Both forget none that were given out.
+_NEXT_IN_SQLITE = (
+    "WITH RECURSIVE next(number, wanted) AS ("
+    "SELECT coalesce((SELECT seq FROM sqlite_sequence WHERE name = 'request_logs'), 0) + 1, ? "
+    "UNION ALL SELECT number + 1, wanted - 1 FROM next WHERE wanted > 1) SELECT number FROM next"
+)
+_NEXT_IN_POSTGRESQL = "SELECT nextval(pg_get_serial_sequence('request_logs', 'seq')) FROM generate_series(1, %s)"
 
 
 class LogStatements:
@@ -30,10 +39,12 @@ class LogStatements:
         self._sqlite = dialect.name == "sqlite"
         self._dialect = type(dialect)(paramstyle="qmark" if self._sqlite else "format")
         self.insert_log = {
-            len(columns): self._insert_new(request_logs, columns) for columns in (SHORT_COLUMNS, COLUMNS)
-        }  # by the number of values in a row
+            1 + len(columns): self._insert_new(request_logs, ("seq", *columns)) for columns in (SHORT_COLUMNS, COLUMNS)
+        }  # by the number of values in a numbered row
+        self.next_numbers = _NEXT_IN_SQLITE if self._sqlite else _NEXT_IN_POSTGRESQL  # how many
         self.full_text = FullTextStatements(is_sqlite=self._sqlite)
-        self.insert_body = self._insert_new(request_log_bodies)  # log_id, organization_id, content
+        self.insert_body = self._insert_new(request_log_bodies)  # seq, content
+        self.count_results = self._insert_new(counted_results)  # organization_id, response_id, log_id
         self.put_call = self._insert_or_replace(open_calls)  # log_id, incarnation, payload
         self.put_part = self._insert_or_replace(open_parts)  # log_id, incarnation, seq, direction, data
         self.put_checkpoint = self._insert_or_replace(journal_checkpoints)  # incarnation, segment, position

@@ -9,13 +9,14 @@ Readers have connections of their own: an export of a million rows does not hold
 from collections.abc import Callable, Collection, Iterable, Sequence
 from itertools import groupby
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 from msgspec import Struct
 from sqlalchemy import Select, select
 
 from gantry.core.request_log import RequestLog
 from gantry.store.content import Content, pack_content
+from gantry.store.counted_once import counted_once, numbered_results
 from gantry.store.database import BUSY_TIMEOUT, Database, StoreUnavailable
 from gantry.store.full_text import entry_of
 from gantry.store.log_changes import LogChange, change_logs, delete_log
@@ -31,11 +32,9 @@ from gantry.store.tables import LOGS, journal_checkpoints, open_calls, open_part
 __all__ = ["LogChange", "LogPage", "LogQuery", "LogStore", "RecordBatch", "StoreUnavailable"]
 
 _TAIL_LIMIT = 1000
-_T = TypeVar("_T")
 
 OpenCall = tuple[str, str, bytes]  # log id, incarnation, payload
 OpenPart = tuple[str, str, int, int, bytes]  # log id, incarnation, seq, direction, data
-Said = tuple[str, str, Content]  # log id, organization
 
 
 class RecordBatch(Struct, frozen=True, kw_only=True):
@@ -77,15 +76,20 @@ class LogStore:
             return self._record(batch, storable)
 
     def _record(self, batch: RecordBatch, mend: Callable[[Row], Row]) -> set[str]:
-        rows = [mend(self._row_of(log)) for log in batch.logs]
-        said = [_said_in(log, mend) for log in batch.logs]
+        logs = batch.logs
+        rows = [mend(self._row_of(log)) for log in logs]
+        results = numbered_results(logs)
         with self._database.writing() as connection:
             cursor = connection.connection.cursor()
             _run_many(cursor, self._sql.put_call, batch.opened)
             _run_many(cursor, self._sql.put_part, batch.parts)
+            if results:
+                logs = list(logs)
+                for index, log in counted_once(connection, self._sql.count_results, results):
+                    logs[index], rows[index] = log, mend(self._row_of(log))
             new = self._insert_new(cursor, rows)
-            self._insert_said(cursor, [one for one in _picked(said, new) if one is not None])
-            logs = _picked(batch.logs, new)
+            logs = [logs[index] for index in new] if len(new) < len(logs) else logs
+            self._insert_said(cursor, zip(new.values(), logs, strict=True), mend)
             _run_many(cursor, self._sql.add_sums, [mend(row) for row in rollup_rows(logs)])
             for statement in self._sql.close:
                 _run_many(cursor, statement, [(log_id,) for log_id in batch.closed])
@@ -96,32 +100,35 @@ class LogStore:
             cursor.close()
         return {log.log_id for log in logs}
 
-    def _insert_new(self, cursor: Any, rows: Sequence[Row]) -> Collection[int]:
-        """Insert rows and return the indexes of those that were not there before.
+    def _insert_new(self, cursor: Any, rows: Sequence[Row]) -> dict[int, int]:
+        """Insert rows, and return of those that were not there before the index and the number they have now.
 
         Nearly always all are new, and one count says so. Otherwise the insert is undone and done again row by row.
         """
         if not rows:
-            return ()
+            return {}
+        cursor.execute(self._sql.next_numbers, (len(rows),))
+        numbered = [(*number, *row) for number, row in zip(cursor.fetchall(), rows, strict=True)]
         cursor.execute("SAVEPOINT rows_before")
         inserted = 0
-        for length, alike in groupby(rows, len):
+        for length, alike in groupby(numbered, len):
             cursor.executemany(self._sql.insert_log[length], alike)
             inserted += cursor.rowcount
         if inserted == len(rows):
-            return range(len(rows))
+            return {index: row[0] for index, row in enumerate(numbered)}
         cursor.execute("ROLLBACK TO SAVEPOINT rows_before")
-        new = []
-        for index, row in enumerate(rows):
+        new = {}
+        for index, row in enumerate(numbered):
             cursor.execute(self._sql.insert_log[len(row)], row)
             if cursor.rowcount == 1:
-                new.append(index)
+                new[index] = row[0]
         return new
 
-    def _insert_said(self, cursor: Any, said: Sequence[Said]) -> None:
-        """Store what was said in new logs, and its words."""
-        _run_many(cursor, self._sql.insert_body, [(*where, pack_content(content)) for *where, content in said])
-        entries = [entry_of(*one) for one in said]
+    def _insert_said(self, cursor: Any, logs: Iterable[tuple[int, RequestLog]], mend: Callable[[Row], Row]) -> None:
+        """Store what was said in new logs, by their numbers, and its words."""
+        said = [(seq, content) for seq, log in logs if (content := _said_in(log, mend)) is not None]
+        _run_many(cursor, self._sql.insert_body, [(seq, pack_content(content)) for seq, content in said])
+        entries = [entry_of(seq, content) for seq, content in said]
         _run_many(cursor, self._sql.full_text.put, [entry for entry in entries if entry is not None])
 
     def checkpoints(self) -> dict[str, tuple[int, int]]:
@@ -205,15 +212,10 @@ def _as_it_is(row: Row) -> Row:
     return row
 
 
-def _said_in(log: RequestLog, mend: Callable[[Row], Row]) -> Said | None:
+def _said_in(log: RequestLog, mend: Callable[[Row], Row]) -> Content | None:
     if log.full_request is None and log.full_response is None and log.input is None and log.output is None:
         return None
-    log_id, organization_id = mend((log.log_id, log.organization_id))
-    return log_id, organization_id, Content(*mend((log.full_request, log.input, log.full_response, log.output)))
-
-
-def _picked(items: Sequence[_T], indexes: Collection[int]) -> Sequence[_T]:
-    return items if len(indexes) == len(items) else [items[index] for index in indexes]
+    return Content(*mend((log.full_request, log.input, log.full_response, log.output)))
 
 
 def _run_many(cursor: Any, statement: str, rows: Iterable[Row]) -> None:

@@ -107,6 +107,7 @@ api_keys = Table(
     Column("scopes", Integer, nullable=False),
     Column("models", Text, nullable=False),  # JSON list; [] means every model
     Column("content_policy", String, nullable=False),
+    Column("strict", Boolean, nullable=False, server_default=false()),
     Column("created_at", BigInteger, nullable=False),
     Column("expires_at", BigInteger),
     Column("revoked_at", BigInteger),
@@ -206,6 +207,7 @@ request_logs = Table(
     Column("usage_estimated", Boolean, nullable=False),
     Column("usage_raw", Text),
     Column("cost", BigInteger),
+    Column("cost_by_unit", Text),
     Column("price_missing", Boolean, nullable=False),
     Column("price_source", String),
     Column("price_version", String),
@@ -273,14 +275,23 @@ Index(
     postgresql_where=request_logs.c.environment == literal_column("'test'"),
 )
 
-# What was said, packed by `gantry.store.content`: apart from the rows, so that scanning rows reads no bodies.
+# What was said, packed by `gantry.store.content`: apart from the rows, so that scanning rows reads no bodies. By the
+# row's number, so that those of a page lie together and need no index.
 request_log_bodies = Table(
     "request_log_bodies",
     logs,
-    Column("log_id", String, nullable=False),
-    Column("organization_id", String, nullable=False),
+    Column("seq", _RowNumber, primary_key=True, autoincrement=False),
     Column("content", LargeBinary, nullable=False),
-    PrimaryKeyConstraint("log_id", "organization_id"),
+)
+
+# Results of batches whose units were counted, and by which log; see `gantry.store.counted_once`.
+counted_results = Table(
+    "counted_results",
+    logs,
+    Column("organization_id", String, nullable=False),
+    Column("response_id", String, nullable=False),
+    Column("log_id", String, nullable=False),
+    PrimaryKeyConstraint("organization_id", "response_id"),
 )
 
 # Calls whose close frame has not been read yet. They live here so that a long stream pins no journal segment.

@@ -213,6 +213,8 @@ def _read_head(head: bytes) -> tuple[str, bool]:
             parameters = _parameters(mark + rest)
             if name is not None or parameters is None or kind.strip().lower() != "form-data":
                 raise InvalidRequest(f"A part of the form has a disposition that cannot be read: {value.strip()[:200]}")
+            if any(key.startswith("name*") for key in parameters):
+                raise InvalidRequest("A part of the form gives its name twice. Send `name` alone.")
             name = parameters.get("name")
             is_file = is_file or "filename" in parameters or "filename*" in parameters
         elif field.lower() == "content-type":

@@ -1,4 +1,7 @@
-"""The home credential: which of an organization's credentials for a provider holds what lives there with an account."""
+"""The home credential: which of an organization's credentials for a provider holds what lives there with an account.
+
+And strict keys: a parameter that a provider does not take refuses their calls.
+"""
 
 import sqlalchemy as sa
 from alembic import op
@@ -8,6 +11,7 @@ down_revision = "c0001"
 
 
 def upgrade() -> None:
+    op.add_column("api_keys", sa.Column("strict", sa.Boolean(), nullable=False, server_default=sa.false()))
     # Not in a batch: that would drop the table, and with it, by cascade, every secret.
     op.add_column("credentials", sa.Column("home", sa.Boolean(), nullable=False, server_default=sa.false()))
     credentials = sa.table(
