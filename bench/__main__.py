@@ -17,7 +17,7 @@ from types import FrameType
 
 import msgspec
 
-from bench import scenarios
+from bench import log_scenarios, scenarios
 from bench.children import ChildError, Children
 from bench.figures import Figures
 from bench.gantry import Gantry, start_gantry
@@ -31,7 +31,7 @@ _NORMAL = Effort(rounds=5, seconds=1.0, turns=2000, memory_calls=200_000, backlo
 _FULL = Effort(rounds=5, seconds=2.0, turns=5000, memory_calls=1_000_000, backlog=200_000)
 _DEADLINES = {"quick": 180, "normal": 900, "full": 3600}
 
-_EXPORTED_ROWS = 1_000_000
+_ROWS = 1_000_000
 
 
 class Interrupted(Exception):
@@ -94,7 +94,8 @@ class Session:
             self._step("boot", lambda: scenarios.boot(shop, figures, effort.rounds))
             self._step("serve memory", lambda: scenarios.serve_memory(shop, figures))
             if self.full:
-                self._step("export", lambda: scenarios.calls_during_export(shop, figures, _EXPORTED_ROWS))
+                self._step("calls among logs", lambda: log_scenarios.calls_among_logs(shop, figures, _ROWS))
+                self._step("questions", lambda: log_scenarios.questions_about_logs(shop, figures, _ROWS))
 
     def _litellm(self) -> None:
         """Measure LiteLLM alone: its own background work would disturb the others on their CPU."""

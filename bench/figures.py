@@ -11,7 +11,7 @@ from msgspec import Struct
 
 NGINX, RESPAN, LITELLM = "nginx", "respan-gateway", "LiteLLM"
 GANTRY, ADAPT, WITH_CLERK, CLERK = "gantry", "gantry adapt", "gantry worker + clerk", "gantry clerk"
-SERVE = "gantry serve, 2 workers"
+SERVE, CONSOLE = "gantry serve, 2 workers", "gantry console"
 
 
 class Unit(Enum):
@@ -54,6 +54,10 @@ STORED = Metric("records stored per second", Unit.PER_SECOND, more_is_better=Tru
 STORED_PER_CPU = Metric("records stored per second of CPU", Unit.PER_SECOND, more_is_better=True)
 P99_QUIET = Metric("p99 of calls", Unit.MILLISECONDS)
 P99_EXPORT = Metric("p99 of calls during an export", Unit.MILLISECONDS)
+P99_SCAN = Metric("p99 of calls during scans of all logs", Unit.MILLISECONDS)
+INDEXED_QUESTION = Metric("1,000,000 logs: slowest page, indexed filter, search or day", Unit.MILLISECONDS)
+DASHBOARD_QUESTION = Metric("1,000,000 logs: sums of 30 days", Unit.MILLISECONDS)
+OTHER_QUESTION = Metric("1,000,000 logs: slowest other filter", Unit.MILLISECONDS)
 
 
 class Limit(Enum):
@@ -138,4 +142,8 @@ BUDGETS: Sequence[Budget] = (
     Budget("first call on an empty home ≤ 3 s", BOOT_EMPTY, GANTRY, 3),
     Budget("clerk ≥ 10,000 records/s", STORED, CLERK, 10_000, Limit.AT_LEAST),
     Budget("p99 during an export ≤ 1.5 x without", P99_EXPORT, GANTRY, 1.5, over=(P99_QUIET, GANTRY)),
+    Budget("p99 during scans of all logs ≤ 1.5 x without", P99_SCAN, GANTRY, 1.5, over=(P99_QUIET, GANTRY)),
+    Budget("1,000,000 logs: page, indexed filter, search, day ≤ 100 ms", INDEXED_QUESTION, CONSOLE, 100),
+    Budget("1,000,000 logs: sums of 30 days ≤ 200 ms", DASHBOARD_QUESTION, CONSOLE, 200),
+    Budget("1,000,000 logs: any other filter ≤ 1.5 s", OTHER_QUESTION, CONSOLE, 1500),
 )

@@ -1,8 +1,10 @@
-"""Fills the log store with many rows, and exports them through the API page by page: two processes of one scenario.
+"""Fills the log store with many rows, exports them through the API, and scans them: three processes of one scenario.
 
-The rows are copies of one call that was really made, an hour of them before now, so they are as wide as real ones.
+The rows are copies of one call that was really made, an hour of them before now, so they are as wide as real ones. A
+scan is a question that no index serves and nothing answers, so it reads every row.
 """
 
+import itertools
 import sys
 import time
 import urllib.request
@@ -17,12 +19,7 @@ from gantry.store.control import ControlStore, default_organization
 from gantry.store.logs import LogStore, RecordBatch
 
 _BATCH = 2000
-_PAGE = 1000
 _SPAN = 1800 * 1_000_000_000  # ns
-
-
-class _Page(msgspec.Struct):
-    results: list[msgspec.Raw]
 
 
 def fill(home: Home, count: int) -> None:
@@ -49,27 +46,41 @@ def _copy(log: RequestLog, number: int, moment: int) -> RequestLog:
 
 
 def export(port: int, key: str) -> None:
-    """Read all pages of the list, from the first on, and say how many rows there were."""
-    decoder = msgspec.json.Decoder(_Page)
-    rows = page = 0
-    while True:
-        page += 1
+    """Export all rows as JSON lines, and say how many there were."""
+    request = urllib.request.Request(
+        f"http://127.0.0.1:{port}/api/request-logs/export/?format=jsonl", headers={"authorization": f"Bearer {key}"}
+    )
+    rows = 0
+    with urllib.request.urlopen(request, timeout=120) as answer:
+        print("started", flush=True)
+        while piece := answer.read(1 << 20):
+            rows += piece.count(b"\n")
+    print(rows, flush=True)
+
+
+def scan(port: int, key: str) -> None:
+    """Ask for what no log has, by fields without an index, until told to stop."""
+    filters = {
+        "cost": {"operator": "gte", "value": [1000]},
+        "error_message": {"operator": "icontains", "value": ["never said"]},
+        "metadata__never": {"operator": "gte", "value": [1]},
+    }
+    print("started", flush=True)
+    for name in itertools.cycle(filters):
         request = urllib.request.Request(
-            f"http://127.0.0.1:{port}/api/request-logs/list/?page={page}&page_size={_PAGE}",
-            headers={"authorization": f"Bearer {key}"},
+            f"http://127.0.0.1:{port}/api/request-logs/list/",
+            headers={"authorization": f"Bearer {key}", "content-type": "application/json"},
+            data=msgspec.json.encode({"filters": {name: filters[name]}}),
         )
         with urllib.request.urlopen(request, timeout=120) as answer:
-            found = len(decoder.decode(answer.read()).results)
-        rows += found
-        if page == 1:
-            print("started", flush=True)
-        if found < _PAGE:
-            print(rows, flush=True)
-            return
+            answer.read()
 
 
 if __name__ == "__main__":
-    if sys.argv[1] == "fill":
-        fill(Home(Path(sys.argv[2])), int(sys.argv[3]))
-    else:
-        export(int(sys.argv[2]), sys.argv[3])
+    match sys.argv[1:]:
+        case ["fill", home, count]:
+            fill(Home(Path(home)), int(count))
+        case ["export", port, key]:
+            export(int(port), key)
+        case ["scan", port, key]:
+            scan(int(port), key)

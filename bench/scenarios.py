@@ -194,23 +194,6 @@ def clerk_rate(shop: Workshop, figures: f.Figures, gantry: Gantry, effort: Effor
     figures.put(f.STORED_PER_CPU, f.CLERK, calls / spent)
 
 
-def calls_during_export(shop: Workshop, figures: f.Figures, rows: int) -> None:
-    """Compare the p99 of calls while a client exports the logs with the p99 without it. No process is pinned."""
-    gantry = start_gantry(shop, spread=True)
-    target = gantry.roads[Road.RELAY]
-    job = Job(targets=[target], connections=8, seconds=15, shape=Shape(delay=5000))
-    gantry.wait_for_clerk(60)
-    shop.helper("rows", "fill", str(gantry.home), str(rows)).read_line(900)
-    quiet = checked(shop.perform(job))[0]
-    export = shop.helper("rows", "export", str(target.port), target.headers["authorization"].removeprefix("Bearer "))
-    export.read_line(120)
-    loud = checked(shop.perform(job))[0]
-    shop.children.stop(export)
-    gantry.stop()
-    figures.put(f.P99_QUIET, f.GANTRY, quiet.latency.p99 / 1e6)
-    figures.put(f.P99_EXPORT, f.GANTRY, loud.latency.p99 / 1e6)
-
-
 def checked(results: list[TargetResult]) -> list[TargetResult]:
     """Return results of which every call was right. Raises ChildError saying what was not."""
     for result in results:

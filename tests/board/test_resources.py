@@ -6,7 +6,7 @@ from itertools import pairwise
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gantry.board.resources import ResourceBook, ResourcesUnreadable
@@ -159,6 +159,7 @@ def test_another_file_is_left_alone(path: Path, head: bytes) -> None:
 IDS = st.text(max_size=4)
 
 
+@settings(deadline=None)  # it makes files
 @given(st.lists(st.tuples(IDS, IDS, IDS)))
 def test_it_is_a_dictionary_of_first_owners(
     tmp_path_factory: pytest.TempPathFactory, made: list[tuple[str, ...]]

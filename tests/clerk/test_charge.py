@@ -1,5 +1,6 @@
 """What a call cost: by region, and of the results of a batch one by one."""
 
+import msgspec
 import pytest
 
 from gantry.clerk.charge import NO_CHARGE, Charge, charge_call, charge_results
@@ -34,6 +35,10 @@ def test_results_are_priced_one_by_one_at_half_the_price(rates: Rates) -> None:
     charge = charge_results(rates, "mistral", [result("mistral-large-latest"), ocr, result(None, NO_USAGE)], AT)
     assert (charge.cost, charge.price_missing) == (LIST_PRICE // 2 + 3 * 2_000_000, False)
     assert charge.price_source is not None
+    parts = msgspec.json.decode(charge.cost_by_unit or "{}")
+    assert parts == {"input_tokens": 250_000, "output_tokens": 375_000, "pages": 6_000_000}
+    again = charge_results(rates, "mistral", [result("mistral-large-latest")] * 2, AT)
+    assert again.cost_by_unit == '{"input_tokens":500000,"output_tokens":750000}'
 
 
 @pytest.mark.parametrize("unknown", [result("no-such-model"), result(None)])

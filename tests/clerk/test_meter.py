@@ -113,6 +113,7 @@ def test_every_field_of_a_call(rates: Rates) -> None:
         usage=Usage(input_tokens=1000, output_tokens=500, total_tokens=1500),
         usage_raw=json.dumps(USAGE),
         cost=1_250_000,
+        cost_by_unit='{"input_tokens":500000,"output_tokens":750000}',
         price_source="genai-prices",
         price_version="genai-prices 0.2.3, aliases 2026-11-22",
         input='[{"role":"user","content":"hi"}]',

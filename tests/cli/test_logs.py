@@ -45,6 +45,7 @@ def stored(home_path: Path) -> None:
         organization,
         model="mistral-small-latest",
         cost=1_000_000,
+        cost_by_unit='{"input_tokens":400000,"output_tokens":600000}',
         latency=1_200_000_000,
         usage=Usage(input_tokens=10, output_tokens=5),
         customer_identifier="user_123",
@@ -110,6 +111,7 @@ def test_show(run: Run) -> None:
     assert (shown["cost"], shown["latency"], shown["started_at"]) == (0.001, 1.2, "2025-11-22T08:00:00.000Z")
     assert (shown["metadata"], shown["output"]["content"]) == ({"team": "red"}, "hi")
     assert shown["usage"] == {"input_tokens": 10, "output_tokens": 5}
+    assert shown["cost_by_unit"] == {"input_tokens": 0.0004, "output_tokens": 0.0006}
     assert "no log has the id 'c'" in run("logs", "show", "c", code=1).stderr
 
 

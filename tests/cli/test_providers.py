@@ -124,6 +124,7 @@ def test_home_is_chosen_and_never_moves_by_itself(run: Run, home_path: Path) -> 
         "first": False,
         "second": True,
     }
+    assert {found.name: found.home for found in _credentials(home_path)} == {"first": False, "second": True}
     removed = run("providers", "remove", "second")
     assert "refused until you choose:\n  gantry providers home mistral/first\n" in removed.stderr
     assert not any(found["home"] for found in json.loads(run("providers", "list", "--json").stdout))

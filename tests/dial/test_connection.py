@@ -7,6 +7,7 @@ import pytest
 
 from gantry.core.errors import UpstreamBroke, UpstreamUnreachable
 from gantry.dial.connection import MAX_HEAD_BYTES, UpstreamConnection
+from gantry.dial.outbox import Outbox
 from gantry.wire.recognise import ResponseHeads
 from tests.dial.loopback import FINE, Caller
 
@@ -53,6 +54,7 @@ class Keeper:
         self.kept: list[UpstreamConnection] = []
         self.forgotten: list[UpstreamConnection] = []
         self.heads = ResponseHeads()
+        self.outbox = Outbox(lambda flush: flush())
 
     def keep(self, connection: UpstreamConnection) -> None:
         self.kept.append(connection)
@@ -159,6 +161,43 @@ def test_back_pressure_is_passed_on_both_ways() -> None:
     assert not stage.wire.reading
     stage.connection.resume_reading()
     assert stage.wire.reading
+
+
+SWITCHING = b"HTTP/1.1 101 Switching Protocols\r\nconnection: upgrade\r\nupgrade: websocket\r\n\r\n"
+
+
+def upgrading() -> Stage:
+    stage = Stage()
+    stage.connection.ask_upgrade(b"offer", stage.caller)
+    assert stage.wire.written == b"request" + b"offer"
+    return stage
+
+
+def test_after_a_switch_that_was_asked_for_all_bytes_are_the_receivers() -> None:
+    said = EARLY_HINTS + SWITCHING + b"\x81\x02HTTP/1.1 200 OK\r\n\r\n"
+    for cut in range(1, len(said)):
+        stage = upgrading()
+        stage.hear(said[:cut], said[cut:])
+        assert (stage.caller.heard, stage.caller.status) == (["head"], 101)
+        assert stage.caller.body == b"\x81\x02HTTP/1.1 200 OK\r\n\r\n"
+        stage.connection.upload(b"\x00\xff", last=False)
+        assert stage.wire.written.endswith(b"offer\x00\xff")
+        stage.wire.end()
+        assert stage.caller.heard == ["head", "end"]
+        assert not stage.keeper.kept
+
+
+def test_a_switched_connection_that_breaks_is_a_fault() -> None:
+    stage = upgrading()
+    stage.hear(SWITCHING)
+    stage.wire.end(ConnectionResetError())
+    assert stage.caller.heard == ["head", "failure"]
+
+
+def test_after_a_switch_that_was_refused_the_connection_is_not_kept() -> None:
+    stage = upgrading()
+    stage.hear(FINE)
+    assert (stage.caller.heard, stage.caller.body, stage.kept) == (["head", "end"], b"ok", False)
 
 
 NOT_HTTP = [

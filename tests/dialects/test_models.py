@@ -36,7 +36,7 @@ def written(card: ModelCard) -> Any:
     "body",
     [
         b'{"object":"list","data":[{"id":"a","object":"model","created":1,"owned_by":"openai"}]}',
-        b'{"data":[{"id":"a","type":"base","capabilities":{"completion_chat":false},"aliases":null,"description":null}]}',
+        b'{"data":[{"id":"a","type":"base","capabilities":{"completion_chat":false},"aliases":null,"deprecation":null}]}',
         b'[{"id":"a"}]',
     ],
 )

@@ -5,7 +5,7 @@ from pathlib import Path
 from random import Random
 from typing import Final, NamedTuple
 
-from tests.fuzz import envelope, http1
+from tests.fuzz import envelope, http1, multipart, response_heads
 
 SEEDS: Final = Path(__file__).with_name("seeds.txt")
 
@@ -18,6 +18,8 @@ class Target(NamedTuple):
 TARGETS: Final[Mapping[str, Target]] = {
     "envelope": Target(envelope.make_input, envelope.check),
     "http1": Target(http1.make_input, http1.check),
+    "multipart": Target(multipart.make_input, multipart.check),
+    "response_heads": Target(response_heads.make_input, response_heads.check),
 }
 
 

@@ -11,18 +11,11 @@ from typing import Any
 from gantry.board.board import Word
 from gantry.core.api_key import key_digest
 from gantry.core.secret import Secret
-from gantry.core.vocabulary import DEFAULT_SCOPES, Environment, Operation
-from gantry.gateway.client import ClientConnection, Exchange
-from gantry.gateway.intake import take_in
+from gantry.core.vocabulary import DEFAULT_SCOPES, Environment
 from gantry.gateway.limits import WorkerLimits
-from gantry.gateway.listing import ModelListing
-from gantry.gateway.model_lists import ModelLists
-from gantry.gateway.respond import Responder
-from gantry.gateway.worker import Worker
 from gantry.home import load_keyring
 from gantry.providers.spec import custom_spec, load_catalog
 from gantry.routing.snapshot import Body, CredentialRecord, KeyRecord, build_key_table, seal_table, write_snapshot
-from gantry.wire.head import RequestHead
 from tests.gateway.conftest import Answer, Heard, Node, RawClient, Script, answering, json_answer, running_node
 
 MISTRAL_AGENT = b"user-agent: mistral-client-python/2.10.1"
@@ -93,22 +86,8 @@ async def listing_node(
     """Run a worker for an organization with these credentials."""
     limits = WorkerLimits(first_byte_timeout=patience, drain_timeout=0.2)
     async with running_node(path, "http://127.0.0.1:9", limits=limits) as node:
-        _open_door(node.worker)
         await publish(node, 6, credentials, **key_fields)
         yield node
-
-
-def _open_door(worker: Worker) -> None:
-    state, choose = worker._state, worker._choose
-    lists = ModelLists(state)
-
-    def choosing(client: ClientConnection, head: RequestHead, responder: Responder) -> Exchange:
-        intake = take_in(state, head)
-        if intake.surface.operation in (Operation.MODELS, Operation.MODEL):
-            return ModelListing(state, lists, client, head, responder, intake)
-        return choose(client, head, responder)
-
-    worker._choose = choosing  # type: ignore[method-assign]
 
 
 async def until(holds: Callable[[], bool]) -> None:

@@ -141,11 +141,13 @@ def test_a_swap_under_way_answers_but_is_not_remembered(run: Runner, tmp_path: P
     run(main())
 
 
-def test_a_client_that_leaves_frees_the_providers(run: Runner, tmp_path: Path) -> None:
+def test_a_client_that_leaves_frees_the_providers(run: Runner, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(model_lists, "_PATIENCE", 1000.0)
+
     async def main() -> None:
         async with (
             Upstream(silent).running() as upstream,
-            listing_node(tmp_path, credential("mistral", upstream.url)) as node,
+            listing_node(tmp_path, credential("mistral", upstream.url), patience=1000.0) as node,
         ):
             client = await begin(node)
             await upstream.hears(b"\r\n\r\n")

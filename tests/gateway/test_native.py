@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, TypeAlias
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gantry.board.board import Word
@@ -262,6 +262,7 @@ STREAM = (
 ).encode()
 
 
+@settings(deadline=None)  # it makes files
 @given(st.lists(st.integers(0, len(STREAM)), max_size=6))
 def test_a_stream_is_watched_as_it_passes_and_never_held(
     tmp_path_factory: pytest.TempPathFactory, cuts: list[int]

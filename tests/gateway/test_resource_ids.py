@@ -99,7 +99,8 @@ def test_an_id_is_found_in_any_kind_of_body(body: bytes, content_type: str) -> N
 
 def test_only_whole_strings_are_ids() -> None:
     text = f'what about {UUID}? and "{UUID}" or ag_{HEX}'
-    assert ids_in_body(json.dumps({"messages": [{"content": text}]}).encode()) == []
+    for content in (text, f"{UUID} is the one", f"{UUID}-and-{'x' * 200}"):
+        assert ids_in_body(json.dumps({"messages": [{"content": content}]}).encode()) == []
     assert ids_in_body(json.dumps({"a": "x" * 1_000_000, "b": f"ag_{HEX}"}).encode()) == [HEX]
 
 

@@ -4,12 +4,17 @@ from typing import Any
 
 import pytest
 
+from gantry.core.errors import NoCredential
 from gantry.core.secret import Secret
+from gantry.core.vocabulary import STATEFUL_OPERATIONS, Dialect, Environment, Operation
 from gantry.providers.spec import load_catalog
 from gantry.routing.credentials import explain_no_home, home_credential
-from gantry.routing.snapshot import CredentialRecord
+from gantry.routing.plan import Wish
+from gantry.routing.planner import plan
+from gantry.routing.snapshot import Body, CredentialRecord, KeyTable, Snapshot, build_key_table
 
 MISTRAL = load_catalog()["mistral"]
+PATHS = {Operation.AGENT_CHAT: "/v1/agents/completions"}
 
 
 def credential(name: str, **fields: Any) -> CredentialRecord:
@@ -52,3 +57,24 @@ def test_a_refusal_says_what_to_choose() -> None:
 def test_a_refusal_without_a_credential_says_what_to_add() -> None:
     stored = [credential("p", organization_id=None), credential("anothers", organization_id="o2")]
     assert explain_no_home(stored, "o1", MISTRAL).endswith("add one with `gantry providers add mistral`")
+
+
+def serving(operation: Operation, *stored: CredentialRecord) -> CredentialRecord:
+    snapshot = Snapshot(Body(1, 1, "t", (MISTRAL,), stored, {}), KeyTable("t", build_key_table([]), {}))
+    path = PATHS.get(operation, f"/v1/{operation}")
+    wish = Wish("o1", Environment.PROD, (Dialect.MISTRAL,), operation, path, None)
+    (attempt,) = plan(snapshot, wish, lambda: 0.0).attempts
+    return attempt.credential
+
+
+@pytest.mark.parametrize("operation", sorted(STATEFUL_OPERATIONS))
+def test_stateful_calls_go_home_and_nowhere_else(operation: Operation) -> None:
+    platform = credential("platform", organization_id=None, home=True)
+    assert serving(operation, BUSY, HOME, platform) is HOME
+    for stored in ((BUSY, platform), (platform,)):
+        with pytest.raises(NoCredential, match="live with one account at Mistral"):
+            serving(operation, *stored)
+
+
+def test_other_calls_are_drawn_by_weight() -> None:
+    assert serving(Operation.OPAQUE, HOME, BUSY) is BUSY

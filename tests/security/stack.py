@@ -113,8 +113,9 @@ def running_stack(folder: Path) -> Iterator[Stack]:
     ):
         stack = Stack(folder, int(url.rpartition(":")[2]), provider)
         deadline = time.monotonic() + _SECONDS
-        while stack.ask("GET", "/readyz", "").status != 200:
-            assert time.monotonic() < deadline, stack.stderr.read_text()
+        for path in ("/readyz", "/api/health-check/"):  # calls pass before the console has started
+            while stack.ask("GET", path, "").status != 200:
+                assert time.monotonic() < deadline, stack.stderr.read_text()
         yield stack
 
 

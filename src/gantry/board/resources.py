@@ -107,14 +107,8 @@ class ResourceBook:
     def remember(self, provider_id: str, resource_id: str, organization_id: str) -> bool:
         """Note who made a resource, unless somebody is remembered for it; say whether there was room."""
         key = self._key(provider_id, resource_id)
-        if self._find(key) is not None:
-            return True
         with _locked(self._fd):
-            if self._words[_Word.TABLES] != self._tables:
-                self._map_again()
-            if self._find(key) is None:
-                return self._insert(key, self.mark(organization_id))
-            return True
+            return self._find(key) is not None or self._insert(key, self.mark(organization_id))
 
     def _key(self, provider_id: str, resource_id: str) -> bytes:
         return self._digest(provider_id.encode(), resource_id)
@@ -156,8 +150,7 @@ class ResourceBook:
             words[_Word.REFUSED] += 1
             return False
         place = self._probe(self._tables - 1, key)
-        if self._map[place : place + _KEY_BYTES] == _EMPTY:
-            words[_Word.ENTRIES] += 1  # first: a count that is too high wastes a slot, one too low fills a table
+        words[_Word.ENTRIES] += 1  # first: a count that is too high wastes a slot, one too low fills a table
         self._map[place + _KEY_BYTES : place + _SLOT_BYTES] = owner + _check(key + owner)
         self._map[place : place + _KEY_BYTES] = key
         return True

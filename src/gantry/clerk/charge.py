@@ -49,11 +49,8 @@ def charge_call(
     """Price a usage under the first of the names that has a rate. `host` is where it went: regions differ."""
     if provider_id is None:
         return _UNKNOWN
-    for name in names:
-        rate = rates.find(provider_id, name, at, service_tier, host=host) if name else None
-        if rate is not None:
-            return _charge_of(rate, usage)
-    return _UNKNOWN
+    rate = rates.find_first(provider_id, names, at, service_tier, host=host)
+    return _UNKNOWN if rate is None else _charge_of(rate, usage)
 
 
 def charge_results(

@@ -2,8 +2,8 @@
 
 import sys
 
-from gantry.clerk.price_table import seal_table
 from gantry.prices.published import compile_published
+from gantry.prices.sealed_table import seal_table
 from gantry.prices.table import encode_table
 
 

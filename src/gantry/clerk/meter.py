@@ -4,7 +4,7 @@ Law: each part is read on its own, and what cannot be read is a warning on the r
 key's policy withholds is not put on the row even if it came.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 import msgspec
@@ -141,8 +141,7 @@ def meter_call(opened: CallOpened, request: bytes, response: bytes, closed: Call
     measured = _Measured(
         operation, model, question, answer, usage, usage_raw, charge, content, extra, _list_text(warnings)
     )
-    log = _log_of(opened, closed, last, measured)
-    return log if labels is NO_LABELS else replace(log, **asdict(labels))
+    return _log_of(opened, closed, last, measured, {} if labels is NO_LABELS else asdict(labels))
 
 
 def meter_posted(frame: LogPosted, rates: Rates) -> RequestLog:
@@ -192,8 +191,14 @@ def meter_posted(frame: LogPosted, rates: Rates) -> RequestLog:
     )
 
 
-def _log_of(opened: CallOpened, closed: CallClosed, last: AttemptRecord | None, measured: _Measured) -> RequestLog:
-    """Return the row of a call but for its labels. Field by field: joining dicts of them takes twice as long."""
+def _log_of(
+    opened: CallOpened,
+    closed: CallClosed,
+    last: AttemptRecord | None,
+    measured: _Measured,
+    labels: Mapping[str, Any],
+) -> RequestLog:
+    """Return the row of a call. Field by field: joining dicts of them takes twice as long."""
     answer, charge, content, question = measured.answer, measured.charge, measured.content, measured.question
     return RequestLog(
         log_id=opened.log_id,
@@ -248,6 +253,7 @@ def _log_of(opened: CallOpened, closed: CallClosed, last: AttemptRecord | None, 
         content_truncated=closed.truncated,
         user_agent=opened.user_agent or None,
         snapshot_version=opened.snapshot_version,
+        **labels,
     )
 
 

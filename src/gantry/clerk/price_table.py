@@ -1,41 +1,30 @@
 """The clerk's rates: the published prices, compiled once by a short process and kept as a file under `cache/`.
 
-Law: the clerk never imports genai-prices itself, which would cost it 25 MB and half a second of each start. The file is
-named by all that it was made from, so it is never out of date, and it carries a digest: a damaged file is made anew,
-because a flipped bit would be a wrong price.
+Law: the clerk never imports genai-prices itself, which would cost it 25 MB and half a second of each start. A damaged
+file is made anew; see `gantry.prices.sealed_table` for what stands in it.
 """
 
-import hashlib
 import importlib
 import logging
 import os
 import subprocess
 import sys
-from importlib.metadata import version
-from importlib.resources import files
 from pathlib import Path
 from typing import Final, cast
 
-import msgspec
-
 from gantry.prices.overrides import load_overrides
 from gantry.prices.rates import Rates
-from gantry.prices.table import PriceTable, decode_table
+from gantry.prices.sealed_table import STEM, TableDamaged, open_table, table_name
+from gantry.prices.table import PriceTable
 
 COMPILER: Final = (sys.executable, "-P", "-m", "gantry.clerk.compile_prices")
 SECONDS_TO_COMPILE: Final = 60.0
-_DIGEST_BYTES: Final = 32
-_STEM: Final = "prices-"
 
 logger = logging.getLogger(__name__)
 
 
 class CannotCompile(Exception):
     """The short process made no table; the message says why."""
-
-
-class TableDamaged(ValueError):
-    """The bytes are not those of a table."""
 
 
 def open_rates(cache: Path, compiler: tuple[str, ...] = COMPILER) -> Rates:
@@ -48,46 +37,20 @@ def open_rates(cache: Path, compiler: tuple[str, ...] = COMPILER) -> Rates:
     return Rates(load_overrides(), table)
 
 
-def table_name() -> str:
-    """Return the file's name: the version of the published prices, and a digest of all of `gantry.prices`."""
-    digest = hashlib.sha256()
-    for entry in sorted(files("gantry.prices").iterdir(), key=lambda entry: entry.name):
-        if entry.is_file():
-            content = entry.read_bytes()
-            digest.update(f"{entry.name} {len(content)}\n".encode())
-            digest.update(content)
-    return f"{_STEM}{version('genai-prices')}-{digest.hexdigest()[:16]}"
-
-
 def _load_table(path: Path, compiler: tuple[str, ...]) -> PriceTable:
     try:
-        return _open_table(path.read_bytes())
+        return open_table(path.read_bytes())
     except FileNotFoundError:
         logger.info("compiling the prices into %s", path)
     except (TableDamaged, OSError) as error:
         logger.warning("the prices in %s cannot be used and are compiled again: %s", path, error)
     data = _compile(compiler)
-    table = _open_table(data)
+    table = open_table(data)
     try:
         _keep(path, data)
     except OSError as error:
         logger.warning("the compiled prices cannot be kept in %s, so the next start compiles again: %s", path, error)
     return table
-
-
-def seal_table(encoded: bytes) -> bytes:
-    """Return an encoded table as it is kept: behind its digest."""
-    return hashlib.sha256(encoded).digest() + encoded
-
-
-def _open_table(data: bytes) -> PriceTable:
-    encoded = data[_DIGEST_BYTES:]
-    if hashlib.sha256(encoded).digest() != data[:_DIGEST_BYTES]:
-        raise TableDamaged(f"the {len(data)} bytes of the table do not match their digest")
-    try:
-        return decode_table(encoded)
-    except msgspec.DecodeError as error:
-        raise TableDamaged(str(error)) from None
 
 
 def _compile(compiler: tuple[str, ...]) -> bytes:
@@ -113,6 +76,6 @@ def _keep(path: Path, data: bytes) -> None:
         aside.replace(path)
     finally:
         aside.unlink(missing_ok=True)
-    for other in path.parent.glob(f"{_STEM}*"):
+    for other in path.parent.glob(f"{STEM}*"):
         if other != path:
             other.unlink(missing_ok=True)

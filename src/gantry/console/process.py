@@ -11,6 +11,7 @@ import os
 import signal
 import socket
 import stat
+import threading
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -27,6 +28,7 @@ from gantry.journal.writer import JournalWriter
 from gantry.settings import load_settings
 from gantry.store.control import ControlStore
 from gantry.store.logs import LogStore
+from gantry.store.warming import read_ahead
 
 _HEARTBEAT_SECONDS: Final = 1.0
 _SECONDS_TO_FINISH: Final = 4  # less than the supervisor waits
@@ -79,11 +81,15 @@ async def run_console(home: Home, lifeline: int, environ: Mapping[str, str]) -> 
         loop.add_signal_handler(number, server.leave)
     loop.add_reader(lifeline, _on_lifeline, lifeline, server)
     heartbeat = loop.create_task(_beat(slot))
+    leaving = threading.Event()
+    if database is None:
+        threading.Thread(target=read_ahead, args=(home.logs_db, leaving), name="read ahead", daemon=True).start()
     try:
         with _listening(home.console_socket) as listener:
             slot[Word.STATE] = State.READY
             await server.serve(sockets=[listener])
     finally:
+        leaving.set()
         heartbeat.cancel()
         loop.remove_reader(lifeline)
         state.close()

@@ -11,6 +11,7 @@ import logging
 from typing import Protocol, cast
 
 from gantry.core.errors import GatewayError, InternalError, UpstreamBroke, UpstreamFault, UpstreamUnreachable
+from gantry.dial.outbox import Outbox
 from gantry.wire.body import BodyReader, CloseBody, FramingError
 from gantry.wire.head import ResponseHead
 from gantry.wire.recognise import ResponseHeads
@@ -36,9 +37,10 @@ class Receiver(Protocol):
 
 
 class Owner(Protocol):
-    """Whoever keeps the connection when nobody uses it, and reads the heads of its origin."""
+    """Whoever keeps the connection when nobody uses it, reads the heads of its origin, and writes for it."""
 
     heads: ResponseHeads
+    outbox: Outbox
 
     def keep(self, connection: "UpstreamConnection") -> None: ...
     def forget(self, connection: "UpstreamConnection") -> None: ...
@@ -90,7 +92,7 @@ class UpstreamConnection(asyncio.Protocol):
         self._upload_done = complete
         self.answered = False
         self.uses += 1
-        self.transport.write(request)
+        self._owner.outbox.post(self.transport, request)
 
     def ask_upgrade(self, request: bytes, receiver: Receiver) -> None:
         """Send a GET that offers another protocol; if it is taken, `upload` sends its bytes."""
@@ -101,7 +103,7 @@ class UpstreamConnection(asyncio.Protocol):
         """Send more of the request's body."""
         self._upload_done = last
         if self.transport is not None and data:
-            self.transport.write(data)
+            self._owner.outbox.post(self.transport, data)
 
     def pause_reading(self) -> None:
         if self.transport is not None and not self.transport.is_closing():

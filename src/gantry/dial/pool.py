@@ -16,6 +16,7 @@ from gantry.core.errors import Overloaded, UpstreamFault, UpstreamUnreachable
 from gantry.dial.connect import ConnectFailed, open_connection
 from gantry.dial.connection import UpstreamConnection
 from gantry.dial.origin import Origin, ProxyRules
+from gantry.dial.outbox import Outbox
 from gantry.wire.recognise import ResponseHeads
 
 _CLOSING = "the gateway is stopping"
@@ -44,11 +45,12 @@ class PoolLimits:
 class Pool:
     """The connections to one origin."""
 
-    __slots__ = ("_connecting", "_dialler", "_idle", "_open", "_waiting", "heads", "origin")
+    __slots__ = ("_connecting", "_dialler", "_idle", "_open", "_waiting", "heads", "origin", "outbox")
 
     def __init__(self, origin: Origin, dialler: "Dialler") -> None:
         self.origin = origin
         self.heads = ResponseHeads()
+        self.outbox = dialler.outbox
         self._dialler = dialler
         self._idle: list[UpstreamConnection] = []
         self._open: set[UpstreamConnection] = set()
@@ -178,6 +180,7 @@ class Dialler:
         limits: PoolLimits,
         on_opened: Callable[[], None] = lambda: None,
     ) -> None:
+        self.outbox = Outbox(loop.call_soon)
         self.loop = loop
         self.tls = tls
         self.proxies = proxies

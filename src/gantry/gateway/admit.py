@@ -9,13 +9,14 @@ from fnmatch import fnmatchcase
 
 from gantry.core.api_key import has_key_form, key_digest
 from gantry.core.errors import Forbidden, Overloaded, Unauthenticated
-from gantry.core.vocabulary import STATEFUL_OPERATIONS, Operation, Scope
+from gantry.core.vocabulary import NATIVE_OPERATIONS, STATEFUL_OPERATIONS, Operation, Scope
 from gantry.gateway.state import WorkerState
 from gantry.routing.snapshot import KeyRecord
 
 # Plain numbers: the operators of IntFlag cost a microsecond.
 _INFERENCE, _NATIVE = int(Scope.INFERENCE), int(Scope.NATIVE)
 _OF_THE_ACCOUNT = STATEFUL_OPERATIONS | {Operation.OPAQUE}
+_WITHOUT_MODEL = NATIVE_OPERATIONS | {Operation.AGENT_CHAT, Operation.MODELS, Operation.MODEL}
 _MISSING = "Authentication credentials were not provided. Send your Gantry API key as `Authorization: Bearer gk_…`."
 _NO_CONFIGURATION = "the gateway has no configuration, or none that is recent enough; GET /readyz says which"
 INVALID_KEY = "Your API key is invalid or expired. Check it, or create one with `gantry keys create NAME`."
@@ -56,6 +57,15 @@ def check_model(key: KeyRecord, names: Sequence[str]) -> None:
     if key.models and names and not any(fnmatchcase(name, pattern) for pattern in key.models for name in names):
         allowed = ", ".join(key.models)
         raise Forbidden(f"this API key may not use the model {names[0]}; it may use: {allowed}", param="model")
+
+
+def check_unnamed(key: KeyRecord, operation: Operation) -> None:
+    """Raise Forbidden when a call names no model, which its provider would then choose, and the key is limited to some.
+
+    Operations on the account are the scope's to allow, see `check_rights`.
+    """
+    if key.models and operation not in _WITHOUT_MODEL:
+        raise Forbidden(f"this API key is limited to some models; name one of: {', '.join(key.models)}", param="model")
 
 
 def _read_token(shown: bytes) -> str:

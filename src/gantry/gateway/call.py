@@ -8,7 +8,6 @@ the client. Everything here is a callback; nothing waits.
 import logging
 import math
 import time
-from collections.abc import Sequence
 from enum import Enum, auto
 from typing import Final, Protocol
 
@@ -24,7 +23,7 @@ from gantry.core.errors import (
 )
 from gantry.core.vocabulary import Outcome
 from gantry.dial.connection import UpstreamConnection
-from gantry.dialects.changes import Change, header_value
+from gantry.dialects.changes import header_value
 from gantry.dialects.errors import encode_error
 from gantry.gateway.forms import FormUpload
 from gantry.gateway.headers import AnswerKind, encode_client_headers, read_kind
@@ -339,36 +338,36 @@ class Call:
     # Step 7: the answer
 
     def on_head(self, head: ResponseHead) -> None:
-        voyage = self._voyage
+        voyage, recording = self._voyage, self._recording
         assert voyage is not None
+        assert recording is not None
         self._stage = ANSWERING
         self._head = head
         self._status = head.status
         self._kind = kind = read_kind(head)
-        stream, adaptation = kind.is_stream, voyage.adaptation
-        own = self._own_headers(voyage.changes)
-        if adaptation is None:
-            headers = encode_client_headers(head, stream=stream, rewritten=False)
-            if stream and not kind.encoding:
-                self._pump = RelayPump(voyage.attempt.route.dialect)
-            else:
-                self._pump = PLAIN
-                if not (stream or kind.is_json):
-                    own += _SANDBOX
-            if voyage.guard is not None:
-                self._pump = voyage.guard.over(self._pump, head.status, kind)
-                if voyage.guard.holds(head.status, kind):
-                    self._late_headers = headers + own  # a list: its length is known when it is whole
-                    return
-            # A stream has no length: a comment or an error of ours may come into it.
-            self.responder.start(head.status, headers + own, None if stream else head.content_length)
-            return
-        self._pump = AdaptPump(adaptation, self.intake.surface.dialect, head.status, kind)
-        headers = encode_client_headers(head, stream=stream, rewritten=True) + own
-        if stream:
-            self.responder.start(head.status, headers + _EVENT_STREAM, None)
+        stream, adaptation, guard = kind.is_stream, voyage.adaptation, voyage.guard
+        headers = encode_client_headers(
+            head, recording.log_id.encode(), stream=stream, rewritten=adaptation is not None
+        )
+        if voyage.changes:
+            headers += b"x-gantry-changes: %b\r\n" % header_value(voyage.changes)
+        if adaptation is not None:
+            self._pump = AdaptPump(adaptation, self.intake.surface.dialect, head.status, kind)
+            if stream:
+                headers += _EVENT_STREAM
+        elif stream and not kind.encoding:
+            self._pump = RelayPump(voyage.attempt.route.dialect)
         else:
-            self._late_headers = headers  # the body is adapted as a whole, and may turn out unreadable
+            self._pump = PLAIN
+            if not (stream or kind.is_json):
+                headers += _SANDBOX
+        if guard is not None:
+            self._pump = guard.over(self._pump, head.status, kind)
+        if (adaptation is not None and not stream) or (guard is not None and guard.holds(head.status, kind)):
+            self._late_headers = headers  # the body is rewritten as a whole, and may turn out unreadable
+            return
+        # A stream has no length: a comment or an error of ours may come into it.
+        self.responder.start(head.status, headers, None if stream else head.content_length)
 
     def on_data(self, data: bytes, last: bool) -> None:
         recording, pump = self._recording, self._pump
@@ -513,12 +512,6 @@ class Call:
     def _hold(self, size: int) -> None:
         self._held += size
         self.state.bytes_held += size
-
-    def _own_headers(self, changes: Sequence[Change]) -> bytes:
-        assert self._recording is not None
-        log_id = self._recording.log_id.encode()
-        lines = b"x-respan-log-id: %b\r\nx-gantry-log-id: %b\r\nx-content-type-options: nosniff\r\n" % (log_id, log_id)
-        return b"%bx-gantry-changes: %b\r\n" % (lines, header_value(changes)) if changes else lines
 
     def _close_record(self, outcome: Outcome, status: int, error: str | None) -> None:
         recording, head, voyage, kind = self._recording, self._head, self._voyage, self._kind

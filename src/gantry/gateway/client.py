@@ -65,6 +65,7 @@ class ClientConnection(asyncio.Protocol):
         "_exchange",
         "_full",
         "_head",
+        "_outbox",
         "_paused",
         "_reject",
         "_responder",
@@ -85,6 +86,7 @@ class ClientConnection(asyncio.Protocol):
         self._choose = choose
         self._reject = reject
         self._buffer = b""
+        self._outbox = state.dialler.outbox
         self._head: RequestHead | None = None
         self._template: HeadTemplate | None = None
         self._body: BodyReader | None = None
@@ -145,11 +147,12 @@ class ClientConnection(asyncio.Protocol):
 
     def write(self, data: bytes) -> None:
         if self.transport is not None:
-            self.transport.write(data)
+            self._outbox.post(self.transport, data)
             self._state.bytes_out += len(data)
 
     def abort(self) -> None:
         if self.transport is not None:
+            self._outbox.flush()
             self.transport.abort()
 
     def pause_reading(self) -> None:
@@ -224,6 +227,7 @@ class ClientConnection(asyncio.Protocol):
             return
         self.phase = LINGERING
         self.resume_reading()
+        self._outbox.flush()
         self.transport.write_eof()
 
     def tick(self, now: float) -> None:
@@ -252,6 +256,7 @@ class ClientConnection(asyncio.Protocol):
         """Close once everything that was written has left."""
         self.phase = CLOSED
         if self.transport is not None:
+            self._outbox.flush()
             self.transport.close()
 
     def _continue(self) -> None:
@@ -270,15 +275,19 @@ class ClientConnection(asyncio.Protocol):
             buffer = self._buffer = buffer.lstrip(b"\r\n")  # an empty line before a request is ignored (RFC 9112 §2.2)
         if not buffer:
             return
-        end = find_head_end(buffer, self._state.limits.max_header_bytes)
+        limit = self._state.limits.max_header_bytes
+        end = buffer.find(b"\r\n\r\n") + 4
+        if end < 4 or end > limit:
+            end = find_head_end(buffer, limit)
         if end < 0:
             if self.phase is IDLE:
                 self.phase = HEAD
                 self._since = self._state.now
             return
         self._buffer = b""
-        data = buffer if end == len(buffer) else buffer[:end]
-        head = self._template.match(data) if self._template is not None else None
+        data = buffer[:end]
+        template = self._template
+        head = template.match(data) if template is not None else None
         if head is None:
             head = parse_request_head(data)
             self._template = HeadTemplate(data, head)

@@ -28,12 +28,12 @@ class ConsoleRelay:
     """One request to the console and its answer. Both bodies pass as they come."""
 
     __slots__ = (
-        "_asked_at",
         "_client",
         "_connection",
         "_early",
         "_ended",
         "_head",
+        "_last_byte",
         "_over",
         "_pool",
         "_responder",
@@ -60,7 +60,7 @@ class ConsoleRelay:
         self._early: list[bytes] = []
         self._ended = False
         self._over = False
-        self._asked_at = state.now
+        self._last_byte = state.now  # of the request: a large one may take longer to come than an answer may
 
     def begin(self, body: bytes | None) -> None:
         self._state.calls.add(self)
@@ -72,6 +72,7 @@ class ConsoleRelay:
         self._pool.lease(self)
 
     def on_request_body(self, data: bytes) -> None:
+        self._last_byte = self._state.now
         data = encode_chunk(data) if self._head.chunked else data
         if self._connection is None:
             self._early.append(data)
@@ -79,6 +80,7 @@ class ConsoleRelay:
             self._connection.upload(data, last=False)
 
     def on_request_end(self) -> None:
+        self._last_byte = self._state.now
         self._ended = True
         if self._connection is not None:
             self._connection.upload(LAST_CHUNK if self._head.chunked else b"", last=True)
@@ -102,7 +104,7 @@ class ConsoleRelay:
             self._refuse(error)
 
     def check(self, now: float) -> None:
-        if not self._responder.started and now - self._asked_at > _SECONDS_TO_ANSWER:
+        if not self._responder.started and now - self._last_byte > _SECONDS_TO_ANSWER:
             self._refuse(Overloaded("the console did not answer in time; calls to providers are not affected"))
 
     def on_connection(self, connection: UpstreamConnection, connect_time: float | None) -> None:

@@ -1,51 +1,93 @@
 """A form on its way to a provider: held until its model is known, then edited as it passes.
 
 Law: a file flows through in bounded memory once the fields before it say where to; a form whose model comes behind its
-file is held, within the bound of any body. Fields of ours never reach a provider; those that come too late to act on
-are taken out all the same.
+file is held, within the bound of any body. Fields of ours never reach a provider: every field is whole and judged
+before a byte of it goes on. One that comes behind a file under way is too late to act on, and refuses the call: to
+ignore a credential is to charge somebody else. What two readers could take differently is refused as well.
 """
 
 from collections.abc import Mapping
-from typing import Any, Final
+from typing import Final
 
 import msgspec
 
+from gantry.core.errors import InvalidRequest
 from gantry.core.vocabulary import Dialect, Operation, Tier
 from gantry.dialects.adapt import FormAdaptation, adapt_form
-from gantry.dialects.changes import Change
+from gantry.dialects.changes import Change, refuse_drops
 from gantry.gateway.params import FORM_FIELDS
 from gantry.routing.plan import Route
-from gantry.wire.form import FieldEdits, FormEditor, FormPeek
+from gantry.wire.form import FieldEdits, Fields, FormEditor, FormPeek
 from gantry.wire.multipart import MULTIPART, URLENCODED, form_editor
 
 _MEDIA_TYPES: Final = (MULTIPART, URLENCODED)
+_MODEL: Final = "model"
+_ROUTING: Final = FORM_FIELDS | {_MODEL, "file_id"}  # what is acted on before the form sets out
 
 
 def is_form(content_type: str) -> bool:
     return content_type.lower().startswith(_MEDIA_TYPES)
 
 
+class _Watch(FormPeek):
+    """What a form says. `routed` is set when it sets out."""
+
+    __slots__ = ("ended", "routed")
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.ended = False
+        self.routed = False
+
+    def field(self, name: str, value: bytes) -> Fields | None:
+        if name == _MODEL and name in self.values:
+            raise InvalidRequest("The form has `model` more than once. Send it once.", param=name)
+        if self.routed and name in _ROUTING:
+            raise InvalidRequest(f"The form's `{name}` comes too late, behind the file. Send it before.", param=name)
+        return super().field(name, value)
+
+    def file(self, name: str) -> None:
+        if name in _ROUTING:
+            raise InvalidRequest(f"The form's `{name}` is a file. Send it as a plain field.", param=name)
+        super().file(name)
+
+    def end(self) -> Fields:
+        self.ended = True
+        return ()
+
+
 class FormUpload:
     """One form. `feed` until it is `ready` or complete; `route`, and what it returns goes upstream; then `pass_on`."""
 
-    __slots__ = ("_adaptation", "_content_type", "_editor", "_held", "_peek", "_reader", "complete", "edited", "size")
+    __slots__ = (
+        "_adaptation",
+        "_content_type",
+        "_editor",
+        "_passed",
+        "_reader",
+        "_strict",
+        "_watch",
+        "complete",
+        "edited",
+    )
 
     def __init__(self, content_type: str) -> None:
         """Raises InvalidRequest when the content type names no boundary."""
         self._content_type = content_type
-        self._peek = FormPeek()
-        self._reader: FormEditor = form_editor(content_type, self._peek)
-        self._held: list[bytes] = []
+        self._watch = _Watch()
+        self._reader: FormEditor = form_editor(content_type, self._watch)
+        self._passed: list[bytes] = []  # by the reader, which changes nothing
         self._editor: FormEditor | FormAdaptation | None = None
         self._adaptation: FormAdaptation | None = None
+        self._strict = False
         self.complete = False
         self.edited = False
-        self.size = 0
 
     @property
     def ready(self) -> bool:
-        """Whether enough is here to route by: the model, and all fields before the file."""
-        return self.complete or (self._peek.saw_file and "model" in self._peek.values)
+        """Whether enough is here to route by: the model and all fields before the file, and more is to come."""
+        watch = self._watch
+        return watch.saw_file and _MODEL in watch.values and _MODEL not in watch.after_file and not watch.ended
 
     @property
     def adaptation(self) -> FormAdaptation | None:
@@ -57,68 +99,72 @@ class FormUpload:
 
     def feed(self, data: bytes) -> None:
         """Take bytes of a form that is not routed yet. Raises InvalidRequest."""
-        self._held.append(data)
-        self.size += len(data)
-        self._reader.feed(data)
+        self._passed.append(self._reader.feed(data))
 
     def close(self) -> None:
         """Say that the form came to its end before it was routed. Raises InvalidRequest."""
-        self._reader.close()
+        self._passed.append(self._reader.close())
         self.complete = True
 
     def text(self, name: str) -> str | None:
-        return self._peek.text(name)
+        return self._watch.text(name)
 
     def flag(self, name: str) -> bool:
-        return self._peek.values.get(name) in (b"true", b"True", b"1")
+        return self._watch.values.get(name) in (b"true", b"True", b"1")
 
     def values(self) -> list[str]:
         """Return what the fields say, for whoever looks for something in them."""
-        return [raw.decode("utf-8", "replace") for raw in self._peek.values.values()]
+        return [raw.decode("utf-8", "replace") for raw in self._watch.values.values()]
 
-    def parameters(self) -> dict[str, Any]:
-        """Return the fields of ours: JSON where a value is JSON, else as text."""
-        return {name: _value(raw) for name, raw in self._peek.values.items() if name in FORM_FIELDS}
+    def fields(self) -> Mapping[str, bytes]:
+        """Return the fields that have come, each by its first value."""
+        return self._watch.values
 
     def outline(self) -> bytes:
         """Return what the record keeps of a form: its fields as JSON, without files."""
         fields = {
-            name: raw.decode("utf-8", "replace") for name, raw in self._peek.values.items() if name not in FORM_FIELDS
+            name: raw.decode("utf-8", "replace") for name, raw in self._watch.values.items() if name not in FORM_FIELDS
         }
         return msgspec.json.encode(fields)
 
-    def route(self, operation: Operation, source: Dialect, route: Route) -> bytes:
-        """Decide where it goes; return what of it can go upstream already. Raises InvalidRequest."""
+    def route(self, operation: Operation, source: Dialect, route: Route, *, strict: bool) -> bytes:
+        """Decide where it goes; return what of it can go upstream already. Raises InvalidRequest.
+
+        `strict` refuses what would be dropped, now or later.
+        """
+        watch = self._watch
+        watch.routed = True
+        self._strict = strict
         replace: Mapping[str, bytes] = {}
-        if route.upstream_model is not None and route.upstream_model != self.text("model"):
-            replace = {"model": route.upstream_model.encode()}
-        ours = FORM_FIELDS & self._peek.values.keys()
-        held = b"".join(self._held)
-        self._held.clear()
+        if route.upstream_model is not None and route.upstream_model != self.text(_MODEL):
+            replace = {_MODEL: route.upstream_model.encode()}
         if route.tier is Tier.ADAPT:
             self._editor = self._adaptation = adapt_form(
                 operation, source, route.dialect, self._content_type, replace, FORM_FIELDS
             )
-        elif replace or ours:
+        elif replace or not FORM_FIELDS.isdisjoint(watch.values):
             self._editor = form_editor(self._content_type, FieldEdits(replace, FORM_FIELDS))
-        else:
-            return held  # it leaves as it came
-        self.edited = True
-        out = self._editor.feed(held)
-        return out + self._editor.close() if self.complete else out
+        self.edited = self._editor is not None
+        passed = b"".join(self._passed)
+        self._passed.clear()
+        return self._edit(passed)
 
     def pass_on(self, data: bytes) -> bytes:
         """Return what becomes of more bytes of a form that was routed. Raises InvalidRequest."""
-        return data if self._editor is None else self._editor.feed(data)
+        return self._edit(self._reader.feed(data))
 
     def finish(self) -> bytes:
         """Return the rest of a form that was routed before it was complete. Raises InvalidRequest."""
+        rest = self._reader.close()
         self.complete = True
-        return b"" if self._editor is None else self._editor.close()
+        return self._edit(rest)
 
-
-def _value(raw: bytes) -> Any:
-    try:
-        return msgspec.json.decode(raw)
-    except msgspec.DecodeError:
-        return raw.decode("utf-8", "replace")
+    def _edit(self, data: bytes) -> bytes:
+        if self._editor is None:
+            return data
+        data = self._editor.feed(data)
+        if self.complete:
+            data += self._editor.close()
+        if self._strict:
+            refuse_drops(self.changes)
+        return data

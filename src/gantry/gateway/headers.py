@@ -26,6 +26,7 @@ _NOT_CLIENT: Final = HOP_BY_HOP | frozenset(
 _OF_THE_BYTES: Final = frozenset(
     b"content-type content-encoding digest content-digest etag content-md5 accept-ranges".split()
 )
+_OWN: Final = b"x-respan-log-id: %b\r\nx-gantry-log-id: %b\r\nx-content-type-options: nosniff\r\n"
 _USUAL_CONNECTION: Final = frozenset((None, b"keep-alive", b"close"))
 # All Python majors of the Mistral SDK crash on it when the answer is a stream (httpx raises ResponseNotRead).
 _NOT_CLIENT_STREAM: Final = _NOT_CLIENT | {b"x-model-deprecation-timestamp"}
@@ -65,17 +66,20 @@ def read_kind(head: ResponseHead) -> AnswerKind:
     return kind
 
 
-def encode_client_headers(head: ResponseHead, *, stream: bool, rewritten: bool) -> bytes:
-    """Return the upstream's headers that go to the client, as lines. A `rewritten` body loses those about its bytes."""
+def encode_client_headers(head: ResponseHead, log_id: bytes, *, stream: bool, rewritten: bool) -> bytes:
+    """Return the lines for the client: the upstream's headers, and our own.
+
+    A `rewritten` body loses the headers that are about its bytes.
+    """
     likeness = head.likeness
     if likeness is None:
-        return encode_headers(head.headers, _dropped(head, stream, rewritten))
+        return encode_headers(head.headers, _dropped(head, stream, rewritten)) + _OWN % (log_id, log_id)
     note = "rewritten" if rewritten else "relayed"  # whether it is a stream is the same for all of a likeness
     form: tuple[bytes, Callable[[tuple[bytes, ...]], tuple[bytes, ...]]] | None = likeness.notes.get(note)
     if form is None:
         form = likeness.notes[note] = _form_of(head, likeness, _dropped(head, stream, rewritten))
     template, choose = form
-    return template % choose(head.values)
+    return template % (*choose(head.values), log_id, log_id)
 
 
 def _form_of(
@@ -88,15 +92,15 @@ def _form_of(
     for name, value in head.headers:
         varies = place < len(likeness.varying) and likeness.varying[place] == name
         if name not in dropped:
-            lines.append(
-                name.replace(b"%", b"%%") + (b":%b\r\n" if varies else b": " + value.replace(b"%", b"%%") + b"\r\n")
-            )
+            said = b":%b\r\n" if varies else b": %b\r\n" % value.replace(b"%", b"%%")
+            lines.append(name.replace(b"%", b"%%") + said)
             if varies:
                 places.append(place)
         place += varies
+    template = b"".join([*lines, _OWN])
     if len(places) > 1:
-        return b"".join(lines), itemgetter(*places)
-    return b"".join(lines), lambda values: tuple(values[place] for place in places)
+        return template, itemgetter(*places)
+    return template, lambda values: tuple(values[place] for place in places)
 
 
 def _dropped(head: ResponseHead, stream: bool, rewritten: bool) -> Set[bytes]:

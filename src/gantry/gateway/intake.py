@@ -27,6 +27,7 @@ _TRANSCRIPTION: Final = Operation.TRANSCRIPTION
 _IDENTITY: Final = b"accept-encoding: identity\r\n"
 _MAX_WAYS: Final = 64
 _MAX_MODEL_LENGTH: Final = 256
+_MAX_CONTENT_TYPE: Final = 256
 
 
 class Bearing(Struct, frozen=True, gc=False):
@@ -50,12 +51,12 @@ class Intake:
 
     __slots__ = (
         "_checked",
-        "_era",
         "_forwarded",
         "_head",
         "_state",
         "_ways",
         "content_type",
+        "era",
         "has_parameters",
         "is_form",
         "key",
@@ -67,7 +68,7 @@ class Intake:
     def __init__(self, state: WorkerState, head: RequestHead) -> None:
         fields = head.fields
         self._state = state
-        self._era = state.era
+        self.era = state.era
         self._head = head
         self._checked = False
         self._ways: dict[str | None, _Way] = {}
@@ -76,12 +77,11 @@ class Intake:
         self.native = self.surface.operation in NATIVE_OPERATIONS
         self.key: KeyRecord | None = None
         self.has_parameters = has_parameter_header(fields)
-        self.content_type = fields.get(b"content-type", b"")[:128].decode("latin-1")
+        self.content_type = fields.get(b"content-type", b"").decode("latin-1")
+        if len(self.content_type) > _MAX_CONTENT_TYPE:
+            self.content_type = ""  # none has so long a one, and the boundary in half of one is another boundary
         self.is_form = self.surface.operation is _TRANSCRIPTION and is_form(self.content_type)
         self.user_agent = fields.get(b"user-agent", b"")[:256].decode("latin-1")
-
-    def holds(self, state: WorkerState) -> bool:
-        return self._era == state.era and not state.stale
 
     def admit(self, now_ns: int) -> KeyRecord:
         """Return the key of the request. Raises Unauthenticated or Overloaded."""
@@ -140,7 +140,7 @@ class Intake:
 def take_in(state: WorkerState, head: RequestHead) -> Intake:
     """Return the intake of a head: the one it came with before, if that still holds. Raises InvalidRequest."""
     intake = head.notes
-    if isinstance(intake, Intake) and intake.holds(state):
+    if isinstance(intake, Intake) and intake.era == state.era and not state.stale:
         return intake
     intake = head.notes = Intake(state, head)
     return intake

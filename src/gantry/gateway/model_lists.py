@@ -70,9 +70,9 @@ class ModelLists:
         return inquiry
 
     def forget(self, inquiry: "Inquiry") -> bool:
-        """Take a question off the books. Say whether its answer is of this snapshot."""
+        """Take a question off the books. Say whether it was on them: one of an earlier snapshot is not."""
         name = inquiry.attempt.credential.credential_id
-        current = self._era == self.state.era and self._under_way.get(name) is inquiry
+        current = self._under_way.get(name) is inquiry
         if current:
             del self._under_way[name]
         return current

@@ -108,24 +108,30 @@ def lift_parameters(envelope: Envelope | None, headers: Mapping[bytes, bytes], o
         if in_metadata and metadata is not None:
             replace = _lift_from_metadata(metadata, values)
         for name in lifted - set(_NESTED):
-            values[name] = msgspec.json.decode(envelope.get(name) or b"null")
+            values[name] = _read_member(envelope.get(name) or b"null", name)
     return _parameters(values, frozenset(lifted), replace)
 
 
-def lift_from_form(fields: Mapping[str, Any], headers: Mapping[bytes, bytes]) -> Parameters:
+def lift_from_form(fields: Mapping[str, bytes], headers: Mapping[bytes, bytes]) -> Parameters:
     """Return the gateway's parameters among the fields of a form, and in the header. Raises InvalidRequest."""
     in_header = next((name for name in _HEADERS if name in headers), None)
-    if in_header is None and not fields:
+    lifted = FORM_FIELDS.intersection(fields)
+    if in_header is None and not lifted:
         return NO_PARAMETERS
     values: dict[str, Any] = {}
     if in_header is not None:
         values.update(_read_header(headers[in_header], in_header.decode()))
     for name in _NESTED:
-        nested = fields.get(name)
-        if isinstance(nested, dict):
-            values.update(nested)
-    values.update({name: value for name, value in fields.items() if name not in _NESTED})
-    return _parameters(values, frozenset(), {})
+        if name in lifted:
+            values.update(_read_object(fields[name], name))
+    replace: dict[str, bytes] = {}
+    metadata = fields.get("metadata")
+    if metadata is not None:
+        _read_object(metadata, "metadata")
+        replace = _lift_from_metadata(metadata, values) or {"metadata": metadata}
+    for name in lifted.difference(_NESTED, ("metadata",)):
+        values[name] = _read_field(fields[name])
+    return _parameters(values, lifted, replace)
 
 
 def _parameters(values: Mapping[str, Any], remove: frozenset[str], replace: Mapping[str, bytes]) -> Parameters:
@@ -165,6 +171,25 @@ def _read_object(text: bytes, where: str) -> dict[str, Any]:
         return msgspec.json.decode(text, type=dict[str, Any])
     except (msgspec.DecodeError, RecursionError):
         raise InvalidRequest(f"{where} must hold a JSON object", param=where) from None
+
+
+def _read_member(text: bytes, name: str) -> Any:
+    try:
+        return msgspec.json.decode(text)
+    except (msgspec.DecodeError, RecursionError):
+        raise InvalidRequest(
+            f"`{name}` cannot be read: a number in it is too large, or it is nested too deeply", param=name
+        ) from None
+
+
+def _read_field(raw: bytes) -> Any:
+    """Return an object or a list as such; every other field is the text it is, be it of digits."""
+    if raw.lstrip().startswith((b"{", b"[")):
+        try:
+            return msgspec.json.decode(raw)
+        except (msgspec.DecodeError, RecursionError):
+            pass  # a name may begin so
+    return raw.decode("utf-8", "replace")
 
 
 def _regroup(entries: list[Any], name: str) -> Mapping[str, Any]:

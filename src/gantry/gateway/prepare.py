@@ -11,11 +11,12 @@ import msgspec
 from msgspec import Struct
 
 from gantry.core.errors import InternalError, InvalidRequest
-from gantry.core.vocabulary import Operation, Tier
+from gantry.core.vocabulary import Dialect, Operation, Tier
 from gantry.dial.pool import Pool
 from gantry.dialects.adapt import adapt
 from gantry.dialects.changes import Change, refuse_drops
-from gantry.gateway.admit import check_model
+from gantry.dialects.unknown_chunks import unwrap_unknown
+from gantry.gateway.admit import check_model, check_unnamed
 from gantry.gateway.forms import FormUpload
 from gantry.gateway.intake import Bearing, Intake
 from gantry.gateway.native import Guard
@@ -30,6 +31,8 @@ from gantry.wire.envelope import Envelope, peek
 from gantry.wire.head import RequestHead
 
 _NEED_MODEL: Final = frozenset((Operation.CHAT, Operation.FIM, Operation.EMBEDDINGS, Operation.RESPONSES))
+_WRAPPED: Final = b'"is_unknown"'
+_MISTRAL: Final = Dialect.MISTRAL
 _ADAPT: Final = Tier.ADAPT  # Python 3.11 reads an enum's member through a descriptor
 _BODY_EXPECTED: Final = frozenset(("POST", "PUT", "PATCH"))
 _CHUNKED: Final = b"transfer-encoding: chunked\r\n"
@@ -84,11 +87,11 @@ def understand(intake: Intake, head: RequestHead, body: bytes) -> Question:
 
 def understand_form(intake: Intake, head: RequestHead, form: FormUpload) -> Question:
     """Read what came of a form. Raises InvalidRequest."""
-    fields = form.parameters()
-    metadata = fields.get("metadata")
-    parameters = lift_from_form(fields, head.fields if intake.has_parameters else {})
-    encoded = msgspec.json.encode(metadata) if isinstance(metadata, dict) else b""
-    return Question(None, parameters, form.text("model"), form.flag("stream"), encoded)
+    parameters = lift_from_form(form.fields(), head.fields if intake.has_parameters else {})
+    model = form.text("model")
+    if not model:
+        raise InvalidRequest("`model` is missing", param="model")
+    return Question(None, parameters, model, form.flag("stream"), parameters.replace.get("metadata", b""))
 
 
 def make_voyage(
@@ -107,6 +110,8 @@ def make_voyage(
             replace = {**replace, "model": msgspec.json.encode(route.upstream_model)}
         if replace or parameters is not NO_PARAMETERS:
             body = envelope.splice(replace, parameters.remove)
+        if _WRAPPED in body and route.dialect is _MISTRAL:
+            body = unwrap_unknown(body)
         if route.tier is _ADAPT:
             surface = intake.surface
             adapted = adapt(surface.operation, surface.dialects[0], route.dialect, body, route.rules)
@@ -131,9 +136,8 @@ def make_form_voyage(
     """As `make_voyage`, for a form that is complete, or follows as it comes. Raises GatewayError."""
     bearing = take_bearing(state, intake, key, question)
     surface = intake.surface
-    part = form.route(surface.operation, surface.dialects[0], bearing.attempt.route)
-    if form.changes and is_strict(key, question.parameters):
-        refuse_drops(form.changes)
+    strict = is_strict(key, question.parameters)
+    part = form.route(surface.operation, surface.dialects[0], bearing.attempt.route, strict=strict)
     chunked = head.chunked or (form.edited and not form.complete)
     if form.complete:
         framing, chunked = b"content-length: %d\r\n" % len(part), False
@@ -175,12 +179,10 @@ def is_strict(key: KeyRecord, parameters: Parameters) -> bool:
 
 
 def _read_envelope(body: bytes, method: str, *, native: bool) -> Envelope | None:
-    if not native:
-        return peek(body) if method == "POST" else None
-    try:
-        return peek(body) if body else None
-    except InvalidRequest:
-        return None  # not an object we understand: relayed as it is, and the provider's to judge
+    if native:
+        # What is no object has no fields of ours: relayed as it is, and the provider's to judge.
+        return peek(body) if body.lstrip().startswith(b"{") else None
+    return peek(body) if method == "POST" else None
 
 
 def _guard(state: WorkerState, intake: Intake, key: KeyRecord, head: RequestHead, bearing: Bearing) -> Guard:
@@ -194,6 +196,8 @@ def _guard(state: WorkerState, intake: Intake, key: KeyRecord, head: RequestHead
 
 def take_bearing(state: WorkerState, intake: Intake, key: KeyRecord, question: Question) -> Bearing:
     parameters, model = question.parameters, question.model
+    if model is None:
+        check_unnamed(key, intake.surface.operation)
     if parameters is not NO_PARAMETERS:
         override = parameters.credentials("credential_override")
         customer = parameters.credentials("customer_credentials")

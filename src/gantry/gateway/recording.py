@@ -189,19 +189,22 @@ class Recording:
                 policy = _METADATA
             self.warnings.extend(f"{name} is not acted on yet" for name in parameters.ignored)
         if policy is _FULL and level < _NO_BODIES:
-            return _Kept(policy, True, body, question.metadata, b"", len(body) > _PART_OF_BODY)
+            in_parts = len(body) > _PART_OF_BODY
+            units = request_units(self._intake.surface.operation, body) if in_parts else b""  # it may be cut
+            return _Kept(policy, True, body, question.metadata, units, in_parts)
         operation = self._intake.surface.operation
         units = request_units(operation, body)
+        metadata = question.metadata if self._policy is not _REDACTED else redact_json(question.metadata) or b""
         if policy is not _FULL and policy is not _REDACTED:
-            return _Kept(policy, False, b"", question.metadata, units)
+            return _Kept(policy, False, b"", metadata, units)
         if level >= _NO_BODIES:
             self._state.slot.add(Word.BODIES_DROPPED)
             self._truncated = True
-            return _Kept(policy, False, b"", question.metadata if policy is _FULL else b"", units)
+            return _Kept(policy, False, b"", metadata, units)
         self._redacts = True
         self._truncated = len(body) > _MAX_REDACTED
         redacted = b"" if self._truncated else redact_body(body, self._intake.content_type, operation)
-        return _Kept(policy, True, redacted, redact_json(question.metadata) or b"", units)
+        return _Kept(policy, True, redacted, metadata, units)
 
     def _write_parts(self, body: bytes) -> None:
         state = self._state

@@ -29,6 +29,7 @@ _RESULTS: Final = ("batch_result", "batch_error")
 
 # Parsers take a UUID bare, in braces, as a URN, with dashes or without; providers put a prefix before it, too.
 _UUID: Final = re.compile(r"(?:^|[^0-9A-Za-z])((?:[0-9A-Fa-f]-?){31}[0-9A-Fa-f])\}?$")
+_UUID_DIGITS: Final = 32
 _PREFIXED: Final = re.compile(r"[A-Za-z]{1,12}[_:-](?=[^0-9]*[0-9])[\w:.-]{6,}", re.ASCII)
 _CHARACTER: Final = rb"[A-Za-z0-9_:{}.-]"
 _IN_JSON: Final = re.compile(rb'"((?:%b|\\u00[0-7][0-9A-Fa-f]){8,128}+)(?=")' % _CHARACTER)
@@ -70,7 +71,7 @@ _number: Final = msgspec.json.Decoder(int)
 
 def resource_key(text: str) -> str | None:
     """Return the one spelling of an id; None for what does not look like one."""
-    uuid = _UUID.search(text)
+    uuid = _UUID.search(text) if len(text) >= _UUID_DIGITS else None
     if uuid is not None:
         return uuid[1].replace("-", "").lower()
     return text if _PREFIXED.fullmatch(text) else None
@@ -97,7 +98,7 @@ def ids_in_body(body: bytes, content_type: str = "") -> list[str]:
         if b"\0" in body[:4]:  # UTF-16 and UTF-32 are JSON to some parsers
             body = body.decode(json.detect_encoding(body), "replace").encode()
         found = _IN_JSON.findall(body)
-    return resource_keys(_unescape(token) for token in found)
+    return resource_keys(_unescape(token) for token in set(found))  # the names of members come again and again
 
 
 def created_ids(operation: Operation, status: int, content_type: str, body: bytes) -> list[str]:

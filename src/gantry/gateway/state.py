@@ -18,6 +18,7 @@ from gantry.routing.plan import Attempt, Route, Wish
 from gantry.routing.planner import find_route
 from gantry.routing.snapshot import KeyRecord, Snapshot
 
+_getrandbits: Final = random.getrandbits
 _MAX_HELD_TOKENS: Final = 20_000
 _MAX_REMEMBERED: Final = 10_000
 _MAX_REMEMBERED_SIZE: Final = 512  # of what callers name; longer names are looked up each time
@@ -176,4 +177,4 @@ class WorkerState:
             self.unwritten.popleft()
 
     def new_log_id(self, unix_ns: int) -> str:
-        return format_id(unix_ns // 1_000_000, random.getrandbits(ENTROPY_BITS))
+        return format_id(unix_ns // 1_000_000, _getrandbits(ENTROPY_BITS))

@@ -168,9 +168,12 @@ def normalise_path(target: bytes) -> str:
 
     Dot segments are refused in any spelling: a provider's edge may resolve them where we did not.
     """
-    path = target.partition(b"?")[0].decode("ascii", "replace")
-    if not path.startswith("/"):
+    raw = target.partition(b"?")[0]
+    if not raw.startswith(b"/"):
         raise InvalidRequest("the request target must be a path")
+    if not raw.isascii():
+        raise InvalidRequest("the path must be ASCII; send other characters percent-encoded")
+    path = raw.decode("ascii")
     while "//" in path:
         path = path.replace("//", "/")
     if "." in path or "%" in path or "\\" in path:

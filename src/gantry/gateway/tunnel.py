@@ -166,7 +166,7 @@ class Tunnel:
             return
         self._stage = Stage.REFUSED
         self._status = head.status
-        headers = encode_client_headers(head, stream=kind.is_stream, rewritten=False) + self._own_headers()
+        headers = encode_client_headers(head, self._log_id, stream=kind.is_stream, rewritten=False)
         self._responder.start(head.status, headers, head.content_length)
 
     def _open(self, head: ResponseHead) -> None:
@@ -178,7 +178,7 @@ class Tunnel:
         self._status = _SWITCHING
         self._said = Transcript(recording.answer)
         self._asked = Transcript(recording.capture_request())
-        headers = encode_client_headers(head, stream=True, rewritten=False) + self._own_headers()
+        headers = encode_client_headers(head, self._log_id, stream=True, rewritten=False)
         self._responder.started = True
         self._client.write(b"%b%b\r\n" % (_OPENING, headers))
         self._client.switch()
@@ -338,11 +338,10 @@ class Tunnel:
         if said is not None and said.at_boundary:
             code = CloseCode.GOING_AWAY if isinstance(error, Draining) else CloseCode.INTERNAL_ERROR
             self._client.write(encode_close(code, error.message))
-        elif said is None or said.farewell is None:
-            self._leave()
-            self._responder.cut()
+            self._hang_up()
             return
-        self._hang_up()
+        self._leave()
+        self._responder.cut()
 
     def _answer(self, error: GatewayError) -> None:
         log_id = self._recording.log_id if self._recording is not None else None
@@ -364,10 +363,10 @@ class Tunnel:
         if connection is not None:
             connection.abort()
 
-    def _own_headers(self) -> bytes:
+    @property
+    def _log_id(self) -> bytes:
         assert self._recording is not None
-        log_id = self._recording.log_id.encode()
-        return b"x-respan-log-id: %b\r\nx-gantry-log-id: %b\r\nx-content-type-options: nosniff\r\n" % (log_id, log_id)
+        return self._recording.log_id.encode()
 
     def _close_record(self, outcome: Outcome, status: int, error: str | None) -> None:
         recording, head, offer, kind = self._recording, self._head, self._offer, self._kind
@@ -397,5 +396,4 @@ def _request_id(offer: Offer | None, head: ResponseHead | None) -> str | None:
     if offer is None or head is None:
         return None
     values = (head.get(name) for name in offer.attempt.route.request_id_headers)
-    found = next((value for value in values if value is not None), None)
-    return found.decode("latin-1") if found is not None else None
+    return next((value.decode("latin-1") for value in values if value is not None), None)

@@ -13,6 +13,8 @@ The path of a request:
 9.  `gateway/recording` writes the close frame before the last byte leaves.
 10. From here on it is the clerk's: frames → meter → price → store.
 
+A WebSocket under a native surface goes through `gateway/tunnel` in place of 4 to 9.
+
 Law: everything a worker needs is in its arguments, the snapshot file and the board. It starts without a database,
 and it goes when its supervisor goes.
 """

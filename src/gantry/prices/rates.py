@@ -4,7 +4,7 @@ Law: a pure function of provider, model and moment. The memo over it is bounded,
 write; when it is full it is emptied, which costs a few matches and never memory.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from decimal import Decimal
 from math import prod
 from typing import Final
@@ -87,6 +87,22 @@ class Rates:
                 if prices is not None:
                     prices = _adjusted(prices, factors, service_tier, host, batch=batch)
                     return Rate(prices, record.model, candidate.source, candidate.version)
+        return None
+
+    def find_first(
+        self,
+        provider_id: str,
+        names: Iterable[str | None],
+        at: int,
+        service_tier: str | None = None,
+        *,
+        host: str | None = None,
+    ) -> Rate | None:
+        """As `find`, for the first of the names that has a rate."""
+        for name in names:
+            rate = self.find(provider_id, name, at, service_tier, host=host) if name else None
+            if rate is not None:
+                return rate
         return None
 
     def _factors_of(self, provider_id: str) -> Factors:

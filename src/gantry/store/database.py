@@ -22,6 +22,7 @@ from sqlalchemy.dialects.sqlite import insert as sqlite_insert
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
+from gantry.store.json_text import member_in_text
 from gantry.store.text_patterns import folded_text, matches_regex, number_in_text
 
 BUSY_TIMEOUT = 5.0  # seconds a writer waits for another
@@ -158,6 +159,7 @@ def _prepare_reader(connection: Any, _record: object) -> None:
     connection.create_function("regexp", 2, matches_regex, deterministic=True)
     connection.create_function("gantry_fold", 1, folded_text, deterministic=True)
     connection.create_function("gantry_number", 1, number_in_text, deterministic=True)
+    connection.create_function("gantry_member", 2, member_in_text, deterministic=True)
 
 
 @contextmanager

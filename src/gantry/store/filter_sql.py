@@ -25,7 +25,7 @@ from sqlalchemy import (
 )
 
 from gantry.core.vocabulary import Outcome
-from gantry.store.engine_sql import folded, matches, member_of, number_in, ordered, position_in, says, truncated
+from gantry.store.engine_sql import folded, matches, member_of, number_in, ordered, position_in, says
 from gantry.store.full_text import begins, phrases_in
 from gantry.store.log_filter import ORDERING, AllOf, AnyOf, Condition, Field, Filter, Kind, Operator, Value
 from gantry.store.text_patterns import SIMILAR_SHARE, trigrams_of
@@ -180,7 +180,7 @@ def _is_like(text: Expression, pattern: str) -> Expression:
 
 
 def _matches(text: Expression, pattern: str) -> Expression:
-    return matches(truncated(text), pattern)
+    return matches(text, pattern)
 
 
 def _is_similar(text: Expression, words: str) -> Expression:

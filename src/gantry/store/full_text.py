@@ -9,7 +9,7 @@ a caller writes has a meaning to the engine.
 """
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from typing import Any
 
 import msgspec
@@ -103,23 +103,26 @@ def said_words(said: str | None) -> str:
         return ""
     if said[0] in "[{":
         try:
-            said = " ".join(_strings(msgspec.json.decode(said)))
+            found: list[str] = []
+            _gather(msgspec.json.decode(said), found)
+            said = " ".join(found)
         except (msgspec.DecodeError, UnicodeError, RecursionError):
             pass
     return said[:MOST_CHARACTERS].replace("\0", " ")
 
 
-def _strings(value: Any) -> Iterator[str]:
+def _gather(value: Any, into: list[str]) -> None:
+    """Add the texts in a value. Not a generator: each of those costs as much as the text it returns."""
     if isinstance(value, str):
         if len(value) <= _DATA_LENGTH or " " in value[:_DATA_LENGTH] or not value[:_DATA_LENGTH].isascii():
-            yield value
+            into.append(value)
     elif isinstance(value, dict):
         for name, member in value.items():
             if name not in _SILENT:
-                yield from _strings(member)
+                _gather(member, into)
     elif isinstance(value, list):
         for item in value:
-            yield from _strings(item)
+            _gather(item, into)
 
 
 def phrases_in(search: str) -> list[Phrase]:

@@ -7,8 +7,10 @@ row takes a third less time.
 
 from collections.abc import Callable, Mapping, Sequence
 from decimal import Decimal
-from operator import attrgetter
+from operator import itemgetter
 from typing import Any
+
+from msgspec.structs import astuple
 
 from gantry.core.request_log import RequestLog
 from gantry.core.usage import Usage
@@ -20,21 +22,25 @@ INDEXED_LENGTH = 254  # characters of a text that stands in an index: PostgreSQL
 _NANO = 1_000_000_000
 _LARGEST = 2**63 - 1
 
-_IN_USAGE = {name: f"usage.{name}" for name in Usage.__struct_fields__}
-_ENUMS = {name: f"{name}._value_" for name in ("environment", "log_method", "outcome")}
-_PATHS = {**_IN_USAGE, **_ENUMS, "usage_estimated": "usage.estimated", "input_audio": "usage.input_audio_seconds"}
-_NOT_IN_LOG = _PATHS.keys() - _ENUMS.keys()
+_IN_USAGE = Usage.__struct_fields__
+_RENAMED = {"usage_estimated": "estimated", "input_audio": "input_audio_seconds"}
+_NOT_IN_LOG = {*_IN_USAGE, *_RENAMED}
+# What `_values_of` returns: the members of enums stand twice, and their words are the last of that name.
+_PLACES = {
+    name: place
+    for place, name in enumerate((*RequestLog.__struct_fields__, *_IN_USAGE, "environment", "log_method", "outcome"))
+}
 
 COLUMNS = tuple(column.name for column in request_logs.c if column.name != "seq")
 SHORT_COLUMNS = COLUMNS[: COLUMNS.index(RARE_FROM)]
 _RARE = COLUMNS[len(SHORT_COLUMNS) :]
 
 
-def _reader_of(columns: Sequence[str]) -> Callable[[RequestLog], tuple[Any, ...]]:
-    return attrgetter(*(_PATHS.get(name, name) for name in columns))
+def _picker_of(columns: Sequence[str]) -> Callable[[tuple[Any, ...]], tuple[Any, ...]]:
+    return itemgetter(*(_PLACES[_RENAMED.get(name, name)] for name in columns))
 
 
-_read_common, _read_rare = _reader_of(SHORT_COLUMNS), _reader_of(_RARE)
+_pick_common, _pick_rare = _picker_of(SHORT_COLUMNS), _picker_of(_RARE)
 _NOTHING_RARE = (None,) * len(_RARE)
 _AUDIO = _RARE.index("input_audio")
 _INDEXED = tuple(SHORT_COLUMNS.index(name) for name in ("log_id", "model", "provider_id"))
@@ -45,17 +51,25 @@ Row = Sequence[Any]
 
 def row_of(log: RequestLog) -> Row:
     """Return the values of a log in the order of COLUMNS."""
-    return _common_of(log) + _rare_of(_read_rare(log))
+    values = _values_of(log)
+    return _common_of(values) + _rare_of(_pick_rare(values))
 
 
 def short_row_of(log: RequestLog) -> Row:
     """Return the values in the order of COLUMNS, or of SHORT_COLUMNS when there are no others."""
-    rare = _read_rare(log)
-    return _common_of(log) if rare == _NOTHING_RARE else _common_of(log) + _rare_of(rare)
+    values = _values_of(log)
+    rare = _pick_rare(values)
+    return _common_of(values) if rare == _NOTHING_RARE else _common_of(values) + _rare_of(rare)
 
 
-def _common_of(log: RequestLog) -> tuple[Any, ...]:
-    row = _read_common(log)
+def _values_of(log: RequestLog) -> tuple[Any, ...]:
+    """Return all values at once: asking for each by its name takes twice as long."""
+    words = (log.environment._value_, log.log_method._value_, log.outcome._value_)
+    return (*astuple(log), *astuple(log.usage), *words)
+
+
+def _common_of(values: tuple[Any, ...]) -> tuple[Any, ...]:
+    row = _pick_common(values)
     for index in _INDEXED:
         text = row[index]
         if text is not None and len(text) > INDEXED_LENGTH:

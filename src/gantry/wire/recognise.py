@@ -8,6 +8,7 @@ import re
 from typing import Final
 
 from gantry.wire.head import (
+    MAX_HEADERS,
     MAX_LENGTH_DIGITS,
     Likeness,
     RequestHead,
@@ -86,6 +87,8 @@ class ResponseHeads:
 
     def _learn(self, head: ResponseHead) -> None:
         """Remember a shape that came twice: compiling one costs as much as parsing a hundred heads."""
+        if len(head.headers) > MAX_HEADERS:
+            return
         pattern = _pattern_of(head)
         if pattern not in self._seen:
             if len(self._seen) >= _MAX_SEEN:

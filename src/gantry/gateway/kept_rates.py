@@ -1,0 +1,48 @@
+"""The rates in a worker, for the few calls that ask what they cost: the clerk's compiled table, read on first use.
+
+Law: a worker that is never asked never reads it, and no call waits for it. The file's name says all that it was made
+from, so what was read stays right for as long as this process runs; until the clerk has made it, costs are unknown.
+"""
+
+import asyncio
+import logging
+from pathlib import Path
+
+from gantry.prices.overrides import load_overrides
+from gantry.prices.rates import Rates
+from gantry.prices.sealed_table import TableDamaged, open_table, table_name
+
+logger = logging.getLogger(__name__)
+
+
+class KeptRates:
+    """`rates` is None until they are here."""
+
+    __slots__ = ("_cache", "_reading", "rates")
+
+    def __init__(self, cache: Path) -> None:
+        self._cache = cache
+        self._reading: asyncio.Future[Rates | None] | None = None
+        self.rates: Rates | None = None
+
+    def want(self) -> None:
+        """Read them in a thread, unless they are here or being read."""
+        if self.rates is None and self._reading is None:
+            self._reading = asyncio.get_running_loop().run_in_executor(None, _read, self._cache)
+            self._reading.add_done_callback(self._take)
+
+    def _take(self, reading: asyncio.Future[Rates | None]) -> None:
+        self._reading = None
+        if not reading.cancelled():
+            self.rates = reading.result()
+
+
+def _read(cache: Path) -> Rates | None:
+    path = cache / table_name()
+    try:
+        return Rates(load_overrides(), open_table(path.read_bytes()))
+    except FileNotFoundError:
+        return None
+    except (TableDamaged, OSError) as error:
+        logger.warning("the prices in %s cannot be used, so breakdowns have no cost: %s", path, error)
+        return None

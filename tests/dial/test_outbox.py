@@ -1,0 +1,56 @@
+"""Laws of the outbox: order is kept, nothing is written late or twice, and what is closing gets nothing."""
+
+import asyncio
+from collections.abc import Callable
+
+from gantry.dial.outbox import Outbox
+
+
+class Wire(asyncio.WriteTransport):
+    def __init__(self) -> None:
+        super().__init__()
+        self.written: list[bytes] = []
+        self.closing = False
+
+    def write(self, data: bytes | bytearray | memoryview) -> None:
+        self.written.append(bytes(data))
+
+    def is_closing(self) -> bool:
+        return self.closing
+
+
+def box() -> tuple[Outbox, list[Callable[[], None]]]:
+    scheduled: list[Callable[[], None]] = []
+    return Outbox(scheduled.append), scheduled
+
+
+def test_writes_wait_for_the_loop_and_keep_their_order() -> None:
+    outbox, scheduled = box()
+    first, second = Wire(), Wire()
+    for wire, data in ((first, b"1"), (second, b"2"), (first, b"3")):
+        outbox.post(wire, data)
+    assert (first.written, second.written, len(scheduled)) == ([], [], 1)
+    scheduled[0]()
+    assert (first.written, second.written) == ([b"1", b"3"], [b"2"])
+    outbox.post(first, b"4")
+    assert len(scheduled) == 2
+
+
+def test_a_crowd_does_not_wait() -> None:
+    outbox, scheduled = box()
+    wire = Wire()
+    for number in range(40):
+        outbox.post(wire, b"%d" % number)
+    assert wire.written == [b"%d" % number for number in range(32)]
+    for flush in scheduled:
+        flush()
+    assert wire.written == [b"%d" % number for number in range(40)]
+
+
+def test_what_is_closing_gets_nothing() -> None:
+    outbox, scheduled = box()
+    wire = Wire()
+    outbox.post(wire, b"1")
+    wire.closing = True
+    scheduled[0]()
+    assert wire.written == []

@@ -1,0 +1,48 @@
+"""The relay to the console: how long it waits for an answer."""
+
+from types import SimpleNamespace
+from typing import Any, cast
+
+import pytest
+
+from gantry.core.vocabulary import Dialect
+from gantry.gateway.console_relay import ConsoleRelay
+
+
+class Recorded:
+    """Takes any call and remembers its name."""
+
+    def __init__(self) -> None:
+        self.called: list[str] = []
+        self.started = False
+
+    def __getattr__(self, name: str) -> Any:
+        return lambda *_, **__: self.called.append(name)
+
+
+@pytest.fixture
+def state() -> Any:
+    return SimpleNamespace(now=0.0, calls=set(), dialler=SimpleNamespace(pool=lambda origin: Recorded()))
+
+
+def make_relay(state: Any, client: Recorded, responder: Recorded) -> ConsoleRelay:
+    head = SimpleNamespace(chunked=False, has_body=True, content_length=100)
+    surface = SimpleNamespace(dialect=Dialect.OPENAI_CHAT)
+    return ConsoleRelay(state, "/nowhere", cast(Any, client), cast(Any, head), cast(Any, responder), cast(Any, surface))
+
+
+def test_the_minute_counts_from_the_last_byte_of_the_upload(state: Any) -> None:
+    client, responder = Recorded(), Recorded()
+    relay = make_relay(state, client, responder)
+    relay.begin(None)
+    for second in (50.0, 100.0, 150.0):
+        state.now = second
+        relay.on_request_body(b"x")
+        relay.check(second + 59)
+    state.now = 200.0
+    relay.on_request_end()
+    relay.check(259.0)
+    assert "finish_exchange" not in client.called
+    relay.check(261.0)
+    assert client.called[-1] == "finish_exchange"
+    assert responder.called == ["start", "finish"]
