@@ -253,6 +253,14 @@ def test_a_home_in_use_is_refused_with_the_holder_named(start: Start, tmp_path: 
         )
 
 
+def test_a_memory_of_resources_that_cannot_be_read_is_refused_with_advice(tmp_path: Path) -> None:
+    home = Home(tmp_path)
+    home.prepare()
+    home.resources.write_bytes(b"of another version" * 100)
+    with pytest.raises(HomeError, match="move the file away"):
+        serve(home, host="127.0.0.1", port=0, workers=1, environment={}, announce=lambda url: None)
+
+
 def test_a_port_in_use_is_refused_with_advice() -> None:
     with listen("127.0.0.1", 0) as taken:
         port = taken.getsockname()[1]

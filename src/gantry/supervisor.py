@@ -36,7 +36,8 @@ from gantry.board.board import (
     State,
     Word,
 )
-from gantry.home import Home, HomeError, load_keyring
+from gantry.board.resources import ResourceBook, ResourcesUnreadable
+from gantry.home import Home, HomeError, Keyring, load_keyring
 
 MAX_WORKERS = SLOTS - FIRST_WORKER_SLOT
 MASTER_KEY_VARIABLE = "GANTRY_MASTER_KEY"
@@ -112,7 +113,8 @@ def serve(
     home.prepare()
     lock = home.lock("supervisor")
     try:
-        load_keyring(home, os.environ.get(MASTER_KEY_VARIABLE), create=True)
+        keyring = load_keyring(home, os.environ.get(MASTER_KEY_VARIABLE), create=True)
+        _check_resources(home, keyring)
         wait_until = time.monotonic() + (patience.orphans if _predecessor_was_killed(home) else 0.0)
         listener = listen(host, port, wait_until)
         _await_lock(home, Role.CLERK, wait_until)
@@ -156,6 +158,16 @@ def listen(host: str, port: int, wait_until: float = 0.0) -> socket.socket:
 def url_of(listener: socket.socket, scheme: str = "http") -> str:
     host, port = listener.getsockname()[:2]
     return f"{scheme}://[{host}]:{port}" if listener.family == socket.AF_INET6 else f"{scheme}://{host}:{port}"
+
+
+def _check_resources(home: Home, keyring: Keyring) -> None:
+    """Make the memory of resources, or see that it can be read, before a worker fails on it again and again."""
+    try:
+        ResourceBook.open(home.resources, keyring.resources).close()
+    except ResourcesUnreadable as error:
+        raise HomeError(str(error)) from error
+    except OSError as error:
+        raise HomeError(f"cannot write {home.resources}: {error.strerror}. Free some disk space.") from error
 
 
 def _predecessor_was_killed(home: Home) -> bool:

@@ -8,9 +8,10 @@ from pathlib import Path
 import pytest
 
 from gantry.clerk.compile_prices import main
-from gantry.clerk.price_table import COMPILER, open_rates, table_name
+from gantry.clerk.price_table import COMPILER, open_rates
 from gantry.prices.load import load_rates
 from gantry.prices.rates import Rates
+from gantry.prices.sealed_table import table_name
 
 NOON = 1_795_262_400_000_000_000  # 2026-11-21T12:00Z
 REFUSING = (sys.executable, "-c", "raise SystemExit(3)")

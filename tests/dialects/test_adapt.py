@@ -58,6 +58,8 @@ def test_what_can_be_adapted() -> None:
         Operation.CHAT,
         Operation.EMBEDDINGS,
         Operation.TRANSCRIPTION,
+        Operation.MODERATION,
+        Operation.RESPONSES,
         Operation.SPEECH,
     }
     assert Operation.CHAT in ADAPTABLE[OPENAI, OPENAI]

@@ -9,7 +9,7 @@ import pytest
 
 from gantry.core.errors import UpstreamBroke
 from gantry.core.vocabulary import Dialect, Operation
-from gantry.dialects.adapt import adapt_request
+from gantry.dialects.adapt import adapt
 from gantry.dialects.answer import read_answer
 from gantry.dialects.changes import Change
 from gantry.dialects.mistral_answer import to_openai
@@ -253,13 +253,14 @@ def test_a_request_and_its_answer_belong_together() -> None:
         "stream": True,
         "stream_options": {"include_usage": True},
     }
-    adaptation = adapt_request(json.dumps(body).encode())
+    adaptation = adapt(Operation.CHAT, Dialect.OPENAI_CHAT, Dialect.MISTRAL, json.dumps(body).encode())
     assert json.loads(adaptation.body) == {"model": "m", "messages": [{"role": "user", "content": "x"}], "stream": True}
-    assert adaptation.changes == ["user: dropped"]
+    assert [str(change) for change in adaptation.changes] == ["user: dropped"]
     machine = adaptation.stream()
     assert b'"prompt_tokens"' in machine.feed(sse(chunk({"content": "a"}, "stop", usage=USAGE)))
     assert machine.close() == b""
-    assert json.loads(adaptation.response(200, json.dumps({"choices": []}).encode())) == {"choices": []}
+    kind, answer = adaptation.response(200, json.dumps({"choices": []}).encode(), "application/json")
+    assert (kind, json.loads(answer)) == ("application/json", {"choices": []})
 
 
 def test_every_recording_says_the_same_after_adapting_whatever_its_cut(shared: Path) -> None:

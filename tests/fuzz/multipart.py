@@ -56,9 +56,9 @@ class _Recorder:
         self.seen.append((name, value))
         return self._edits.field(name, value)
 
-    def file(self, name: str) -> None:
+    def file(self, name: str, filename: str) -> None:
         self.seen.append((name, None))
-        self._edits.file(name)
+        self._edits.file(name, filename)
 
     def end(self) -> Fields:
         return self._edits.end()

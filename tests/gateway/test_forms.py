@@ -11,7 +11,7 @@ import pytest
 
 from gantry.board.board import Word
 from gantry.core.vocabulary import Outcome
-from tests.gateway.conftest import Node, Upstream, running_node
+from tests.gateway.conftest import Upstream, running_node
 from tests.gateway.uploads import (
     BOUNDARY,
     FORM_TYPE,
@@ -19,7 +19,6 @@ from tests.gateway.uploads import (
     SOUND,
     TRANSCRIBED,
     TRANSCRIPT,
-    TRANSCRIPTIONS,
     URLENCODED_TYPE,
     Taken,
     chunked,
@@ -27,40 +26,15 @@ from tests.gateway.uploads import (
     form,
     hears,
     part,
+    post,
+    settled,
     taking,
+    under_way,
 )
 
 Runner = Callable[[Any], Any]
 BARE, PREFIXED = part("model", b"voxtral-mini-latest"), part("model", b"mistral/voxtral-mini-latest")
 MEGABYTE = 1 << 20
-
-
-def post(node: Node, body: bytes, *headers: bytes, path: str = TRANSCRIPTIONS, framing: bytes | None = None) -> bytes:
-    """Return a form's request; `framing` takes the place of its Content-Length."""
-    lines = (
-        b"POST %b HTTP/1.1" % path.encode(),
-        b"Host: gantry",
-        b"Authorization: Bearer " + node.key.encode(),
-        framing or b"Content-Length: %d" % len(body),
-        *headers,
-    )
-    return b"\r\n".join((*lines, b"", body))
-
-
-async def under_way(node: Node) -> None:
-    for _ in range(500):
-        if node.slot[Word.IN_FLIGHT]:
-            return
-        await asyncio.sleep(0.01)
-    raise AssertionError("no call begins")
-
-
-async def settled(node: Node) -> None:
-    for _ in range(500):
-        if node.slot[Word.IN_FLIGHT] == 0:
-            return
-        await asyncio.sleep(0.01)
-    raise AssertionError("a call does not end")
 
 
 @pytest.mark.parametrize("parts", [(BARE, file()), (file(), BARE), (part("stream", b"false"), BARE, file())])
@@ -144,6 +118,7 @@ def ours() -> list[bytes]:
     return [part(name, value.encode()) for name, value in fields]
 
 
+@pytest.mark.parametrize("whole", [True, False])
 @pytest.mark.parametrize(
     "parts",
     [
@@ -155,7 +130,7 @@ def ours() -> list[bytes]:
     ],
 )
 def test_fields_of_ours_are_lifted_and_logged_and_never_reach_the_provider(
-    run: Runner, tmp_path: Path, parts: list[bytes]
+    run: Runner, tmp_path: Path, parts: list[bytes], whole: bool
 ) -> None:
     taken: list[Taken] = []
     expected = form(*(one for one in parts if one not in ours()))
@@ -166,7 +141,13 @@ def test_fields_of_ours_are_lifted_and_logged_and_never_reach_the_provider(
             running_node(tmp_path, upstream.url) as node,
         ):
             client = await node.connect()
-            client.send(post(node, form(*parts), FORM_TYPE, MISTRAL))
+            request = post(node, form(*parts), FORM_TYPE, MISTRAL)
+            file_first = parts[0].startswith(file()[:60])
+            cut = len(request) if whole or not file_first else request.index(parts[2]) + 50
+            client.send(request[:cut])
+            if cut < len(request):
+                await under_way(node)
+                client.send(request[cut:])
             assert (await client.answer()).status == 200
             assert taken == [Taken(taken[0].head, expected)]
             opened, _, _ = await node.one_call()
@@ -219,6 +200,7 @@ def test_what_comes_behind_the_file_too_late_to_act_on_refuses_the_call(
             assert b"canary-customer" not in upstream.heard
             _, closed, _ = await node.one_call()
             assert (closed.outcome, closed.status) == (Outcome.REFUSED, 400)
+            client.leave()
 
     run(main())
 

@@ -4,8 +4,9 @@ import asyncio
 from collections.abc import Sequence
 from typing import NamedTuple
 
+from gantry.board.board import Word
 from gantry.wire.body import ChunkedBody, LengthBody
-from tests.gateway.conftest import Heard, Script, Upstream, json_answer
+from tests.gateway.conftest import Heard, Node, Script, Upstream, json_answer
 
 BOUNDARY = b"f00dfeedf00dfeed"
 FORM_TYPE = b"Content-Type: multipart/form-data; boundary=" + BOUNDARY
@@ -67,6 +68,18 @@ def chunked(data: bytes, sizes: Sequence[int] = (1, 7, 100, 3000)) -> bytes:
     return out + b"0\r\n\r\n"
 
 
+def post(node: Node, body: bytes, *headers: bytes, path: str = TRANSCRIPTIONS, framing: bytes | None = None) -> bytes:
+    """Return a form's request; `framing` takes the place of its Content-Length."""
+    lines = (
+        b"POST %b HTTP/1.1" % path.encode(),
+        b"Host: gantry",
+        b"Authorization: Bearer " + node.key.encode(),
+        framing or b"Content-Length: %d" % len(body),
+        *headers,
+    )
+    return b"\r\n".join((*lines, b"", body))
+
+
 async def take_request(reader: asyncio.StreamReader, heard: Heard) -> Taken:
     """Read one request, however its body is framed."""
     head = await reader.readuntil(b"\r\n\r\n")
@@ -102,3 +115,19 @@ async def hears(upstream: Upstream, words: bytes) -> None:
             return
         await asyncio.sleep(0.01)
     raise AssertionError(f"the upstream heard {len(upstream.heard)} bytes without {words[:40]!r}")
+
+
+async def under_way(node: Node) -> None:
+    for _ in range(500):
+        if node.slot[Word.IN_FLIGHT]:
+            return
+        await asyncio.sleep(0.01)
+    raise AssertionError("no call begins")
+
+
+async def settled(node: Node) -> None:
+    for _ in range(500):
+        if node.slot[Word.IN_FLIGHT] == 0:
+            return
+        await asyncio.sleep(0.01)
+    raise AssertionError("a call does not end")

@@ -36,7 +36,7 @@ class Renaming:
                 return (("one", b"1"), ('t"wo', b"2"))
         return None
 
-    def file(self, name: str) -> None:
+    def file(self, name: str, filename: str) -> None:
         assert name == "file"
 
     def end(self) -> Fields:

@@ -104,6 +104,7 @@ class _Measured(Struct, frozen=True, gc=False):
 
 
 _NO_CONTENT: Final = _Content()
+_EVENT_STREAM: Final = "text/event-stream"
 
 
 def meter_call(opened: CallOpened, request: bytes, response: bytes, closed: CallClosed, rates: Rates) -> RequestLog:
@@ -227,7 +228,7 @@ def _log_of(
         latency=max(closed.ended_at - opened.started_at, 0),
         time_to_first_token=closed.time_to_first_token,
         routing_time=closed.routing_time,
-        stream=opened.stream,
+        stream=opened.stream or closed.response_content_type.startswith(_EVENT_STREAM),
         temperature=question.temperature,
         max_tokens=question.max_tokens,
         usage=measured.usage,

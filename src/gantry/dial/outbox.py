@@ -1,8 +1,8 @@
 """What is to be written, kept until the loop has read everything that was ready.
 
-Law: order per transport is kept, and nothing waits for a timer: the box is emptied when the loop comes round, or when it
-holds a few dozen writes. Written one by one between reads, each write wakes the peer's process anew, which costs more
-than the write; written together, it is awake after the first (`scripts/bench`: 50 µs a call became 43).
+Law: order per transport is kept, and nothing waits for a timer: the box is emptied when the loop comes round, or when
+it holds a few dozen writes. Written one by one between reads, each write wakes the peer's process anew, which costs
+more than the write; written together, it is awake after the first (`scripts/bench`: 50 µs a call became 43).
 """
 
 import asyncio

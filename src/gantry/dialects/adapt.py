@@ -6,7 +6,7 @@ pair of dialects or an operation is to add a line to `_ADAPTERS`.
 """
 
 from collections.abc import Callable, Collection, Mapping
-from typing import Any, Final, Protocol
+from typing import Final, Protocol
 
 from msgspec import Struct, structs
 
@@ -15,6 +15,7 @@ from gantry.core.vocabulary import Dialect, Operation
 from gantry.dialects.changes import Change
 from gantry.dialects.mistral_answer import to_openai
 from gantry.dialects.mistral_embeddings import to_mistral_embeddings, to_openai_embeddings
+from gantry.dialects.mistral_moderation import to_openai_moderation
 from gantry.dialects.mistral_request import to_mistral
 from gantry.dialects.mistral_speech import SpeechStream, to_mistral_speech, to_openai_speech
 from gantry.dialects.mistral_stream import StreamAdapter
@@ -158,6 +159,12 @@ def _speech(body: bytes) -> Adaptation:
     )
 
 
+def _moderation(body: bytes) -> Adaptation:
+    return Adaptation(
+        body, [], lambda status, answer, content_type: (_JSON, to_openai_moderation(status, answer)), _never_streamed
+    )
+
+
 def _never_streamed() -> AnswerStream:
     raise UpstreamBroke("the provider streamed an answer that is never streamed")
 
@@ -167,6 +174,8 @@ _ADAPTERS: Final[Mapping[tuple[Dialect, Dialect], Mapping[Operation, Callable[[b
         Operation.CHAT: _chat,
         Operation.EMBEDDINGS: _embeddings,
         Operation.SPEECH: _speech,
+        Operation.MODERATION: _moderation,
+        Operation.RESPONSES: _ruled,  # Mistral's own are in OpenAI's format
     },
     (Dialect.OPENAI_CHAT, Dialect.OPENAI_CHAT): dict.fromkeys(
         (Operation.CHAT, Operation.EMBEDDINGS, Operation.SPEECH, Operation.RESPONSES, Operation.MODERATION), _ruled
@@ -177,28 +186,3 @@ _FORMS: Final = {(Dialect.OPENAI_CHAT, Dialect.MISTRAL): frozenset((Operation.TR
 ADAPTABLE: Final[Mapping[tuple[Dialect, Dialect], frozenset[Operation]]] = {
     pair: frozenset(adapters) | _FORMS.get(pair, frozenset()) for pair, adapters in _ADAPTERS.items()
 }
-
-
-class _Former(Struct, frozen=True):
-    """A chat as the gateway knew it before operations."""
-
-    adaptation: Adaptation
-
-    @property
-    def body(self) -> bytes:
-        return self.adaptation.body
-
-    @property
-    def changes(self) -> list[str]:
-        return [str(change) for change in self.adaptation.changes]
-
-    def response(self, status: int, body: bytes) -> bytes:
-        return self.adaptation.response(status, body, _JSON)[1]
-
-    def stream(self) -> AnswerStream:
-        return self.adaptation.stream()
-
-
-def adapt_request(body: bytes) -> Any:
-    """Return the adaptation of an OpenAI client's chat for Mistral, in its former shape."""
-    return _Former(_chat(body))

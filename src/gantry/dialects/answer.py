@@ -124,7 +124,7 @@ def _read(operation: Operation, content_type: str, body: bytes) -> Answer:
     fold = _FOLDS[operation](False)
     if fold.add(body):
         return fold.answer(True)
-    listed = outline(body) if operation in STATEFUL_OPERATIONS and body.startswith(b"[") else None
+    listed = outline(body) if operation in STATEFUL_OPERATIONS and body.startswith((b"[", b'"')) else None
     return Answer(message=as_text(listed), complete=True) if listed is not None else _salvage(content_type, body)
 
 

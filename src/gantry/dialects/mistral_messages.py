@@ -78,7 +78,7 @@ def _is_plain(raw: Raw) -> bool:
             answered = True
         elif answered and message.role == "system":
             return False
-    return not messages or messages[-1].role != "assistant"
+    return not messages or messages[-1].role not in ("assistant", "system") or len(messages) == 1
 
 
 class _Conversation:
@@ -191,12 +191,13 @@ class _Conversation:
         message["tool_call_id"] = encode(fitting)
 
     def _lift_late_system(self, messages: list[tuple[str, Members]]) -> list[tuple[str, Members]]:
-        """Move system messages after the conversation began to the leading ones, where alone Mistral allows them."""
+        """Move system messages to the leading ones where Mistral allows none: after an answer, and at the end."""
         began = False
         late, kept = [], []
-        for where, message in messages:
+        said = [index for index, (_, message) in enumerate(messages) if message["role"] != _SYSTEM]
+        for index, (where, message) in enumerate(messages):
             role = message["role"]
-            if began and role == _SYSTEM:
+            if role == _SYSTEM and said and (began or index > said[-1]):
                 late.append((where, message))
                 self._changes.append(converted(where, "to a leading system message"))
             else:

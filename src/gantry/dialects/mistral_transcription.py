@@ -107,7 +107,7 @@ class TranscriptionForm:
             self.changes.append(dropped(name))
         return ()
 
-    def file(self, name: str) -> None:
+    def file(self, name: str, filename: str) -> None:
         if name != "file":
             raise InvalidRequest(f"The form has a file called `{name}`; the one to transcribe is `file`.", param=name)
 

@@ -25,12 +25,16 @@ from gantry.core.vocabulary import Outcome
 from gantry.dial.connection import UpstreamConnection
 from gantry.dialects.changes import header_value
 from gantry.dialects.errors import encode_error
+from gantry.gateway.breakdown import Asked, WholeBreakdownPump, ask_breakdown
 from gantry.gateway.forms import FormUpload
 from gantry.gateway.headers import AnswerKind, encode_client_headers, read_kind
 from gantry.gateway.intake import Intake
+from gantry.gateway.params import NO_PARAMETERS
 from gantry.gateway.prepare import (
+    OUTLINE_BYTES,
     Question,
     Voyage,
+    asked_body,
     make_form_voyage,
     make_upload,
     make_voyage,
@@ -79,6 +83,7 @@ _STRANGERS: Final = int(Word.STRANGERS)
 
 class Call:
     __slots__ = (
+        "_asked",
         "_attempt_started",
         "_body",
         "_connect_time",
@@ -128,6 +133,7 @@ class Call:
         self._last_byte = now
         self._deadline = now + (state.limits.total_timeout or math.inf)
         self._voyage: Voyage | None = None
+        self._asked: Asked | None = None
         self._attempt_started = 0
         self._replays = 0
         self._connection: UpstreamConnection | None = None
@@ -189,7 +195,11 @@ class Call:
         recording.request_bytes += len(data)
         try:
             if self._uploads:
-                self._upload(data if self._form is None else self._form.pass_on(data))
+                if self._form is None:
+                    self._note_upload(recording, data)
+                    self._upload(data)
+                else:
+                    self._upload(self._form.pass_on(data))
                 return
             self._expect(len(data))
             self._hold(len(data))
@@ -258,7 +268,7 @@ class Call:
             else:
                 voyage = make_voyage(state, intake, key, head, question, body)
         except GatewayError:
-            recording.open(head, question, even_when_full=True)
+            recording.open(head, question, asked_body(question), even_when_full=True)
             raise
         self._set_out(question, voyage)
 
@@ -272,7 +282,7 @@ class Call:
         try:
             voyage = make_form_voyage(self.state, self.intake, key, self.head, question, form)
         except GatewayError:
-            recording.open(self.head, question, even_when_full=True)
+            recording.open(self.head, question, form.outline(), even_when_full=True)
             raise
         self._set_out(question, voyage)
 
@@ -280,6 +290,8 @@ class Call:
         assert self._recording is not None
         self._recording.open(self.head, question, voyage.body)
         self._voyage = voyage
+        if question.parameters is not NO_PARAMETERS:
+            self._asked = ask_breakdown(self.state.kept_rates, self.intake, question, voyage, self._recording)
         self._connect(fresh=False)
 
     def _connect(self, *, fresh: bool) -> None:
@@ -314,6 +326,12 @@ class Call:
     def on_connect_failed(self, fault: UpstreamFault) -> None:
         self._fail(fault)
 
+    def _note_upload(self, recording: Recording, data: bytes) -> None:
+        """Keep the beginning of what is uploaded, for the record to say what it was."""
+        asked = recording.asked or recording.capture_request()
+        if asked.total < OUTLINE_BYTES:
+            asked.feed(data[: OUTLINE_BYTES - asked.total])
+
     def _upload(self, data: bytes) -> None:
         connection, voyage = self._connection, self._voyage
         if not data:
@@ -346,24 +364,26 @@ class Call:
         self._status = head.status
         self._kind = kind = read_kind(head)
         stream, adaptation, guard = kind.is_stream, voyage.adaptation, voyage.guard
-        headers = encode_client_headers(
-            head, recording.log_id.encode(), stream=stream, rewritten=adaptation is not None
-        )
+        asked = self._asked if self._asked is not None and self._asked.fits(head.status, kind) else None
+        rewritten = adaptation is not None or asked is not None
+        headers = encode_client_headers(head, recording.log_id.encode(), stream=stream, rewritten=rewritten)
         if voyage.changes:
             headers += b"x-gantry-changes: %b\r\n" % header_value(voyage.changes)
         if adaptation is not None:
             self._pump = AdaptPump(adaptation, self.intake.surface.dialect, head.status, kind)
-            if stream:
-                headers += _EVENT_STREAM
         elif stream and not kind.encoding:
             self._pump = RelayPump(voyage.attempt.route.dialect)
         else:
             self._pump = PLAIN
             if not (stream or kind.is_json):
                 headers += _SANDBOX
+        if rewritten and stream:
+            headers += _EVENT_STREAM
+        if asked is not None:
+            self._pump = asked.over(self._pump, head.status, kind)
         if guard is not None:
             self._pump = guard.over(self._pump, head.status, kind)
-        if (adaptation is not None and not stream) or (guard is not None and guard.holds(head.status, kind)):
+        if (rewritten and not stream) or (guard is not None and guard.holds(head.status, kind)):
             self._late_headers = headers  # the body is rewritten as a whole, and may turn out unreadable
             return
         # A stream has no length: a comment or an error of ours may come into it.
@@ -398,7 +418,7 @@ class Call:
         rest = pump.end()
         late = self._late_headers
         if late is not None:
-            if isinstance(pump, AdaptPump):
+            if isinstance(pump, AdaptPump | WholeBreakdownPump):
                 late += b"content-type: %b\r\n" % pump.content_type.encode("latin-1")
             responder.start(self._status, late, len(rest))
         self._settle()

@@ -7,7 +7,7 @@ ignore a credential is to charge somebody else. What two readers could take diff
 """
 
 from collections.abc import Mapping
-from typing import Final
+from typing import Any, Final
 
 import msgspec
 
@@ -46,10 +46,10 @@ class _Watch(FormPeek):
             raise InvalidRequest(f"The form's `{name}` comes too late, behind the file. Send it before.", param=name)
         return super().field(name, value)
 
-    def file(self, name: str) -> None:
+    def file(self, name: str, filename: str) -> None:
         if name in _ROUTING:
             raise InvalidRequest(f"The form's `{name}` is a file. Send it as a plain field.", param=name)
-        super().file(name)
+        super().file(name, filename)
 
     def end(self) -> Fields:
         self.ended = True
@@ -121,10 +121,11 @@ class FormUpload:
         return self._watch.values
 
     def outline(self) -> bytes:
-        """Return what the record keeps of a form: its fields as JSON, without files."""
-        fields = {
+        """Return what the record keeps of a form: its fields as JSON, of files their names."""
+        fields: dict[str, Any] = {
             name: raw.decode("utf-8", "replace") for name, raw in self._watch.values.items() if name not in FORM_FIELDS
         }
+        fields |= {name: {"name": filename} for name, filename in self._watch.files.items()}
         return msgspec.json.encode(fields)
 
     def route(self, operation: Operation, source: Dialect, route: Route, *, strict: bool) -> bytes:

@@ -47,7 +47,6 @@ _CHAT: Final = Operation.CHAT
 _NOT_ACTED_ON: Final = (_ROUTING - {"posthog_integration"}) | {
     "prompt",
     "models",
-    "request_breakdown",
     "customer_api_keys",
 }
 

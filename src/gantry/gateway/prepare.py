@@ -65,6 +65,7 @@ class Voyage(Struct, frozen=True, gc=False):
 
 
 _NO_CHANGES: Final[Sequence[Change]] = ()
+OUTLINE_BYTES: Final = 2048  # of a body that we do not read: where a form names its fields and its file
 
 
 def understand(intake: Intake, head: RequestHead, body: bytes) -> Question:
@@ -92,6 +93,12 @@ def understand_form(intake: Intake, head: RequestHead, form: FormUpload) -> Ques
     if not model:
         raise InvalidRequest("`model` is missing", param="model")
     return Question(None, parameters, model, form.flag("stream"), parameters.replace.get("metadata", b""))
+
+
+def asked_body(question: Question) -> bytes:
+    """Return what the record of a call that we refuse keeps of its body: all but the fields that are ours."""
+    envelope, parameters = question.envelope, question.parameters
+    return b"" if envelope is None else envelope.splice(parameters.replace, parameters.remove)
 
 
 def make_voyage(
@@ -126,7 +133,7 @@ def make_voyage(
         guard.check_request(body, intake.content_type)
     framing = b"content-length: %d\r\n" % len(body) if body or head.method in _BODY_EXPECTED else b""
     request = b"%b%b\r\n%b" % (bearing.beginning, framing, body)
-    kept = body if envelope is not None else b""  # a file, or whatever it is, is not for the log
+    kept = body if envelope is not None else body[:OUTLINE_BYTES]  # a file's name, and not all of it
     return Voyage(attempt, bearing.pool, adaptation, changes, kept, request, guard=guard)
 
 

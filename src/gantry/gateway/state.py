@@ -11,6 +11,7 @@ from gantry.core.errors import GatewayError, InternalError
 from gantry.core.ids import ENTROPY_BITS, format_id
 from gantry.dial.origin import parse_base_url
 from gantry.dial.pool import Dialler, Pool
+from gantry.gateway.kept_rates import KeptRates
 from gantry.gateway.limits import WorkerLimits
 from gantry.journal.frames import FrameKind
 from gantry.journal.writer import JournalFull, JournalWriter
@@ -68,6 +69,7 @@ class WorkerState:
         "draw",
         "era",
         "journal",
+        "kept_rates",
         "limits",
         "now",
         "pepper",
@@ -85,6 +87,7 @@ class WorkerState:
         slot: Slot,
         dialler: Dialler,
         book: ResourceBook,
+        kept_rates: KeptRates,
     ) -> None:
         self.limits = limits
         self.pepper = pepper
@@ -92,6 +95,7 @@ class WorkerState:
         self.slot = slot
         self.dialler = dialler
         self.book = book
+        self.kept_rates = kept_rates
         self.snapshot: Snapshot | None = None
         self.stale = False  # the snapshot is older than the setting allows
         self.era = 0  # of the snapshot, to know what was concluded under another

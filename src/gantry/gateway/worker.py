@@ -46,6 +46,7 @@ from gantry.gateway.call import Call
 from gantry.gateway.client import ClientConnection, Exchange
 from gantry.gateway.console_relay import ConsoleRelay
 from gantry.gateway.intake import take_in
+from gantry.gateway.kept_rates import KeptRates
 from gantry.gateway.limits import WorkerLimits
 from gantry.gateway.listing import ModelListing
 from gantry.gateway.model_lists import ModelLists
@@ -128,7 +129,15 @@ class Worker:
             on_opened=partial(self._slot.add, Word.UPSTREAM_CONNECTIONS_OPENED),
         )
         book = ResourceBook.open(self._home.resources, self._keyring.resources)
-        self._state = WorkerState(self._settings.limits, self._keyring.pepper, journal, self._slot, dialler, book)
+        self._state = WorkerState(
+            self._settings.limits,
+            self._keyring.pepper,
+            journal,
+            self._slot,
+            dialler,
+            book,
+            KeptRates(self._home.cache),
+        )
         self._state.bytes_out = self._slot[Word.BYTES_OUT]  # a counter goes on where its predecessor stopped
         self._frames_before = self._slot[Word.JOURNAL_FRAMES]
         self._lists = ModelLists(self._state)

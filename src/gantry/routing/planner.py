@@ -28,7 +28,6 @@ from gantry.routing.credentials import (
 from gantry.routing.plan import Attempt, Plan, Route, Wish
 from gantry.routing.snapshot import CredentialRecord, Snapshot
 
-_LISTINGS = (Operation.MODELS, Operation.MODEL)
 _NOTHING: Mapping[str, Any] = {}
 _NOBODY: frozenset[str] = frozenset()
 
@@ -70,11 +69,11 @@ def find_route(snapshot: Snapshot, wish: Wish, brought: frozenset[str] = _NOBODY
         # What such a call reads or leaves at the provider belongs to the account: a shared one would leak it.
         and not (of_account and credential.organization_id is None)
     ]
-    if native or (wish.model is None and wish.operation not in _LISTINGS):
+    if native or wish.model is None:
         spec = _native_provider(snapshot, wish.dialects, stored)
         name = None if wish.model is None else parse_model_ref(wish.model, spec.prefixes).name
     else:
-        spec, name = _resolve(snapshot, wish, stored, brought)
+        spec, name = _resolve(snapshot, wish, wish.model, stored, brought)
     serving = [c for c in stored if c.provider_id == spec.id and (not c.models or name is None or name in c.models)]
     dialect, path, tier = _choose_path(spec, wish)
     rules = spec.rules_for(name) if wish.operation is Operation.CHAT else NO_RULES
@@ -100,12 +99,10 @@ def find_route(snapshot: Snapshot, wish: Wish, brought: frozenset[str] = _NOBODY
 
 
 def _resolve(
-    snapshot: Snapshot, wish: Wish, stored: Sequence[CredentialRecord], brought: frozenset[str]
-) -> tuple[ProviderSpec, str | None]:
+    snapshot: Snapshot, wish: Wish, model: str, stored: Sequence[CredentialRecord], brought: frozenset[str]
+) -> tuple[ProviderSpec, str]:
     with_credential = {credential.provider_id for credential in stored}
-    if wish.model is None:
-        return _provider_of_listing(snapshot, wish, with_credential), None
-    ref = parse_model_ref(wish.model, snapshot.prefixes)
+    ref = parse_model_ref(model, snapshot.prefixes)
     if ref.prefix is not None:
         return snapshot.providers[snapshot.prefixes[ref.prefix]], ref.name
     listed = {credential.provider_id for credential in stored if ref.name in credential.models}
@@ -124,14 +121,6 @@ def _resolve(
         f"mistral/mistral-large-latest, or add a credential that lists it (gantry providers add … --models NAME).",
         param="model",
     )
-
-
-def _provider_of_listing(snapshot: Snapshot, wish: Wish, with_credential: set[str]) -> ProviderSpec:
-    """Return whose models are listed when nobody named one: the native provider's first."""
-    usable = [spec for spec in snapshot.providers.values() if spec.id in with_credential]
-    if not usable:
-        raise NoCredential("no provider has a credential yet; add one with `gantry providers add`")
-    return min(usable, key=lambda spec: (spec.native is None, _distance(spec, wish.dialects)))
 
 
 def _native_provider(
@@ -163,8 +152,6 @@ def _choose_path(spec: ProviderSpec, wish: Wish) -> tuple[Dialect, str, Tier]:
             return dialect, path, Tier.RELAY
     for dialect, paths in spec.paths.items():
         path = paths.get(wish.operation)
-        if path is not None and wish.operation is Operation.MODELS:
-            return dialect, path, Tier.RELAY
         if path is not None and wish.operation in ADAPTABLE.get((wish.dialects[0], dialect), ()):
             return dialect, path, Tier.ADAPT
     raise InvalidRequest(

@@ -12,7 +12,7 @@ from sqlalchemy.dialects.sqlite import insert as sqlite_insert
 
 from gantry.store import rollups as sums
 from gantry.store.full_text import FullTextStatements
-from gantry.store.log_rows import COLUMNS, SHORT_COLUMNS
+from gantry.store.log_rows import COLUMNS
 from gantry.store.tables import (
     counted_results,
     journal_checkpoints,
@@ -38,9 +38,7 @@ class LogStatements:
     def __init__(self, dialect: Any) -> None:
         self._sqlite = dialect.name == "sqlite"
         self._dialect = type(dialect)(paramstyle="qmark" if self._sqlite else "format")
-        self.insert_log = {
-            1 + len(columns): self._insert_new(request_logs, ("seq", *columns)) for columns in (SHORT_COLUMNS, COLUMNS)
-        }  # by the number of values in a numbered row
+        self._insert_log: dict[int, str] = {}
         self.next_numbers = _NEXT_IN_SQLITE if self._sqlite else _NEXT_IN_POSTGRESQL  # how many
         self.full_text = FullTextStatements(is_sqlite=self._sqlite)
         self.insert_body = self._insert_new(request_log_bodies)  # seq, content
@@ -51,6 +49,13 @@ class LogStatements:
         self.add_sums = self._insert_or_add(rollups, sums.KEY, sums.SUMS)
         self.close = self._deletes((open_calls, open_parts), "log_id")
         self.forget = self._deletes((open_calls, open_parts, journal_checkpoints), "incarnation")
+
+    def insert_log(self, length: int) -> str:
+        """Return the insert of rows with so many values: seq, and as many of COLUMNS as there are."""
+        statement = self._insert_log.get(length)
+        if statement is None:
+            statement = self._insert_log[length] = self._insert_new(request_logs, ("seq", *COLUMNS[: length - 1]))
+        return statement
 
     def _insert(self, table: Table) -> Any:
         return sqlite_insert(table) if self._sqlite else postgresql_insert(table)

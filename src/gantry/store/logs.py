@@ -62,7 +62,7 @@ class LogStore:
         self._database = Database(address, busy_timeout=busy_timeout)
         ensure_schema(self._database, LOGS)
         self._sql = LogStatements(self._database.dialect)
-        # Rows of two lengths are inserted in turns: nothing in this process, a round trip each to a server.
+        # Rows of many lengths are inserted in turns: nothing in this process, a round trip each to a server.
         self._row_of = short_row_of if self._database.is_sqlite else row_of
 
     def close(self) -> None:
@@ -112,14 +112,14 @@ class LogStore:
         cursor.execute("SAVEPOINT rows_before")
         inserted = 0
         for length, alike in groupby(numbered, len):
-            cursor.executemany(self._sql.insert_log[length], alike)
+            cursor.executemany(self._sql.insert_log(length), alike)
             inserted += cursor.rowcount
         if inserted == len(rows):
             return {index: row[0] for index, row in enumerate(numbered)}
         cursor.execute("ROLLBACK TO SAVEPOINT rows_before")
         new = {}
         for index, row in enumerate(numbered):
-            cursor.execute(self._sql.insert_log[len(row)], row)
+            cursor.execute(self._sql.insert_log(len(row)), row)
             if cursor.rowcount == 1:
                 new[index] = row[0]
         return new

@@ -167,9 +167,9 @@ credential_secrets = Table(
 )
 
 # `seq` is the order of arrival, which `started_at` is not: a long call is stored after many short ones. A log's id is
-# unique within its organization only, because a client may choose it. Columns that are NULL in most rows stand last,
-# from RARE_FROM on: a row may be inserted without them.
-RARE_FROM = "error_message"
+# unique within its organization only, because a client may choose it. Columns that are often NULL stand last, from
+# RARE_FROM on, and the most usual of them first: a row is inserted as far as it has values.
+RARE_FROM = "temperature"
 request_logs = Table(
     "request_logs",
     logs,
@@ -200,9 +200,7 @@ request_logs = Table(
     Column("routing_time", BigInteger),
     Column("stream", Boolean, nullable=False),
     Column("input_tokens", BigInteger),
-    Column("cached_input_tokens", BigInteger),
     Column("output_tokens", BigInteger),
-    Column("reasoning_tokens", BigInteger),
     Column("total_tokens", BigInteger),
     Column("usage_estimated", Boolean, nullable=False),
     Column("usage_raw", Text),
@@ -221,8 +219,26 @@ request_logs = Table(
     Column("snapshot_version", BigInteger, nullable=False),
     Column("temperature", Float),
     Column("max_tokens", BigInteger),
+    Column("cached_input_tokens", BigInteger),
+    Column("reasoning_tokens", BigInteger),
+    Column("customer_identifier", String),
+    Column("metadata", Text),
+    Column("thread_identifier", String),
+    Column("custom_identifier", String),
+    Column("tools", Text),  # JSON list of the names of the tools that were offered
+    Column("tool_calls", Text),
+    Column("customer_name", String),
+    Column("customer_email", String),
     Column("error_message", Text),
     Column("warnings", Text),
+    Column("changes", Text),  # JSON list of the parameters changed on the way
+    Column("properties", Text),
+    Column("extra", Text),
+    Column("group_identifier", String),
+    Column("trace_unique_id", String),
+    Column("span_unique_id", String),
+    Column("span_parent_id", String),
+    Column("span_name", String),
     Column("cache_write_tokens", BigInteger),
     Column("input_audio", BigInteger),  # a duration
     Column("characters", BigInteger),
@@ -230,22 +246,6 @@ request_logs = Table(
     Column("annotated_pages", BigInteger),
     Column("connector_tokens", BigInteger),
     Column("connector_calls", BigInteger),
-    Column("customer_identifier", String),
-    Column("customer_name", String),
-    Column("customer_email", String),
-    Column("thread_identifier", String),
-    Column("custom_identifier", String),
-    Column("group_identifier", String),
-    Column("trace_unique_id", String),
-    Column("span_unique_id", String),
-    Column("span_parent_id", String),
-    Column("span_name", String),
-    Column("metadata", Text),
-    Column("properties", Text),
-    Column("extra", Text),
-    Column("tool_calls", Text),
-    Column("tools", Text),  # JSON list of the names of the tools that were offered
-    Column("changes", Text),  # JSON list of the parameters changed on the way
     Column("is_pinned", Boolean),
     Column("positive_feedback", Boolean),
     Column("note", Text),

@@ -24,7 +24,7 @@ class FormEdits(Protocol):
     def field(self, name: str, value: bytes) -> Fields | None:
         """Return the fields to send in the place of this one, none to drop it; None keeps it byte for byte."""
 
-    def file(self, name: str) -> None:
+    def file(self, name: str, filename: str) -> None:
         """Take notice of a file, which goes through as it is. Raises InvalidRequest to refuse it."""
 
     def end(self) -> Fields:
@@ -56,7 +56,7 @@ class FieldEdits:
         new = self._replace.get(name)
         return None if new is None or new == value else ((name, new),)
 
-    def file(self, name: str) -> None:
+    def file(self, name: str, filename: str) -> None:
         """Let it pass."""
 
     def end(self) -> Fields:
@@ -66,11 +66,12 @@ class FieldEdits:
 class FormPeek:
     """Edits that change nothing and remember: the first value of each field, and which came after a file."""
 
-    __slots__ = ("after_file", "saw_file", "values")
+    __slots__ = ("after_file", "files", "saw_file", "values")
 
     def __init__(self) -> None:
         self.values: dict[str, bytes] = {}
         self.after_file: set[str] = set()
+        self.files: dict[str, str] = {}  # the names that files have for themselves
         self.saw_file = False
 
     def field(self, name: str, value: bytes) -> Fields | None:
@@ -80,8 +81,9 @@ class FormPeek:
                 self.after_file.add(name)
         return None
 
-    def file(self, name: str) -> None:
+    def file(self, name: str, filename: str) -> None:
         self.saw_file = True
+        self.files[name] = filename
 
     def end(self) -> Fields:
         return ()

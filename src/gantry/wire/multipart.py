@@ -142,9 +142,9 @@ class MultipartEditor:
         if self._parts > MAX_FIELDS:
             raise InvalidRequest(f"The form has more than {MAX_FIELDS} fields. Send fewer.")
         head = bytes(self._pending[self._start : end])
-        self._name, is_file = _read_head(head)
-        if is_file:
-            self._edits.file(self._name)
+        self._name, filename = _read_head(head)
+        if filename is not None:
+            self._edits.file(self._name, filename)
             out.append(self._take(end + 2))
             self._start = 2  # behind the empty line, which stays: the delimiter's line end must be another one
             self._state = _State.FILE
@@ -198,10 +198,10 @@ class MultipartEditor:
         return b"".join(pieces)
 
 
-def _read_head(head: bytes) -> tuple[str, bool]:
-    """Return the name of a part, and whether it is a file. Raises InvalidRequest."""
+def _read_head(head: bytes) -> tuple[str, str | None]:
+    """Return the name of a part, and that of the file in it; None when it is none. Raises InvalidRequest."""
     name: str | None = None
-    is_file = False
+    filename: str | None = None
     try:
         lines = head.decode("utf-8").split("\r\n")
     except UnicodeDecodeError:
@@ -216,12 +216,14 @@ def _read_head(head: bytes) -> tuple[str, bool]:
             if any(key.startswith("name*") for key in parameters):
                 raise InvalidRequest("A part of the form gives its name twice. Send `name` alone.")
             name = parameters.get("name")
-            is_file = is_file or "filename" in parameters or "filename*" in parameters
-        elif field.lower() == "content-type":
-            is_file = is_file or not value.strip().lower().startswith(("text/plain", "application/json"))
+            if "filename" in parameters or "filename*" in parameters:
+                filename = parameters.get("filename", parameters.get("filename*", ""))
+        elif field.lower() == "content-type" and filename is None:
+            is_text = value.strip().lower().startswith(("text/plain", "application/json"))
+            filename = None if is_text else ""
     if name is None:
         raise InvalidRequest('A part of the form has no name. Send `Content-Disposition: form-data; name="…"`.')
-    return name, is_file
+    return name, filename
 
 
 def _parameters(text: str) -> dict[str, str] | None:

@@ -1,0 +1,139 @@
+"""The route table as a table: method and path to door, operation and dialects."""
+
+from pathlib import Path
+
+import pytest
+
+from gantry.core.errors import InvalidRequest
+from gantry.core.vocabulary import Dialect, Operation
+from gantry.gateway.surfaces import Door, Family, match_surface, routes
+
+MISTRAL, OPENAI, EITHER = (Dialect.MISTRAL,), (Dialect.OPENAI_CHAT,), (Dialect.OPENAI_CHAT, Dialect.MISTRAL)
+CALL, MODELS, CONSOLE, UNKNOWN = Door.CALL, Door.MODELS, Door.CONSOLE, Door.UNKNOWN
+
+TABLE = [
+    ("GET", "/healthz", Door.HEALTH, None, None),
+    ("HEAD", "/healthz", Door.HEALTH, None, None),
+    ("GET", "/readyz", Door.READY, None, None),
+    ("GET", "/metrics", Door.METRICS, None, None),
+    ("POST", "/chat/completions", CALL, Operation.CHAT, OPENAI),
+    ("POST", "/responses", CALL, Operation.RESPONSES, OPENAI),
+    ("POST", "/embeddings", CALL, Operation.EMBEDDINGS, OPENAI),
+    ("POST", "/moderations", CALL, Operation.MODERATION, OPENAI),
+    ("POST", "/audio/transcriptions", CALL, Operation.TRANSCRIPTION, OPENAI),
+    ("POST", "/audio/transcription", CALL, Operation.TRANSCRIPTION, OPENAI),
+    ("POST", "/audio/speech", CALL, Operation.SPEECH, OPENAI),
+    ("GET", "/models", MODELS, Operation.MODELS, EITHER),
+    ("HEAD", "/models", MODELS, Operation.MODELS, EITHER),
+    ("GET", "/models/mistral-large-latest", MODELS, Operation.MODEL, EITHER),
+    ("POST", "/v1/chat/completions", CALL, Operation.CHAT, EITHER),
+    ("POST", "/v1/responses", CALL, Operation.RESPONSES, EITHER),
+    ("POST", "/v1/embeddings", CALL, Operation.EMBEDDINGS, EITHER),
+    ("POST", "/v1/moderations", CALL, Operation.MODERATION, EITHER),
+    ("POST", "/v1/audio/transcriptions", CALL, Operation.TRANSCRIPTION, EITHER),
+    ("POST", "/v1/audio/speech", CALL, Operation.SPEECH, EITHER),
+    ("GET", "/v1/models", MODELS, Operation.MODELS, EITHER),
+    ("GET", "/v1/models/mistral%2Fmistral-large", MODELS, Operation.MODEL, EITHER),
+    ("HEAD", "/v1/models/mistral-large", MODELS, Operation.MODEL, EITHER),
+    ("DELETE", "/v1/models/ft:x", CALL, Operation.FINE_TUNING, MISTRAL),
+    ("POST", "/v1/fim/completions", CALL, Operation.FIM, MISTRAL),
+    ("POST", "/v1/agents/completions", CALL, Operation.AGENT_CHAT, MISTRAL),
+    ("POST", "/v1/chat/moderations", CALL, Operation.CHAT_MODERATION, MISTRAL),
+    ("POST", "/v1/classifications", CALL, Operation.CLASSIFICATION, MISTRAL),
+    ("POST", "/v1/chat/classifications", CALL, Operation.CHAT_CLASSIFICATION, MISTRAL),
+    ("POST", "/v1/ocr", CALL, Operation.OCR, MISTRAL),
+    ("GET", "/v1/audio/transcriptions/realtime", CALL, Operation.REALTIME, MISTRAL),
+    ("GET", "/v1/audio/speech/realtime", CALL, Operation.REALTIME, MISTRAL),
+    ("POST", "/v1/audio/voices", CALL, Operation.VOICES, MISTRAL),
+    ("GET", "/v1/audio/voices/v1/sample", CALL, Operation.VOICES, MISTRAL),
+    ("GET", "/v2/audio/voices", CALL, Operation.VOICES, MISTRAL),
+    ("POST", "/v1/files", CALL, Operation.FILES, MISTRAL),
+    ("GET", "/v1/files/f1/content", CALL, Operation.FILES, MISTRAL),
+    ("GET", "/v1/filesystem", CALL, Operation.OPAQUE, MISTRAL),
+    ("POST", "/v1/batch/jobs/b1/cancel", CALL, Operation.BATCHES, MISTRAL),
+    ("POST", "/v1/conversations", CALL, Operation.CONVERSATIONS, MISTRAL),
+    ("DELETE", "/v1/conversations/c1", CALL, Operation.CONVERSATIONS, MISTRAL),
+    ("PATCH", "/v1/agents/a1", CALL, Operation.AGENTS, MISTRAL),
+    ("POST", "/v1/libraries/l1/documents", CALL, Operation.LIBRARIES, MISTRAL),
+    ("PATCH", "/v1/fine_tuning/models/m1", CALL, Operation.FINE_TUNING, MISTRAL),
+    ("POST", "/v1/responses/input_tokens", CALL, Operation.OPAQUE, MISTRAL),
+    ("PUT", "/v1/chat/completions", CALL, Operation.OPAQUE, MISTRAL),
+    ("GET", "/v1/workflows/w1", CALL, Operation.OPAQUE, MISTRAL),
+    ("GET", "/v2/prompts", CALL, Operation.OPAQUE, MISTRAL),
+    ("POST", "/request-logs", Door.POST_LOG, None, None),
+    ("POST", "/request-logs/create", Door.POST_LOG, None, None),
+    ("GET", "/request-logs", UNKNOWN, None, EITHER),
+    ("POST", "/request-logs/list", CONSOLE, None, None),
+    ("GET", "/request-logs/1", CONSOLE, None, None),
+    ("POST", "/v2/traces", CONSOLE, None, None),
+    ("POST", "/v1/traces/ingest", CONSOLE, None, None),
+    ("POST", "/traces/ingest", CONSOLE, None, None),
+    ("GET", "/ui", CONSOLE, None, None),
+    ("GET", "/ui/assets/x.js", CONSOLE, None, None),
+    ("GET", "/uix", UNKNOWN, None, EITHER),
+    ("POST", "/v1/v1/chat/completions", UNKNOWN, None, EITHER),
+    ("GET", "/chat/completions", UNKNOWN, None, EITHER),
+    ("POST", "/nothing/here", UNKNOWN, None, EITHER),
+    ("GET", "/", UNKNOWN, None, EITHER),
+    ("GET", "/v3/models", UNKNOWN, None, EITHER),
+]
+FAMILIES = {Family.UNKNOWN: EITHER, Family.MISTRAL: MISTRAL, Family.OPENAI: OPENAI}
+
+
+def spellings(path: str) -> list[str]:
+    doubled = path.replace("/", "//")
+    return [path, f"/api{path}", f"{path}/", f"/api{path}/", doubled, f"//api/{path}//", f"{path}?a=/v1/files&b=%00"]
+
+
+@pytest.mark.parametrize(("method", "path", "door", "operation", "dialects"), TABLE)
+def test_every_path_in_every_spelling_for_every_family(
+    method: str, path: str, door: Door, operation: Operation | None, dialects: tuple[Dialect, ...] | None
+) -> None:
+    for spelling in spellings(path):
+        for family, own in FAMILIES.items():
+            surface = match_surface(method, spelling.encode(), family)
+            assert surface.door is door, spelling
+            if operation is not None:
+                assert surface.operation is operation, spelling
+            if dialects is not None:
+                assert surface.dialects == (own if dialects == EITHER else dialects), spelling
+            if door not in (Door.HEALTH, Door.READY, Door.METRICS):
+                assert surface.path == path, spelling
+
+
+def test_the_table_here_knows_every_row_of_the_product() -> None:
+    for method, path, surface in routes():
+        example = path.replace("/**", "")
+        assert any(
+            (row[0] == method or method == "*") and row[1].startswith(example) and row[2] is surface.door
+            for row in TABLE
+        ) or example in ("/health-check", "/openapi.json"), path
+
+
+@pytest.mark.parametrize(
+    "target",
+    [
+        b"/v1/../ui", b"/v1/%2e%2e/ui", b"/v1/.%2E/ui", b"/v1/files/..%2fui", b"/v1/files/%2F..", b"/v1/./x",
+        b"/v1/x%00", b"/v1/x%0d%0aHost:%20y", b"/v1/x%5c..%5cy", b"/v1/a\\b", b"http://h/v1/models", b"*", b"",
+        b"/v1/..;/ui", b"v1/models", b"/v1/files/\xc3\xa9", b"/v1/chat/completions\xff",
+    ],
+)  # fmt: skip
+def test_a_path_that_could_mean_two_things_is_refused(target: bytes) -> None:
+    with pytest.raises(InvalidRequest):
+        match_surface("POST", target, Family.UNKNOWN)
+
+
+OF_OURS = {"/v1/models", "/v1/models/{model_id}"}
+
+
+@pytest.mark.parametrize("major", ["1", "2", "3"])
+def test_every_path_of_the_sdks_leads_to_the_native_surface(shared: Path, major: str) -> None:
+    text = (shared / f"reference/mistral-recordings/paths-{major}.tsv").read_text()
+    rows = [line.split("\t") for line in text.splitlines()]
+    assert len(rows) > 70
+    for row in rows:
+        method, path = row[2], row[3].partition("#")[0]
+        surface = match_surface(method, f"/api{path}".encode(), Family.MISTRAL)
+        assert surface.door in (CALL, MODELS), row
+        assert surface.dialects == MISTRAL, row
+        assert (surface.door is MODELS) == (method == "GET" and path in OF_OURS), row
