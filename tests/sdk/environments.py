@@ -1,8 +1,7 @@
 """The official clients, each in an environment of its own under `.cache/sdk`, made when first asked for.
 
-`requirements/sdk/NAME.txt` pins a Python client with hashes, `tests/sdk/node` the TypeScript one. An environment
-remembers the digest of its pins and is made anew when they change. Run as a program, it makes
-all of them.
+`requirements/sdk/NAME.txt` pins a Python client with hashes, `tests/sdk/node/NAME` one for node. An environment
+remembers the digest of its pins and is made anew when they change. Run as a program, it makes all of them.
 """
 
 import fcntl
@@ -27,8 +26,19 @@ class Client(StrEnum):
     MISTRAL_1 = "mistralai-1"
     MISTRAL_2 = "mistralai-2"
     MISTRAL_3 = "mistralai-3"
+    MISTRAL_TS_1 = "mistralai-ts-1"
+    MISTRAL_TS_2 = "mistralai-ts-2"
+    OPENAI_2 = "openai-2"
     OPENAI_3 = "openai-3"
-    MISTRAL_TS = "mistralai-ts"
+    OPENAI_TS = "openai-ts"
+
+    @property
+    def speaks_mistral(self) -> bool:
+        return self.startswith("mistralai")
+
+    @property
+    def on_node(self) -> bool:
+        return "-ts" in self
 
 
 class NoClient(Exception):
@@ -37,15 +47,15 @@ class NoClient(Exception):
 
 def interpreter(client: Client) -> Path:
     """Return the program that runs a driver of this client: a Python with it installed, or node. Raises NoClient."""
-    if client is Client.MISTRAL_TS:
-        _node_modules()
+    if client.on_node:
+        _node_modules(client)
         return Path(_required("node"))
     return _python(client)
 
 
-def node_folder() -> Path:
-    """Return the folder that holds the TypeScript client; drivers are copied there, for node resolves from the file."""
-    return CACHE / Client.MISTRAL_TS
+def node_folder(client: Client) -> Path:
+    """Return the folder that holds a client for node; drivers are copied there, for node resolves from the file."""
+    return CACHE / client
 
 
 def _python(client: Client) -> Path:
@@ -65,15 +75,15 @@ def _python(client: Client) -> Path:
     return program
 
 
-def _node_modules() -> None:
+def _node_modules(client: Client) -> None:
     npm = _required("npm")
-    folder = node_folder()
-    with _made_once(Client.MISTRAL_TS, (NODE / "package-lock.json").read_bytes()) as missing:
+    pins, folder = NODE / client, node_folder(client)
+    with _made_once(client, (pins / "package-lock.json").read_bytes()) as missing:
         if missing:
             shutil.rmtree(folder, ignore_errors=True)
             folder.mkdir(parents=True)
             for name in ("package.json", "package-lock.json"):
-                shutil.copy(NODE / name, folder)
+                shutil.copy(pins / name, folder)
             _run(npm, "ci", "--silent", "--ignore-scripts", "--prefix", folder)
 
 

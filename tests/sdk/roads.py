@@ -1,11 +1,11 @@
-"""The two roads from a client to the simulator, and the way to send a client down one of them."""
+"""The roads from a client to the simulator, and the way to send a client down one of them."""
 
 import json
 import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from enum import StrEnum
 from pathlib import Path
@@ -14,7 +14,7 @@ from typing import Any
 
 from msgspec import Struct
 
-from tests.sdk.environments import Client, interpreter, node_folder
+from tests.sdk.environments import ROOT, Client, interpreter, node_folder
 
 HERE = Path(__file__).resolve().parent
 START_SECONDS = 30.0
@@ -23,20 +23,21 @@ GANTRY = (sys.executable, "-c", "from gantry.cli.main import main; main()")
 
 
 class Road(StrEnum):
-    DIRECT = "direct"
-    GATEWAY = "gateway"
+    DIRECT = "direct"  # the client at the provider it was made for
+    GATEWAY = "gateway"  # through the gateway at Mistral
+    RELAYED = "relayed"  # an OpenAI client through the gateway at OpenAI
 
 
 class Target(Struct, frozen=True):
-    """Where a road begins: the base URL as each family of clients wants it, and a key that opens it."""
+    """Where a road begins: the base URL, a key that opens it, and which models are asked there."""
 
-    mistral: str
-    openai: str
+    url: str
     key: str
-    openai_models: Mapping[str, str]
+    models: Mapping[str, str]
 
 
-Results = Mapping[str, Mapping[str, Any]]
+Outcome = Mapping[str, Any]
+Results = Mapping[str, Outcome]
 
 
 def quiet_environment(**more: str) -> dict[str, str]:
@@ -73,17 +74,22 @@ def listening(command: tuple[str, ...], announcement: str, log: Path) -> Iterato
                 process.stdout.close()
 
 
-def drive(client: Client, target: Target) -> Results:
-    """Run a client's driver, and return what it printed by scenario."""
+def drive(client: Client, target: Target, cases: Iterable[str]) -> Results:
+    """Run cases of a client's driver, and return what it printed by case."""
+    environment = quiet_environment(BASE_URL=target.url, KEY=target.key, BAD_KEY="bad-key", **target.models)
+    output = run((*driver(client), *cases), environment)
+    return {item["case"]: item for item in map(json.loads, output.splitlines())}
+
+
+def driver(client: Client) -> tuple[str, ...]:
+    """Return the command that runs a client's driver."""
     program = str(interpreter(client))
-    url, driver = target.mistral, HERE / "drivers" / "mistral_python.py"
-    if client is Client.OPENAI_3:
-        url, driver = target.openai, HERE / "drivers" / "openai_python.py"
-    elif client is Client.MISTRAL_TS:
-        driver = Path(shutil.copy(HERE / "node" / "driver.mjs", node_folder()))
-    environment = quiet_environment(BASE_URL=url, KEY=target.key, BAD_KEY="bad-key", **target.openai_models)
-    output = run((program, str(driver)), environment)
-    return {item["scenario"]: item for item in map(json.loads, output.splitlines())}
+    family = "mistral" if client.speaks_mistral else "openai"
+    if not client.on_node:
+        return (program, "-m", f"tests.sdk.drivers.{family}")
+    for module in (HERE / "node").glob("*.mjs"):
+        shutil.copy(module, node_folder(client))
+    return (program, str(node_folder(client) / f"{family}.mjs"))
 
 
 def run(command: tuple[str, ...], environment: Mapping[str, str] | None = None) -> str:
@@ -94,6 +100,7 @@ def run(command: tuple[str, ...], environment: Mapping[str, str] | None = None) 
         text=True,
         timeout=RUN_SECONDS,
         check=False,
+        cwd=ROOT,
         env=dict(environment if environment is not None else quiet_environment()),
     )
     assert done.returncode == 0, f"{command} failed:\n{done.stdout[-2000:]}\n{done.stderr[-4000:]}"
