@@ -47,6 +47,15 @@ def test_a_crowd_does_not_wait() -> None:
     assert wire.written == [b"%d" % number for number in range(40)]
 
 
+def test_what_is_large_goes_at_once_behind_what_came_before() -> None:
+    outbox, _ = box()
+    wire = Wire()
+    large = bytes(20_000)
+    outbox.post(wire, b"1")
+    outbox.post(wire, large)
+    assert wire.written == [b"1", large]
+
+
 def test_what_is_closing_gets_nothing() -> None:
     outbox, scheduled = box()
     wire = Wire()

@@ -10,6 +10,7 @@ from collections.abc import Callable
 from typing import Final
 
 _FULL: Final = 32  # so that the first write of a crowd does not wait for the last read
+_LARGE: Final = 16 * 1024  # written while it is still in the processor's cache
 
 
 class Outbox:
@@ -25,10 +26,10 @@ class Outbox:
         pending = self._pending
         pending.append((transport, data))
         size = len(pending)
-        if size == 1:
-            self._call_soon(self.flush)
-        elif size >= _FULL:
+        if size >= _FULL or len(data) > _LARGE:
             self.flush()
+        elif size == 1:
+            self._call_soon(self.flush)
 
     def flush(self) -> None:
         """Write all of it now: before a transport is closed, or its end is written."""

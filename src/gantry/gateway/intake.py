@@ -17,7 +17,7 @@ from gantry.gateway.headers import encode_upstream_headers
 from gantry.gateway.native import needs_guard
 from gantry.gateway.params import has_parameter_header
 from gantry.gateway.state import WorkerState
-from gantry.gateway.surfaces import Surface, family_of, match_surface
+from gantry.gateway.surfaces import Family, Surface, family_of, match_surface
 from gantry.routing.plan import Attempt, Route, Wish
 from gantry.routing.planner import draw_attempt
 from gantry.routing.snapshot import KeyRecord
@@ -61,6 +61,7 @@ class Intake:
         "is_form",
         "key",
         "native",
+        "of_mistral",
         "surface",
         "user_agent",
     )
@@ -73,9 +74,11 @@ class Intake:
         self._checked = False
         self._ways: dict[str | None, _Way] = {}
         self._forwarded = encode_upstream_headers(head)
-        self.surface: Surface = match_surface(head.method, head.target, family_of(fields))
+        family = family_of(fields)
+        self.surface: Surface = match_surface(head.method, head.target, family)
         self.native = self.surface.operation in NATIVE_OPERATIONS
         self.key: KeyRecord | None = None
+        self.of_mistral = family is Family.MISTRAL
         self.has_parameters = has_parameter_header(fields)
         self.content_type = fields.get(b"content-type", b"").decode("latin-1")
         if len(self.content_type) > _MAX_CONTENT_TYPE:

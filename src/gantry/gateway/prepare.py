@@ -31,7 +31,7 @@ from gantry.wire.envelope import Envelope, peek
 from gantry.wire.head import RequestHead
 
 _NEED_MODEL: Final = frozenset((Operation.CHAT, Operation.FIM, Operation.EMBEDDINGS, Operation.RESPONSES))
-_WRAPPED: Final = b'"is_unknown"'
+_WRAPPED: Final = b'"is_unknown":true'  # as Mistral's own clients write it
 _MISTRAL: Final = Dialect.MISTRAL
 _ADAPT: Final = Tier.ADAPT  # Python 3.11 reads an enum's member through a descriptor
 _BODY_EXPECTED: Final = frozenset(("POST", "PUT", "PATCH"))
@@ -117,7 +117,7 @@ def make_voyage(
             replace = {**replace, "model": msgspec.json.encode(route.upstream_model)}
         if replace or parameters is not NO_PARAMETERS:
             body = envelope.splice(replace, parameters.remove)
-        if _WRAPPED in body and route.dialect is _MISTRAL:
+        if intake.of_mistral and _WRAPPED in body and route.dialect is _MISTRAL:
             body = unwrap_unknown(body)
         if route.tier is _ADAPT:
             surface = intake.surface
