@@ -59,6 +59,15 @@ def test_what_is_appended_is_read_in_order(tmp_path: Path, open_writer: WriterOf
     assert payloads(tmp_path, writer.incarnation) == [b"%d" % number for number in range(100)]
 
 
+def test_large_frames_and_small_ones_are_read_alike(tmp_path: Path, open_writer: WriterOf) -> None:
+    writer = open_writer()
+    large = [bytes([size % 251]) * size for size in (1, 65_519, 65_520, 65_521, 1 << 20, 2)]
+    for payload in large:
+        writer.append(KIND, payload)
+
+    assert payloads(tmp_path, writer.incarnation) == large
+
+
 def test_incarnations_are_fresh_sortable_and_locked_for_life(tmp_path: Path, open_writer: WriterOf) -> None:
     first, second = open_writer(), open_writer()
 
@@ -184,20 +193,23 @@ def largest_file(size: int) -> Iterator[None]:
         resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
 
 
-def test_a_write_cut_short_leaves_nothing_and_a_later_one_works(tmp_path: Path, open_writer: WriterOf) -> None:
+@pytest.mark.parametrize("size", [10_000, 100_000])
+def test_a_write_cut_short_leaves_nothing_and_a_later_one_works(
+    tmp_path: Path, open_writer: WriterOf, size: int
+) -> None:
     writer = open_writer(segment_bytes=4096)
     writer.append(KIND, b"before")
     with largest_file(8192):
-        with pytest.raises(JournalFull, match=r"only 8192 of 10016 bytes fit.*Free some disk space"):
-            writer.append(KIND, b"c" * 10_000)
+        with pytest.raises(JournalFull, match=rf"only 8192 of {size + HEAD_BYTES} bytes fit.*Free some disk space"):
+            writer.append(KIND, b"c" * size)
         assert writer.level is JournalLevel.FULL
         with pytest.raises(JournalFull):
-            writer.append(KIND, b"d" * 10_000)
+            writer.append(KIND, b"d" * size)
         writer.append(KIND, b"small enough")
-    writer.append(KIND, b"c" * 10_000)
+    writer.append(KIND, b"c" * size)
     writer.append(KIND, b"after")
 
-    assert payloads(tmp_path, writer.incarnation) == [b"before", b"small enough", b"c" * 10_000, b"after"]
+    assert payloads(tmp_path, writer.incarnation) == [b"before", b"small enough", b"c" * size, b"after"]
 
 
 def test_a_write_that_fails_whole_leaves_nothing(tmp_path: Path, open_writer: WriterOf) -> None:

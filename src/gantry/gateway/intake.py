@@ -17,7 +17,7 @@ from gantry.gateway.headers import encode_upstream_headers
 from gantry.gateway.native import needs_guard
 from gantry.gateway.params import has_parameter_header
 from gantry.gateway.state import WorkerState
-from gantry.gateway.surfaces import Family, Surface, family_of, match_surface
+from gantry.gateway.surfaces import Surface, family_of, match_surface
 from gantry.routing.plan import Attempt, Route, Wish
 from gantry.routing.planner import draw_attempt
 from gantry.routing.snapshot import KeyRecord
@@ -25,6 +25,8 @@ from gantry.wire.head import RequestHead
 
 _TRANSCRIPTION: Final = Operation.TRANSCRIPTION
 _IDENTITY: Final = b"accept-encoding: identity\r\n"
+# Mistral's Python clients from 2 on wrap content that they do not know; the first refuses it, the others drop it.
+_WRAPPING: Final = (b"mistral-client-python/2", b"mistral-client-python/3")
 _MAX_WAYS: Final = 64
 _MAX_MODEL_LENGTH: Final = 256
 _MAX_CONTENT_TYPE: Final = 256
@@ -61,9 +63,9 @@ class Intake:
         "is_form",
         "key",
         "native",
-        "of_mistral",
         "surface",
         "user_agent",
+        "wraps_chunks",
     )
 
     def __init__(self, state: WorkerState, head: RequestHead) -> None:
@@ -74,11 +76,10 @@ class Intake:
         self._checked = False
         self._ways: dict[str | None, _Way] = {}
         self._forwarded = encode_upstream_headers(head)
-        family = family_of(fields)
-        self.surface: Surface = match_surface(head.method, head.target, family)
+        self.surface: Surface = match_surface(head.method, head.target, family_of(fields))
         self.native = self.surface.operation in NATIVE_OPERATIONS
         self.key: KeyRecord | None = None
-        self.of_mistral = family is Family.MISTRAL
+        self.wraps_chunks = fields.get(b"user-agent", b"").startswith(_WRAPPING)
         self.has_parameters = has_parameter_header(fields)
         self.content_type = fields.get(b"content-type", b"").decode("latin-1")
         if len(self.content_type) > _MAX_CONTENT_TYPE:

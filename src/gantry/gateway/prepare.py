@@ -117,7 +117,7 @@ def make_voyage(
             replace = {**replace, "model": msgspec.json.encode(route.upstream_model)}
         if replace or parameters is not NO_PARAMETERS:
             body = envelope.splice(replace, parameters.remove)
-        if intake.of_mistral and _WRAPPED in body and route.dialect is _MISTRAL:
+        if intake.wraps_chunks and _WRAPPED in body and route.dialect is _MISTRAL:
             body = unwrap_unknown(body)
         if route.tier is _ADAPT:
             surface = intake.surface

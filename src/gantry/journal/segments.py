@@ -57,9 +57,14 @@ def segment_name(number: int) -> str:
 
 
 def encode_frame(kind: int, payload: bytes, mark: Mark) -> bytes:
+    return encode_frame_head(kind, payload, mark) + payload
+
+
+def encode_frame_head(kind: int, payload: bytes, mark: Mark) -> bytes:
+    """Return what stands before a payload, for who writes the two without joining them."""
     magic, seed = mark
     fields = _pack_fields(FORMAT_VERSION, kind, 0, len(payload))
-    return magic + fields + _pack_crc(zlib.crc32(payload, zlib.crc32(fields, seed))) + payload
+    return magic + fields + _pack_crc(zlib.crc32(payload, zlib.crc32(fields, seed)))
 
 
 def scan_frames(data: bytes, mark: Mark, base: int, limit: int) -> tuple[list[RawFrame], int]:

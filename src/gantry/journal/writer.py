@@ -23,7 +23,7 @@ from typing import NoReturn
 
 from gantry.core.ids import ENTROPY_BITS, format_id
 from gantry.journal.frames import FrameKind
-from gantry.journal.segments import Mark, encode_frame, mark_of, segment_name
+from gantry.journal.segments import HEAD_BYTES, Mark, encode_frame, encode_frame_head, mark_of, segment_name
 
 LOCK_NAME = "lock"
 HIDDEN = "."  # what starts with it is being made, and is nobody's to read
@@ -31,6 +31,7 @@ _AHEAD_NAME = f"{HIDDEN}ahead"
 _MEASURE_EVERY = 10  # turns of the sync thread
 _BLOCK_BYTES = 512  # the unit of st_blocks
 _ROOM_TO_SPARE = 4  # segments that must be free on the disk before one is reserved: the store needs room too
+_LARGE = 64 * 1024  # not joined with its head: copying it would cost more than a second buffer
 _SEGMENTS_PER_BUDGET = 32  # so that segments made ahead never eat a small budget
 
 logger = logging.getLogger(__name__)
@@ -119,13 +120,15 @@ class JournalWriter:
 
     def append(self, kind: FrameKind, payload: bytes) -> None:
         """Write one frame. Raises JournalFull when the disk does not take all of it."""
-        frame = encode_frame(kind, payload, self._mark)
-        size = len(frame)
+        size = HEAD_BYTES + len(payload)
         if self._offset + size > self._segment_bytes and self._offset:
             self._roll()
-            frame = encode_frame(kind, payload, self._mark)
         try:
-            written = os.pwrite(self._fd, frame, self._offset)
+            if size < _LARGE:
+                written = os.pwrite(self._fd, encode_frame(kind, payload, self._mark), self._offset)
+            else:
+                head = encode_frame_head(kind, payload, self._mark)
+                written = os.pwritev(self._fd, (head, payload), self._offset)
         except OSError as error:
             self._take_back(error.strerror or str(error))
         else:
