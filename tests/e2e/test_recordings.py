@@ -92,6 +92,94 @@ def test_recordings_relay_byte_for_byte_and_are_understood(
             check_row(rows[log_id], readings[name])
 
 
+OPERATIONS = {
+    "mistral_agents": "agents",
+    "mistral_audio_speech": "speech",
+    "mistral_audio_transcriptions": "transcription",
+    "mistral_conversations": "conversations",
+    "mistral_embeddings": "embeddings",
+    "mistral_files": "files",
+    "mistral_moderations": "chat_moderation",
+    "mistral_ocr": "ocr",
+}
+BOUNDARY = b"f00d"
+
+
+def body_of(recording: dict[str, Any]) -> tuple[bytes, bytes]:
+    """Return the content type and the bytes of a recorded request, or the least that could have been asked."""
+    request = recording["request"]
+    if request["method"] == "GET":
+        return b"", b""
+    parts = request.get("multipart")
+    if parts is None and recording["dialect"] == "mistral_audio_transcriptions":
+        parts = [{"name": "model", "value": recording.get("model") or "voxtral-mini-latest"}]
+    if parts is None:
+        body = request.get("body") or {"model": recording.get("model") or "mistral-small-latest", "inputs": "hi"}
+        return b"application/json", json.dumps(body, ensure_ascii=False).encode()
+    form = b""
+    for part in parts:
+        name, value = part["name"], part.get("value")
+        if part.get("filename"):
+            form += b'--%b\r\nContent-Disposition: form-data; name="%b"; filename="%b"\r\n\r\n%b\r\n' % (
+                BOUNDARY,
+                name.encode(),
+                part["filename"].encode(),
+                bytes(part["size"]),
+            )
+        else:
+            form += b'--%b\r\nContent-Disposition: form-data; name="%b"\r\n\r\n%b\r\n' % (
+                BOUNDARY,
+                name.encode(),
+                str(value).encode(),
+            )
+    return b"multipart/form-data; boundary=" + BOUNDARY, form + b"--%b--\r\n" % BOUNDARY
+
+
+@pytest.mark.parametrize("chunk_bytes", [0, 7])
+@pytest.mark.timeout(240)
+def test_recordings_of_mistrals_other_operations_relay_byte_for_byte(
+    run: Runner, shared: Path, tmp_path: Path, chunk_bytes: int
+) -> None:
+    """All but the list of models, which the gateway merges over the providers and answers itself."""
+    replay = load_replay(shared).Replay(shared / "recordings", chunk_bytes=chunk_bytes)
+    files = [
+        file for folder in sorted(OPERATIONS) for file in sorted((shared / "recordings/mistral" / folder).iterdir())
+    ]
+    recordings = [json.loads(file.read_bytes()) for file in files]
+
+    async def relay(node: Node, recording: dict[str, Any]) -> tuple[str, str]:
+        content_type, body = body_of(recording)
+        request, expected = recording["request"], replay.recordings[recording["id"]]
+        answer = await node.ask(
+            "/api" + request["path"],
+            body,
+            b"User-Agent: mistral-client-python/3.7.0",
+            b"x-replay-id: " + recording["id"].encode(),
+            *((b"content-type: " + content_type,) if content_type else ()),
+            method=request["method"],
+        )
+        assert answer.status == recording["response"]["status"], (recording["id"], answer.body[:300])
+        assert answer.body == expected.payload(), recording["id"]
+        return answer.headers["x-gantry-log-id"], OPERATIONS[recording["dialect"]]
+
+    async def main() -> list[tuple[str, str]]:
+        await replay.start()
+        try:
+            async with running_node(tmp_path, replay.url) as node:
+                return [await relay(node, recording) for recording in recordings]
+        finally:
+            await replay.close()
+            await asyncio.sleep(0)
+
+    served = run(main())
+    assert len(served) >= 24
+    rows = store_all(tmp_path)
+    for log_id, operation in served:
+        row = rows[log_id]
+        assert (row.operation, row.outcome, row.provider_id) == (operation, Outcome.SUCCESS, "mistral")
+        assert row.output, row.path
+
+
 def store_all(tmp_path: Path) -> dict[str, RequestLog]:
     """Let the clerk's recorder store what the journal holds; return the rows by log id."""
     home = tmp_path / "home"

@@ -188,10 +188,11 @@ class Node:
             f"{method} {path} HTTP/1.1".encode(),
             b"Host: gantry",
             b"Authorization: Bearer " + self.key.encode(),
-            b"Content-Type: application/json",
             b"Content-Length: %d" % len(body),
             *headers,
         ]
+        if not any(header.lower().startswith(b"content-type:") for header in headers):
+            lines.append(b"Content-Type: application/json")
         return b"\r\n".join((*lines, b"", body))
 
     async def ask(self, path: str, body: bytes = b"", *headers: bytes, method: str = "POST") -> Answer:

@@ -146,13 +146,16 @@ class Board:
 
         Raises OSError when there is no room for it.
         """
-        self._fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-        if reset or os.fstat(self._fd).st_size != _FILE_BYTES:
-            os.ftruncate(self._fd, 0)
-            # Written, not only made so long: a mapped page that the full disk has no block for is no error but SIGBUS.
-            if os.pwrite(self._fd, bytes(_FILE_BYTES), 0) != _FILE_BYTES:
-                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(path))
-        self._map = mmap.mmap(self._fd, _FILE_BYTES)
+        fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        try:
+            if reset or os.fstat(fd).st_size != _FILE_BYTES:
+                os.ftruncate(fd, 0)
+                # Written, not only made so long: a mapped page that the full disk has no block for raises SIGBUS.
+                if os.pwrite(fd, bytes(_FILE_BYTES), 0) != _FILE_BYTES:
+                    raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(path))
+            self._map = mmap.mmap(fd, _FILE_BYTES)
+        finally:
+            os.close(fd)  # the mapping has its own
         head = memoryview(self._map)[:8].cast("Q")
         if head[0] != _MAGIC:
             self._map[8:] = bytes(_FILE_BYTES - 8)

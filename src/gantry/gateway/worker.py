@@ -166,6 +166,7 @@ class Worker:
         await self._drain(server, grace)
         dialler.close()
         journal.close()
+        book.close()
         self._slot.release()
 
     @property
