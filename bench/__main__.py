@@ -75,7 +75,6 @@ class Session:
         self._step("memory over calls", lambda: scenarios.memory_over_calls(shop, figures, systems, effort))
         self._step("steady calls", lambda: scenarios.steady_calls(shop, figures, systems, effort))
         self._step("added latency", lambda: scenarios.added_latency(shop, figures, systems, effort))
-        self._step("first events", lambda: scenarios.first_events(shop, figures, systems, effort))
         self._step("stream delays", lambda: scenarios.stream_delays(shop, figures, systems, effort))
         self._step("body sizes", lambda: scenarios.body_sizes(shop, figures, systems, effort))
         if gantry is not None:

@@ -9,7 +9,7 @@ from msgspec import Struct
 from bench import figures as f
 from bench.children import ChildError
 from bench.gantry import Gantry, add_key_and_provider, gantry_environment, roads, serve, start_gantry
-from bench.jobs import Job, Percentiles, Target, TargetResult
+from bench.jobs import Job, Target, TargetResult
 from bench.measure import cpu_ns, memory, tree
 from bench.systems import Road, Running, fresh_folder
 from bench.traffic import Shape
@@ -109,37 +109,21 @@ def added_latency(shop: Workshop, figures: f.Figures, systems: Sequence[Running]
             figures.put(f.ADDED_P99, result.name, (result.latency.p99 - direct.latency.p99) / 1e6)
 
 
-def first_events(shop: Workshop, figures: f.Figures, systems: Sequence[Running], effort: Effort) -> None:
-    """Compare the first events of short streams with those of streams past all systems, turn by turn as calls are."""
-    targets = [shop.direct(), *(lane.target for lane in lanes(systems, Road.STREAM))]
-    job = Job(targets=targets, calls=effort.turns // 2 * len(targets), shape=Shape(events=2))
-    for _ in range(effort.rounds):
-        direct, *others = checked(shop.perform(job))
-        for result in others:
-            _put_difference(figures, f.FIRST_EVENT_P50, result.name, result.first_event, direct.first_event)
-
-
 def stream_delays(shop: Workshop, figures: f.Figures, systems: Sequence[Running], effort: Effort) -> None:
-    """Compare the events of single streams with those of streams past all systems.
-
-    Each stream takes 40 ms, so a system rests between its turns for as long as all others take together.
-    """
+    """Compare the first and the following events of single streams with those of streams past all systems."""
     targets = [shop.direct(), *(lane.target for lane in lanes(systems, Road.STREAM))]
     job = Job(targets=targets, calls=effort.turns // 20 * len(targets), shape=Shape(events=20, pace=2000))
     for _ in range(min(effort.rounds, 3)):
         direct, *others = checked(shop.perform(job))
         for result in others:
-            _put_difference(figures, f.FIRST_EVENT_RESTED, result.name, result.first_event, direct.first_event)
-            _put_difference(figures, f.EVENT_DELAY_P50, result.name, result.event_delay, direct.event_delay)
+            for metric, mine, base in (
+                (f.FIRST_EVENT_P50, result.first_event, direct.first_event),
+                (f.EVENT_DELAY_P50, result.event_delay, direct.event_delay),
+            ):
+                if mine is not None and base is not None:
+                    figures.put(metric, result.name, (mine.p50 - base.p50) / 1e6)
             pieces = result.events + result.calls  # each stream has its [DONE] beside its events
             figures.put(f.MERGED, result.name, 100 * max(0, pieces - result.reads) / pieces)
-
-
-def _put_difference(
-    figures: f.Figures, metric: f.Metric, name: str, mine: Percentiles | None, base: Percentiles | None
-) -> None:
-    if mine is not None and base is not None:
-        figures.put(metric, name, (mine.p50 - base.p50) / 1e6)
 
 
 def memory_over_calls(shop: Workshop, figures: f.Figures, systems: Sequence[Running], effort: Effort) -> None:
