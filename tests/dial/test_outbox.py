@@ -3,6 +3,8 @@
 import asyncio
 from collections.abc import Callable
 
+import pytest
+
 from gantry.dial.outbox import Outbox
 
 
@@ -54,6 +56,25 @@ def test_what_is_large_goes_at_once_behind_what_came_before() -> None:
     outbox.post(wire, b"1")
     outbox.post(wire, large)
     assert wire.written == [b"1", large]
+
+
+def test_one_connection_that_fails_does_not_take_what_others_wrote(caplog: pytest.LogCaptureFixture) -> None:
+    class Broken(Wire):
+        aborted = False
+
+        def write(self, data: bytes | bytearray | memoryview) -> None:
+            raise RuntimeError("the handler is closed")
+
+        def abort(self) -> None:
+            self.aborted = True
+
+    outbox, scheduled = box()
+    broken, wire = Broken(), Wire()
+    outbox.post(broken, b"1")
+    outbox.post(wire, b"2")
+    scheduled[0]()
+    assert (broken.aborted, wire.written) == (True, [b"2"])
+    assert "could not be written to" in caplog.text
 
 
 def test_what_is_closing_gets_nothing() -> None:

@@ -140,8 +140,8 @@ def test_a_realtime_callers_messages() -> None:
     ),
 )
 def test_no_bytes_raise(operation: Operation, body: bytes, content_type: str) -> None:
-    read_question(operation, content_type, body)
-    read_units(request_units(operation, body))
+    assert isinstance(read_question(operation, content_type, body), Question)
+    assert isinstance(read_units(request_units(operation, body)), Units)
 
 
 PATHS = (

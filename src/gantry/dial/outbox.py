@@ -6,8 +6,11 @@ more than the write; written together, it is awake after the first (`scripts/ben
 """
 
 import asyncio
+import logging
 from collections.abc import Callable
 from typing import Final
+
+logger = logging.getLogger(__name__)
 
 _FULL: Final = 32  # so that the first write of a crowd does not wait for the last read
 _LARGE: Final = 16 * 1024  # written while it is still in the processor's cache
@@ -37,5 +40,10 @@ class Outbox:
         if pending:
             self._pending = []
             for transport, data in pending:
-                if not transport.is_closing():
+                if transport.is_closing():
+                    continue
+                try:
                     transport.write(data)
+                except Exception:  # the boundary of a connection: what others wrote must not be lost with it
+                    logger.exception("a connection could not be written to and is cut")
+                    transport.abort()

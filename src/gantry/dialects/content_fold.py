@@ -81,10 +81,6 @@ class ContentFold:
     def thinking(self) -> str:
         return "".join(self._thinking)
 
-    @property
-    def is_list(self) -> bool:
-        return self._chunks is not None
-
     def assembled(self) -> str | list[Any] | None:
         """Return the content as a whole message would carry it."""
         if self._chunks is None:

@@ -541,20 +541,13 @@ class Call:
             recording.open(self.head, None, even_when_full=True)
         if voyage is not None and voyage.changes:
             recording.changes = [str(change) for change in voyage.changes]
+        if voyage is not None:
+            host, heard = voyage.pool.origin.host, None if head is None else head.status
+            started, connect_time = self._attempt_started, self._connect_time
+            recording.add_attempt(voyage.attempt, host, started, connect_time, heard, outcome, error)
         if voyage is None or head is None or kind is None:
-            if voyage is not None:
-                recording.add_attempt(
-                    voyage.attempt,
-                    voyage.pool.origin.host,
-                    self._attempt_started,
-                    self._connect_time,
-                    None,
-                    outcome,
-                    error,
-                )
             recording.close(outcome, status, error)
             return
-        self._note_attempt(recording, voyage, head.status, outcome, error)
         request_id = None
         for name in voyage.attempt.route.request_id_headers:
             request_id = head.get(name)
@@ -568,12 +561,6 @@ class Call:
             content_encoding=kind.encoding,
             upstream_request_id=request_id.decode("latin-1") if request_id is not None else None,
         )
-
-    def _note_attempt(
-        self, recording: Recording, voyage: Voyage, status: int | None, outcome: Outcome, error: str | None
-    ) -> None:
-        host = voyage.pool.origin.host
-        recording.add_attempt(voyage.attempt, host, self._attempt_started, self._connect_time, status, outcome, error)
 
 
 _OUTCOME_OF: Final = {

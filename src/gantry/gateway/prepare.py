@@ -196,7 +196,7 @@ def _guard(state: WorkerState, intake: Intake, key: KeyRecord, head: RequestHead
     assert state.snapshot is not None
     provider_id = bearing.attempt.route.provider.id
     operation, target = intake.surface.operation, head.target.decode("latin-1")
-    if b"content-encoding" in head.fields and state.snapshot.shared_providers:
+    if b"content-encoding" in head.fields and provider_id in state.snapshot.shared_providers:
         raise InvalidRequest("this body cannot be looked into; send it without Content-Encoding")
     return Guard(state.book, state.snapshot, provider_id, key.organization_id, operation, head.method, target)
 

@@ -6,7 +6,7 @@ transaction; sums by hour stay.
 """
 
 from collections.abc import Mapping, Sequence
-from typing import Any, Final
+from typing import Any
 
 import msgspec
 from msgspec import Raw, Struct
@@ -16,8 +16,6 @@ from gantry.store.content import unpack_content
 from gantry.store.full_text import FullTextStatements, entry_of
 from gantry.store.log_filter import Value
 from gantry.store.tables import request_log_bodies, request_logs
-
-MARKS: Final = ("is_pinned", "positive_feedback", "note", "custom_identifier")
 
 
 class LogChange(Struct, frozen=True):
