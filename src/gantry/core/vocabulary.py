@@ -8,6 +8,11 @@ class Dialect(StrEnum):
 
     MISTRAL = "mistral"
     OPENAI_CHAT = "openai_chat"
+    OPENAI_RESPONSES = "openai_responses"
+    ANTHROPIC = "anthropic"
+    GEMINI = "gemini"
+    BEDROCK = "bedrock"
+    COHERE = "cohere"
 
 
 class Operation(StrEnum):

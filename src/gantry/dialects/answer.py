@@ -12,6 +12,7 @@ from gantry.core.vocabulary import STATEFUL_OPERATIONS, Dialect, Operation
 from gantry.dialects.audio_fold import AudioFold
 from gantry.dialects.batch_results import JobFold, read_batch_results
 from gantry.dialects.chat_fold import ChatFold
+from gantry.dialects.codecs import CODECS
 from gantry.dialects.conversation_fold import ConversationFold
 from gantry.dialects.documents import (
     Describe,
@@ -29,6 +30,7 @@ from gantry.dialects.media import size_note
 from gantry.dialects.outline import outline
 from gantry.dialects.responses_fold import ResponsesFold
 from gantry.dialects.tail import find_usage
+from gantry.dialects.told_answer import read_by_codec
 from gantry.dialects.usage import read_usage
 from gantry.wire.sse import SSEParser
 
@@ -38,6 +40,7 @@ _DONE: Final = b"[DONE]"
 _STREAM_STARTS: Final = (b"data:", b"event:", b":", b"id:", b"retry:")
 _PLAIN_STREAM_STARTS: Final = (b"data:", b"event:")
 _PAGE_BYTES: Final = 4096
+_AWS_STREAM: Final = "application/vnd.amazon.eventstream"
 
 
 def _document(describe: Describe) -> Callable[[bool], Fold]:
@@ -78,7 +81,11 @@ def read_answer(operation: Operation, dialect: Dialect, content_type: str, body:
     if not body:
         return EMPTY_ANSWER
     match dialect:
-        case Dialect.MISTRAL | Dialect.OPENAI_CHAT:
+        case Dialect.MISTRAL | Dialect.OPENAI_CHAT | Dialect.OPENAI_RESPONSES:
+            return _read(operation, content_type, body)
+        case Dialect.ANTHROPIC | Dialect.GEMINI | Dialect.BEDROCK | Dialect.COHERE:
+            if operation is Operation.CHAT:
+                return read_by_codec(CODECS[dialect], body, streamed=_streams(content_type, body))
             return _read(operation, content_type, body)
         case _:
             assert_never(dialect)
@@ -94,6 +101,10 @@ def is_stream(content_type: str, body: bytes) -> bool:
     if content_type.startswith("text/plain"):
         return body.startswith(_PLAIN_STREAM_STARTS)
     return not content_type and body.startswith(_STREAM_STARTS)
+
+
+def _streams(content_type: str, body: bytes) -> bool:
+    return content_type.startswith(_AWS_STREAM) or is_stream(content_type, body)
 
 
 def fold_stream(operation: Operation, body: bytes) -> tuple[Fold, bool, list[str]]:

@@ -13,6 +13,7 @@ from msgspec import Struct
 
 from gantry.core.errors import GatewayError
 from gantry.core.vocabulary import Dialect
+from gantry.dialects.frames import DONE, data_frame, named_frame
 
 MAX_RETRY_AFTER: Final = 60
 _UNPROCESSABLE: Final = 422
@@ -21,6 +22,28 @@ _TYPES: Final = {
     403: "permission_error",
     404: "not_found_error",
     429: "rate_limit_error",
+}
+_ANTHROPIC_TYPES: Final = {
+    413: "request_too_large",
+    503: "overloaded_error",
+    504: "timeout_error",
+    529: "overloaded_error",
+}
+_GOOGLE_STATUSES: Final = {
+    400: "INVALID_ARGUMENT",
+    401: "UNAUTHENTICATED",
+    403: "PERMISSION_DENIED",
+    404: "NOT_FOUND",
+    405: "UNIMPLEMENTED",
+    408: "DEADLINE_EXCEEDED",
+    409: "ABORTED",
+    413: "INVALID_ARGUMENT",
+    422: "INVALID_ARGUMENT",
+    429: "RESOURCE_EXHAUSTED",
+    500: "INTERNAL",
+    502: "UNAVAILABLE",
+    503: "UNAVAILABLE",
+    504: "DEADLINE_EXCEEDED",
 }
 
 
@@ -61,9 +84,16 @@ def encode_stream_error(dialect: Dialect, error: GatewayError) -> bytes:
                 "choices": [{"index": 0, "delta": {"content": ""}, "finish_reason": "error"}],
                 "error": _fields(error),
             }
-            return b"data: " + msgspec.json.encode(chunk) + b"\n\ndata: [DONE]\n\n"
-        case Dialect.OPENAI_CHAT:
-            return b"data: " + msgspec.json.encode({"error": _fields(error)}) + b"\n\n"
+            return data_frame(chunk) + DONE
+        case Dialect.OPENAI_CHAT | Dialect.COHERE | Dialect.BEDROCK:
+            return data_frame({"error": _fields(error)})
+        case Dialect.OPENAI_RESPONSES:
+            event = {"type": "error", "code": error.kind, "message": error.message, "param": error.param}
+            return named_frame("error", event)
+        case Dialect.ANTHROPIC:
+            return named_frame("error", _envelope(dialect, error))
+        case Dialect.GEMINI:
+            return data_frame(_envelope(dialect, error))
         case _:
             assert_never(dialect)
 
@@ -75,8 +105,15 @@ def _envelope(dialect: Dialect, error: GatewayError) -> dict[str, Any]:
             if error.status != _UNPROCESSABLE:
                 body["detail"] = error.message
             return body
-        case Dialect.OPENAI_CHAT:
+        case Dialect.OPENAI_CHAT | Dialect.OPENAI_RESPONSES:
             return {"error": _fields(error), "detail": error.message}
+        case Dialect.ANTHROPIC:
+            return {"type": "error", "error": {"type": anthropic_type(error.status), "message": error.message}}
+        case Dialect.GEMINI:
+            status = google_status(error.status)
+            return {"error": {"code": error.status, "message": error.message, "status": status}}
+        case Dialect.BEDROCK | Dialect.COHERE:
+            return {"message": error.message}
         case _:
             assert_never(dialect)
 
@@ -88,6 +125,20 @@ def _fields(error: GatewayError) -> dict[str, Any]:
         "param": error.param,
         "code": error.kind,
     }
+
+
+def anthropic_type(status: int) -> str:
+    """Return Anthropic's word for an error of this status."""
+    return (
+        _ANTHROPIC_TYPES.get(status)
+        or _TYPES.get(status)
+        or ("api_error" if status >= 500 else "invalid_request_error")
+    )
+
+
+def google_status(status: int) -> str:
+    """Return Google's word for an error of this status (google.rpc.Code)."""
+    return _GOOGLE_STATUSES.get(status, "INTERNAL" if status >= 500 else "FAILED_PRECONDITION")
 
 
 def _type_of(status: int) -> str:

@@ -1,0 +1,251 @@
+"""The fold of a stream's events into the answer they come to, and the events of an answer that came whole.
+
+Law: `assemble(unfold(answer)) == answer` for every answer that ended, and every feature works in both deliveries
+because there is one way through (law 4).
+"""
+
+from collections.abc import Iterable
+from typing import assert_never
+
+import msgspec
+from msgspec import Raw, structs
+
+from gantry.core.chat import (
+    ChatAnswer,
+    Choice,
+    Citation,
+    Finish,
+    Media,
+    NativePart,
+    Part,
+    ProviderError,
+    Refusal,
+    Text,
+    Thinking,
+    ToolCall,
+    ToolResult,
+)
+from gantry.core.chat_events import (
+    ENDED,
+    AnswerBegan,
+    AnswerEnded,
+    AnswerFailed,
+    CallAdded,
+    CallBegan,
+    ChatEvent,
+    ChoiceFinished,
+    CitationAdded,
+    LogprobsAdded,
+    MediaAdded,
+    NativeAdded,
+    RefusalAdded,
+    TextAdded,
+    ThinkingAdded,
+    ThinkingSealed,
+    UsageReported,
+)
+from gantry.core.usage import NO_USAGE, UNITS, Usage
+from gantry.core.vocabulary import Dialect
+
+
+def assemble(dialect: Dialect, events: Iterable[ChatEvent]) -> ChatAnswer:
+    """Return the answer that a stream's events come to, however far they came."""
+    assembly = Assembly(dialect)
+    for event in events:
+        assembly.add(event)
+    return assembly.answer()
+
+
+def merge_usage(known: Usage, reported: Usage) -> Usage:
+    """Return the usage with what was reported in place of what was known before."""
+    news = {name: value for name in UNITS if (value := getattr(reported, name)) is not None}
+    return structs.replace(known, **news) if news else known
+
+
+class Assembly:
+    """An answer as far as it came."""
+
+    __slots__ = ("_began", "_choices", "_dialect", "_usage", "ended", "error")
+
+    def __init__(self, dialect: Dialect) -> None:
+        self._dialect = dialect
+        self._began = AnswerBegan()
+        self._choices: dict[int, _ChoiceDraft] = {}
+        self._usage = NO_USAGE
+        self.ended = False
+        self.error: ProviderError | None = None
+
+    def add(self, event: ChatEvent) -> None:
+        match event:
+            case AnswerBegan():
+                self._began = event
+            case UsageReported(usage):
+                self._usage = merge_usage(self._usage, usage)
+            case AnswerEnded():
+                self.ended = True
+            case AnswerFailed(error):
+                self.error = error
+            case _:
+                draft = self._choices.get(event.choice)
+                if draft is None:
+                    draft = self._choices[event.choice] = _ChoiceDraft()
+                draft.add(event)
+
+    def answer(self) -> ChatAnswer:
+        began = self._began
+        return ChatAnswer(
+            dialect=self._dialect,
+            id=began.id,
+            model=began.model,
+            created=began.created,
+            choices=tuple(draft.choice(index) for index, draft in sorted(self._choices.items())),
+            usage=self._usage,
+            service_tier=began.service_tier,
+        )
+
+
+class _ChoiceDraft:
+    __slots__ = ("_finish", "_logprobs", "_parts")
+
+    def __init__(self) -> None:
+        self._finish: Finish | None = None
+        self._logprobs: list[Raw] = []
+        self._parts: dict[int, _PartDraft] = {}
+
+    def add(self, event: "_PartEvent | LogprobsAdded | ChoiceFinished") -> None:
+        match event:
+            case ChoiceFinished(_, finish):
+                self._finish = finish
+            case LogprobsAdded(_, raw):
+                self._logprobs.append(raw)
+            case _:
+                draft = self._parts.get(event.part)
+                if draft is None:
+                    draft = self._parts[event.part] = _PartDraft()
+                draft.add(event)
+
+    def choice(self, index: int) -> Choice:
+        parts = tuple(draft.part() for _, draft in sorted(self._parts.items()))
+        return Choice(index, parts, self._finish, _join_logprobs(self._logprobs))
+
+
+_PartEvent = (
+    TextAdded
+    | CitationAdded
+    | ThinkingAdded
+    | ThinkingSealed
+    | RefusalAdded
+    | CallBegan
+    | CallAdded
+    | MediaAdded
+    | NativeAdded
+)
+
+
+class _PartDraft:
+    __slots__ = ("_began", "_citations", "_pieces", "_sealed", "_whole")
+
+    def __init__(self) -> None:
+        self._began: type[Text | Thinking | Refusal] | CallBegan = Text
+        self._pieces: list[str] = []
+        self._citations: list[Citation] = []
+        self._sealed: ThinkingSealed | None = None
+        self._whole: Media | NativePart | None = None
+
+    def add(self, event: _PartEvent) -> None:
+        match event:
+            case TextAdded(_, _, text):
+                self._pieces.append(text)
+            case CitationAdded(_, _, citation):
+                self._citations.append(citation)
+            case ThinkingAdded(_, _, text):
+                self._began = Thinking
+                self._pieces.append(text)
+            case ThinkingSealed():
+                self._began = Thinking
+                self._sealed = event
+            case RefusalAdded(_, _, text):
+                self._began = Refusal
+                self._pieces.append(text)
+            case CallBegan():
+                self._began = event
+            case CallAdded(_, _, arguments):
+                self._pieces.append(arguments)
+            case MediaAdded(_, _, media):
+                self._whole = media
+            case NativeAdded(_, _, dialect, raw):
+                self._whole = NativePart(dialect, raw)
+            case _:
+                assert_never(event)
+
+    def part(self) -> Part:
+        if self._whole is not None:
+            return self._whole
+        text = "".join(self._pieces)
+        began = self._began
+        if isinstance(began, CallBegan):
+            return ToolCall(began.id, began.name, text, began.custom, began.signature)
+        if began is Thinking:
+            seal = self._sealed
+            if seal is None:
+                return Thinking(text)
+            return Thinking(text, seal.signature, seal.sealed, seal.dialect, seal.id)
+        if began is Refusal:
+            return Refusal(text)
+        return Text(text, tuple(self._citations))
+
+
+def _join_logprobs(pieces: list[Raw]) -> Raw | None:
+    if len(pieces) < 2:
+        return pieces[0] if pieces else None
+    content: list[Raw] = []
+    for piece in pieces:
+        content += msgspec.json.decode(piece, type=dict[str, list[Raw] | None]).get("content") or []
+    return Raw(msgspec.json.encode({"content": content}))
+
+
+def unfold(answer: ChatAnswer) -> list[ChatEvent]:
+    """Return the events of an answer that came whole."""
+    events: list[ChatEvent] = [AnswerBegan(answer.id, answer.model, answer.created, answer.service_tier)]
+    for choice in answer.choices:
+        for number, part in enumerate(choice.parts):
+            events += _unfold_part(choice.index, number, part)
+        if choice.logprobs is not None:
+            events.append(LogprobsAdded(choice.index, choice.logprobs))
+        if choice.finish is not None:
+            events.append(ChoiceFinished(choice.index, choice.finish))
+    if answer.usage != NO_USAGE:
+        events.append(UsageReported(answer.usage))
+    events.append(ENDED)
+    return events
+
+
+def _unfold_part(choice: int, number: int, part: Part) -> list[ChatEvent]:
+    events: list[ChatEvent] = []
+    match part:
+        case Text(text, citations):
+            events += [CitationAdded(choice, number, citation) for citation in citations]
+            if text or not citations:
+                events.append(TextAdded(choice, number, text))
+        case Thinking(text):
+            if text:
+                events.append(ThinkingAdded(choice, number, text))
+            if part.dialect is not None:
+                events.append(ThinkingSealed(choice, number, part.dialect, part.signature, part.sealed, part.id))
+            elif not text:
+                events.append(ThinkingAdded(choice, number, text))
+        case Refusal(text):
+            events.append(RefusalAdded(choice, number, text))
+        case ToolCall(id, name, arguments, custom, signature):
+            events.append(CallBegan(choice, number, id, name, custom, signature))
+            if arguments:
+                events.append(CallAdded(choice, number, arguments))
+        case Media():
+            events.append(MediaAdded(choice, number, part))
+        case NativePart(dialect, raw):
+            events.append(NativeAdded(choice, number, dialect, raw))
+        case ToolResult():
+            pass  # nobody answers with one
+        case _:
+            assert_never(part)
+    return events

@@ -1,0 +1,74 @@
+"""What every decoder of an event stream shares: the parser, the end, and what to say when the end does not come.
+
+Law: after `AnswerEnded` or `AnswerFailed` nothing follows, whatever the provider goes on to send. An event that cannot
+be read ends the answer with a failure: to pass over it would lose content without a word.
+"""
+
+from abc import ABC, abstractmethod
+from typing import Final
+
+import msgspec
+
+from gantry.core.chat import ProviderError
+from gantry.core.chat_events import ENDED, AnswerEnded, AnswerFailed, ChatEvent
+from gantry.core.errors import UpstreamBroke
+from gantry.wire.sse import EventTooLarge, SSEEvent, SSEParser
+
+UNREADABLE: Final = (msgspec.DecodeError, ValueError, RecursionError)
+_BROKE_OFF: Final = ProviderError(502, "the provider's stream ended before the answer did")
+_UNREADABLE_EVENT: Final = ProviderError(502, "the provider's stream holds an event that cannot be read")
+
+
+class ChatStreamDecoder(ABC):
+    """A provider's stream in, events out. `decode` reads one event."""
+
+    __slots__ = ("_over", "_parser")
+
+    def __init__(self) -> None:
+        self._parser = SSEParser()
+        self._over = False
+
+    @abstractmethod
+    def decode(self, event: SSEEvent) -> list[ChatEvent]:
+        """Return what one event says. Raises msgspec's errors or ValueError when it cannot be read."""
+
+    def finish(self) -> list[ChatEvent]:
+        """Return what the end of the bytes itself completes. A format whose end is a silent one says so here."""
+        return []
+
+    def feed(self, data: bytes) -> list[ChatEvent]:
+        """Return the events that these bytes complete. Raises UpstreamBroke when one is too large to be one."""
+        try:
+            events = self._parser.feed(data)
+        except EventTooLarge as error:
+            raise UpstreamBroke(str(error)) from error
+        return self._take_all(events)
+
+    def close(self) -> list[ChatEvent]:
+        """Return what the end of the bytes completes; `AnswerFailed` when the answer had not ended."""
+        decoded = self._take_all(self._parser.close())
+        if not self._over:
+            decoded += self._until_over(self.finish())
+        if not self._over:
+            self._over = True
+            decoded.append(AnswerFailed(_BROKE_OFF))
+        return decoded
+
+    def _take_all(self, events: list[SSEEvent]) -> list[ChatEvent]:
+        decoded: list[ChatEvent] = []
+        for event in events:
+            if self._over:
+                break
+            try:
+                found = self.decode(event)
+            except UNREADABLE:
+                found = [AnswerFailed(_UNREADABLE_EVENT)]
+            decoded += self._until_over(found)
+        return decoded
+
+    def _until_over(self, events: list[ChatEvent]) -> list[ChatEvent]:
+        for number, event in enumerate(events):
+            if event is ENDED or isinstance(event, AnswerEnded | AnswerFailed):
+                self._over = True
+                return events[: number + 1]
+        return events

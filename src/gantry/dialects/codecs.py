@@ -1,0 +1,9 @@
+"""The registry of chat codecs: to add a dialect is to add its codec, its golden files and a line here."""
+
+from collections.abc import Mapping
+from typing import Final
+
+from gantry.core.vocabulary import Dialect
+from gantry.dialects.codec import Codec
+
+CODECS: Final[Mapping[Dialect, Codec]] = {}
