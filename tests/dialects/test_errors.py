@@ -1,6 +1,7 @@
 """Our errors in each dialect's envelope."""
 
 import json
+from typing import assert_never
 
 import pytest
 
@@ -33,12 +34,23 @@ EVERY_ERROR = [leaf for branch in (CallerError, UpstreamFault, OwnFault) for lea
 def test_every_error_has_a_whole_envelope(dialect: Dialect, error_type: type[GatewayError]) -> None:
     wire = encode_error(dialect, error_type("what, where, what to do", param="model"), "log1")
     body = json.loads(wire.body)
-    fields = body["error"] if dialect is Dialect.OPENAI_CHAT else body
+    fields = body.get("error", body)
     assert wire.status == error_type.status
     assert fields["message"] == "what, where, what to do"
-    assert fields["param"] == "model"
-    assert fields["code"] == error_type.kind
-    assert fields["type"].endswith("_error")
+    match dialect:
+        case Dialect.MISTRAL | Dialect.OPENAI_CHAT | Dialect.OPENAI_RESPONSES:
+            assert (fields["param"], fields["code"]) == ("model", error_type.kind)
+            assert fields["type"].endswith("_error")
+        case Dialect.ANTHROPIC:
+            assert body["type"] == "error"
+            assert fields["type"].endswith("_error") or fields["type"] == "request_too_large"
+        case Dialect.GEMINI:
+            assert fields["code"] == error_type.status
+            assert fields["status"].isupper()
+        case Dialect.BEDROCK | Dialect.COHERE:
+            assert body.keys() <= {"message", "retry_after"}
+        case _:
+            assert_never(dialect)
     assert dict(wire.headers)["content-type"] == "application/json"
     assert dict(wire.headers)["x-respan-log-id"] == dict(wire.headers)["x-gantry-log-id"] == "log1"
 

@@ -9,6 +9,8 @@ from gantry.core.vocabulary import Dialect, Operation
 from gantry.gateway.surfaces import Door, Family, match_surface, routes
 
 MISTRAL, OPENAI, EITHER = (Dialect.MISTRAL,), (Dialect.OPENAI_CHAT,), (Dialect.OPENAI_CHAT, Dialect.MISTRAL)
+RESPONSES, ANTHROPIC, GEMINI = (Dialect.OPENAI_RESPONSES,), (Dialect.ANTHROPIC,), (Dialect.GEMINI,)
+STYLED = (Dialect.OPENAI_CHAT, Dialect.OPENAI_CHAT)  # OpenAI's, but for a client that says it is Mistral's
 CALL, MODELS, CONSOLE, UNKNOWN = Door.CALL, Door.MODELS, Door.CONSOLE, Door.UNKNOWN
 
 TABLE = [
@@ -16,8 +18,8 @@ TABLE = [
     ("HEAD", "/healthz", Door.HEALTH, None, None),
     ("GET", "/readyz", Door.READY, None, None),
     ("GET", "/metrics", Door.METRICS, None, None),
-    ("POST", "/chat/completions", CALL, Operation.CHAT, OPENAI),
-    ("POST", "/responses", CALL, Operation.RESPONSES, OPENAI),
+    ("POST", "/chat/completions", CALL, Operation.CHAT, STYLED),
+    ("POST", "/responses", CALL, Operation.RESPONSES, RESPONSES),
     ("POST", "/embeddings", CALL, Operation.EMBEDDINGS, OPENAI),
     ("POST", "/moderations", CALL, Operation.MODERATION, OPENAI),
     ("POST", "/audio/transcriptions", CALL, Operation.TRANSCRIPTION, OPENAI),
@@ -27,7 +29,7 @@ TABLE = [
     ("HEAD", "/models", MODELS, Operation.MODELS, EITHER),
     ("GET", "/models/mistral-large-latest", MODELS, Operation.MODEL, EITHER),
     ("POST", "/v1/chat/completions", CALL, Operation.CHAT, EITHER),
-    ("POST", "/v1/responses", CALL, Operation.RESPONSES, EITHER),
+    ("POST", "/v1/responses", CALL, Operation.RESPONSES, RESPONSES),
     ("POST", "/v1/embeddings", CALL, Operation.EMBEDDINGS, EITHER),
     ("POST", "/v1/moderations", CALL, Operation.MODERATION, EITHER),
     ("POST", "/v1/audio/transcriptions", CALL, Operation.TRANSCRIPTION, EITHER),
@@ -60,6 +62,20 @@ TABLE = [
     ("PUT", "/v1/chat/completions", CALL, Operation.OPAQUE, MISTRAL),
     ("GET", "/v1/workflows/w1", CALL, Operation.OPAQUE, MISTRAL),
     ("GET", "/v2/prompts", CALL, Operation.OPAQUE, MISTRAL),
+    ("POST", "/v1/messages", CALL, Operation.CHAT, ANTHROPIC),
+    ("POST", "/messages", CALL, Operation.CHAT, ANTHROPIC),
+    ("POST", "/anthropic/v1/messages", CALL, Operation.CHAT, ANTHROPIC),
+    ("POST", "/anthropic/messages", CALL, Operation.CHAT, ANTHROPIC),
+    ("POST", "/anthropic/v1/messages/count_tokens", CALL, Operation.COUNT_TOKENS, ANTHROPIC),
+    ("POST", "/v1/messages/count_tokens", CALL, Operation.COUNT_TOKENS, ANTHROPIC),
+    ("GET", "/anthropic/v1/messages/batches/b1", CALL, Operation.BATCHES, ANTHROPIC),
+    ("POST", "/v1/messages/batches", CALL, Operation.BATCHES, ANTHROPIC),
+    ("POST", "/anthropic/v1/files", CALL, Operation.FILES, ANTHROPIC),
+    ("GET", "/anthropic/v1/models", CALL, Operation.OPAQUE, ANTHROPIC),
+    ("GET", "/google/gemini/v1beta/models", CALL, Operation.OPAQUE, GEMINI),
+    ("POST", "/google/gemini/v1beta/models/gemini-2.5-flash:generateContent", CALL, Operation.CHAT, GEMINI),
+    ("POST", "/google/vertexai/v1/caches", CALL, Operation.OPAQUE, GEMINI),
+    ("POST", "/v1beta/cachedContents", CALL, Operation.OPAQUE, GEMINI),
     ("POST", "/request-logs", Door.POST_LOG, None, None),
     ("POST", "/request-logs/create", Door.POST_LOG, None, None),
     ("GET", "/request-logs", UNKNOWN, None, EITHER),
@@ -85,6 +101,44 @@ def spellings(path: str) -> list[str]:
     return [path, f"/api{path}", f"{path}/", f"/api{path}/", doubled, f"//api/{path}//", f"{path}?a=/v1/files&b=%00"]
 
 
+def expected_dialects(dialects: tuple[Dialect, ...], family: Family, own: tuple[Dialect, ...]) -> tuple[Dialect, ...]:
+    if dialects == STYLED:
+        return MISTRAL if family is Family.MISTRAL else OPENAI
+    return own if dialects == EITHER else dialects
+
+
+GOOGLE = "/v1beta/models/gemini-2.5-flash"
+VERTEX = "/google/vertexai/v1/projects/p/locations/l/publishers"
+NAMED = [
+    (f"{GOOGLE}:generateContent", "", "gemini-2.5-flash", False, ""),
+    (f"/google/gemini{GOOGLE}:streamGenerateContent?alt=sse", "/google/gemini", "gemini-2.5-flash", True, "alt=sse"),
+    (
+        f"/google/gemini{GOOGLE}:streamGenerateContent?key=gk_x&alt=sse",
+        "/google/gemini",
+        "gemini-2.5-flash",
+        True,
+        "alt=sse",
+    ),
+    (f"{GOOGLE}:streamGenerateContent", "", "gemini-2.5-flash", True, ""),
+    ("/models/gemini-2.5-flash:generateContent", "", "gemini-2.5-flash", False, ""),
+    ("/v1beta/models/mistral/mistral-large-latest:generateContent", "", "mistral/mistral-large-latest", False, ""),
+    ("/v1beta/models/mistral%2Fmistral-large-latest:generateContent", "", "mistral/mistral-large-latest", False, ""),
+    ("/v1beta/models/ft:open-mistral:x:generateContent", "", "ft:open-mistral:x", False, ""),
+    (f"{VERTEX}/google/models/gemini-2.5-pro:generateContent", "/google/vertexai", "gemini-2.5-pro", False, ""),
+    (f"{VERTEX}/mistral/models/large:generateContent", "/google/vertexai", "mistral/large", False, ""),
+]
+
+
+@pytest.mark.parametrize(("target", "root", "model", "stream", "query"), NAMED)
+def test_a_path_may_name_the_model_and_what_is_asked_of_it(
+    target: str, root: str, model: str, stream: bool, query: str
+) -> None:
+    for spelling in (target, f"/api{target}"):
+        surface = match_surface("POST", spelling.encode(), Family.UNKNOWN)
+        assert (surface.door, surface.dialects, surface.operation) == (CALL, GEMINI, Operation.CHAT)
+        assert (surface.root, surface.model, surface.stream, surface.query) == (root, model, stream, query)
+
+
 @pytest.mark.parametrize(("method", "path", "door", "operation", "dialects"), TABLE)
 def test_every_path_in_every_spelling_for_every_family(
     method: str, path: str, door: Door, operation: Operation | None, dialects: tuple[Dialect, ...] | None
@@ -96,7 +150,7 @@ def test_every_path_in_every_spelling_for_every_family(
             if operation is not None:
                 assert surface.operation is operation, spelling
             if dialects is not None:
-                assert surface.dialects == (own if dialects == EITHER else dialects), spelling
+                assert surface.dialects == expected_dialects(dialects, family, own), spelling
             if door not in (Door.HEALTH, Door.READY, Door.METRICS):
                 assert surface.path == path, spelling
 
@@ -135,5 +189,5 @@ def test_every_path_of_the_sdks_leads_to_the_native_surface(shared: Path, major:
         method, path = row[2], row[3].partition("#")[0]
         surface = match_surface(method, f"/api{path}".encode(), Family.MISTRAL)
         assert surface.door in (CALL, MODELS), row
-        assert surface.dialects == MISTRAL, row
+        assert surface.dialects == (RESPONSES if path == "/v1/responses" else MISTRAL), row
         assert (surface.door is MODELS) == (method == "GET" and path in OF_OURS), row

@@ -33,6 +33,7 @@ _LOG_TYPES: Final = {
     Operation.FIM: "completion",
     Operation.AGENT_CHAT: "chat",
     Operation.RESPONSES: "response",
+    Operation.COUNT_TOKENS: "other",
     Operation.EMBEDDINGS: "embedding",
     Operation.MODERATION: "guardrail",
     Operation.CHAT_MODERATION: "guardrail",
@@ -111,12 +112,14 @@ def meter_call(opened: CallOpened, request: bytes, response: bytes, closed: Call
     """Return the request log of a call that went through the gateway, ended or crashed."""
     warnings = list(closed.warnings)
     operation = _OPERATIONS[opened.operation]
+    spoken = _OPERATIONS[opened.spoken_operation or opened.operation]
+    dialect = _DIALECTS[opened.spoken_dialect or opened.dialect]
     body = _decoded(response, closed, warnings)
     answer = EMPTY_ANSWER
     if body:
-        answer = read_answer(operation, _DIALECTS[opened.dialect], closed.response_content_type, body)
+        answer = read_answer(spoken, dialect, closed.response_content_type, body)
         warnings += answer.warnings
-    question = read_question(operation, opened.request_content_type, request)
+    question = read_question(spoken, opened.request_content_type, request, dialect)
     if question.problem is not None:
         warnings.append(question.problem)
     units = read_units(opened.units) if opened.units else question.units

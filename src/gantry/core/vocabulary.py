@@ -22,6 +22,7 @@ class Operation(StrEnum):
     FIM = "fim"
     AGENT_CHAT = "agent_chat"  # a completion by an agent that the provider stores
     RESPONSES = "responses"
+    COUNT_TOKENS = "count_tokens"
     EMBEDDINGS = "embeddings"
     MODERATION = "moderation"
     CHAT_MODERATION = "chat_moderation"
@@ -56,6 +57,8 @@ STATEFUL_OPERATIONS = frozenset(
         Operation.VOICES,
     )
 )
+# A conversation goes on by either, in whichever of a dialect's formats its provider has.
+CONVERSING_OPERATIONS = frozenset((Operation.CHAT, Operation.RESPONSES))
 # Relayed on the path they came by; the others' paths are the provider's row's.
 NATIVE_OPERATIONS = (STATEFUL_OPERATIONS - {Operation.AGENT_CHAT}) | {Operation.REALTIME, Operation.OPAQUE}
 

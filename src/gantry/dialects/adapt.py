@@ -175,10 +175,9 @@ _ADAPTERS: Final[Mapping[tuple[Dialect, Dialect], Mapping[Operation, Callable[[b
         Operation.EMBEDDINGS: _embeddings,
         Operation.SPEECH: _speech,
         Operation.MODERATION: _moderation,
-        Operation.RESPONSES: _ruled,  # Mistral's own are in OpenAI's format
     },
     (Dialect.OPENAI_CHAT, Dialect.OPENAI_CHAT): dict.fromkeys(
-        (Operation.CHAT, Operation.EMBEDDINGS, Operation.SPEECH, Operation.RESPONSES, Operation.MODERATION), _ruled
+        (Operation.CHAT, Operation.EMBEDDINGS, Operation.SPEECH, Operation.MODERATION), _ruled
     ),
 }
 _FORMS: Final = {(Dialect.OPENAI_CHAT, Dialect.MISTRAL): frozenset((Operation.TRANSCRIPTION,))}

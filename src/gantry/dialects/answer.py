@@ -30,7 +30,7 @@ from gantry.dialects.media import size_note
 from gantry.dialects.outline import outline
 from gantry.dialects.responses_fold import ResponsesFold
 from gantry.dialects.tail import find_usage
-from gantry.dialects.told_answer import read_by_codec
+from gantry.dialects.told_answer import assemble_by_codec, read_by_codec
 from gantry.dialects.usage import read_usage
 from gantry.wire.sse import SSEParser
 
@@ -40,7 +40,8 @@ _DONE: Final = b"[DONE]"
 _STREAM_STARTS: Final = (b"data:", b"event:", b":", b"id:", b"retry:")
 _PLAIN_STREAM_STARTS: Final = (b"data:", b"event:")
 _PAGE_BYTES: Final = 4096
-_AWS_STREAM: Final = "application/vnd.amazon.eventstream"
+_STREAM_TYPES: Final = ("text/event-stream", "application/vnd.amazon.eventstream")
+_BY_CODEC: Final = frozenset((Dialect.ANTHROPIC, Dialect.GEMINI, Dialect.BEDROCK, Dialect.COHERE))
 
 
 def _document(describe: Describe) -> Callable[[bool], Fold]:
@@ -52,6 +53,7 @@ _FOLDS: Final[Mapping[Operation, Callable[[bool], Fold]]] = {
     Operation.FIM: ChatFold,
     Operation.AGENT_CHAT: ChatFold,
     Operation.RESPONSES: ResponsesFold,
+    Operation.COUNT_TOKENS: _document(describe_resource),
     Operation.EMBEDDINGS: _document(describe_embeddings),
     Operation.MODERATION: _document(describe_moderations),
     Operation.CHAT_MODERATION: _document(describe_moderations),
@@ -85,7 +87,7 @@ def read_answer(operation: Operation, dialect: Dialect, content_type: str, body:
             return _read(operation, content_type, body)
         case Dialect.ANTHROPIC | Dialect.GEMINI | Dialect.BEDROCK | Dialect.COHERE:
             if operation is Operation.CHAT:
-                return read_by_codec(CODECS[dialect], body, streamed=_streams(content_type, body))
+                return read_by_codec(CODECS[dialect], body, streamed=is_stream(content_type, body))
             return _read(operation, content_type, body)
         case _:
             assert_never(dialect)
@@ -96,15 +98,19 @@ def is_stream(content_type: str, body: bytes) -> bool:
 
     What begins as a JSON object is none: a redacted stream is kept as the one document that it came to.
     """
-    if content_type.startswith("text/event-stream"):
+    if content_type.startswith(_STREAM_TYPES):
         return not body.startswith(b"{")
     if content_type.startswith("text/plain"):
         return body.startswith(_PLAIN_STREAM_STARTS)
     return not content_type and body.startswith(_STREAM_STARTS)
 
 
-def _streams(content_type: str, body: bytes) -> bool:
-    return content_type.startswith(_AWS_STREAM) or is_stream(content_type, body)
+def assemble_stream(operation: Operation, dialect: Dialect, body: bytes) -> bytes:
+    """Return a stream as the one document of its dialect that it came to."""
+    if operation is Operation.CHAT and dialect in _BY_CODEC:
+        return assemble_by_codec(CODECS[dialect], body)
+    whole: bytes = fold_stream(operation, body)[0].whole()
+    return whole
 
 
 def fold_stream(operation: Operation, body: bytes) -> tuple[Fold, bool, list[str]]:

@@ -9,8 +9,12 @@ from typing import Final
 import msgspec
 from msgspec import Raw, Struct
 
-from gantry.core.vocabulary import Operation
+from gantry.core.chat import FunctionTool
+from gantry.core.errors import GatewayError
+from gantry.core.vocabulary import Dialect, Operation
 from gantry.dialects.chat_chunk import ABSENT, UNREADABLE, has_value, read_shape
+from gantry.dialects.codec import Target
+from gantry.dialects.codecs import CODECS
 from gantry.dialects.fold import encode
 from gantry.dialects.form import MULTIPART, URLENCODED, read_form
 from gantry.dialects.media import decoded_size, size_note
@@ -29,6 +33,7 @@ _OUTLINED: Final = frozenset(
         Operation.VOICES,
     )
 )
+_BY_CODEC: Final = frozenset((Dialect.ANTHROPIC, Dialect.GEMINI, Dialect.BEDROCK, Dialect.COHERE))
 _INSTRUCTED: Final = frozenset((Operation.RESPONSES, Operation.CONVERSATIONS))
 _FORMS: Final = (MULTIPART, URLENCODED)
 _MEASURED: Final = frozenset((Operation.OCR, Operation.SPEECH))
@@ -99,8 +104,12 @@ _decode_text: Final = msgspec.json.Decoder(str).decode
 _decode_items: Final = msgspec.json.Decoder(list[Raw]).decode
 
 
-def read_question(operation: Operation, content_type: str, body: bytes) -> Question:
+def read_question(
+    operation: Operation, content_type: str, body: bytes, dialect: Dialect = Dialect.OPENAI_CHAT
+) -> Question:
     """Return what a request asks. Never raises."""
+    if operation is Operation.CHAT and dialect in _BY_CODEC and body.startswith(b"{"):
+        return _read_by_codec(dialect, body)
     if operation is Operation.REALTIME:
         return _read_realtime(body)
     if not body.startswith(b"{"):
@@ -119,6 +128,23 @@ def read_question(operation: Operation, content_type: str, body: bytes) -> Quest
         None if request.tools is ABSENT else tool_names(request.tools),
         request.temperature,
         limit if limit is None or 0 <= limit <= _MAX_TOKENS else None,
+    )
+
+
+def _read_by_codec(dialect: Dialect, body: bytes) -> Question:
+    """Read a request of another family: its messages as OpenAI's, so that all conversations in the log read alike."""
+    try:
+        request = CODECS[dialect].decode_request(body)
+        told = CODECS[Dialect.OPENAI_CHAT].encode_request(request, Target(request.model))
+        messages = _decode(told.body).messages
+    except GatewayError:
+        return _UNREAD
+    names = [tool.name if isinstance(tool, FunctionTool) else tool.kind for tool in request.tools]
+    return Question(
+        bytes(messages).decode(),
+        tools=encode(names).decode() if names else None,
+        temperature=request.temperature,
+        max_tokens=request.max_tokens,
     )
 
 

@@ -12,8 +12,8 @@ from typing import Final
 import msgspec
 from msgspec import Raw
 
-from gantry.core.vocabulary import Operation
-from gantry.dialects.answer import fold_stream, is_stream
+from gantry.core.vocabulary import Dialect, Operation
+from gantry.dialects.answer import assemble_stream, is_stream
 from gantry.dialects.chat_chunk import UNREADABLE
 from gantry.dialects.fold import encode
 from gantry.dialects.form import read_form
@@ -45,7 +45,9 @@ _NAMED: Final = re.compile(
     re.IGNORECASE,
 )
 _IBAN: Final = re.compile(r"(?<!\w)[A-Z]{2}\d{2}(?:[ -]?[A-Z0-9]{4}){2,7}(?:[ -]?[A-Z0-9]{1,3})?(?!\w)", re.IGNORECASE)
-_CARD: Final = re.compile(r"(?<!\w)\d{3,19}(?:[ -]\d{3,19})*+(?!\w)")
+# Greedy, not possessive: before 3.11.5 a possessive group that has alternatives within loses matches (gh-106052). What
+# it gives back is one group of digits at most.
+_CARD: Final = re.compile(r"(?<!\w)\d{3,19}(?:[ -]\d{3,19})*(?!\w)")
 _OCTET: Final = r"(?:25[0-5]|2[0-4]\d|1?\d?\d)"
 _IPV4: Final = re.compile(rf"(?<![\w.]){_OCTET}(?:\.{_OCTET}){{3}}(?!\w|\.\d)")
 _IPV6: Final = re.compile(
@@ -62,7 +64,7 @@ _PHONE: Final = re.compile(
 )
 _DATE: Final = re.compile(r"\d{1,2}([ ./-])\d{1,2}\1(?:\d{4}|\d{2})\Z")
 _DIGIT: Final = re.compile(r"\d")
-_STRING: Final = re.compile(rb'"((?:[^"\\]++|\\.)*+)"(\s*+:)?+', re.DOTALL)
+_STRING: Final = re.compile(rb'"([^"\\]*+(?:\\.[^"\\]*+)*)"(\s*+:)?+', re.DOTALL)
 
 
 def redact_text(text: str) -> str:
@@ -84,15 +86,19 @@ def redact_text(text: str) -> str:
     return _PHONE.sub(_mask_phone, text)
 
 
-def redact_body(body: bytes, content_type: str, operation: Operation = Operation.CHAT) -> bytes:
+def redact_body(
+    body: bytes, content_type: str, operation: Operation = Operation.CHAT, dialect: Dialect = Dialect.OPENAI_CHAT
+) -> bytes:
     """Return what may be kept of a body, always as JSON. The body must have no content coding any more.
 
-    `operation` says how a stream is assembled.
+    `operation` and `dialect` say how a stream is assembled.
     """
     if not body:
         return b""
-    if operation is Operation.REALTIME or is_stream(content_type, body):
-        return _redact_assembled(body, operation)
+    if operation is Operation.REALTIME:
+        return _redact_realtime(body)
+    if is_stream(content_type, body):
+        return redact_json(assemble_stream(operation, dialect, body)) or _noted(body, "")
     if not body.lstrip().startswith((b"{", b"[")):
         form = read_form(content_type, body)
         if form is None:
@@ -111,13 +117,10 @@ def redact_json(document: bytes, depth: int = 0) -> bytes | None:
         return None
 
 
-def _redact_assembled(body: bytes, operation: Operation) -> bytes:
-    if operation is Operation.REALTIME:
-        sent = join_messages(body)
-        if sent.type is not None:
-            return redact_json(encode(sent)) or _noted(body, "")
-    fold, _, _ = fold_stream(operation, body)
-    return redact_json(fold.whole()) or _noted(body, "")
+def _redact_realtime(body: bytes) -> bytes:
+    sent = join_messages(body)
+    whole = encode(sent) if sent.type is not None else assemble_stream(Operation.REALTIME, Dialect.MISTRAL, body)
+    return redact_json(whole) or _noted(body, "")
 
 
 def _redact_lines(body: bytes) -> bytes | None:

@@ -8,10 +8,10 @@ from typing import Any
 
 import msgspec
 
-from gantry.core.chat import ChatAnswer, Choice, Refusal, Text, Thinking, ToolCall
+from gantry.core.chat import ChatAnswer, ChatRequest, Choice, Refusal, Text, Thinking, ToolCall
 from gantry.core.errors import GatewayError
 from gantry.dialects.assemble import Assembly
-from gantry.dialects.codec import Codec
+from gantry.dialects.codec import Asking, Codec
 from gantry.dialects.fold import Answer, as_text
 
 
@@ -49,15 +49,29 @@ def tell(answer: ChatAnswer, *, complete: bool, error: str | None = None, warnin
     )
 
 
-def _read_stream(codec: Codec, body: bytes) -> Answer:
+def assemble_by_codec(codec: Codec, body: bytes) -> bytes:
+    """Return a stream as the whole answer of its dialect that it came to; its error, where it came to none."""
+    assembly, _ = _assemble(codec, body)
+    if assembly.error is not None:
+        return codec.encode_error(assembly.error)
+    answer = assembly.answer()
+    nobody = ChatRequest(dialect=codec.dialect, model=answer.model or "", messages=())
+    return codec.encode_answer(answer, Asking(nobody, answer.created or 0, answer.id or ""))
+
+
+def _assemble(codec: Codec, body: bytes) -> tuple[Assembly, tuple[str, ...]]:
     decoder = codec.stream_decoder()
     assembly = Assembly(codec.dialect)
-    warnings: tuple[str, ...] = ()
     try:
         for event in (*decoder.feed(body), *decoder.close()):
             assembly.add(event)
     except GatewayError as error:
-        warnings = (error.message,)
+        return assembly, (error.message,)
+    return assembly, ()
+
+
+def _read_stream(codec: Codec, body: bytes) -> Answer:
+    assembly, warnings = _assemble(codec, body)
     failure = None if assembly.error is None else assembly.error.message
     return tell(assembly.answer(), complete=assembly.ended, error=failure, warnings=warnings)
 

@@ -4,7 +4,7 @@ Law: a stranger learns only that the key is not valid, and costs us a counter, n
 digest in the snapshot; a token that was found is held in memory until the next snapshot.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from fnmatch import fnmatchcase
 
 from gantry.core.api_key import has_key_form, key_digest
@@ -12,6 +12,7 @@ from gantry.core.errors import Forbidden, Overloaded, Unauthenticated
 from gantry.core.vocabulary import NATIVE_OPERATIONS, STATEFUL_OPERATIONS, Operation, Scope
 from gantry.gateway.state import WorkerState
 from gantry.routing.snapshot import KeyRecord
+from gantry.wire.head import RequestHead
 
 # Plain numbers: the operators of IntFlag cost a microsecond.
 _INFERENCE, _NATIVE = int(Scope.INFERENCE), int(Scope.NATIVE)
@@ -22,9 +23,12 @@ _NO_CONFIGURATION = "the gateway has no configuration, or none that is recent en
 INVALID_KEY = "Your API key is invalid or expired. Check it, or create one with `gantry keys create NAME`."
 
 
-def authenticate(state: WorkerState, fields: Mapping[bytes, bytes], now_ns: int) -> KeyRecord:
+def authenticate(state: WorkerState, head: RequestHead, now_ns: int) -> KeyRecord:
     """Return the key of a request. Raises Unauthenticated, or Overloaded when there is no snapshot to look it up in."""
-    shown = fields.get(b"authorization") or fields.get(b"x-api-key")
+    fields = head.fields
+    shown = fields.get(b"authorization") or fields.get(b"x-api-key") or fields.get(b"x-goog-api-key")
+    if shown is None:
+        shown = fields.get(b"api-key") or key_in_query(head.target)
     if shown is None:
         raise Unauthenticated(_MISSING)
     key = state.held_key(shown)
@@ -39,6 +43,12 @@ def authenticate(state: WorkerState, fields: Mapping[bytes, bytes], now_ns: int)
     if key.revoked or (key.expires_at is not None and key.expires_at <= now_ns):
         raise Unauthenticated(INVALID_KEY)
     return key
+
+
+def key_in_query(target: bytes) -> bytes | None:
+    """Return the key in a request's query, where Google's clients may put it; it goes no further."""
+    query = target.partition(b"?")[2]
+    return next((item[4:] for item in query.split(b"&") if item.startswith(b"key=")), None) if query else None
 
 
 def check_rights(key: KeyRecord, operation: Operation) -> None:

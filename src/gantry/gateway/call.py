@@ -288,7 +288,7 @@ class Call:
 
     def _set_out(self, question: Question, voyage: Voyage) -> None:
         assert self._recording is not None
-        self._recording.open(self.head, question, voyage.body)
+        self._recording.open(self.head, question, voyage.body, route=voyage.attempt.route)
         self._voyage = voyage
         if question.parameters is not NO_PARAMETERS:
             self._asked = ask_breakdown(self.state.kept_rates, self.intake, question, voyage, self._recording)

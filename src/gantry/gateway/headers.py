@@ -4,12 +4,16 @@ Law: credentials, cookies, hop-by-hop fields and everything addressed to us stop
 named passes, so that a provider's new beta header works the day it appears.
 """
 
-from collections.abc import Callable, Iterable, Set
+from collections.abc import Callable, Iterable, Mapping, Set
 from operator import itemgetter
 from typing import Final, NamedTuple
 
 from gantry.wire.head import Header, Likeness, RequestHead, ResponseHead
 
+# What a client says to providers of its own format.
+_OF_A_FORMAT: Final = (b"anthropic-", b"openai-", b"x-goog-", b"x-stainless-")
+_OF_THE_BODY: Final = frozenset((b"content-type", b"content-encoding", b"accept"))
+_STREAM_TYPES: Final = frozenset(("text/event-stream", "application/vnd.amazon.eventstream"))
 HOP_BY_HOP: Final = frozenset(
     b"connection keep-alive proxy-authenticate proxy-authorization proxy-connection te trailer transfer-encoding "
     b"upgrade content-length expect".split()
@@ -44,6 +48,30 @@ def encode_upstream_headers(head: RequestHead) -> bytes:
     )
 
 
+def encode_translated_headers(head: RequestHead) -> bytes:
+    """Return those of the caller's headers that mean the same to a provider of another format, as lines."""
+    dropped = with_named(_NOT_UPSTREAM, head)
+    starts = _NOT_UPSTREAM_STARTS + _OF_A_FORMAT
+    return b"content-type: application/json\r\n" + b"".join(
+        [
+            b"%b: %b\r\n" % header
+            for header in head.headers
+            if header[0] not in dropped and header[0] not in _OF_THE_BODY and not header[0].startswith(starts)
+        ]
+    )
+
+
+def default_headers(wanted: Mapping[str, str], forwarded: bytes) -> bytes:
+    """Return as lines those headers that are not among the lines forwarded already."""
+    return b"".join(
+        [
+            f"{name}: {value}\r\n".encode("latin-1")
+            for name, value in wanted.items()
+            if f"\r\n{name}: ".encode("latin-1") not in b"\r\n" + forwarded
+        ]
+    )
+
+
 class AnswerKind(NamedTuple):
     """What a response's head says of its body."""
 
@@ -61,7 +89,7 @@ def read_kind(head: ResponseHead) -> AnswerKind:
         content_type = head.fields.get(b"content-type", b"").decode("latin-1")
         encoding = head.fields.get(b"content-encoding", b"").decode("latin-1")
         media_type = content_type.partition(";")[0].strip().lower()
-        kind = AnswerKind(content_type, encoding, media_type == "text/event-stream", media_type == "application/json")
+        kind = AnswerKind(content_type, encoding, media_type in _STREAM_TYPES, media_type == "application/json")
         notes["kind"] = kind
     return kind
 

@@ -9,21 +9,22 @@ from typing import Final
 from msgspec import Struct
 
 from gantry.core.errors import Unauthenticated
-from gantry.core.vocabulary import NATIVE_OPERATIONS, Operation
+from gantry.core.vocabulary import NATIVE_OPERATIONS, Operation, Tier
 from gantry.dial.pool import Pool
 from gantry.gateway.admit import INVALID_KEY, authenticate, check_model, check_rights
 from gantry.gateway.forms import is_form
-from gantry.gateway.headers import encode_upstream_headers
+from gantry.gateway.headers import default_headers, encode_translated_headers, encode_upstream_headers
 from gantry.gateway.native import needs_guard
 from gantry.gateway.params import has_parameter_header
 from gantry.gateway.state import WorkerState
-from gantry.gateway.surfaces import Surface, family_of, match_surface
+from gantry.gateway.surfaces import Surface, family_of, match_surface, without_key
 from gantry.routing.plan import Attempt, Route, Wish
 from gantry.routing.planner import draw_attempt
 from gantry.routing.snapshot import KeyRecord
 from gantry.wire.head import RequestHead
 
 _TRANSCRIPTION: Final = Operation.TRANSCRIPTION
+_RELAY, _TRANSLATE = Tier.RELAY, Tier.TRANSLATE
 _IDENTITY: Final = b"accept-encoding: identity\r\n"
 # Mistral's Python clients from 2 on wrap content that they do not know; the first refuses it, the others drop it.
 _WRAPPING: Final = (b"mistral-client-python/2", b"mistral-client-python/3")
@@ -45,7 +46,7 @@ class _Way(Struct, frozen=True, gc=False):
     """Where calls for one model lead, with a bearing for each credential that was drawn."""
 
     route: Route
-    bearings: dict[str, Bearing]
+    bearings: dict[tuple[str, bool], Bearing]
 
 
 class Intake:
@@ -91,7 +92,7 @@ class Intake:
         """Return the key of the request. Raises Unauthenticated or Overloaded."""
         key = self.key
         if key is None:
-            key = self.key = authenticate(self._state, self._head.fields, now_ns)
+            key = self.key = authenticate(self._state, self._head, now_ns)
         elif key.expires_at is not None and key.expires_at <= now_ns:
             raise Unauthenticated(INVALID_KEY)
         return key
@@ -102,7 +103,7 @@ class Intake:
             check_rights(key, self.surface.operation)
             self._checked = True
 
-    def take_bearing(self, key: KeyRecord, model: str | None) -> Bearing:
+    def take_bearing(self, key: KeyRecord, model: str | None, *, stream: bool) -> Bearing:
         """Return an attempt at a model with one of the stored credentials. Raises GatewayError."""
         way = self._ways.get(model)
         if way is None:
@@ -113,31 +114,37 @@ class Intake:
             if short and not self.native and len(self._ways) < _MAX_WAYS:
                 self._ways[model] = way
         attempt = draw_attempt(way.route, self._state.draw)
-        name = attempt.credential.credential_id
+        name = attempt.credential.credential_id, stream
         bearing = way.bearings.get(name)
         if bearing is None:
-            bearing = way.bearings[name] = self.bear(attempt)
+            bearing = way.bearings[name] = self.bear(attempt, stream=stream)
         return bearing
 
-    def bear(self, attempt: Attempt) -> Bearing:
+    def bear(self, attempt: Attempt, *, stream: bool) -> Bearing:
         """Return how a request begins that makes an attempt. Raises GatewayError."""
         head = self._head
-        departure = self._state.departure(head.method, attempt)
+        route = attempt.route
+        departure = self._state.departure(head.method, attempt, stream=stream)
         start, encoding = departure.target, _IDENTITY
         snapshot = self._state.snapshot
-        provider_id = attempt.route.provider.id
+        provider_id = route.provider.id
         guarded = snapshot is not None and needs_guard(snapshot, provider_id, self.surface.operation)
         if self.native:
-            _, mark, query = head.target.partition(b"?")
-            start += mark + query
+            query = without_key(head.target.partition(b"?")[2].decode("latin-1"))
+            start += f"?{query}".encode("latin-1") if query else b""
             accepted = head.fields.get(b"accept-encoding") if not guarded else b"identity"
             encoding = b"accept-encoding: %b\r\n" % accepted if accepted is not None else b""
-        beginning = b"%b HTTP/1.1\r\n%b%b%b" % (start, departure.lines, encoding, self._forwarded)
+        elif self.surface.query and route.tier is _RELAY:  # `alt=sse`, or the caller's wish for none
+            start = b"%b?%b" % (start.partition(b"?")[0], self.surface.query.encode("latin-1"))
+        forwarded = self._forwarded if route.tier is not _TRANSLATE else encode_translated_headers(head)
+        if route.provider.headers:
+            forwarded += default_headers(route.provider.headers, forwarded)
+        beginning = b"%b HTTP/1.1\r\n%b%b%b" % (start, departure.lines, encoding, forwarded)
         return Bearing(attempt, departure.pool, beginning, guarded)
 
     def wish(self, key: KeyRecord, model: str | None) -> Wish:
         surface = self.surface
-        path = surface.path if self.native else ""
+        path = surface.path[len(surface.root) :] if self.native else ""
         return Wish(key.organization_id, key.environment, surface.dialects, surface.operation, path, model)
 
 

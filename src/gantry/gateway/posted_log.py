@@ -45,7 +45,7 @@ class PostedLogTaker:
 
     def begin(self, body: bytes | None) -> None:
         try:
-            self._key = authenticate(self._state, self._head.fields, self._received_at)
+            self._key = authenticate(self._state, self._head, self._received_at)
             if not (self._key.allows(Scope.INFERENCE) or self._key.allows(Scope.INGEST)):
                 raise Forbidden("this API key lacks the scope `ingest`")
         except GatewayError as error:

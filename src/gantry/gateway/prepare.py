@@ -4,6 +4,7 @@ Law: the caller's bytes leave as they came, but for the fields that are ours or 
 writes or waits: a question is understood, a voyage is made of it, and `Call` sets out.
 """
 
+import time
 from collections.abc import Sequence
 from typing import Final
 
@@ -13,8 +14,10 @@ from msgspec import Struct
 from gantry.core.errors import InternalError, InvalidRequest
 from gantry.core.vocabulary import Dialect, Operation, Tier
 from gantry.dial.pool import Pool
-from gantry.dialects.adapt import adapt
+from gantry.dialects.adapt import Adaptation, adapt
 from gantry.dialects.changes import Change, refuse_drops
+from gantry.dialects.codec import Target
+from gantry.dialects.translate import decode_request, translate
 from gantry.dialects.unknown_chunks import unwrap_unknown
 from gantry.gateway.admit import check_model, check_unnamed
 from gantry.gateway.forms import FormUpload
@@ -23,17 +26,20 @@ from gantry.gateway.native import Guard
 from gantry.gateway.params import NO_PARAMETERS, Parameters, lift_from_form, lift_parameters
 from gantry.gateway.pump import AnswerAdaptation
 from gantry.gateway.state import WorkerState
-from gantry.routing.plan import Attempt
+from gantry.gateway.surfaces import Surface
+from gantry.routing.plan import Attempt, Route
 from gantry.routing.planner import plan
 from gantry.routing.snapshot import KeyRecord
 from gantry.wire.body import encode_chunk
 from gantry.wire.envelope import Envelope, peek
 from gantry.wire.head import RequestHead
 
-_NEED_MODEL: Final = frozenset((Operation.CHAT, Operation.FIM, Operation.EMBEDDINGS, Operation.RESPONSES))
+_NEED_MODEL: Final = frozenset(
+    (Operation.CHAT, Operation.FIM, Operation.EMBEDDINGS, Operation.RESPONSES, Operation.COUNT_TOKENS)
+)
 _WRAPPED: Final = b'"is_unknown":true'  # as Mistral's own clients write it
 _MISTRAL: Final = Dialect.MISTRAL
-_ADAPT: Final = Tier.ADAPT  # Python 3.11 reads an enum's member through a descriptor
+_ADAPT, _TRANSLATE = Tier.ADAPT, Tier.TRANSLATE  # Python 3.11 reads an enum's member through a descriptor
 _BODY_EXPECTED: Final = frozenset(("POST", "PUT", "PATCH"))
 _CHUNKED: Final = b"transfer-encoding: chunked\r\n"
 
@@ -76,7 +82,10 @@ def understand(intake: Intake, head: RequestHead, body: bytes) -> Question:
     parameters = lift_parameters(envelope, head.fields if intake.has_parameters else {}, surface.operation)
     if envelope is None:
         return Question(None, parameters, None, False, parameters.replace.get("metadata", b""))
-    if native:
+    model: str | None
+    if surface.model is not None:
+        model, stream = surface.model, surface.stream
+    elif native:
         model, stream = envelope.text_or_none("model"), envelope.get("stream") == b"true"
     else:
         model, stream = envelope.text("model"), envelope.flag("stream")
@@ -107,20 +116,25 @@ def make_voyage(
     """Choose who is asked, and write the request to them. Raises GatewayError."""
     bearing = take_bearing(state, intake, key, question)
     attempt = bearing.attempt
-    adaptation: AnswerAdaptation | None = None
+    adaptation: Adaptation | None = None
     changes = _NO_CHANGES
     envelope, parameters, model = question.envelope, question.parameters, question.model
     if envelope is not None:
         route = attempt.route
         replace = parameters.replace
-        if model is not None and route.upstream_model != model:
+        if model is not None and route.upstream_model != model and intake.surface.model is None:
             replace = {**replace, "model": msgspec.json.encode(route.upstream_model)}
         if replace or parameters is not NO_PARAMETERS:
             body = envelope.splice(replace, parameters.remove)
         if intake.wraps_chunks and _WRAPPED in body and route.dialect is _MISTRAL:
             body = unwrap_unknown(body)
-        if route.tier is _ADAPT:
-            surface = intake.surface
+        surface = intake.surface
+        if route.tier is _TRANSLATE:
+            adaptation = _translate(state, route, surface, question, body)
+            body, changes = adaptation.body, adaptation.changes
+            if changes and is_strict(key, parameters):
+                refuse_drops(changes)
+        elif route.tier is _ADAPT:
             adapted = adapt(surface.operation, surface.dialects[0], route.dialect, body, route.rules)
             body, changes = adapted.body, adapted.changes
             if changes and is_strict(key, parameters):
@@ -135,6 +149,23 @@ def make_voyage(
     request = b"%b%b\r\n%b" % (bearing.beginning, framing, body)
     kept = body if envelope is not None else body[:OUTLINE_BYTES]  # a file's name, and not all of it
     return Voyage(attempt, bearing.pool, adaptation, changes, kept, request, guard=guard)
+
+
+def _translate(state: WorkerState, route: Route, surface: Surface, question: Question, body: bytes) -> Adaptation:
+    """Return the translation of a request whose gateway fields are spliced out. Raises InvalidRequest."""
+    in_path = surface.model is not None
+    stream = question.stream if in_path else None
+    request = decode_request(surface.dialect, body, question.model, stream=stream)
+    now = time.time_ns()
+    return translate(
+        surface.dialect,
+        route.dialect,
+        request,
+        Target(route.upstream_model or "", route.provider.max_tokens),
+        created=now // 1_000_000_000,
+        call_id=state.new_log_id(now),
+        rules=route.rules,
+    )
 
 
 def make_form_voyage(
@@ -214,5 +245,5 @@ def take_bearing(state: WorkerState, intake: Intake, key: KeyRecord, question: Q
             wish = intake.wish(key, model)
             attempt = plan(state.snapshot, wish, state.draw, override=override, customer=customer).attempts[0]
             check_model(key, attempt.route.names)
-            return intake.bear(attempt)
-    return intake.take_bearing(key, model)
+            return intake.bear(attempt, stream=question.stream)
+    return intake.take_bearing(key, model, stream=question.stream)

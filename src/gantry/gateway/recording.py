@@ -12,7 +12,7 @@ from msgspec import Struct
 
 from gantry.board.board import Word
 from gantry.core.errors import Overloaded
-from gantry.core.vocabulary import ContentPolicy, Outcome
+from gantry.core.vocabulary import ContentPolicy, Outcome, Tier
 from gantry.dialects.content_coding import decode_content
 from gantry.dialects.question import request_units
 from gantry.dialects.redact import redact_body, redact_json
@@ -24,7 +24,7 @@ from gantry.gateway.prepare import Question
 from gantry.gateway.state import WorkerState
 from gantry.journal.frames import AttemptRecord, CallClosed, CallOpened, Direction, FrameKind, encode_payload
 from gantry.journal.writer import JournalFull, JournalLevel
-from gantry.routing.plan import Attempt
+from gantry.routing.plan import Attempt, Route
 from gantry.routing.snapshot import KeyRecord
 from gantry.wire.head import RequestHead
 
@@ -37,6 +37,7 @@ _FULL, _REDACTED, _METADATA, _NOTHING = ContentPolicy
 _NO_BODIES, _MONEY_ONLY = JournalLevel.NO_BODIES, JournalLevel.MONEY_ONLY
 _SUCCESS, _SUCCEEDED = Outcome.SUCCESS, int(Word.SUCCEEDED)
 _OWN_FAULTS: Final = int(Word.OWN_FAULTS)
+_TRANSLATE: Final = Tier.TRANSLATE
 _OPENED, _CLOSED = FrameKind.CALL_OPENED, FrameKind.CALL_CLOSED
 _COUNTER_OF: Final = {
     Outcome.REFUSED: int(Word.REFUSED),
@@ -66,9 +67,11 @@ class Recording:
     """What the journal learns of one call."""
 
     __slots__ = (
+        "_dialect",
         "_intake",
         "_key",
         "_opened",
+        "_operation",
         "_policy",
         "_redacts",
         "_state",
@@ -93,6 +96,8 @@ class Recording:
         self._state = state
         self._key = key
         self._intake = intake
+        self._dialect = intake.surface.dialects[0]  # of the bodies, which are the provider's
+        self._operation = intake.surface.operation
         self._policy = key.content_policy
         self._opened = False
         self._unrecorded = False
@@ -118,7 +123,13 @@ class Recording:
         return self._opened
 
     def open(
-        self, head: RequestHead, question: Question | None, body: bytes = b"", *, even_when_full: bool = False
+        self,
+        head: RequestHead,
+        question: Question | None,
+        body: bytes = b"",
+        *,
+        route: Route | None = None,
+        even_when_full: bool = False,
     ) -> None:
         """Write the open frame. Raises Overloaded when the journal has no room and the setting says to refuse then.
 
@@ -131,6 +142,9 @@ class Recording:
         if level is JournalLevel.FULL and refuse:
             raise Overloaded("the journal is full, so this call could not be recorded; try again later", retry_after=5)
         asked = question or _NO_QUESTION
+        if route is not None and route.tier is _TRANSLATE:
+            self._dialect = route.dialect
+            self._operation = route.operation or self._operation
         kept = self._keep_what(asked, body, level)
         intake, key = self._intake, self._key
         surface = intake.surface
@@ -156,6 +170,8 @@ class Recording:
             b"" if silent else kept.metadata,
             b"" if kept.in_parts else kept.body,
             kept.units,
+            "" if self._dialect is surface.dialects[0] else self._dialect,
+            "" if self._operation is surface.operation else self._operation,
         )
         try:
             if level is JournalLevel.FULL and not even_when_full:
@@ -190,9 +206,9 @@ class Recording:
             self.warnings.extend(f"{name} is not acted on yet" for name in parameters.ignored)
         if policy is _FULL and level < _NO_BODIES:
             in_parts = len(body) > _PART_OF_BODY
-            units = request_units(self._intake.surface.operation, body) if in_parts else b""  # it may be cut
+            units = request_units(self._operation, body) if in_parts else b""  # it may be cut
             return _Kept(policy, True, body, question.metadata, units, in_parts)
-        operation = self._intake.surface.operation
+        operation = self._operation
         units = request_units(operation, body)
         metadata = question.metadata if self._policy is not _REDACTED else redact_json(question.metadata) or b""
         if policy is not _FULL and policy is not _REDACTED:
@@ -203,8 +219,11 @@ class Recording:
             return _Kept(policy, False, b"", metadata, units)
         self._redacts = True
         self._truncated = len(body) > _MAX_REDACTED
-        redacted = b"" if self._truncated else redact_body(body, self._intake.content_type, operation)
+        redacted = b"" if self._truncated else self._redact(body, self._intake.content_type)
         return _Kept(policy, True, redacted, metadata, units)
+
+    def _redact(self, body: bytes, content_type: str) -> bytes:
+        return redact_body(body, content_type, self._operation, self._dialect)
 
     def _write_parts(self, body: bytes) -> None:
         state = self._state
@@ -281,7 +300,7 @@ class Recording:
                 body = answer.take()
                 if self._redacts:
                     decoded = decode_content(body, content_encoding, _MAX_REDACTED)
-                    body, content_encoding = redact_body(decoded.body, content_type, self._intake.surface.operation), ""
+                    body, content_encoding = self._redact(decoded.body, content_type), ""
             else:
                 usage, model = find_usage(answer.tail) or (b"", None)
         total = answer.total if answer is not None else 0

@@ -151,25 +151,23 @@ class WorkerState:
             self._routes[wish] = route
         return route
 
-    def departure(self, method: str, attempt: Attempt) -> Departure:
+    def departure(self, method: str, attempt: Attempt, *, stream: bool = False) -> Departure:
         """Return where an attempt sets out from; remembered per credential and path, but not for a caller's own."""
-        key = (method, attempt.credential.credential_id, attempt.route.path)
+        path = attempt.path(stream=stream)
+        key = (method, attempt.credential.credential_id, path)
         departure = None if attempt.callers_credential else self._departures.get(key)
         if departure is None:
-            departure = self._find_departure(method, attempt)
-            short = len(attempt.route.path) <= _MAX_REMEMBERED_SIZE
+            departure = self._find_departure(method, attempt, path)
+            short = len(path) <= _MAX_REMEMBERED_SIZE
             if short and not attempt.callers_credential and len(self._departures) < _MAX_REMEMBERED:
                 self._departures[key] = departure
         return departure
 
-    def _find_departure(self, method: str, attempt: Attempt) -> Departure:
+    def _find_departure(self, method: str, attempt: Attempt, path: str) -> Departure:
         # Only a URL that the operator stored may lead to a private address.
-        base = parse_base_url(attempt.credential.base_url, private=not attempt.callers_credential)
-        auth = attempt.route.provider.auth
-        lines = f"host: {base.origin.authority}\r\n{auth.lines(attempt.credential.secrets[auth.field].reveal())}"
-        return Departure(
-            f"{method} {base.path}{attempt.route.path}".encode(), lines.encode(), self.dialler.pool(base.origin)
-        )
+        base = parse_base_url(attempt.base_url, private=not attempt.callers_credential)
+        lines = f"host: {base.origin.authority}\r\n{attempt.auth_lines()}"
+        return Departure(f"{method} {base.path}{path}".encode(), lines.encode(), self.dialler.pool(base.origin))
 
     def write_unwritten(self) -> None:
         """Write the close frames that the journal had no room for."""

@@ -4,9 +4,11 @@ Law: one literal table, exact before prefix, no redirects. `/api` in front is op
 and a trailing slash does not matter. Our own paths win over a provider's native catch-all.
 """
 
+import re
 from collections.abc import Iterator, Mapping
 from enum import Enum, auto
 from typing import Final, NamedTuple
+from urllib.parse import unquote
 
 from gantry.core.errors import InvalidRequest
 from gantry.core.vocabulary import Dialect, Operation
@@ -26,13 +28,20 @@ class Door(Enum):
 
 
 class Surface(NamedTuple):
-    """What a path means. `dialects` are those the caller understands, the first being the one it is answered in."""
+    """What a path means. `dialects` are those the caller understands, the first being the one it is answered in.
+
+    `model`, `stream` and `query` are there where the path says them and not the body, as Google's do.
+    """
 
     door: Door
     dialects: tuple[Dialect, ...] = (Dialect.OPENAI_CHAT,)
     operation: Operation = Operation.OPAQUE
     method: str = "POST"
     path: str = "/"  # normalised, without `/api`
+    root: str = ""  # the part of the path in front of a provider's own paths
+    model: str | None = None
+    stream: bool = False
+    query: str = ""
 
     @property
     def dialect(self) -> Dialect:
@@ -41,6 +50,9 @@ class Surface(NamedTuple):
 
 _MISTRAL = (Dialect.MISTRAL,)
 _OPENAI = (Dialect.OPENAI_CHAT,)
+_RESPONSES = (Dialect.OPENAI_RESPONSES,)
+_ANTHROPIC = (Dialect.ANTHROPIC,)
+_GEMINI = (Dialect.GEMINI,)
 # Where both families of SDK post to the same path, the user agent tells them apart; a client that is neither is relayed
 # to in whichever of the two the provider speaks, and our own errors come in OpenAI's shape.
 _EITHER = (Dialect.OPENAI_CHAT, Dialect.MISTRAL)
@@ -49,8 +61,9 @@ _EXACT: tuple[Surface, ...] = (
     Surface(Door.HEALTH, method="GET", path="/healthz"),
     Surface(Door.READY, method="GET", path="/readyz"),
     Surface(Door.METRICS, method="GET", path="/metrics"),
-    Surface(Door.CALL, _OPENAI, Operation.CHAT, path="/chat/completions"),
-    Surface(Door.CALL, _OPENAI, Operation.RESPONSES, path="/responses"),
+    # Vercel's Mistral factory posts here too, and says so.
+    Surface(Door.CALL, _EITHER, Operation.CHAT, path="/chat/completions"),
+    Surface(Door.CALL, _RESPONSES, Operation.RESPONSES, path="/responses"),
     Surface(Door.CALL, _OPENAI, Operation.EMBEDDINGS, path="/embeddings"),
     Surface(Door.CALL, _OPENAI, Operation.MODERATION, path="/moderations"),
     Surface(Door.CALL, _OPENAI, Operation.TRANSCRIPTION, path="/audio/transcriptions"),
@@ -58,7 +71,13 @@ _EXACT: tuple[Surface, ...] = (
     Surface(Door.CALL, _OPENAI, Operation.SPEECH, path="/audio/speech"),
     Surface(Door.MODELS, _EITHER, Operation.MODELS, method="GET", path="/models"),
     Surface(Door.CALL, _EITHER, Operation.CHAT, path="/v1/chat/completions"),
-    Surface(Door.CALL, _EITHER, Operation.RESPONSES, path="/v1/responses"),
+    Surface(Door.CALL, _RESPONSES, Operation.RESPONSES, path="/v1/responses"),
+    Surface(Door.CALL, _ANTHROPIC, Operation.CHAT, path="/messages"),
+    Surface(Door.CALL, _ANTHROPIC, Operation.CHAT, path="/v1/messages"),
+    Surface(Door.CALL, _ANTHROPIC, Operation.CHAT, path="/anthropic/v1/messages"),
+    Surface(Door.CALL, _ANTHROPIC, Operation.CHAT, path="/anthropic/messages"),
+    Surface(Door.CALL, _ANTHROPIC, Operation.COUNT_TOKENS, path="/v1/messages/count_tokens"),
+    Surface(Door.CALL, _ANTHROPIC, Operation.COUNT_TOKENS, path="/anthropic/v1/messages/count_tokens"),
     Surface(Door.CALL, _EITHER, Operation.EMBEDDINGS, path="/v1/embeddings"),
     Surface(Door.CALL, _EITHER, Operation.MODERATION, path="/v1/moderations"),
     Surface(Door.CALL, _EITHER, Operation.TRANSCRIPTION, path="/v1/audio/transcriptions"),
@@ -86,6 +105,13 @@ _PREFIXES: tuple[tuple[str, str, Surface], ...] = (
     ("*", "/v2/traces", Surface(Door.CONSOLE)),
     ("*", "/v1/traces/ingest", Surface(Door.CONSOLE)),
     ("*", "/v1/v1/", Surface(Door.UNKNOWN, _EITHER)),
+    ("*", "/v1/messages/batches", Surface(Door.CALL, _ANTHROPIC, Operation.BATCHES)),
+    ("*", "/anthropic/v1/messages/batches", Surface(Door.CALL, _ANTHROPIC, Operation.BATCHES, root="/anthropic")),
+    ("*", "/anthropic/v1/files", Surface(Door.CALL, _ANTHROPIC, Operation.FILES, root="/anthropic")),
+    ("*", "/anthropic/", Surface(Door.CALL, _ANTHROPIC, Operation.OPAQUE, root="/anthropic")),
+    ("*", "/google/gemini/", Surface(Door.CALL, _GEMINI, Operation.OPAQUE, root="/google/gemini")),
+    ("*", "/google/vertexai/", Surface(Door.CALL, _GEMINI, Operation.OPAQUE, root="/google/vertexai")),
+    ("*", "/v1beta/", Surface(Door.CALL, _GEMINI, Operation.OPAQUE)),
     ("GET", "/models/", Surface(Door.MODELS, _EITHER, Operation.MODEL)),
     ("GET", "/v1/models/", Surface(Door.MODELS, _EITHER, Operation.MODEL)),
     ("*", "/v1/models/", Surface(Door.CALL, _MISTRAL, Operation.FINE_TUNING)),
@@ -102,6 +128,18 @@ _PREFIXES: tuple[tuple[str, str, Surface], ...] = (
 )
 
 
+_VERBS: Final = {
+    "generateContent": (Operation.CHAT, False),
+    "streamGenerateContent": (Operation.CHAT, True),
+    "countTokens": (Operation.COUNT_TOKENS, False),
+}
+_NAMED_MODEL: Final = re.compile(
+    r"(?P<root>/google/gemini|/google/vertexai)?(?:/v1[a-z0-9]*)?"
+    r"(?:/projects/[^/]+/locations/[^/]+)?(?:/publishers/(?P<publisher>[^/]+))?"
+    rf"/models/(?P<model>[^:]+(?::[^:/]+)*):(?P<verb>{'|'.join(_VERBS)})"
+).fullmatch
+
+
 class Family(Enum):
     """Which SDKs a client belongs to, by what it says of itself."""
 
@@ -111,12 +149,15 @@ class Family(Enum):
 
 
 _DIALECTS_OF: Final = {Family.MISTRAL: _MISTRAL, Family.OPENAI: _OPENAI, Family.UNKNOWN: _EITHER}
+# Where only clients of OpenAI's format are expected, until one says that it is Mistral's.
+_STYLED: Final = frozenset(("/chat/completions",))
+_VERCELS_MISTRAL: Final = b"ai-sdk/mistral/"
 
 
 def family_of(fields: Mapping[bytes, bytes]) -> Family:
     """Return the family of a client from its request's headers."""
     agent = fields.get(b"user-agent", b"")
-    if agent.startswith(b"mistral-client-") or b"x-mistral-user-agent" in fields:
+    if agent.startswith(b"mistral-client-") or b"x-mistral-user-agent" in fields or _VERCELS_MISTRAL in agent:
         return Family.MISTRAL
     if b"x-stainless-lang" in fields or agent.startswith((b"OpenAI/", b"AsyncOpenAI/")):
         return Family.OPENAI
@@ -124,7 +165,11 @@ def family_of(fields: Mapping[bytes, bytes]) -> Family:
 
 
 def _for_family(surface: Surface, family: Family) -> Surface:
-    return surface._replace(dialects=_DIALECTS_OF[family]) if surface.dialects is _EITHER else surface
+    if surface.dialects is not _EITHER:
+        return surface
+    if family is Family.UNKNOWN and surface.path in _STYLED:
+        return surface._replace(dialects=_OPENAI)
+    return surface._replace(dialects=_DIALECTS_OF[family])
 
 
 def _spellings(path: str) -> Iterator[bytes]:
@@ -144,6 +189,38 @@ _KNOWN: Final[Mapping[Family, Mapping[tuple[str, bytes], Surface]]] = {
 }
 
 
+def match_named_model(method: str, path: str, query: bytes) -> Surface | None:
+    """Return the surface of a path that names its model and what is asked of it, as Google's do; None for others.
+
+    `/v1beta/models/NAME:generateContent`, with or without the version and our prefix for it; NAME may have slashes. On
+    Vertex it stands behind its project, location and publisher; a publisher that is not Google's is the prefix.
+    """
+    found = _NAMED_MODEL(path) if method == "POST" else None
+    if found is None:
+        return None
+    name, verb = unquote(found["model"]), found["verb"]
+    publisher = found["publisher"]
+    if publisher is not None and publisher != "google":
+        name = f"{publisher}/{name}"
+    operation, stream = _VERBS[verb]
+    return Surface(
+        Door.CALL,
+        _GEMINI,
+        operation,
+        "POST",
+        path,
+        found["root"] or "",
+        name,
+        stream,
+        without_key(query.decode("latin-1")),
+    )
+
+
+def without_key(query: str) -> str:
+    """Return a query without the key in it, which is ours."""
+    return "&".join(item for item in query.split("&") if item and not item.startswith("key="))
+
+
 def match_surface(method: str, target: bytes, family: Family) -> Surface:
     """Return the surface of a request. Raises InvalidRequest for a path that could mean two things."""
     known = _KNOWN[family]
@@ -151,6 +228,9 @@ def match_surface(method: str, target: bytes, family: Family) -> Surface:
     if surface is not None:
         return surface
     path = normalise_path(target)
+    named = match_named_model(method, path, target.partition(b"?")[2])
+    if named is not None:
+        return named
     read_method = "GET" if method == "HEAD" else method
     surface = known.get((read_method, path.encode("ascii", "replace")))
     if surface is not None:

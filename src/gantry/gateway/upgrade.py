@@ -18,6 +18,7 @@ from gantry.gateway.intake import Intake
 from gantry.gateway.native import is_shared
 from gantry.gateway.prepare import Question, take_bearing, understand
 from gantry.gateway.state import WorkerState
+from gantry.gateway.surfaces import without_key
 from gantry.routing.plan import Attempt
 from gantry.routing.snapshot import KeyRecord
 from gantry.wire.head import RequestHead, ResponseHead
@@ -63,12 +64,12 @@ def make_offer(state: WorkerState, intake: Intake, key: KeyRecord, head: Request
         )
     departure = state.departure(head.method, attempt)
     upstream_model = route.upstream_model
-    _, mark, query = head.target.partition(b"?")
+    query = without_key(head.target.partition(b"?")[2].decode("latin-1")).encode("latin-1")
     if upstream_model is not None and upstream_model != question.model:
         query = _with_model(query, upstream_model)
     lines = encode_upstream_headers(head).split(_LINE_END)
     forwarded = _LINE_END.join([line for line in lines if not line.startswith(_EXTENSIONS + b":")])
-    start = b"%b%b%b HTTP/1.1\r\n" % (departure.target, mark, query)
+    start = b"%b%b%b HTTP/1.1\r\n" % (departure.target, b"?" if query else b"", query)
     request = b"%b%b%b%b\r\n" % (start, departure.lines, _UPGRADE, forwarded)
     return Offer(attempt, departure.pool, request, accept_for(head.fields[b"sec-websocket-key"]))
 

@@ -47,6 +47,8 @@ class CallOpened(Struct, frozen=True, array_like=True, gc=False):
     metadata: bytes  # the body's own `metadata` as JSON (forwarded and logged); b"" for none
     request_body: bytes  # as forwarded, or its first part; empty when the policy withholds it or parts follow
     units: bytes = b""  # billable units that only the request tells, as JSON, where its body is not kept as sent
+    spoken_dialect: str = ""  # of the bodies, which are the provider's, where it is not the caller's
+    spoken_operation: str = ""  # likewise
 
 
 class PartCaptured(Struct, frozen=True, array_like=True, gc=False):

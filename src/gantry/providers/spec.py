@@ -11,6 +11,7 @@ from enum import StrEnum
 from fnmatch import fnmatchcase
 from importlib.resources import files
 from typing import Any
+from urllib.parse import quote
 
 import msgspec
 from msgspec import Struct, field
@@ -19,10 +20,10 @@ from gantry.core.vocabulary import Dialect, Operation
 from gantry.dialects.rules import RequestRules
 
 _CHAT = "/chat/completions"
+_PLACE = re.compile(r"\{([a-z_]+)\}")
 _VERSION_SEGMENT = re.compile(r"/v[0-9][a-z0-9]*(?=/|$)")
 _OPENAI_OPERATIONS: Mapping[Operation, str] = {
     Operation.CHAT: _CHAT,
-    Operation.RESPONSES: "/responses",
     Operation.EMBEDDINGS: "/embeddings",
     Operation.MODERATION: "/moderations",
     Operation.TRANSCRIPTION: "/audio/transcriptions",
@@ -35,12 +36,18 @@ _OPENAI_OPERATIONS: Mapping[Operation, str] = {
 class AuthScheme(StrEnum):
     BEARER = "bearer"
     HEADER = "header"  # the secret alone, in the header called `name`
+    SIGV4 = "sigv4"  # Amazon's: each request is signed, or sent with a bearer key where the credential has one
+    GOOGLE = "google"  # a service account's key buys short-lived bearer tokens
 
 
 class Auth(Struct, frozen=True, forbid_unknown_fields=True):
+    """How a credential travels. `service` and `region` (a field of the credential) are for SIGV4."""
+
     scheme: AuthScheme = AuthScheme.BEARER
     name: str = "authorization"
     field: str = "api_key"
+    service: str = ""
+    region: str = ""
 
     def value(self, secret: str) -> str:
         """Return the header's value that carries a secret."""
@@ -73,13 +80,15 @@ class ModelRules(RequestRules, frozen=True, forbid_unknown_fields=True):
 class ProviderSpec(Struct, frozen=True, forbid_unknown_fields=True):
     """One provider. `paths` maps each dialect it speaks to the path of each operation in it.
 
-    An empty `base_url` means that each user has their own, and must give it.
+    An empty `base_url` means that each user has their own, and must give it. A path may hold `{model}`, and both may
+    hold fields of the credential: `{api_version}`. `stream_paths` are those of streams, where they differ.
     """
 
     id: str
     name: str
     base_url: str
     paths: dict[Dialect, dict[Operation, str]]
+    stream_paths: dict[Dialect, dict[Operation, str]] = {}
     prefixes: tuple[str, ...] = ()
     environment: tuple[str, ...] = ()  # variables that hold a credential by reference
     auth: Auth = Auth()
@@ -89,6 +98,8 @@ class ProviderSpec(Struct, frozen=True, forbid_unknown_fields=True):
     models: tuple[str, ...] = ()  # patterns of bare names that mean this provider
     probe: str = "/v1/models"  # a GET that proves a credential and costs nothing
     request_id_headers: tuple[str, ...] = ()
+    headers: dict[str, str] = {}  # sent unless the caller sent one of that name
+    max_tokens: int = 4096  # where the format demands a bound and the caller gave none
     request: RequestRules = field(default_factory=RequestRules)  # for chat completions
     request_for: tuple[ModelRules, ...] = ()
 
@@ -134,11 +145,34 @@ def parse_spec(text: str, source: str) -> ProviderSpec:
         raise SpecError(
             f"{source}: base_url is given without {spec.root or '/v1'}, which the paths of operations carry"
         )
-    for dialect, operations in spec.paths.items():
-        for operation, path in operations.items():
-            if not path.startswith("/"):
-                raise SpecError(f"{source}: paths.{dialect}.{operation} must start with a slash")
+    for table, paths in (("paths", spec.paths), ("stream_paths", spec.stream_paths)):
+        for dialect, operations in paths.items():
+            for operation, path in operations.items():
+                _check_path(spec, path, f"{source}: {table}.{dialect}.{operation}")
+    _check_template(spec, spec.base_url, f"{source}: base_url")
     return spec
+
+
+def fill_template(template: str, values: Mapping[str, str]) -> str:
+    """Return a path or base URL with the model and the credential's fields in their places, percent-encoded."""
+    return _PLACE.sub(lambda place: quote(values.get(place[1], ""), safe="@"), template)
+
+
+def has_place(template: str, name: str) -> bool:
+    return f"{{{name}}}" in template
+
+
+def _check_path(spec: ProviderSpec, path: str, where: str) -> None:
+    if not path.startswith("/"):
+        raise SpecError(f"{where} must start with a slash")
+    _check_template(spec, path, where)
+
+
+def _check_template(spec: ProviderSpec, template: str, where: str) -> None:
+    known = {"model", *(item.name for item in spec.fields)}
+    for name in _PLACE.findall(template):
+        if name not in known:
+            raise SpecError(f"{where} has a place for {{{name}}}, which is no field of the credential")
 
 
 def load_catalog() -> Mapping[str, ProviderSpec]:
@@ -165,7 +199,10 @@ def custom_spec(provider_id: str, name: str, base_url: str) -> ProviderSpec:
         base_url=base_url,
         prefixes=(provider_id,),
         fields=(CredentialField("api_key", "API key", required=False),),
-        paths={Dialect.OPENAI_CHAT: {operation: root + path for operation, path in _OPENAI_OPERATIONS.items()}},
+        paths={
+            Dialect.OPENAI_CHAT: {operation: root + path for operation, path in _OPENAI_OPERATIONS.items()},
+            Dialect.OPENAI_RESPONSES: {Operation.RESPONSES: f"{root}/responses"},
+        },
         probe=f"{root}/models",
     )
 

@@ -6,7 +6,7 @@ from msgspec import Struct
 
 from gantry.core.vocabulary import Dialect, Operation, Tier
 from gantry.dialects.rules import NO_RULES, RequestRules
-from gantry.providers.spec import ProviderSpec
+from gantry.providers.spec import ProviderSpec, fill_template
 from gantry.routing.snapshot import CredentialRecord
 
 
@@ -24,7 +24,8 @@ class Wish(NamedTuple):
 class Route(Struct, frozen=True):
     """Where a wish leads under one snapshot, before a credential is drawn. The same wish always has the same route.
 
-    `candidates` are the stored credentials to draw from by weight; none when nothing stored may serve, and then
+    `path` may have places for the model and the credential's fields; `stream_path` is that of streams, where they
+    differ. `candidates` are the stored credentials to draw from by weight; none when nothing stored may serve, and then
     `missing` says why.
     """
 
@@ -38,6 +39,8 @@ class Route(Struct, frozen=True):
     names: tuple[str, ...]  # how a key's model list may call the model; the first as the caller wrote it
     request_id_headers: tuple[bytes, ...]
     rules: RequestRules = NO_RULES
+    stream_path: str | None = None
+    operation: Operation | None = None  # what the provider is asked, where that is not what the caller asked
 
 
 class Attempt(Struct, frozen=True):
@@ -46,6 +49,29 @@ class Attempt(Struct, frozen=True):
     route: Route
     credential: CredentialRecord
     callers_credential: bool = False  # the caller's own: nothing of ours is at stake, and a bad key is the caller's
+
+    @property
+    def base_url(self) -> str:
+        """The base URL, with the credential's fields in their places."""
+        url = self.credential.base_url
+        return fill_template(url, self._values()) if "{" in url else url
+
+    def path(self, *, stream: bool) -> str:
+        """Return the path of the call, with the model and the credential's fields in their places."""
+        route = self.route
+        path = route.stream_path if stream and route.stream_path is not None else route.path
+        return fill_template(path, self._values()) if "{" in path else path
+
+    def auth_lines(self) -> str:
+        """Return the header lines that carry the credential, as far as they do not depend on the request."""
+        auth = self.route.provider.auth
+        return auth.lines(self.credential.secrets[auth.field].reveal())
+
+    def _values(self) -> dict[str, str]:
+        plain = {item.name for item in self.route.provider.fields if not item.secret}
+        secrets = self.credential.secrets
+        values = {name: secrets[name].reveal() for name in plain if name in secrets}
+        return {**values, "model": self.route.upstream_model or ""}
 
 
 class Plan(Struct, frozen=True):

@@ -6,7 +6,7 @@ request's own credentials comes after it.
 How a model is resolved: a known prefix names its provider; a bare name goes to the provider that claims it (by its
 patterns in the catalogue, or a credential that lists it), then on a native surface to that surface's provider, then to
 the only provider there is. Among the providers left, one that speaks the caller's dialect is preferred: relay before
-adapt.
+adapt before translate.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -14,9 +14,17 @@ from typing import Any
 
 from gantry.core.errors import InvalidRequest, NoCredential, NotFound
 from gantry.core.model_ref import parse_model_ref
-from gantry.core.vocabulary import NATIVE_OPERATIONS, STATEFUL_OPERATIONS, Dialect, Operation, Tier
+from gantry.core.vocabulary import (
+    CONVERSING_OPERATIONS,
+    NATIVE_OPERATIONS,
+    STATEFUL_OPERATIONS,
+    Dialect,
+    Operation,
+    Tier,
+)
 from gantry.dialects.adapt import ADAPTABLE
 from gantry.dialects.rules import NO_RULES
+from gantry.dialects.translate import can_translate
 from gantry.providers.spec import ProviderSpec
 from gantry.routing.credentials import (
     callers_credential,
@@ -30,6 +38,7 @@ from gantry.routing.snapshot import CredentialRecord, Snapshot
 
 _NOTHING: Mapping[str, Any] = {}
 _NOBODY: frozenset[str] = frozenset()
+_CONVERSING = (Operation.CHAT, Operation.RESPONSES)  # the first that a provider has
 
 
 def plan(
@@ -75,8 +84,8 @@ def find_route(snapshot: Snapshot, wish: Wish, brought: frozenset[str] = _NOBODY
     else:
         spec, name = _resolve(snapshot, wish, wish.model, stored, brought)
     serving = [c for c in stored if c.provider_id == spec.id and (not c.models or name is None or name in c.models)]
-    dialect, path, tier = _choose_path(spec, wish)
-    rules = spec.rules_for(name) if wish.operation is Operation.CHAT else NO_RULES
+    dialect, path, tier, operation = _choose_path(spec, wish)
+    rules = spec.rules_for(name) if operation is Operation.CHAT else NO_RULES
     if rules != NO_RULES and tier is Tier.RELAY:
         tier = Tier.ADAPT
     candidates, missing = prefer_own(serving, wish.organization_id), _explain_missing(spec, name, stored)
@@ -95,6 +104,8 @@ def find_route(snapshot: Snapshot, wish: Wish, brought: frozenset[str] = _NOBODY
         names=() if wish.model is None else (wish.model, name or wish.model, f"{spec.id}/{name}"),
         request_id_headers=tuple(header.encode() for header in spec.request_id_headers),
         rules=rules,
+        stream_path=spec.stream_paths.get(dialect, {}).get(operation),
+        operation=None if operation is wish.operation else operation,
     )
 
 
@@ -141,21 +152,29 @@ def _distance(spec: ProviderSpec, dialects: Sequence[Dialect]) -> int:
     return len(dialects)
 
 
-def _choose_path(spec: ProviderSpec, wish: Wish) -> tuple[Dialect, str, Tier]:
-    if wish.operation in NATIVE_OPERATIONS:
+def _choose_path(spec: ProviderSpec, wish: Wish) -> tuple[Dialect, str, Tier, Operation]:
+    """Return the dialect to speak, the path, the tier, and what the provider is asked there."""
+    operation = wish.operation
+    if operation in NATIVE_OPERATIONS:
         if not wish.path.startswith(tuple(f"{prefix}/" for prefix in spec.native_prefixes)):
             raise NotFound(f"{spec.name} has no path {wish.path}")
-        return wish.dialects[0], wish.path, Tier.RELAY
+        return wish.dialects[0], wish.path, Tier.RELAY, operation
     for dialect in wish.dialects:
-        path = spec.paths.get(dialect, {}).get(wish.operation)
+        path = spec.paths.get(dialect, {}).get(operation)
         if path is not None:
-            return dialect, path, Tier.RELAY
+            return dialect, path, Tier.RELAY, operation
     for dialect, paths in spec.paths.items():
-        path = paths.get(wish.operation)
-        if path is not None and wish.operation in ADAPTABLE.get((wish.dialects[0], dialect), ()):
-            return dialect, path, Tier.ADAPT
+        path = paths.get(operation)
+        if path is not None and operation in ADAPTABLE.get((wish.dialects[0], dialect), ()):
+            return dialect, path, Tier.ADAPT, operation
+    if operation in CONVERSING_OPERATIONS:
+        for dialect, paths in spec.paths.items():
+            for spoken in _CONVERSING:
+                path = paths.get(spoken)
+                if path is not None and can_translate(wish.dialects[0], dialect):
+                    return dialect, path, Tier.TRANSLATE, spoken
     raise InvalidRequest(
-        f"{spec.name} cannot be called with {wish.operation} requests in the {wish.dialects[0]} format yet; "
+        f"{spec.name} cannot be called with {operation} requests in the {wish.dialects[0]} format; "
         f"use a client that speaks {' or '.join(spec.paths)}",
         param="model",
     )
