@@ -12,7 +12,6 @@ from msgspec import Struct
 from msgspec.structs import asdict, astuple, replace
 
 from gantry.clerk.charge import NO_CHARGE, Charge, charge_call, charge_posted, charge_results, likely_provider
-from gantry.clerk.estimate import estimate_usage
 from gantry.core.errors import InvalidRequest
 from gantry.core.model_ref import parse_model_ref
 from gantry.core.request_log import RequestLog
@@ -20,6 +19,7 @@ from gantry.core.usage import NO_USAGE, Usage
 from gantry.core.vocabulary import ContentPolicy, Dialect, Environment, LogMethod, Operation, Outcome
 from gantry.dialects.answer import EMPTY_ANSWER, Answer, read_answer
 from gantry.dialects.content_coding import decode_content
+from gantry.dialects.estimate import estimate_usage
 from gantry.dialects.fields import Fields, object_members
 from gantry.dialects.labels import NO_LABELS, Labels, read_labels
 from gantry.dialects.posted_log import PostedLog, read_posted

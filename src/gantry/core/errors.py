@@ -3,6 +3,7 @@
 GatewayError                     never raised itself
 ├── CallerError                  the caller can mend it
 │   ├── InvalidRequest           400  malformed or contradictory
+│   │   └── NotSpoken            400  the model's provider has no such operation
 │   ├── Unauthenticated          401  no key, unknown key, expired, revoked
 │   ├── Forbidden                403  the key may not do this
 │   ├── NotFound                 404  no such path, model or resource
@@ -57,6 +58,10 @@ class CallerError(GatewayError):
 
 class InvalidRequest(CallerError):
     pass
+
+
+class NotSpoken(InvalidRequest):
+    """The model's provider has no such operation in any format that the caller's can be turned into."""
 
 
 class Unauthenticated(CallerError):

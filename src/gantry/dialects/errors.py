@@ -59,7 +59,7 @@ def encode_error(dialect: Dialect, error: GatewayError, log_id: str | None = Non
     """Return an error as the answer to a request in this dialect."""
     headers = [("content-type", "application/json")]
     if log_id is not None:
-        headers += [("x-respan-log-id", log_id), ("x-gantry-log-id", log_id)]
+        headers += log_id_headers(log_id)
     body = _envelope(dialect, error)
     if error.retry_after is not None:
         seconds = max(ceil(error.retry_after), 1)
@@ -69,6 +69,10 @@ def encode_error(dialect: Dialect, error: GatewayError, log_id: str | None = Non
         else:
             headers.append(("x-should-retry", "false"))
     return WireError(error.status, msgspec.json.encode(body), tuple(headers))
+
+
+def log_id_headers(log_id: str) -> tuple[tuple[str, str], ...]:
+    return ("x-respan-log-id", log_id), ("x-gantry-log-id", log_id)
 
 
 def encode_stream_error(dialect: Dialect, error: GatewayError) -> bytes:

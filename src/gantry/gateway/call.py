@@ -15,16 +15,17 @@ from gantry.board.board import Word
 from gantry.core.errors import (
     Fault,
     GatewayError,
+    NotSpoken,
     Overloaded,
     PayloadTooLarge,
     Unauthenticated,
     UpstreamFault,
     UpstreamTimeout,
 )
-from gantry.core.vocabulary import Outcome
+from gantry.core.vocabulary import Operation, Outcome
 from gantry.dial.connection import UpstreamConnection
 from gantry.dialects.changes import header_value
-from gantry.dialects.errors import encode_error
+from gantry.dialects.errors import encode_error, log_id_headers
 from gantry.gateway.breakdown import Asked, WholeBreakdownPump, ask_breakdown
 from gantry.gateway.forms import FormUpload
 from gantry.gateway.headers import AnswerKind, encode_client_headers, read_kind
@@ -46,6 +47,7 @@ from gantry.gateway.pump import PLAIN, AdaptPump, Pump, RelayPump
 from gantry.gateway.recording import Recording
 from gantry.gateway.respond import Responder, answer_whole
 from gantry.gateway.state import WorkerState
+from gantry.gateway.token_counts import ESTIMATED, estimate_count
 from gantry.routing.snapshot import KeyRecord
 from gantry.wire.body import LAST_CHUNK, encode_chunk
 from gantry.wire.head import RequestHead, ResponseHead
@@ -267,10 +269,28 @@ class Call:
                 voyage = make_upload(state, intake, key, head, question)
             else:
                 voyage = make_voyage(state, intake, key, head, question, body)
+        except NotSpoken:
+            recording.open(head, question, asked_body(question), even_when_full=True)
+            if intake.surface.operation is not Operation.COUNT_TOKENS:
+                raise
+            self._answer_count(question, asked_body(question))
+            return
         except GatewayError:
             recording.open(head, question, asked_body(question), even_when_full=True)
             raise
         self._set_out(question, voyage)
+
+    def _answer_count(self, question: Question, body: bytes) -> None:
+        """Answer how many tokens a request is, for a provider that does not count. Raises InvalidRequest."""
+        recording = self._recording
+        assert recording is not None
+        counted = estimate_count(self.intake.surface.dialect, body, question.model)
+        recording.close(Outcome.SUCCESS, 200, content_type="application/json")
+        self._status = 200
+        headers = (("content-type", "application/json"), ESTIMATED, *log_id_headers(recording.log_id))
+        answer_whole(self.responder, 200, headers, counted)
+        self._leave()
+        self.client.finish_exchange()
 
     def _dispatch_form(self, form: FormUpload) -> None:
         """As `_dispatch`, for a form of which enough is here. Raises GatewayError."""

@@ -25,6 +25,7 @@ from gantry.wire.head import RequestHead
 
 _TRANSCRIPTION: Final = Operation.TRANSCRIPTION
 _RELAY, _TRANSLATE = Tier.RELAY, Tier.TRANSLATE
+_ROUTE_PROVIDER: Final = b"x-respan-route-provider"
 _IDENTITY: Final = b"accept-encoding: identity\r\n"
 # Mistral's Python clients from 2 on wrap content that they do not know; the first refuses it, the others drop it.
 _WRAPPING: Final = (b"mistral-client-python/2", b"mistral-client-python/3")
@@ -145,7 +146,17 @@ class Intake:
     def wish(self, key: KeyRecord, model: str | None) -> Wish:
         surface = self.surface
         path = surface.path[len(surface.root) :] if self.native else ""
-        return Wish(key.organization_id, key.environment, surface.dialects, surface.operation, path, model)
+        pinned = self._head.fields.get(_ROUTE_PROVIDER)
+        return Wish(
+            key.organization_id,
+            key.environment,
+            surface.dialects,
+            surface.operation,
+            path,
+            model,
+            surface.root,
+            None if pinned is None else pinned.decode("latin-1"),
+        )
 
 
 def take_in(state: WorkerState, head: RequestHead) -> Intake:

@@ -94,6 +94,7 @@ class ProviderSpec(Struct, frozen=True, forbid_unknown_fields=True):
     auth: Auth = Auth()
     fields: tuple[CredentialField, ...] = (CredentialField("api_key", "API key"),)
     native: Dialect | None = None  # whose native surface this provider serves with opaque operations
+    native_root: str = ""  # of our paths that are this provider's own, where several serve a dialect
     native_prefixes: tuple[str, ...] = ()  # upstream paths an opaque operation may reach: ("/v1", "/v2")
     models: tuple[str, ...] = ()  # patterns of bare names that mean this provider
     probe: str = "/v1/models"  # a GET that proves a credential and costs nothing

@@ -19,6 +19,8 @@ class Wish(NamedTuple):
     operation: Operation
     path: str
     model: str | None
+    root: str = ""  # of the surface, where its provider has one of its own
+    pinned: str | None = None  # the provider that the caller insists on, by prefix or id
 
 
 class Route(Struct, frozen=True):

@@ -12,7 +12,7 @@ adapt before translate.
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from gantry.core.errors import InvalidRequest, NoCredential, NotFound
+from gantry.core.errors import InvalidRequest, NoCredential, NotFound, NotSpoken
 from gantry.core.model_ref import parse_model_ref
 from gantry.core.vocabulary import (
     CONVERSING_OPERATIONS,
@@ -79,7 +79,7 @@ def find_route(snapshot: Snapshot, wish: Wish, brought: frozenset[str] = _NOBODY
         and not (of_account and credential.organization_id is None)
     ]
     if native or wish.model is None:
-        spec = _native_provider(snapshot, wish.dialects, stored)
+        spec = _native_provider(snapshot, wish, stored)
         name = None if wish.model is None else parse_model_ref(wish.model, spec.prefixes).name
     else:
         spec, name = _resolve(snapshot, wish, wish.model, stored, brought)
@@ -114,6 +114,8 @@ def _resolve(
 ) -> tuple[ProviderSpec, str]:
     with_credential = {credential.provider_id for credential in stored}
     ref = parse_model_ref(model, snapshot.prefixes)
+    if wish.pinned is not None:
+        return _pinned_provider(snapshot, wish.pinned), ref.name
     if ref.prefix is not None:
         return snapshot.providers[snapshot.prefixes[ref.prefix]], ref.name
     listed = {credential.provider_id for credential in stored if ref.name in credential.models}
@@ -121,7 +123,7 @@ def _resolve(
     claiming = [spec for spec in snapshot.providers.values() if spec.id in listed or spec.claims(ref.name)]
     for choice in ([spec for spec in claiming if spec in usable], claiming):
         if choice:
-            return min(choice, key=lambda spec: _distance(spec, wish.dialects)), ref.name
+            return min(choice, key=lambda spec: _distance(spec, wish)), ref.name
     native = [spec for spec in usable if spec.native in wish.dialects and wish.dialects[0] is spec.native]
     if native:
         return native[0], ref.name
@@ -134,22 +136,32 @@ def _resolve(
     )
 
 
-def _native_provider(
-    snapshot: Snapshot, dialects: Sequence[Dialect], stored: Sequence[CredentialRecord]
-) -> ProviderSpec:
+def _native_provider(snapshot: Snapshot, wish: Wish, stored: Sequence[CredentialRecord]) -> ProviderSpec:
     """Return whose surface this is, for calls that name no model."""
-    native = [spec for spec in snapshot.providers.values() if spec.native in dialects]
+    native = [spec for spec in snapshot.providers.values() if spec.native in wish.dialects]
+    native = [spec for spec in native if wish.root and spec.native_root == wish.root] or native
     if not native:
         raise InvalidRequest("`model` is missing", param="model")
     with_credential = {credential.provider_id for credential in stored}
     return next((spec for spec in native if spec.id in with_credential), native[0])
 
 
-def _distance(spec: ProviderSpec, dialects: Sequence[Dialect]) -> int:
-    for rank, dialect in enumerate(dialects):
+def _pinned_provider(snapshot: Snapshot, name: str) -> ProviderSpec:
+    spec = snapshot.providers.get(snapshot.prefixes.get(name, name))
+    if spec is None:
+        known = ", ".join(sorted(snapshot.providers))
+        raise InvalidRequest(f"X-Respan-Route-Provider names {name!r}, which is no provider; known are {known}")
+    return spec
+
+
+def _distance(spec: ProviderSpec, wish: Wish) -> int:
+    """Return how far a provider is from a wish: on its own surface, in the caller's dialect, or further."""
+    if wish.root and spec.native_root == wish.root:
+        return -1
+    for rank, dialect in enumerate(wish.dialects):
         if dialect in spec.paths:
             return rank
-    return len(dialects)
+    return len(wish.dialects)
 
 
 def _choose_path(spec: ProviderSpec, wish: Wish) -> tuple[Dialect, str, Tier, Operation]:
@@ -173,7 +185,7 @@ def _choose_path(spec: ProviderSpec, wish: Wish) -> tuple[Dialect, str, Tier, Op
                 path = paths.get(spoken)
                 if path is not None and can_translate(wish.dialects[0], dialect):
                     return dialect, path, Tier.TRANSLATE, spoken
-    raise InvalidRequest(
+    raise NotSpoken(
         f"{spec.name} cannot be called with {operation} requests in the {wish.dialects[0]} format; "
         f"use a client that speaks {' or '.join(spec.paths)}",
         param="model",

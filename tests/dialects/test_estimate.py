@@ -7,10 +7,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gantry.clerk.estimate import count_tokens, estimate_usage
 from gantry.core.usage import Usage
 from gantry.core.vocabulary import Dialect, Operation
 from gantry.dialects.answer import read_answer
+from gantry.dialects.estimate import count_tokens, estimate_usage
 
 
 @pytest.mark.parametrize(

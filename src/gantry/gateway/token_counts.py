@@ -1,0 +1,72 @@
+"""Counting the tokens of a request whose provider does not count: an estimate, and it says so.
+
+Clients that manage their context (Claude Code) ask before each turn. A refusal would stop them, a wrong promise would
+not: the count comes with `X-Gantry-Estimated: true`, and the call costs nothing and goes nowhere.
+"""
+
+from typing import Final
+
+import msgspec
+
+from gantry.core.chat import (
+    ChatRequest,
+    FunctionTool,
+    Media,
+    MediaKind,
+    Message,
+    Part,
+    Text,
+    Thinking,
+    ToolCall,
+    ToolResult,
+)
+from gantry.core.vocabulary import Dialect
+from gantry.dialects.estimate import count_tokens
+from gantry.dialects.translate import decode_request
+
+ESTIMATED: Final = ("x-gantry-estimated", "true")
+_PER_TURN: Final = 4
+_PER_MEDIUM: Final = {MediaKind.IMAGE: 1200, MediaKind.AUDIO: 1500, MediaKind.VIDEO: 5000, MediaKind.DOCUMENT: 3000}
+
+
+def estimate_count(dialect: Dialect, body: bytes, model: str | None) -> bytes:
+    """Return the answer to a request to count. Raises InvalidRequest."""
+    count = estimate_request(decode_request(dialect, _countable(dialect, body), model, stream=False))
+    return msgspec.json.encode({"totalTokens": count} if dialect is Dialect.GEMINI else {"input_tokens": count})
+
+
+def estimate_request(request: ChatRequest) -> int:
+    """Return about how many tokens a request is for its model."""
+    told = sum(_turn(message) for message in request.messages)
+    offered = sum(
+        count_tokens(f"{tool.name} {tool.description or ''} {bytes(tool.schema or b'').decode('utf-8', 'replace')}")
+        for tool in request.tools
+        if isinstance(tool, FunctionTool)
+    )
+    return told + offered
+
+
+def _countable(dialect: Dialect, body: bytes) -> bytes:
+    """Return the request in a body: Google's may stand in a member of its own."""
+    if dialect is not Dialect.GEMINI or b'"generateContentRequest"' not in body:
+        return body
+    members = msgspec.json.decode(body, type=dict[str, msgspec.Raw])
+    return bytes(members.get("generateContentRequest", msgspec.Raw(body)))
+
+
+def _turn(message: Message) -> int:
+    return _PER_TURN + sum(_part(part) for part in message.parts)
+
+
+def _part(part: Part) -> int:
+    match part:
+        case Text(text) | Thinking(text):
+            return count_tokens(text)
+        case ToolCall(_, name, arguments):
+            return count_tokens(name + arguments)
+        case ToolResult(_, parts):
+            return sum(_part(inner) for inner in parts)
+        case Media(kind):
+            return _PER_MEDIUM[kind]
+        case _:
+            return 0
