@@ -34,6 +34,7 @@ class Home:
         self.board = self.path / "board"
         self.resources = self.path / "resources"
         self.cache = self.path / "cache"
+        self.turns = self.cache / "turns"
         self.config = self.path / "gantry.toml"
 
     def prepare(self) -> None:
@@ -90,6 +91,8 @@ class Keyring:
         self.snapshot = Sealer(derive_key(master, "snapshot"), nonce=_nonce)
         self.session = derive_key(master, "session")
         self.resources = derive_key(master, "resources")
+        self.turns = Sealer(derive_key(master, "turns"), nonce=_nonce)
+        self.turn_names = derive_key(master, "turn-names")
 
 
 def load_keyring(home: Home, environment_key: str | None = None, *, create: bool = False) -> Keyring:

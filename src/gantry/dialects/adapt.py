@@ -13,6 +13,7 @@ from msgspec import Struct, structs
 from gantry.core.errors import InternalError, UpstreamBroke
 from gantry.core.vocabulary import Dialect, Operation
 from gantry.dialects.changes import Change
+from gantry.dialects.frames import EVENT_STREAM
 from gantry.dialects.mistral_answer import to_openai
 from gantry.dialects.mistral_embeddings import to_mistral_embeddings, to_openai_embeddings
 from gantry.dialects.mistral_moderation import to_openai_moderation
@@ -28,6 +29,9 @@ _JSON: Final = "application/json"
 
 class AnswerStream(Protocol):
     """A streamed answer on its way, whatever the cut of its bytes."""
+
+    @property
+    def content_type(self) -> str: ...
 
     def feed(self, data: bytes) -> bytes:
         """Return what these bytes complete. Raises UpstreamBroke."""
@@ -53,6 +57,8 @@ class _Same:
     """A stream that both sides read alike."""
 
     __slots__ = ()
+
+    content_type = EVENT_STREAM
 
     def feed(self, data: bytes) -> bytes:
         return data

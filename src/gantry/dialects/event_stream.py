@@ -14,6 +14,7 @@ from gantry.core.vocabulary import Dialect
 from gantry.dialects.chat_chunk import UNREADABLE, has_value, read_chunk
 from gantry.dialects.error_message import error_message
 from gantry.dialects.errors import encode_stream_error
+from gantry.dialects.frames import EVENT_STREAM
 from gantry.wire.sse import EventTooLarge, SSEParser
 
 _DONE: Final = b"data: [DONE]\n\n"
@@ -24,6 +25,8 @@ class EventStream(ABC):
     """Events in, events out. `adapt` reads one; it sets `finished` on the last."""
 
     __slots__ = ("_closed", "_parser", "finished")
+
+    content_type = EVENT_STREAM
 
     def __init__(self) -> None:
         self._parser = SSEParser()

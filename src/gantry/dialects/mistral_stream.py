@@ -17,6 +17,7 @@ from gantry.dialects.call_fold import arguments_text
 from gantry.dialects.chat_chunk import UNREADABLE, ChoicePart, Chunk, MessagePart, ToolCallPart, has_value, read_chunk
 from gantry.dialects.error_message import error_message
 from gantry.dialects.errors import encode_stream_error
+from gantry.dialects.frames import EVENT_STREAM
 from gantry.dialects.members import Members
 from gantry.dialects.mistral_answer import (
     NO_ID,
@@ -63,6 +64,8 @@ class StreamAdapter:
     """A stream of Mistral's chunks in, a stream of OpenAI's out."""
 
     __slots__ = ("_between", "_calls", "_done", "_finished", "_include_usage", "_parser")
+
+    content_type = EVENT_STREAM
 
     def __init__(self, *, include_usage: bool) -> None:
         self._include_usage = include_usage

@@ -4,11 +4,15 @@ Law: one routine for both deliveries and all pairs (law 4): bytes, decoder, even
 decoded and encoded by the same codecs whose stream machines it would have come through.
 """
 
+from collections.abc import Callable
+
 from msgspec import structs
 
-from gantry.core.chat import ChatRequest
+from gantry.core.chat import ChatAnswer, ChatRequest
+from gantry.core.chat_events import AnswerEnded, ChatEvent
 from gantry.core.vocabulary import Dialect
 from gantry.dialects.adapt import Adaptation
+from gantry.dialects.assemble import Assembly
 from gantry.dialects.codec import Asking, Codec, StreamDecoder, StreamEncoder, Target
 from gantry.dialects.codecs import CODECS
 from gantry.dialects.rules import NO_RULES, RequestRules, apply_rules
@@ -16,22 +20,54 @@ from gantry.dialects.rules import NO_RULES, RequestRules, apply_rules
 _JSON = "application/json"
 
 
+OnAnswer = Callable[[ChatAnswer, bytes], None]
+
+
 class TranslatedStream:
     """A provider's stream in, a client's out."""
 
-    __slots__ = ("_decoder", "_encoder")
+    __slots__ = ("_decoder", "_encoder", "_watch")
 
-    def __init__(self, decoder: StreamDecoder, encoder: StreamEncoder) -> None:
+    def __init__(self, decoder: StreamDecoder, encoder: StreamEncoder, watch: "_Watch | None") -> None:
         self._decoder = decoder
         self._encoder = encoder
+        self._watch = watch
+
+    @property
+    def content_type(self) -> str:
+        return self._encoder.content_type
 
     def feed(self, data: bytes) -> bytes:
         """Return what these bytes complete. Raises UpstreamBroke."""
-        return self._encoder.feed(self._decoder.feed(data))
+        return self._pass(self._decoder.feed(data))
 
     def close(self) -> bytes:
         """Return the end of the stream, or words of its having broken off."""
-        return self._encoder.feed(self._decoder.close())
+        return self._pass(self._decoder.close())
+
+    def _pass(self, events: list[ChatEvent]) -> bytes:
+        if self._watch is not None:
+            self._watch.see(events)
+        return self._encoder.feed(events)
+
+
+class _Watch:
+    """Whoever wants the whole answer of a stream gets it before its last byte leaves."""
+
+    __slots__ = ("_asking", "_assembly", "_client", "_on_answer")
+
+    def __init__(self, provider: Codec, client: Codec, asking: Asking, on_answer: OnAnswer) -> None:
+        self._assembly = Assembly(provider.dialect)
+        self._client = client
+        self._asking = asking
+        self._on_answer = on_answer
+
+    def see(self, events: list[ChatEvent]) -> None:
+        for event in events:
+            self._assembly.add(event)
+        if events and isinstance(events[-1], AnswerEnded):
+            answer = self._assembly.answer()
+            self._on_answer(answer, self._client.encode_answer(answer, self._asking))
 
 
 def can_translate(source: Dialect, target: Dialect) -> bool:
@@ -44,26 +80,30 @@ def translate(
     request: ChatRequest,
     to: Target,
     *,
-    created: int,
-    call_id: str,
+    asking: Asking,
     rules: RequestRules = NO_RULES,
+    on_answer: OnAnswer | None = None,
 ) -> Adaptation:
     """Return the translation of a request, which `decode_request` read. Raises InvalidRequest.
 
-    `created` is in seconds since the epoch; `call_id` is unique for the call.
+    `on_answer` is told of the whole answer, and its body in the client's format, before its last byte leaves.
     """
-    theirs, ours = CODECS[source], CODECS[target]
-    encoded = ours.encode_request(request, to)
+    client, provider = CODECS[source], CODECS[target]
+    encoded = provider.encode_request(request, to)
     body, changes = encoded.body, list(encoded.changes)
     if rules != NO_RULES:
         body, ruled = apply_rules(body, rules)
         changes += ruled
-    asking = Asking(request, created, call_id)
+
+    def stream() -> TranslatedStream:
+        watch = None if on_answer is None else _Watch(provider, client, asking, on_answer)
+        return TranslatedStream(provider.stream_decoder(), client.stream_encoder(asking), watch)
+
     return Adaptation(
         body,
         changes,
-        lambda status, answer, content_type: (_JSON, _translate_answer(ours, theirs, status, answer, asking)),
-        lambda: TranslatedStream(ours.stream_decoder(), theirs.stream_encoder(asking)),
+        lambda status, answer, _: (_JSON, _translate_answer(provider, client, status, answer, asking, on_answer)),
+        stream,
     )
 
 
@@ -75,7 +115,13 @@ def decode_request(source: Dialect, body: bytes, model: str | None, *, stream: b
     return request if stream is None else structs.replace(request, stream=stream)
 
 
-def _translate_answer(provider: Codec, client: Codec, status: int, body: bytes, asking: Asking) -> bytes:
+def _translate_answer(
+    provider: Codec, client: Codec, status: int, body: bytes, asking: Asking, on_answer: OnAnswer | None
+) -> bytes:
     if status >= 400:
         return client.encode_error(provider.decode_error(status, body))
-    return client.encode_answer(provider.decode_answer(body), asking)
+    answer = provider.decode_answer(body)
+    told = client.encode_answer(answer, asking)
+    if on_answer is not None:
+        on_answer(answer, told)
+    return told

@@ -26,6 +26,7 @@ from gantry.core.vocabulary import Operation, Outcome
 from gantry.dial.connection import UpstreamConnection
 from gantry.dialects.changes import header_value
 from gantry.dialects.errors import encode_error, log_id_headers
+from gantry.dialects.frames import EVENT_STREAM
 from gantry.gateway.breakdown import Asked, WholeBreakdownPump, ask_breakdown
 from gantry.gateway.forms import FormUpload
 from gantry.gateway.headers import AnswerKind, encode_client_headers, read_kind
@@ -57,7 +58,6 @@ logger = logging.getLogger(__name__)
 _MAX_REPLAYS: Final = 1
 _STALE_NS: Final = 1_000_000_000  # who closed later than this may have read the request, and must not get it twice
 _SANDBOX: Final = b"content-security-policy: sandbox\r\n"
-_EVENT_STREAM: Final = b"content-type: text/event-stream\r\n"
 
 
 class Client(Protocol):
@@ -398,7 +398,8 @@ class Call:
             if not (stream or kind.is_json):
                 headers += _SANDBOX
         if rewritten and stream:
-            headers += _EVENT_STREAM
+            said = self._pump.content_type if isinstance(self._pump, AdaptPump) else EVENT_STREAM
+            headers += b"content-type: %b\r\n" % said.encode("latin-1")
         if asked is not None:
             self._pump = asked.over(self._pump, head.status, kind)
         if guard is not None:

@@ -16,7 +16,7 @@ from gantry.core.vocabulary import Dialect, Operation, Tier
 from gantry.dial.pool import Pool
 from gantry.dialects.adapt import Adaptation, adapt
 from gantry.dialects.changes import Change, refuse_drops
-from gantry.dialects.codec import Target
+from gantry.dialects.codec import Asking, Target
 from gantry.dialects.translate import decode_request, translate
 from gantry.dialects.unknown_chunks import unwrap_unknown
 from gantry.gateway.admit import check_model, check_unnamed
@@ -25,6 +25,7 @@ from gantry.gateway.intake import Bearing, Intake
 from gantry.gateway.native import Guard
 from gantry.gateway.params import NO_PARAMETERS, Parameters, lift_from_form, lift_parameters
 from gantry.gateway.pump import AnswerAdaptation
+from gantry.gateway.remembered import Remembrance
 from gantry.gateway.state import WorkerState
 from gantry.gateway.surfaces import Surface
 from gantry.routing.plan import Attempt, Route
@@ -130,7 +131,7 @@ def make_voyage(
             body = unwrap_unknown(body)
         surface = intake.surface
         if route.tier is _TRANSLATE:
-            adaptation = _translate(state, route, surface, question, body)
+            adaptation = _translate(state, key, route, surface, question, body)
             body, changes = adaptation.body, adaptation.changes
             if changes and is_strict(key, parameters):
                 refuse_drops(changes)
@@ -151,20 +152,24 @@ def make_voyage(
     return Voyage(attempt, bearing.pool, adaptation, changes, kept, request, guard=guard)
 
 
-def _translate(state: WorkerState, route: Route, surface: Surface, question: Question, body: bytes) -> Adaptation:
+def _translate(
+    state: WorkerState, key: KeyRecord, route: Route, surface: Surface, question: Question, body: bytes
+) -> Adaptation:
     """Return the translation of a request whose gateway fields are spliced out. Raises InvalidRequest."""
     in_path = surface.model is not None
     stream = question.stream if in_path else None
     request = decode_request(surface.dialect, body, question.model, stream=stream)
+    remembrance = Remembrance(state.turns, key)
+    request = remembrance.restore(request, route.dialect)
     now = time.time_ns()
     return translate(
         surface.dialect,
         route.dialect,
         request,
         Target(route.upstream_model or "", route.provider.max_tokens),
-        created=now // 1_000_000_000,
-        call_id=state.new_log_id(now),
+        asking=Asking(request, now // 1_000_000_000, state.new_log_id(now), surface.query),
         rules=route.rules,
+        on_answer=remembrance.remember if remembrance.wanted else None,
     )
 
 

@@ -132,6 +132,8 @@ class AdaptPump:
         self._dialect = dialect
         self._status = status
         self._stream = adaptation.stream() if kind.is_stream else None
+        if self._stream is not None:
+            self.content_type = self._stream.content_type
         self._encoding = kind.encoding
         self._gathered: list[bytes] = []
         self._size = 0

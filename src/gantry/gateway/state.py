@@ -7,6 +7,7 @@ from typing import Final, NamedTuple, Protocol
 
 from gantry.board.board import Slot
 from gantry.board.resources import ResourceBook
+from gantry.board.turns import TurnMemory
 from gantry.core.errors import GatewayError, InternalError
 from gantry.core.ids import ENTROPY_BITS, format_id
 from gantry.dial.origin import parse_base_url
@@ -76,6 +77,7 @@ class WorkerState:
         "slot",
         "snapshot",
         "stale",
+        "turns",
         "unwritten",
     )
 
@@ -88,6 +90,7 @@ class WorkerState:
         dialler: Dialler,
         book: ResourceBook,
         kept_rates: KeptRates,
+        turns: TurnMemory,
     ) -> None:
         self.limits = limits
         self.pepper = pepper
@@ -96,6 +99,7 @@ class WorkerState:
         self.dialler = dialler
         self.book = book
         self.kept_rates = kept_rates
+        self.turns = turns
         self.snapshot: Snapshot | None = None
         self.stale = False  # the snapshot is older than the setting allows
         self.era = 0  # of the snapshot, to know what was concluded under another

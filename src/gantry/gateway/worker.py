@@ -35,6 +35,7 @@ from msgspec import Struct
 
 from gantry.board.board import Board, Slot, State, Word
 from gantry.board.resources import ResourceBook
+from gantry.board.turns import TurnMemory
 from gantry.certificate import CertificateError, ServerCertificate
 from gantry.core.errors import Draining, GatewayError
 from gantry.core.sealing import SealBroken
@@ -67,6 +68,7 @@ logger = logging.getLogger(__name__)
 _CALL: Final = Door.CALL  # Python 3.11 reads an enum's member through a descriptor, which costs time on each call
 _TICK_SECONDS: Final = 0.25
 _SLOW_TICK: Final = 4  # every so many ticks, connections and pools are looked through
+_SWEEP_SECONDS: Final = 60.0
 _LOOK_SECONDS: Final = 0.05  # how often the snapshot file is looked at
 _RETRY_SECONDS: Final = 1.0  # after a look that failed
 _RENEWAL_SECONDS: Final = 2.0  # how often the certificate's files are looked at
@@ -137,6 +139,7 @@ class Worker:
             dialler,
             book,
             KeptRates(self._home.cache),
+            TurnMemory(self._home.turns, self._keyring.turns, self._keyring.turn_names),
         )
         self._state.bytes_out = self._slot[Word.BYTES_OUT]  # a counter goes on where its predecessor stopped
         self._frames_before = self._slot[Word.JOURNAL_FRAMES]
@@ -150,7 +153,7 @@ class Worker:
             ssl=certificate.context if certificate is not None else None,
             ssl_handshake_timeout=self._settings.limits.header_timeout if certificate is not None else None,
         )
-        watches = [loop.create_task(self._watch_snapshot())]
+        watches = [loop.create_task(self._watch_snapshot()), loop.create_task(self._sweep_turns())]
         if certificate is not None:
             watches.append(loop.create_task(_watch_certificate(certificate)))
         self._tick(loop)
@@ -235,6 +238,15 @@ class Worker:
         self._slot[Word.SNAPSHOT_PUBLISHED_AT] = snapshot.body.published_at
         self._slot[Word.SNAPSHOT_VERSION] = snapshot.version
         logger.info("routing by snapshot version %d", snapshot.version)
+
+    async def _sweep_turns(self) -> None:
+        """Keep the memory of turns within its bounds, in a thread: it may hold many files."""
+        while True:
+            await asyncio.sleep(_SWEEP_SECONDS)
+            try:
+                await asyncio.to_thread(self._state.turns.sweep)
+            except OSError as error:
+                logger.error("the memory of turns cannot be swept: %s", error)
 
     # Time
 
