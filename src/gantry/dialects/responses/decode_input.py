@@ -14,7 +14,7 @@ from gantry.core.chat import CacheMark, Media, MediaKind, Message, NativePart, P
 from gantry.core.errors import InvalidRequest
 from gantry.dialects.data_urls import audio_mime, mime_of_name, split_data_url
 from gantry.dialects.members import is_text
-from gantry.dialects.responses.items import OWN, kind_of, native, said_by_assistant, spoken_part
+from gantry.dialects.responses.items import OWN, kind_of, native, said_by_assistant, says_something, spoken_part
 from gantry.dialects.responses.shapes import (
     CacheBreakpoint,
     ContentPart,
@@ -50,6 +50,10 @@ def read_input(raw: Raw) -> list[Message]:
     turns: list[tuple[Role, list[Part]]] = []
     for position, item in enumerate(read_at(_decode_items, raw, "input")):
         role, parts = _read_item(item, f"input[{position}]", position)
+        if role is Role.ASSISTANT:
+            parts = [part for part in parts if says_something(part)]
+            if not parts:
+                continue
         if turns and turns[-1][0] is role and role in _JOINED:
             turns[-1][1].extend(parts)
         else:

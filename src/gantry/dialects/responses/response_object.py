@@ -70,6 +70,8 @@ def ending_of(finish: Finish | None, *, refused: bool = False) -> Ending:
     if finish.reason is FinishReason.ERROR:
         error = {"code": "server_error", "message": f"the provider ended the answer with {finish.raw or 'an error'}"}
         return Ending("failed", error=error)
+    if finish.reason is FinishReason.OTHER and finish.raw == "incomplete":
+        return Ending("incomplete")  # as this format says it without a reason
     details = _INCOMPLETE.get(finish.reason)
     if details is None or (refused and finish.reason is FinishReason.REFUSAL):
         return Ending("completed")
