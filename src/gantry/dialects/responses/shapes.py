@@ -1,0 +1,116 @@
+"""The shapes of items and of their parts in requests and answers, and reading them with the path of what is wrong."""
+
+import re
+from collections.abc import Callable
+from typing import Final, TypeVar
+
+import msgspec
+from msgspec import Raw, Struct
+
+from gantry.core.errors import InvalidRequest
+from gantry.dialects.chat_chunk import ABSENT
+
+T = TypeVar("T")
+
+_EXPECTED: Final = re.compile(r"Expected `(?P<wanted>[^`]+)`, got `(?P<got>[^`]+)`")
+
+
+class Head(Struct, gc=False):
+    type: str | None = None
+    role: str | None = None
+    namespace: Raw = ABSENT
+    caller: Raw = ABSENT
+
+
+class Audio(Struct, gc=False):
+    data: str
+    format: str | None = None
+
+
+class CacheBreakpoint(Struct, gc=False):
+    ttl: str | None = None
+
+
+class ContentPart(Struct, gc=False):
+    """A part of a message, of a tool's output or of a reasoning."""
+
+    type: str | None = None
+    text: str | None = None
+    refusal: str | None = None
+    annotations: list[Raw] | None = None
+    logprobs: list[Raw] | None = None
+    image_url: str | None = None
+    detail: str | None = None
+    file_id: str | None = None
+    file_data: str | None = None
+    file_url: str | None = None
+    filename: str | None = None
+    input_audio: Audio | None = None
+    prompt_cache_breakpoint: CacheBreakpoint | None = None
+
+
+class MessageItem(Struct, gc=False):
+    role: str
+    content: str | list[Raw] | None = None
+
+
+class FunctionCallItem(Struct, gc=False):
+    name: str
+    call_id: str | None = None
+    id: str | None = None
+    arguments: str | None = None
+
+
+class CustomCallItem(Struct, gc=False):
+    name: str
+    call_id: str | None = None
+    id: str | None = None
+    input: str | None = None
+
+
+class OutputItem(Struct, gc=False):
+    """What a tool said."""
+
+    call_id: str
+    output: str | list[Raw] | None = None
+    name: str | None = None
+
+
+class ReasoningItem(Struct, gc=False):
+    id: str | None = None
+    summary: list[ContentPart] | None = None
+    content: list[ContentPart] | None = None
+    encrypted_content: str | None = None
+
+
+class Annotation(Struct, gc=False):
+    type: str | None = None
+    url: str | None = None
+    title: str | None = None
+    start_index: int | None = None
+    end_index: int | None = None
+    filename: str | None = None
+
+
+decode_head: Final = msgspec.json.Decoder(Head).decode
+decode_part: Final = msgspec.json.Decoder(ContentPart).decode
+decode_message: Final = msgspec.json.Decoder(MessageItem).decode
+decode_function_call: Final = msgspec.json.Decoder(FunctionCallItem).decode
+decode_custom_call: Final = msgspec.json.Decoder(CustomCallItem).decode
+decode_output: Final = msgspec.json.Decoder(OutputItem).decode
+decode_reasoning: Final = msgspec.json.Decoder(ReasoningItem).decode
+decode_annotation: Final = msgspec.json.Decoder(Annotation).decode
+
+
+def read_at(decode: Callable[[Raw], T], raw: Raw, path: str) -> T:
+    """Return what a decoder makes of a value. Raises InvalidRequest with the path of the field that is wrong."""
+    try:
+        return decode(raw)
+    except msgspec.ValidationError as error:
+        said, _, inner = str(error).partition(" - at `$")
+        field = path + inner.removesuffix("`")
+        found = _EXPECTED.match(said)
+        wrong = f"must be {found['wanted']}, not {found['got']}" if found else f"is not understood: {said}"
+        raise InvalidRequest(f"`{field}` {wrong}", param=field) from None
+    except (msgspec.DecodeError, ValueError, RecursionError):
+        raise InvalidRequest(f"`{path}` is no JSON that can be read", param=path) from None
