@@ -161,4 +161,5 @@ def _write_choice(choice: Choice, prefix: str, *, listed: bool) -> dict[str, Any
     if calls:
         message["tool_calls"] = calls
         message["content"] = message["content"] or None
-    return {"index": choice.index, "message": message, "finish_reason": finish_word(choice.finish)}
+    word = "tool_calls" if calls and choice.finish is None else finish_word(choice.finish)
+    return {"index": choice.index, "message": message, "finish_reason": word}

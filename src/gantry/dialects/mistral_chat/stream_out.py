@@ -159,7 +159,8 @@ class MistralStreamEncoder:
         for index in choices:
             choice = self._choice(index)
             if choice.finish is None:
-                out.append(self._calls_of(choice, Finish(FinishReason.STOP)))
+                reason = FinishReason.TOOL_CALLS if choice.calls else FinishReason.STOP
+                out.append(self._calls_of(choice, Finish(reason)))
             finish = self._chunk(choice, {"content": ""}, finish_word(choice.finish))
             if index == choices[-1]:
                 finish = finish[:-3] + b',"usage":' + _encode(write_usage(self._usage)) + b"}\n\n"
