@@ -1,6 +1,6 @@
-"""Parameters by the names that callers know them by, for errors and changes that speak of them.
+"""What a caller calls a field of the canonical request, for refusals and changes.
 
-Law: a caller reads of a field that stands in the request it sent. A name that is not listed is the same in its dialect.
+Law: a message names what the caller wrote, not what we made of it. Fields that are not here have one name everywhere.
 """
 
 from collections.abc import Mapping
@@ -9,64 +9,54 @@ from typing import Final
 from gantry.core.chat import ChatRequest, Role
 from gantry.core.vocabulary import Dialect
 
-_ANTHROPIC: Final = {
-    "stop": "stop_sequences",
-    "reasoning": "thinking",
-    "format": "output_config.format",
-    "user": "metadata.user_id",
-    "parallel_tool_calls": "tool_choice.disable_parallel_tool_use",
+_OPENAI_LIKE: Final = {
+    "choices": "n",
+    "format": "response_format",
+    "reasoning": "reasoning_effort",
+    "cache_key": "prompt_cache_key",
 }
-_GEMINI: Final = {
-    "max_tokens": "generationConfig.maxOutputTokens",
-    "temperature": "generationConfig.temperature",
-    "top_p": "generationConfig.topP",
-    "top_k": "generationConfig.topK",
-    "stop": "generationConfig.stopSequences",
-    "seed": "generationConfig.seed",
-    "presence_penalty": "generationConfig.presencePenalty",
-    "frequency_penalty": "generationConfig.frequencyPenalty",
-    "choices": "generationConfig.candidateCount",
-    "logprobs": "generationConfig.responseLogprobs",
-    "top_logprobs": "generationConfig.logprobs",
-    "format": "generationConfig.responseMimeType",
-    "reasoning": "generationConfig.thinkingConfig",
-    "tool_choice": "toolConfig.functionCallingConfig",
-    "messages": "contents",
-    "metadata": "labels",
-    "service_tier": "serviceTier",
-}
+_TURNS: Final = {Dialect.OPENAI_RESPONSES: "input", Dialect.GEMINI: "contents"}
+_SYSTEM_AMONG_TURNS: Final = frozenset((Dialect.OPENAI_CHAT, Dialect.OPENAI_RESPONSES, Dialect.MISTRAL, Dialect.COHERE))
 _NAMES: Final[Mapping[Dialect, Mapping[str, str]]] = {
-    Dialect.OPENAI_CHAT: {
-        "choices": "n",
-        "format": "response_format",
-        "reasoning": "reasoning_effort",
-        "cache_key": "prompt_cache_key",
-    },
-    Dialect.MISTRAL: {
-        "choices": "n",
-        "format": "response_format",
-        "reasoning": "reasoning_effort",
-        "seed": "random_seed",
-        "cache_key": "prompt_cache_key",
-    },
+    Dialect.OPENAI_CHAT: _OPENAI_LIKE,
+    Dialect.MISTRAL: {**_OPENAI_LIKE, "seed": "random_seed"},
     Dialect.OPENAI_RESPONSES: {
-        "messages": "input",
+        "max_tokens": "max_output_tokens",
         "format": "text.format",
         "verbosity": "text.verbosity",
-        "max_tokens": "max_output_tokens",
         "cache_key": "prompt_cache_key",
     },
-    Dialect.ANTHROPIC: _ANTHROPIC,
-    Dialect.GEMINI: _GEMINI,
+    Dialect.ANTHROPIC: {
+        "stop": "stop_sequences",
+        "format": "output_config.format",
+        "reasoning": "thinking",
+        "user": "metadata.user_id",
+        "cache": "cache_control",
+    },
+    Dialect.GEMINI: {
+        "max_tokens": "generationConfig.maxOutputTokens",
+        "temperature": "generationConfig.temperature",
+        "top_p": "generationConfig.topP",
+        "top_k": "generationConfig.topK",
+        "stop": "generationConfig.stopSequences",
+        "seed": "generationConfig.seed",
+        "choices": "generationConfig.candidateCount",
+        "presence_penalty": "generationConfig.presencePenalty",
+        "frequency_penalty": "generationConfig.frequencyPenalty",
+        "logprobs": "generationConfig.responseLogprobs",
+        "top_logprobs": "generationConfig.logprobs",
+        "format": "generationConfig.responseMimeType",
+        "reasoning": "generationConfig.thinkingConfig",
+        "tool_choice": "toolConfig",
+        "metadata": "labels",
+    },
     Dialect.BEDROCK: {
         "max_tokens": "inferenceConfig.maxTokens",
         "temperature": "inferenceConfig.temperature",
         "top_p": "inferenceConfig.topP",
         "stop": "inferenceConfig.stopSequences",
         "tool_choice": "toolConfig.toolChoice",
-        "tools": "toolConfig.tools",
         "metadata": "requestMetadata",
-        "service_tier": "serviceTier",
     },
     Dialect.COHERE: {
         "top_p": "p",
@@ -76,24 +66,30 @@ _NAMES: Final[Mapping[Dialect, Mapping[str, str]]] = {
         "reasoning": "thinking",
     },
 }
-_SYSTEM_APART: Final = (Dialect.ANTHROPIC, Dialect.GEMINI, Dialect.BEDROCK, Dialect.OPENAI_RESPONSES)
 
 
-def caller_name(dialect: Dialect, parameter: str) -> str:
-    """Return a field of the canonical request by the name that its dialect has for it."""
-    return _NAMES[dialect].get(parameter, parameter)
+def caller_name(dialect: Dialect, field: str) -> str:
+    """Return the name that callers of a dialect know a field of `ChatRequest` by."""
+    return _NAMES[dialect].get(field, field)
 
 
-def message_place(request: ChatRequest, index: int) -> str:
-    """Return where a message stands in the caller's request, as nearly as its dialect lets one tell."""
-    if request.dialect in _SYSTEM_APART:
-        if request.messages[index].role is Role.SYSTEM:
-            return "systemInstruction" if request.dialect is Dialect.GEMINI else "system"
-        index -= sum(message.role is Role.SYSTEM for message in request.messages[:index])
-    return f"{caller_name(request.dialect, 'messages')}[{index}]"
+def parts_name(dialect: Dialect) -> str:
+    """Return what callers call the list of a message's parts."""
+    return "parts" if dialect is Dialect.GEMINI else "content"
 
 
-def part_place(request: ChatRequest, index: int, part: int) -> str:
-    """Return where a part of a message stands in the caller's request."""
-    parts = "parts" if request.dialect is Dialect.GEMINI else "content"
-    return f"{message_place(request, index)}.{parts}[{part}]"
+def turn_names(request: ChatRequest) -> list[str]:
+    """Return what the caller calls each message: `messages[2]`, `contents[1]`, and `system` where that stands apart."""
+    word = _TURNS.get(request.dialect, "messages")
+    if request.dialect in _SYSTEM_AMONG_TURNS:
+        return [f"{word}[{number}]" for number in range(len(request.messages))]
+    names: list[str] = []
+    turns = -1
+    for before, message in zip((None, *request.messages), request.messages, strict=False):
+        if turns < 0 and message.role is Role.SYSTEM:
+            names.append("system")
+            continue
+        if message.role is not Role.USER or before is None or before.role is not Role.TOOL:
+            turns += 1  # what a user says beside tool results was one turn with them
+        names.append(f"{word}[{turns}]")
+    return names

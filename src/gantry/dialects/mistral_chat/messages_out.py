@@ -24,7 +24,7 @@ from gantry.core.chat import (
 )
 from gantry.core.errors import InvalidRequest
 from gantry.core.vocabulary import Dialect
-from gantry.dialects.caller_names import caller_name, message_place, part_place
+from gantry.dialects.caller_names import parts_name, turn_names
 from gantry.dialects.changes import Change, converted, defaulted, dropped
 from gantry.dialects.foreign import refuse_part
 from gantry.dialects.members import Members
@@ -57,17 +57,20 @@ def _in_order(request: ChatRequest, changes: list[Change]) -> list[int]:
         for index, message in enumerate(messages)
         if message.role is Role.SYSTEM and (index > answered or index > said[-1])
     ]
-    changes += [converted(message_place(request, index), "to a leading system message") for index in late]
+    turns = turn_names(request)
+    changes += [converted(turns[index], "to a leading system message") for index in late]
     leading = list(range(said[0]))
     return leading + late + [index for index in range(said[0], len(messages)) if index not in late]
 
 
 class _Writer:
-    __slots__ = ("_changes", "_ids", "_last", "_request", "_takes_thinking", "written")
+    __slots__ = ("_changes", "_ids", "_last", "_parts", "_request", "_takes_thinking", "_turns", "written")
 
     def __init__(self, request: ChatRequest, model: str, changes: list[Change]) -> None:
         self._request = request
         self._changes = changes
+        self._turns = turn_names(request)
+        self._parts = parts_name(request.dialect)
         self._ids = ToolIds()
         self._last: tuple[int, Message] | None = None
         thinks = reasoning_of(model)
@@ -90,24 +93,26 @@ class _Writer:
     def close(self) -> None:
         """Mark an answer that comes last as the beginning of the next, and tell of changed ids."""
         if self._ids.changed:
-            field = f"{caller_name(self._request.dialect, 'messages')}[].tool_calls[].id"
-            self._changes.append(converted(field, "to nine letters and digits"))
+            self._changes.append(converted("tool_calls[].id", "to nine letters and digits"))
         if self._last is None or not self.written or self.written[-1]["role"] != "assistant":
             return
         index, message = self._last
         if "tool_calls" not in self.written[-1]:
             self.written[-1]["prefix"] = True
             if not message.prefix:
-                self._changes.append(defaulted(f"{message_place(self._request, index)}.prefix", "to true"))
+                self._changes.append(defaulted(f"{self._turns[index]}.prefix", "to true"))
+
+    def _place(self, index: int, number: int) -> str:
+        return f"{self._turns[index]}.{self._parts}[{number}]"
 
     def _append(self, index: int, message: Message, written: dict[str, Any]) -> None:
         if message.name is not None:
-            self._changes.append(dropped(f"{message_place(self._request, index)}.name"))
+            self._changes.append(dropped(f"{self._turns[index]}.name"))
         self._last = index, message
         self.written.append(written)
 
     def _part(self, index: int, number: int, part: Part) -> dict[str, Any]:
-        place = part_place(self._request, index, number)
+        place = self._place(index, number)
         match part:
             case Text(text) | Refusal(text):
                 return {"type": "text", "text": text}
@@ -138,7 +143,7 @@ class _Writer:
                     self._drop(index, number)
                 case _:
                     content.append(self._part(index, number, part))
-        place = message_place(self._request, index)
+        place = self._turns[index]
         if hidden:
             self._changes.append(dropped(place, "of thinking, for a model that takes no thoughts back"))
         if not calls and not any(chunk.get("text") or chunk["type"] != "text" for chunk in content):
@@ -154,12 +159,12 @@ class _Writer:
         return [write_thinking(part.text, own, part.dialect)] if part.text or own else []
 
     def _drop(self, index: int, number: int) -> None:
-        place = part_place(self._request, index, number)
+        place = self._place(index, number)
         self._changes.append(dropped(place, "what another provider made or found itself"))
 
     def _call(self, index: int, number: int, call: ToolCall) -> dict[str, Any]:
         if call.custom:
-            place = part_place(self._request, index, number)
+            place = self._place(index, number)
             raise InvalidRequest(f"`{place}` must be a call of a function for Mistral", param=place)
         function = {"name": call.name, "arguments": call.arguments or NO_ARGUMENTS}
         return {"id": self._ids.adapt(call.id), "type": "function", "function": function}

@@ -24,7 +24,7 @@ from gantry.core.chat import (
 )
 from gantry.core.errors import InvalidRequest
 from gantry.core.vocabulary import Dialect
-from gantry.dialects.caller_names import message_place, part_place
+from gantry.dialects.caller_names import parts_name, turn_names
 from gantry.dialects.changes import Change, converted, dropped
 from gantry.dialects.foreign import refuse_part
 from gantry.dialects.members import Members
@@ -61,19 +61,21 @@ def result_text(result: ToolResult) -> str:
 
 
 class _Writer:
-    __slots__ = ("_changes", "_native", "_pending", "_request", "_thinking_field", "written")
+    __slots__ = ("_changes", "_native", "_parts", "_pending", "_request", "_thinking_field", "_turns", "written")
 
     def __init__(self, request: ChatRequest, thinking_field: str | None, changes: list[Change]) -> None:
         self._request = request
         self._thinking_field = thinking_field
         self._changes = changes
+        self._turns = turn_names(request)
+        self._parts = parts_name(request.dialect)
         self._native = request.dialect is Dialect.OPENAI_CHAT
         self._pending: list[dict[str, Any]] = []  # what tools returned besides text
         self.written: list[dict[str, Any]] = []
 
     def add(self, index: int, message: Message) -> None:
         if message.prefix:
-            place = f"{message_place(self._request, index)}.prefix"
+            place = f"{self._turns[index]}.prefix"
             raise InvalidRequest(
                 f"`{place}`: the provider of this model does not go on from an answer that was begun", param=place
             )
@@ -96,13 +98,16 @@ class _Writer:
             self.written.append({"role": "user", "content": self._pending})
             self._pending = []
 
+    def _place(self, index: int, number: int) -> str:
+        return f"{self._turns[index]}.{self._parts}[{number}]"
+
     def _append(self, message: Message, written: dict[str, Any]) -> None:
         if message.name is not None:
             written["name"] = message.name
         self.written.append(written)
 
     def _part(self, index: int, number: int, part: object) -> dict[str, Any]:
-        place = part_place(self._request, index, number)
+        place = self._place(index, number)
         match part:
             case Text():
                 return self._marked({"type": "text", "text": part.text}, part.cache)
@@ -138,7 +143,7 @@ class _Writer:
                 case NativePart(Dialect.OPENAI_CHAT, raw):
                     self._own(raw, content, written)
                 case NativePart() | Media() | ToolResult():
-                    place = part_place(self._request, index, number)
+                    place = self._place(index, number)
                     self._changes.append(dropped(place, "what another provider made or found itself"))
                 case _:
                     content.append(self._part(index, number, part))
@@ -169,7 +174,7 @@ class _Writer:
         if plain and self._thinking_field is not None:
             written[self._thinking_field] = plain
         elif plain or not self._native:
-            place = message_place(self._request, index)
+            place = self._turns[index]
             self._changes.append(dropped(place, "of thinking, which its maker alone can take back"))
 
     def _result(self, index: int, number: int, result: ToolResult) -> None:
@@ -180,9 +185,7 @@ class _Writer:
         self.written.append({"role": "tool", "tool_call_id": call_id, "content": content})
         others = [self._part(index, number, part) for part in result.parts if not isinstance(part, Text)]
         if others:
-            self._changes.append(
-                converted(part_place(self._request, index, number), "from a tool's result to a message after it")
-            )
+            self._changes.append(converted(self._place(index, number), "from a tool's result to a message after it"))
             self._pending += [{"type": "text", "text": f"The tool call {call_id} returned:"}, *others]
 
 
