@@ -31,6 +31,7 @@ class Target(Struct, frozen=True):
 
     model: str
     max_tokens: int = 4096  # where the format demands a bound and the caller gave none
+    thinking_field: str | None = "reasoning_content"  # in OpenAI's format, for earlier thinking; None: it takes none
 
 
 class Asking(Struct, frozen=True):

@@ -4,9 +4,19 @@ from collections.abc import Mapping
 from typing import Final
 
 from gantry.core.vocabulary import Dialect
+from gantry.dialects.anthropic.codec import ANTHROPIC
+from gantry.dialects.bedrock.codec import BEDROCK
 from gantry.dialects.codec import Codec
+from gantry.dialects.gemini.codec import GEMINI
+from gantry.dialects.mistral_chat.codec import MISTRAL
+from gantry.dialects.openai_chat.codec import OPENAI_CHAT
 from gantry.dialects.responses.codec import RESPONSES
 
 CODECS: Final[Mapping[Dialect, Codec]] = {
+    Dialect.MISTRAL: MISTRAL,
+    Dialect.OPENAI_CHAT: OPENAI_CHAT,
     Dialect.OPENAI_RESPONSES: RESPONSES,
+    Dialect.ANTHROPIC: ANTHROPIC,
+    Dialect.GEMINI: GEMINI,
+    Dialect.BEDROCK: BEDROCK,
 }

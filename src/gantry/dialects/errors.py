@@ -125,7 +125,7 @@ def _envelope(dialect: Dialect, error: GatewayError) -> dict[str, Any]:
 def _fields(error: GatewayError) -> dict[str, Any]:
     return {
         "message": error.message,
-        "type": _type_of(error.status),
+        "type": openai_type(error.status),
         "param": error.param,
         "code": error.kind,
     }
@@ -145,5 +145,6 @@ def google_status(status: int) -> str:
     return _GOOGLE_STATUSES.get(status, "INTERNAL" if status >= 500 else "FAILED_PRECONDITION")
 
 
-def _type_of(status: int) -> str:
+def openai_type(status: int) -> str:
+    """Return OpenAI's word for an error of this status; Mistral's clients read the same."""
     return _TYPES.get(status, "server_error" if status >= 500 else "invalid_request_error")

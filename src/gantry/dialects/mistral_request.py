@@ -29,8 +29,8 @@ from gantry.dialects.mistral_messages import adapt_messages
 from gantry.dialects.mistral_reasoning import Reasoning, nearest_effort, reasoning_of
 from gantry.dialects.mistral_tools import TOOL_FIELDS, adapt_tools
 
-_MAX_TEMPERATURE: Final = 1.5
-_SMALLEST_TOP_P: Final = 0.0001
+MAX_TEMPERATURE: Final = 1.5
+SMALLEST_TOP_P: Final = 0.0001
 _SCHEMA_KEYS: Final = ("name", "schema", "description", "strict")
 _STANDARD_TIER: Final = "standard_only"
 _TIERS: Final = {"auto": "auto", "priority": "auto", "fast": "auto", _STANDARD_TIER: _STANDARD_TIER}
@@ -129,26 +129,31 @@ def _seed(value: Raw, draft: _Draft) -> None:
 
 
 def _temperature(value: Raw, draft: _Draft) -> None:
-    if read_number(value, "temperature") > _MAX_TEMPERATURE:
-        draft.changes.append(clamped("temperature", _MAX_TEMPERATURE))
-        value = encode(_MAX_TEMPERATURE)
+    if read_number(value, "temperature") > MAX_TEMPERATURE:
+        draft.changes.append(clamped("temperature", MAX_TEMPERATURE))
+        value = encode(MAX_TEMPERATURE)
     draft.adapted["temperature"] = value
 
 
 def _top_p(value: Raw, draft: _Draft) -> None:
     if read_number(value, "top_p") == 0:
-        draft.changes.append(clamped("top_p", _SMALLEST_TOP_P))
-        value = encode(_SMALLEST_TOP_P)
+        draft.changes.append(clamped("top_p", SMALLEST_TOP_P))
+        value = encode(SMALLEST_TOP_P)
     draft.adapted["top_p"] = value
 
 
 def _service_tier(value: Raw, draft: _Draft) -> None:
     given = read_text(value, "service_tier")
-    tier = _TIERS.get(given, _STANDARD_TIER)
+    tier = mistral_tier(given)
     if tier != given:
         draft.changes.append(converted("service_tier", f"to {tier}"))
         value = encode(tier)
     draft.adapted["service_tier"] = value
+
+
+def mistral_tier(given: str) -> str:
+    """Return Mistral's service tier for anybody's."""
+    return _TIERS.get(given, _STANDARD_TIER)
 
 
 def _reasoning_effort(value: Raw, draft: _Draft) -> None:

@@ -23,7 +23,7 @@ from gantry.dialects.members import (
 )
 
 TOOL_FIELDS: Final = frozenset(("tools", "tool_choice", "parallel_tool_calls", "functions", "function_call"))
-_EMPTY_PARAMETERS: Final = Raw(b'{"type":"object","properties":{}}')
+EMPTY_PARAMETERS: Final = Raw(b'{"type":"object","properties":{}}')
 _FUNCTION_KEYS: Final = frozenset(("name", "description", "parameters", "strict"))
 _TOOL_KEYS: Final = frozenset(("type", "function"))
 _CHOICES: Final = frozenset(("auto", "none", "any", "required"))
@@ -68,7 +68,7 @@ def _adapt_tool(field: str, tool: Members, changes: list[Change]) -> Members:
     kept = _kept(f"{field}.function", function, _FUNCTION_KEYS, changes)
     if "parameters" not in kept:
         changes.append(defaulted(f"{field}.function.parameters"))
-        kept["parameters"] = _EMPTY_PARAMETERS
+        kept["parameters"] = EMPTY_PARAMETERS
     outer = _kept(field, tool, _TOOL_KEYS, changes)
     return outer if kept == function else {**outer, "function": encode(kept)}
 

@@ -1,0 +1,177 @@
+"""The messages of an OpenAI or Mistral request in canonical words.
+
+Law: both formats order and pair messages alike, so one reader serves both; what a content part means is the format's
+own (`PartReader`). A part of a kind not known here is kept as it came, for only its own dialect can say it.
+"""
+
+from collections import deque
+from collections.abc import Callable, Iterable
+from typing import Final
+
+import msgspec
+from msgspec import Raw
+
+from gantry.core.chat import (
+    CacheMark,
+    Citation,
+    Media,
+    Message,
+    NativePart,
+    Part,
+    Refusal,
+    Role,
+    Text,
+    ToolCall,
+    ToolResult,
+)
+from gantry.core.errors import InvalidRequest
+from gantry.core.vocabulary import Dialect
+from gantry.dialects.members import encode
+from gantry.dialects.openai_chat.annotations import read_citations
+from gantry.dialects.openai_chat.shapes import CacheIn, CallIn, FunctionCallIn, MessageIn, PartIn, present
+from gantry.dialects.openai_chat.thinking import read_thinking
+from gantry.dialects.tool_terms import mint_call_id
+
+PartReader = Callable[[PartIn, str], Part | None]
+"""Reads one content part; takes its path for errors. None: a kind that the format does not know."""
+
+_ROLES: Final = {
+    "system": Role.SYSTEM,
+    "developer": Role.SYSTEM,
+    "user": Role.USER,
+    "assistant": Role.ASSISTANT,
+    "tool": Role.TOOL,
+    "function": Role.TOOL,
+}
+_NO_ID: Final = ("", "null", None)
+_RESULT_PARTS: Final = (Text, Media, NativePart)
+_decode_contents: Final = msgspec.json.Decoder(list[dict[str, Raw]]).decode
+_decode_list: Final = msgspec.json.Decoder(list[Raw]).decode
+_decode_members: Final = msgspec.json.Decoder(dict[str, Raw]).decode
+
+
+def cache_mark(given: CacheIn | None) -> CacheMark | None:
+    return None if given is None else CacheMark(given.ttl)
+
+
+def read_messages(
+    dialect: Dialect, body: bytes, given: Iterable[MessageIn], read_part: PartReader
+) -> tuple[Message, ...]:
+    """Return the messages of a request whose body is given too. Raises InvalidRequest."""
+    conversation = _Conversation(dialect, body, read_part)
+    return tuple([conversation.read(position, message) for position, message in enumerate(given)])
+
+
+class _Conversation:
+    __slots__ = ("_body", "_dialect", "_names", "_read_part", "_waiting")
+
+    def __init__(self, dialect: Dialect, body: bytes, read_part: PartReader) -> None:
+        self._dialect = dialect
+        self._body = body
+        self._read_part = read_part
+        self._waiting: deque[str] = deque()  # calls whose result has not come yet, for results that name none
+        self._names: dict[str, str] = {}  # the last call of each tool, for results that name only the tool
+
+    def read(self, position: int, message: MessageIn) -> Message:
+        where = f"messages[{position}]"
+        role = _ROLES.get(message.role)
+        if role is None:
+            raise InvalidRequest(
+                f"`{where}.role` must be system, developer, user, assistant or tool", param=f"{where}.role"
+            )
+        if role is Role.TOOL:
+            return Message(role, (self._result(where, position, message),))
+        parts = self._content(where, position, message)
+        if role is Role.ASSISTANT:
+            parts = self._assistant(where, message, parts)
+        return Message(role, tuple(parts), message.name, bool(message.prefix))
+
+    def _content(self, where: str, position: int, message: MessageIn) -> list[Part]:
+        content = message.content
+        if content is None:
+            return []
+        if isinstance(content, str):
+            return [Text(content, cache=cache_mark(message.cache_control))] if content else []
+        parts: list[Part] = []
+        for number, item in enumerate(content):
+            part = self._read_part(item, f"{where}.content[{number}]")
+            parts.append(self._native(position, number) if part is None else part)
+        return parts
+
+    def _native(self, position: int, number: int) -> NativePart:
+        messages = _decode_contents(_decode_members(self._body)["messages"])
+        return NativePart(self._dialect, Raw(bytes(_decode_list(messages[position]["content"])[number])))
+
+    def _assistant(self, where: str, message: MessageIn, content: list[Part]) -> list[Part]:
+        parts: list[Part] = list(
+            read_thinking(
+                message.thinking_blocks, message.reasoning_details, message.reasoning_content, message.reasoning
+            )
+        )
+        sources = read_citations(message.annotations)
+        parts += _with_sources(content, sources) if sources else content
+        if message.refusal:
+            parts.append(Refusal(message.refusal))
+        audio = present(message.audio)
+        if audio is not None:
+            parts.append(NativePart(self._dialect, encode({"audio": audio})))
+        calls = message.tool_calls or []
+        if not calls and message.function_call is not None:
+            calls = [CallIn(function=message.function_call)]
+        parts += [self._call(f"{where}.tool_calls[{number}]", call) for number, call in enumerate(calls)]
+        return parts
+
+    def _call(self, where: str, call: CallIn) -> ToolCall:
+        call_id = mint_call_id(where, 0) if call.id is None or call.id in _NO_ID else call.id
+        self._waiting.append(call_id)
+        extra = call.extra_content
+        signature = extra.google.thought_signature if extra is not None and extra.google is not None else None
+        if call.custom is not None:
+            self._names[call.custom.name] = call_id
+            return ToolCall(call_id, call.custom.name, call.custom.input or "", custom=True, signature=signature)
+        if call.function is None:
+            raise InvalidRequest(f"`{where}.function` is missing", param=f"{where}.function")
+        self._names[call.function.name] = call_id
+        return ToolCall(call_id, call.function.name, _arguments(call.function), signature=signature)
+
+    def _result(self, where: str, position: int, message: MessageIn) -> ToolResult:
+        parts: list[Text | Media | NativePart] = []
+        for number, part in enumerate(self._content(where, position, message)):
+            if not isinstance(part, _RESULT_PARTS):
+                raise InvalidRequest(
+                    f"`{where}.content[{number}]` is nothing that a tool can return", param=f"{where}.content[{number}]"
+                )
+            parts.append(part)
+        return ToolResult(
+            self._called(where, message), tuple(parts), message.name, cache=cache_mark(message.cache_control)
+        )
+
+    def _called(self, where: str, message: MessageIn) -> str:
+        given = message.tool_call_id
+        if given is None or given in _NO_ID:
+            given = self._names.get(message.name or "")
+            if given is None:
+                if not self._waiting:
+                    raise InvalidRequest(
+                        f"`{where}.tool_call_id` is missing, and no call waits for a result",
+                        param=f"{where}.tool_call_id",
+                    )
+                given = self._waiting[0]
+        if given in self._waiting:
+            self._waiting.remove(given)
+        return given
+
+
+def _with_sources(parts: list[Part], sources: list[Citation]) -> list[Part]:
+    """Return the parts with the sources in the first text."""
+    for number, part in enumerate(parts):
+        if isinstance(part, Text):
+            return [*parts[:number], Text(part.text, tuple(sources), part.cache), *parts[number + 1 :]]
+    return parts
+
+
+def _arguments(function: FunctionCallIn) -> str:
+    arguments = function.arguments
+    if isinstance(arguments, dict):
+        return msgspec.json.encode(arguments).decode()
+    return arguments or ""
