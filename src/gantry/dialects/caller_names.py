@@ -73,6 +73,11 @@ def caller_name(dialect: Dialect, field: str) -> str:
     return _NAMES[dialect].get(field, field)
 
 
+def parts_name(dialect: Dialect) -> str:
+    """Return what callers call the list of a message's parts."""
+    return "parts" if dialect is Dialect.GEMINI else "content"
+
+
 def turn_names(request: ChatRequest) -> list[str]:
     """Return what the caller calls each message: `messages[2]`, `contents[1]`, and `system` where that stands apart."""
     word = _TURNS.get(request.dialect, "messages")

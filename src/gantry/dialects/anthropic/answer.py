@@ -27,6 +27,7 @@ from gantry.core.vocabulary import Dialect
 from gantry.dialects.anthropic.citations import read_citation, write_citation
 from gantry.dialects.anthropic.finish import has_calls, read_finish, stop_reason
 from gantry.dialects.anthropic.usage import UsageReader, write_usage
+from gantry.dialects.chat_chunk import ABSENT, has_value
 from gantry.dialects.codec import Asking
 from gantry.dialects.tool_terms import arguments_object, mint_call_id, plain_tool_id
 
@@ -45,7 +46,10 @@ class Block(Struct, gc=False):
     data: str | None = None
     id: str | None = None
     name: str | None = None
-    input: Raw | None = None
+    input: Raw = ABSENT
+
+    def arguments(self) -> str:
+        return bytes(self.input).decode("utf-8", "replace") if has_value(self.input) else "{}"
 
 
 class _Answer(Struct):
@@ -54,7 +58,7 @@ class _Answer(Struct):
     model: str | None = None
     stop_reason: str | None = None
     stop_sequence: str | None = None
-    usage: Raw | None = None
+    usage: Raw = ABSENT
 
 
 class _Kind(Struct, gc=False):
@@ -110,8 +114,7 @@ def _read_part(block: Block | None, raw: Raw, answer_id: str, number: int) -> Pa
         case "redacted_thinking":
             return Thinking(sealed=block.data or "", dialect=Dialect.ANTHROPIC)
         case _:
-            arguments = "{}" if block.input is None else bytes(block.input).decode("utf-8", "replace")
-            return ToolCall(block.id or mint_call_id(answer_id, number), block.name or "", arguments)
+            return ToolCall(block.id or mint_call_id(answer_id, number), block.name or "", block.arguments())
 
 
 def write_answer(answer: ChatAnswer, asking: Asking) -> dict[str, Any]:

@@ -2,7 +2,8 @@
 
 Law: a block is known from `content_block_start` to `content_block_stop`; deltas name it by its index. A part of our own
 is numbered when it first says something. A block of a kind we do not know is put together from its deltas and handed on
-whole. https://docs.anthropic.com/en/docs/build-with-claude/streaming
+whole. A message that begins twice, as proxies that splice their retries send it, is one only while it has said nothing.
+https://docs.anthropic.com/en/docs/build-with-claude/streaming
 """
 
 from typing import Any, Final
@@ -10,6 +11,7 @@ from typing import Any, Final
 import msgspec
 from msgspec import Raw, Struct
 
+from gantry.core.chat import ProviderError
 from gantry.core.chat_events import (
     ENDED,
     AnswerBegan,
@@ -31,6 +33,7 @@ from gantry.dialects.anthropic.citations import read_citation
 from gantry.dialects.anthropic.errors import read_stream_error
 from gantry.dialects.anthropic.finish import read_finish
 from gantry.dialects.anthropic.usage import UsageReader
+from gantry.dialects.chat_chunk import ABSENT, has_value
 from gantry.dialects.chat_decoder import ChatStreamDecoder
 from gantry.dialects.tool_terms import arguments_object, mint_call_id
 from gantry.wire.sse import SSEEvent
@@ -42,7 +45,7 @@ class _Delta(Struct, gc=False):
     thinking: str | None = None
     partial_json: str | None = None
     signature: str | None = None
-    citation: Raw | None = None
+    citation: Raw = ABSENT
     stop_reason: str | None = None
     stop_sequence: str | None = None
 
@@ -50,16 +53,16 @@ class _Delta(Struct, gc=False):
 class _Message(Struct):
     id: str | None = None
     model: str | None = None
-    usage: Raw | None = None
+    usage: Raw = ABSENT
 
 
 class _Event(Struct):
     type: str
     index: int = 0
     delta: _Delta | None = None
-    content_block: Raw | None = None
+    content_block: Raw = ABSENT
     message: _Message | None = None
-    usage: Raw | None = None
+    usage: Raw = ABSENT
 
 
 class _Whole(Struct):
@@ -69,6 +72,7 @@ class _Whole(Struct):
 _decode: Final = msgspec.json.Decoder(_Event).decode
 _decode_whole: Final = msgspec.json.Decoder(_Whole).decode
 _decode_native: Final = msgspec.json.Decoder(dict[str, Any]).decode
+_SECOND_ANSWER: Final = ProviderError(502, "the provider's stream began a second answer inside the first")
 
 
 class _OpenBlock:
@@ -120,14 +124,16 @@ class AnthropicStreamDecoder(ChatStreamDecoder):
         return [ENDED] if self._finished else []
 
     def _begin(self, message: _Message) -> list[ChatEvent]:
+        if self._parts or self._open:
+            return [AnswerFailed(_SECOND_ANSWER)]
         self._id = message.id or ""
         usage = self._usage.add(message.usage)
         began = AnswerBegan(message.id, message.model, service_tier=self._usage.service_tier)
-        return [began] if message.usage is None else [began, UsageReported(usage)]
+        return [began, UsageReported(usage)] if has_value(message.usage) else [began]
 
     def _finish(self, found: _Event) -> list[ChatEvent]:
         events: list[ChatEvent] = []
-        if found.usage is not None:
+        if has_value(found.usage):
             events.append(UsageReported(self._usage.add(found.usage)))
         finish = None if found.delta is None else read_finish(found.delta.stop_reason, found.delta.stop_sequence)
         if finish is not None:
@@ -143,8 +149,6 @@ class AnthropicStreamDecoder(ChatStreamDecoder):
 
     def _start(self, found: _Event) -> list[ChatEvent]:
         raw = found.content_block
-        if raw is None:
-            raise ValueError("a block begins without a block")
         block = read_block(raw)
         opened = _OpenBlock(block, _decode_native(raw) if block is None else None)
         self._open[found.index] = opened
@@ -163,7 +167,9 @@ class AnthropicStreamDecoder(ChatStreamDecoder):
                 return [CallBegan(0, number, block.id or mint_call_id(self._id, number), block.name or "")]
 
     def _add(self, found: _Event, data: bytes) -> list[ChatEvent]:
-        opened, delta = self._open[found.index], found.delta
+        opened, delta = self._open.get(found.index), found.delta
+        if opened is None:
+            raise ValueError("a block goes on that did not begin")
         if delta is None:
             return []
         if opened.native is not None:
@@ -176,7 +182,7 @@ class AnthropicStreamDecoder(ChatStreamDecoder):
                 return []
             opened.answered = True
             return [CallAdded(0, self._number(opened), delta.partial_json)]
-        if delta.citation is not None:
+        if has_value(delta.citation):
             return [self._cite(opened, delta.citation)]
         return self._think(opened, delta.thinking, delta.signature)
 
@@ -192,15 +198,16 @@ class AnthropicStreamDecoder(ChatStreamDecoder):
         return CitationAdded(0, self._number(opened), read_citation(raw.copy()))
 
     def _stop(self, index: int) -> list[ChatEvent]:
-        opened = self._open.pop(index)
+        opened = self._open.pop(index, None)
+        if opened is None:
+            return []
         if opened.native is not None:
             native = Raw(msgspec.json.encode(_whole(opened.native, opened.pieces)))
             return [NativeAdded(0, self._number(opened), Dialect.ANTHROPIC, native)]
         block = opened.block
         if block is None or block.type != "tool_use" or opened.answered:
             return []
-        arguments = "{}" if block.input is None else bytes(block.input).decode("utf-8", "replace")
-        return [CallAdded(0, self._number(opened), arguments)]
+        return [CallAdded(0, self._number(opened), block.arguments())]
 
 
 def _add_native(opened: _OpenBlock, delta: _Delta, data: bytes) -> None:

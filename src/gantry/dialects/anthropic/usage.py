@@ -10,6 +10,7 @@ import msgspec
 from msgspec import Raw, Struct
 
 from gantry.core.usage import NO_USAGE, Usage
+from gantry.dialects.chat_chunk import has_value
 from gantry.dialects.usage import read_usage
 
 _UNREADABLE: Final = (msgspec.DecodeError, ValueError, RecursionError)
@@ -52,9 +53,9 @@ class UsageReader:
     def service_tier(self) -> str | None:
         return self._known.service_tier
 
-    def add(self, raw: Raw | None) -> Usage:
+    def add(self, raw: Raw) -> Usage:
         """Take a report and return the usage as it is known now. Never raises."""
-        if raw is None:
+        if not has_value(raw):
             return self.usage()
         try:
             found = _decode(raw)

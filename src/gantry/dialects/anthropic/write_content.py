@@ -25,6 +25,7 @@ from gantry.core.chat import (
 from gantry.core.errors import InvalidRequest
 from gantry.core.vocabulary import Dialect
 from gantry.dialects.anthropic.citations import own_citations
+from gantry.dialects.caller_names import parts_name
 from gantry.dialects.changes import Change, converted, dropped
 from gantry.dialects.data_urls import mime_of_name, split_data_url
 from gantry.dialects.tool_terms import arguments_object, plain_tool_id
@@ -55,7 +56,7 @@ def write_parts(parts: Iterable[Part], turn: Turn) -> list[Block]:
     """Return the blocks of a turn. Raises InvalidRequest. Blank texts are left out: Anthropic refuses them."""
     blocks: list[Block] = []
     for number, part in enumerate(parts):
-        block = _write_part(part, f"{turn.name}.content[{number}]", turn)
+        block = _write_part(part, f"{turn.name}.{parts_name(turn.dialect)}[{number}]", turn)
         if block is not None:
             blocks.append(block)
     return blocks
