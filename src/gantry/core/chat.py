@@ -70,6 +70,8 @@ class Media(Struct, frozen=True, tag=True):
     file_id: str | None = None
     name: str | None = None
     detail: str | None = None  # OpenAI's resolution: low, high, auto
+    context: str | None = None  # what a document is about, told to the model only
+    cited: bool = False  # the answer is to cite this document
     cache: CacheMark | None = None
 
 

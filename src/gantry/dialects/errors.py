@@ -24,6 +24,8 @@ _TYPES: Final = {
     429: "rate_limit_error",
 }
 _ANTHROPIC_TYPES: Final = {
+    402: "billing_error",
+    409: "conflict_error",
     413: "request_too_large",
     503: "overloaded_error",
     504: "timeout_error",

@@ -1,0 +1,178 @@
+"""A request to the Messages API, as a caller writes it.
+
+Law: what only Anthropic knows is kept in `extra` by the path that the caller wrote it under: `context_management`,
+`output_config.task_budget`, `tools[0].defer_loading`. Results of tools are a turn of their own here, in front of what
+the user says beside them. A bound on the answer is not demanded: whoever encodes the request has a default.
+"""
+
+from typing import Final
+
+import msgspec
+from msgspec import Raw
+
+from gantry.core.chat import (
+    AnswerFormat,
+    ChatRequest,
+    Effort,
+    FormatKind,
+    Message,
+    Part,
+    Reasoning,
+    Role,
+    ToolResult,
+)
+from gantry.core.errors import InvalidRequest
+from gantry.core.vocabulary import Dialect
+from gantry.dialects.anthropic.fields import (
+    leftovers,
+    optional_flag,
+    optional_text,
+    optional_texts,
+    optional_whole,
+    read_cache,
+    read_list,
+)
+from gantry.dialects.anthropic.read_content import read_content
+from gantry.dialects.anthropic.read_tools import read_tool_choice, read_tools
+from gantry.dialects.effort import effort_of_word
+from gantry.dialects.members import Members, has, read_members, read_number, read_text
+
+_UNREADABLE: Final = (msgspec.DecodeError, ValueError, RecursionError)
+_decode_members: Final = msgspec.json.Decoder(Members).decode
+_DEFAULT_EFFORT: Final = Effort.HIGH  # https://docs.anthropic.com/en/docs/build-with-claude/effort
+_KNOWN: Final = frozenset(
+    """model messages system max_tokens stream tools tool_choice thinking output_config output_format temperature top_p
+    top_k stop_sequences metadata service_tier cache_control""".split()
+)
+_OUTPUT_CONFIG: Final = frozenset(("effort", "format"))
+_METADATA: Final = frozenset(("user_id",))
+_THINKING: Final = frozenset(("type", "budget_tokens", "display"))
+_FORMAT: Final = frozenset(("type", "schema"))
+_ROLES: Final = {"user": Role.USER, "assistant": Role.ASSISTANT, "system": Role.SYSTEM}
+
+
+def read_request(body: bytes) -> ChatRequest:
+    """Return what a client asks. Raises InvalidRequest."""
+    try:
+        members = _decode_members(body)
+    except _UNREADABLE:
+        raise InvalidRequest("the request's body is not a JSON object") from None
+    extra = leftovers(members, _KNOWN, "")
+    choice, parallel = read_tool_choice(members)
+    output = _inner(members, "output_config", _OUTPUT_CONFIG, extra)
+    metadata = _inner(members, "metadata", _METADATA, extra)
+    return ChatRequest(
+        dialect=Dialect.ANTHROPIC,
+        model=read_text(members.get("model"), "model"),
+        messages=(*_read_system(members, extra), *_read_messages(members, extra)),
+        stream=bool(optional_flag(members, "stream")),
+        tools=read_tools(members, extra),
+        tool_choice=choice,
+        parallel_tool_calls=parallel,
+        format=_read_format(members, output, extra),
+        reasoning=_read_reasoning(members, output, extra),
+        max_tokens=optional_whole(members, "max_tokens"),
+        temperature=_number(members, "temperature"),
+        top_p=_number(members, "top_p"),
+        top_k=optional_whole(members, "top_k"),
+        stop=optional_texts(members, "stop_sequences"),
+        service_tier=optional_text(members, "service_tier"),
+        user=optional_text(metadata, "user_id", "metadata."),
+        cache=read_cache(members),
+        extra=extra,
+    )
+
+
+def _inner(members: Members, name: str, known: frozenset[str], extra: Members) -> Members:
+    """Return the members of an object, and keep those that only Anthropic knows."""
+    if not has(members, name):
+        return {}
+    found = read_members(members[name], name)
+    extra.update(leftovers(found, known, f"{name}."))
+    return found
+
+
+def _number(members: Members, name: str) -> float | None:
+    return read_number(members[name], name) if has(members, name) else None
+
+
+def _read_system(members: Members, extra: Members) -> list[Message]:
+    if not has(members, "system"):
+        return []
+    parts = read_content(members["system"], "system", extra)
+    return [Message(Role.SYSTEM, parts)] if parts else []
+
+
+def _read_messages(members: Members, extra: Members) -> list[Message]:
+    messages: list[Message] = []
+    for number, raw in enumerate(read_list(members.get("messages"), "messages")):
+        messages += _read_message(raw, f"messages[{number}]", extra)
+    return messages
+
+
+def _read_message(raw: Raw, path: str, extra: Members) -> list[Message]:
+    members = read_members(raw, path, "a message")
+    word = read_text(members.get("role"), f"{path}.role")
+    role = _ROLES.get(word)
+    if role is None:
+        raise InvalidRequest(f"`{path}.role` is user, assistant or system, not {word!r}", param=f"{path}.role")
+    parts = read_content(members.get("content"), f"{path}.content", extra)
+    results: list[Part] = [part for part in parts if isinstance(part, ToolResult)]
+    if not results:
+        return [Message(role, parts)]
+    if role is not Role.USER:
+        raise InvalidRequest(f"`{path}.content`: only a user's turn brings tool results", param=f"{path}.content")
+    others = tuple([part for part in parts if not isinstance(part, ToolResult)])
+    turns = [Message(Role.TOOL, tuple(results))]
+    return [*turns, Message(Role.USER, others)] if others else turns
+
+
+def _read_format(members: Members, output: Members, extra: Members) -> AnswerFormat | None:
+    """Return the schema of the answer, under its name of today or its older one."""
+    for holder, name, path in ((output, "format", "output_config.format"), (members, "output_format", "output_format")):
+        if not has(holder, name):
+            continue
+        found = read_members(holder[name], path)
+        kind = read_text(found.get("type"), f"{path}.type")
+        if kind != FormatKind.JSON_SCHEMA:
+            raise InvalidRequest(f"`{path}.type` must be json_schema, not {kind!r}", param=f"{path}.type")
+        schema = found.get("schema")
+        if schema is None:
+            raise InvalidRequest(f"`{path}.schema` is missing", param=f"{path}.schema")
+        read_members(schema, f"{path}.schema", "a JSON schema object")
+        extra.update(leftovers(found, _FORMAT, "output_config.format."))
+        return AnswerFormat(FormatKind.JSON_SCHEMA, schema)
+    return None
+
+
+def _read_reasoning(members: Members, output: Members, extra: Members) -> Reasoning | None:
+    effort = _read_effort(output)
+    thinking = _inner(members, "thinking", _THINKING, extra)
+    if not thinking:
+        # Effort alone bounds the whole answer, not only the thinking; other formats have one word for both.
+        return None if effort is None else Reasoning(effort)
+    kind = read_text(thinking.get("type"), "thinking.type")
+    shown = optional_text(thinking, "display", "thinking.") != "omitted"
+    match kind:
+        case "enabled":
+            return Reasoning(effort, optional_whole(thinking, "budget_tokens", "thinking."), shown)
+        case "adaptive":
+            return Reasoning(effort or _DEFAULT_EFFORT, shown=shown)
+        case "disabled":
+            if effort is not None:
+                extra["output_config.effort"] = output["effort"]
+            return Reasoning(Effort.NONE)
+        case _:
+            path = "thinking.type"
+            raise InvalidRequest(f"`{path}` is enabled, adaptive or disabled, not {kind!r}", param=path)
+
+
+def _read_effort(output: Members) -> Effort | None:
+    word = optional_text(output, "effort", "output_config.")
+    if word is None:
+        return None
+    effort = effort_of_word(word)
+    if effort is None:
+        path = "output_config.effort"
+        raise InvalidRequest(f"`{path}` is low, medium, high, xhigh or max, not {word!r}", param=path)
+    return effort
