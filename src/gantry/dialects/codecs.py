@@ -5,5 +5,8 @@ from typing import Final
 
 from gantry.core.vocabulary import Dialect
 from gantry.dialects.codec import Codec
+from gantry.dialects.gemini.codec import GEMINI
 
-CODECS: Final[Mapping[Dialect, Codec]] = {}
+CODECS: Final[Mapping[Dialect, Codec]] = {
+    Dialect.GEMINI: GEMINI,
+}
