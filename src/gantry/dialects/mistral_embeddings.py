@@ -1,12 +1,8 @@
 """An OpenAI embeddings request as Mistral takes it, and the vectors of its answer as OpenAI's SDK decodes them.
 
-Law: floats are asked of Mistral, whose base64 is not documented, and encoded here: little-endian float32, which is
-OpenAI's. A vector is decoded, packed and encoded in C; one at a time, so that only one is in memory as numbers.
+Law: floats are asked of Mistral, whose base64 is not documented, and encoded here as OpenAI's (`vectors`).
 """
 
-import sys
-from array import array
-from binascii import b2a_base64
 from typing import Any, Final
 
 import msgspec
@@ -17,15 +13,13 @@ from gantry.dialects.changes import Change, converted, dropped, renamed
 from gantry.dialects.fields import object_members
 from gantry.dialects.members import NULL, UNREADABLE, Members, asks_nothing, encode, read_text
 from gantry.dialects.mistral_answer import error_body
+from gantry.dialects.vectors import packed_vector
 
 _BASE64: Final = "base64"
 _FLOAT: Final = Raw(b'"float"')
 _SAME: Final = frozenset("model input output_dimension output_dtype metadata".split())
 _STARTS_OF_NUMBERS: Final = b"-0123456789"
-_QUOTE: Final = ord('"')
 
-_decode_text: Final = msgspec.json.Decoder(str).decode
-_decode_vector: Final = msgspec.json.Decoder(list[float]).decode
 
 
 class EmbeddingsRequest(Struct, frozen=True):
@@ -90,18 +84,8 @@ def to_openai_embeddings(status: int, body: bytes, *, as_base64: bool) -> bytes:
 
 
 def _openai_item(number: int, item: _Item, as_base64: bool) -> dict[str, Any]:
-    vector = _packed(item.embedding) if as_base64 else item.embedding
+    vector = packed_vector(item.embedding) if as_base64 else item.embedding
     return {"object": "embedding", "embedding": vector, "index": number if item.index is None else item.index}
-
-
-def _packed(vector: Raw) -> str:
-    """Return a vector as base64; one that is a string already is taken for that."""
-    if memoryview(vector)[0] == _QUOTE:
-        return _decode_text(vector)
-    numbers = array("f", _decode_vector(vector))
-    if sys.byteorder == "big":
-        numbers.byteswap()
-    return b2a_base64(numbers.tobytes(), newline=False).decode("ascii")
 
 
 def _wants_base64(raw: Raw) -> bool:

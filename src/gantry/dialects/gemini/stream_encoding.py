@@ -1,0 +1,244 @@
+"""A stream for a client of Gemini's: every item is a whole answer that holds a piece.
+
+Law: text and thoughts go out as they come, all that one feed brings in one item. Calls go whole, because Google's
+clients read an object: they wait until something else follows them. The last item has the reasons to finish, the
+sources and the usage, and a part, for SDKs drop a turn whose last content is empty.
+"""
+
+from collections.abc import Iterable
+from typing import Any, Final, assert_never
+
+import msgspec
+from msgspec import Raw
+
+from gantry.core.chat import Citation, Finish, Media, ProviderError, ToolCall
+from gantry.core.chat_events import (
+    AnswerBegan,
+    AnswerEnded,
+    AnswerFailed,
+    CallAdded,
+    CallBegan,
+    ChatEvent,
+    ChoiceFinished,
+    CitationAdded,
+    LogprobsAdded,
+    MediaAdded,
+    NativeAdded,
+    RefusalAdded,
+    TextAdded,
+    ThinkingAdded,
+    ThinkingSealed,
+    UsageReported,
+)
+from gantry.core.usage import NO_USAGE
+from gantry.core.vocabulary import Dialect
+from gantry.dialects.assemble import merge_usage
+from gantry.dialects.codec import Asking
+from gantry.dialects.gemini.answer_encoding import timestamp
+from gantry.dialects.gemini.answer_parts import (
+    WirePart,
+    call_part,
+    shows_thoughts,
+    signed_part,
+    text_part,
+    thought_part,
+)
+from gantry.dialects.gemini.citations import encode_citations
+from gantry.dialects.gemini.errors import error_object
+from gantry.dialects.gemini.finish import finish_word
+from gantry.dialects.gemini.framing import Frames, Framing
+from gantry.dialects.gemini.logprobs import encode_logprobs
+from gantry.dialects.gemini.media import answered_media
+from gantry.dialects.gemini.usage import encode_usage
+
+_encode: Final = msgspec.json.Encoder().encode
+
+
+class GeminiStreamEncoder:
+    """Events in, a client's stream out."""
+
+    __slots__ = ("_about", "_asking", "_choices", "_frames", "_over", "_thoughts", "_usage")
+
+    def __init__(self, asking: Asking, framing: Framing = Framing.SSE) -> None:
+        self._asking = asking
+        self._frames = Frames(framing)
+        self._choices: dict[int, _Choice] = {}
+        self._thoughts = shows_thoughts(asking)
+        self._usage = NO_USAGE
+        self._over = False
+        self._about: dict[str, str] = {}
+        self._tell_about(AnswerBegan())
+
+    def feed(self, events: Iterable[ChatEvent]) -> bytes:
+        """Return what the client is sent. After AnswerEnded or AnswerFailed there is no more."""
+        for event in events:
+            if self._over:
+                return b""
+            match event:
+                case AnswerBegan():
+                    self._tell_about(event)
+                case UsageReported(usage):
+                    self._usage = merge_usage(self._usage, usage)
+                case AnswerEnded():
+                    self._over = True
+                    return self._frames.item(_encode(self._last())) + self._frames.end()
+                case AnswerFailed(error):
+                    self._over = True
+                    return self._pieces() + self._failure(error) + self._frames.end()
+                case _:
+                    self._choice(event.choice).take(event)
+        return self._pieces()
+
+    def _tell_about(self, began: AnswerBegan) -> None:
+        self._about = {
+            "modelVersion": began.model or self._asking.request.model,
+            "createTime": timestamp(began.created or self._asking.created),
+            "responseId": began.id or self._asking.id,
+        }
+
+    def _choice(self, index: int) -> "_Choice":
+        choice = self._choices.get(index)
+        if choice is None:
+            choice = self._choices[index] = _Choice(index, thoughts=self._thoughts)
+        return choice
+
+    def _pieces(self) -> bytes:
+        candidates = [choice.piece() for choice in self._choices.values() if choice.has_piece]
+        return self._frames.item(_encode({"candidates": candidates, **self._about})) if candidates else b""
+
+    def _last(self) -> dict[str, Any]:
+        last: dict[str, Any] = {"candidates": [choice.last() for _, choice in sorted(self._choices.items())]}
+        usage = encode_usage(self._usage)
+        if usage is not None:
+            last["usageMetadata"] = usage
+        return last | self._about
+
+    def _failure(self, error: ProviderError) -> bytes:
+        return self._frames.item(_encode(error_object(error)))
+
+
+_ChoiceEvent = (
+    TextAdded
+    | CitationAdded
+    | ThinkingAdded
+    | ThinkingSealed
+    | RefusalAdded
+    | CallBegan
+    | CallAdded
+    | MediaAdded
+    | NativeAdded
+    | LogprobsAdded
+    | ChoiceFinished
+)
+
+
+class _Choice:
+    __slots__ = ("_calls", "_cited", "_finish", "_index", "_logprobs", "_parts", "_seal", "_texts", "_thoughts")
+
+    def __init__(self, index: int, *, thoughts: bool) -> None:
+        self._index = index
+        self._thoughts = thoughts
+        self._parts: list[WirePart] = []
+        self._calls: dict[int, tuple[CallBegan, list[str]]] = {}
+        self._seal: str | None = None  # the signature of what follows
+        self._texts: dict[int, list[str]] = {}
+        self._cited: dict[int, list[Citation]] = {}
+        self._logprobs: Raw | None = None
+        self._finish: Finish | None = None
+
+    def take(self, event: _ChoiceEvent) -> None:
+        match event:
+            case TextAdded(_, part, text):
+                if text or self._seal is not None:
+                    self._texts.setdefault(part, []).append(text)
+                    self._add_signed(text_part(text))
+            case ThinkingAdded(_, _, text):
+                self._flush()
+                if self._thoughts:
+                    self._parts.append(thought_part(text))
+            case ThinkingSealed():
+                self._flush()
+                self._take_seal(event)
+            case RefusalAdded(_, _, text):
+                self._flush()
+                self._parts.append(text_part(text))
+            case CallBegan(_, part):
+                self._flush_seal()
+                self._calls[part] = (event, [])
+            case CallAdded(_, part, arguments):
+                self._calls[part][1].append(arguments)
+            case MediaAdded(_, _, media):
+                self._add_media(media)
+            case NativeAdded(_, _, dialect, raw):
+                self._flush()
+                if dialect is Dialect.GEMINI:
+                    self._parts.append(raw)
+            case CitationAdded(_, part, citation):
+                self._cited.setdefault(part, []).append(citation)
+            case LogprobsAdded(_, raw):
+                self._logprobs = raw
+            case ChoiceFinished(_, finish):
+                self._flush()
+                self._finish = finish
+            case _:
+                assert_never(event)
+
+    @property
+    def has_piece(self) -> bool:
+        return bool(self._parts)
+
+    def piece(self) -> dict[str, Any]:
+        """Return the candidate that holds what came since the last one."""
+        parts, self._parts = self._parts, []
+        candidate: dict[str, Any] = {"content": {"parts": parts, "role": "model"}, "index": self._index}
+        if self._logprobs is not None:
+            candidate |= encode_logprobs(self._logprobs)
+            self._logprobs = None
+        return candidate
+
+    def last(self) -> dict[str, Any]:
+        self._flush()
+        if not self._parts:
+            self._parts.append(text_part(""))
+        candidate = self.piece()
+        if self._finish is not None:
+            candidate["finishReason"] = finish_word(self._finish)
+        cited = (("".join(self._texts.get(part, ())), found) for part, found in sorted(self._cited.items()))
+        return candidate | encode_citations(cited)
+
+    def _take_seal(self, event: ThinkingSealed) -> None:
+        if event.dialect is not Dialect.GEMINI:
+            return
+        if event.sealed is not None:
+            self._seal = event.sealed
+        elif event.signature is not None and self._thoughts:
+            self._parts.append(thought_part("", event.signature))
+
+    def _add_media(self, media: Media) -> None:
+        part = answered_media(media)
+        if part is not None:
+            self._add_signed(part)
+
+    def _add_signed(self, part: dict[str, Any]) -> None:
+        if self._calls:
+            self._flush_calls()
+        if self._seal is not None:
+            part["thoughtSignature"], self._seal = self._seal, None
+        self._parts.append(part)
+
+    def _flush(self) -> None:
+        if self._calls:
+            self._flush_calls()
+        if self._seal is not None:
+            self._flush_seal()
+
+    def _flush_calls(self) -> None:
+        for _, (began, pieces) in sorted(self._calls.items()):
+            call = ToolCall(began.id, began.name, "".join(pieces), began.custom, began.signature)
+            self._parts.append(call_part(call))
+        self._calls = {}
+
+    def _flush_seal(self) -> None:
+        if self._seal is not None:
+            self._parts.append(signed_part(self._seal))
+            self._seal = None

@@ -1,0 +1,73 @@
+"""Gemini's `usageMetadata`.
+
+Law: the prompt and what its own tools read are the input, thoughts are output. A count that is absent stays unknown.
+Spec: https://ai.google.dev/api/generate-content#UsageMetadata
+"""
+
+from typing import Any, Final
+
+import msgspec
+from msgspec import Raw, Struct
+
+from gantry.core.usage import NO_USAGE, Usage
+from gantry.dialects.usage import MAX_COUNT
+
+
+class _Metadata(Struct, rename="camel", gc=False):
+    prompt_token_count: int | None = None
+    tool_use_prompt_token_count: int | None = None
+    cached_content_token_count: int | None = None
+    candidates_token_count: int | None = None
+    thoughts_token_count: int | None = None
+    total_token_count: int | None = None
+    service_tier: str | None = None
+
+
+_decode: Final = msgspec.json.Decoder(_Metadata, strict=False).decode
+_UNREADABLE: Final = (msgspec.DecodeError, ValueError, RecursionError)
+
+
+def read_usage(raw: Raw) -> tuple[Usage, str | None]:
+    """Return the usage, and the service tier that it names. Never raises."""
+    try:
+        found = _decode(raw)
+    except _UNREADABLE:
+        return NO_USAGE, None
+    given = _sum(found.prompt_token_count, found.tool_use_prompt_token_count)
+    cached = _bound(found.cached_content_token_count)
+    usage = Usage(
+        input_tokens=given,
+        cached_input_tokens=cached if cached is None or given is None else min(cached, given),
+        output_tokens=_sum(found.candidates_token_count, found.thoughts_token_count),
+        reasoning_tokens=_bound(found.thoughts_token_count),
+        total_tokens=_bound(found.total_token_count),
+    )
+    return usage, found.service_tier
+
+
+def encode_usage(usage: Usage) -> dict[str, Any] | None:
+    """Return the `usageMetadata` of an answer; None where nothing is known."""
+    given, made, thought, total = (
+        usage.input_tokens,
+        usage.output_tokens,
+        usage.reasoning_tokens,
+        usage.total_tokens,
+    )
+    if total is None and given is not None:
+        total = given + (made or 0)
+    counts = {
+        "promptTokenCount": given,
+        "cachedContentTokenCount": usage.cached_input_tokens,
+        "candidatesTokenCount": None if made is None else max(made - (thought or 0), 0),
+        "thoughtsTokenCount": thought,
+        "totalTokenCount": total,
+    }
+    return {name: count for name, count in counts.items() if count is not None} or None
+
+
+def _sum(one: int | None, other: int | None) -> int | None:
+    return None if one is None and other is None else _bound((one or 0) + (other or 0))
+
+
+def _bound(count: int | None) -> int | None:
+    return None if count is None else min(max(count, 0), MAX_COUNT)
