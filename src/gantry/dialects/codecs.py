@@ -4,6 +4,9 @@ from collections.abc import Mapping
 from typing import Final
 
 from gantry.core.vocabulary import Dialect
+from gantry.dialects.bedrock.codec import BEDROCK
 from gantry.dialects.codec import Codec
 
-CODECS: Final[Mapping[Dialect, Codec]] = {}
+CODECS: Final[Mapping[Dialect, Codec]] = {
+    Dialect.BEDROCK: BEDROCK,
+}
