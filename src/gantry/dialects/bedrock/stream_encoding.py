@@ -1,0 +1,232 @@
+"""Events as ConverseStream's binary stream, in whole messages.
+
+Law: a part is a block of content; one is open at a time, because clients read a call from its start to its stop. So of
+calls that come interleaved the first streams and the others are held until it is done. Text and thinking have no start
+event. `messageStop` comes before `metadata`, which ends the stream.
+"""
+
+from collections.abc import Iterable
+from typing import Any, Final, assert_never
+
+import msgspec
+
+from gantry.core.chat import Finish, FinishReason, Media, ProviderError
+from gantry.core.chat_events import (
+    AnswerBegan,
+    AnswerEnded,
+    AnswerFailed,
+    CallAdded,
+    CallBegan,
+    ChatEvent,
+    ChoiceFinished,
+    CitationAdded,
+    LogprobsAdded,
+    MediaAdded,
+    NativeAdded,
+    RefusalAdded,
+    TextAdded,
+    ThinkingAdded,
+    ThinkingSealed,
+    UsageReported,
+)
+from gantry.core.usage import NO_USAGE
+from gantry.core.vocabulary import Dialect
+from gantry.dialects.assemble import merge_usage
+from gantry.dialects.bedrock.answer import answer_block
+from gantry.dialects.bedrock.blocks import SIGNERS, citation_value
+from gantry.dialects.bedrock.errors import stream_error
+from gantry.dialects.bedrock.finish import finish_word
+from gantry.dialects.bedrock.shapes import decode_block
+from gantry.dialects.bedrock.usage import usage_value
+from gantry.wire.aws_event_stream import encode_message, text_headers
+
+_encode: Final = msgspec.json.Encoder().encode
+_HEADERS: Final = {
+    kind: text_headers(((":event-type", kind), (":content-type", "application/json"), (":message-type", "event")))
+    for kind in (
+        "messageStart",
+        "contentBlockStart",
+        "contentBlockDelta",
+        "contentBlockStop",
+        "messageStop",
+        "metadata",
+    )
+}
+_PartEvent = (
+    TextAdded
+    | CitationAdded
+    | ThinkingAdded
+    | ThinkingSealed
+    | RefusalAdded
+    | CallBegan
+    | CallAdded
+    | MediaAdded
+    | NativeAdded
+)
+
+
+class BedrockStreamEncoder:
+    """Events in, a client's stream out."""
+
+    __slots__ = ("_began", "_call_open", "_finish", "_index", "_open", "_out", "_over", "_tier", "_usage", "_waiting")
+
+    def __init__(self) -> None:
+        self._out: list[bytes] = []
+        self._began = False
+        self._open: int | None = None  # the part whose block is open
+        self._call_open = False
+        self._index = -1  # of its block
+        self._waiting: dict[int, list[_PartEvent]] = {}  # later calls, while an earlier one is open
+        self._finish: Finish | None = None
+        self._usage = NO_USAGE
+        self._tier: str | None = None
+        self._over = False
+
+    def feed(self, events: Iterable[ChatEvent]) -> bytes:
+        """Return what the client is sent. After AnswerEnded or AnswerFailed there is no more."""
+        for event in events:
+            if not self._over:
+                self._take(event)
+        sent = b"".join(self._out)
+        self._out.clear()
+        return sent
+
+    def _take(self, event: ChatEvent) -> None:
+        match event:
+            case AnswerBegan():
+                self._tier = event.service_tier
+                self._begin()
+            case UsageReported(usage):
+                self._usage = merge_usage(self._usage, usage)
+            case ChoiceFinished(choice, finish):
+                if choice == 0:
+                    self._finish = finish
+            case AnswerEnded():
+                self._end()
+            case AnswerFailed(error):
+                self._fail(error)
+            case LogprobsAdded():
+                pass
+            case _:
+                if event.choice == 0:
+                    self._begin()
+                    self._take_part(event)
+
+    def _begin(self) -> None:
+        if not self._began:
+            self._began = True
+            self._send("messageStart", {"role": "assistant"})
+
+    def _take_part(self, event: _PartEvent) -> None:
+        if event.part != self._open and self._call_open:
+            if isinstance(event, CallBegan) or event.part in self._waiting:
+                self._waiting.setdefault(event.part, []).append(event)
+                return
+            self._release()
+        self._write(event)
+
+    def _release(self) -> None:
+        """Send the calls that waited, for nothing more can come of the one that was open."""
+        waiting = self._waiting
+        self._waiting = {}
+        for events in waiting.values():
+            for event in events:
+                self._write(event)
+
+    def _write(self, event: _PartEvent) -> None:
+        match event:
+            case TextAdded(_, part, text) | RefusalAdded(_, part, text):
+                self._switch(part)
+                self._delta({"text": text})
+            case CallAdded(_, part, arguments):
+                self._switch(part)
+                self._delta({"toolUse": {"input": arguments}})
+            case ThinkingAdded(_, part, text):
+                self._switch(part)
+                self._delta({"reasoningContent": {"text": text}})
+            case ThinkingSealed():
+                self._seal(event)
+            case CallBegan(_, part, call_id, name):
+                self._switch(part)
+                self._call_open = True
+                self._start({"toolUse": {"toolUseId": call_id, "name": name}})
+            case CitationAdded(_, part, citation):
+                self._switch(part)
+                self._delta({"citation": citation_value(citation)})
+            case MediaAdded(_, part, media):
+                self._media(part, media)
+            case NativeAdded():
+                self._native(event)
+            case _:
+                assert_never(event)
+
+    def _seal(self, event: ThinkingSealed) -> None:
+        if event.dialect in SIGNERS and event.signature is not None:
+            self._switch(event.part)
+            self._delta({"reasoningContent": {"signature": event.signature}})
+        elif event.dialect is Dialect.BEDROCK and event.sealed is not None:
+            self._switch(event.part)
+            self._delta({"reasoningContent": {"redactedContent": event.sealed}})
+
+    def _media(self, part: int, media: Media) -> None:
+        block = answer_block(media)
+        if block is not None and "image" in block:
+            self._switch(part)
+            self._start({"image": {"format": block["image"]["format"]}})
+            self._delta({"image": {"source": block["image"]["source"]}})
+
+    def _native(self, event: NativeAdded) -> None:
+        if event.dialect is not Dialect.BEDROCK:
+            return
+        block = decode_block(event.raw)
+        if block.tool_use is not None:
+            use = block.tool_use
+            self._switch(event.part)
+            self._start({"toolUse": {"toolUseId": use.tool_use_id, "name": use.name, "type": use.type}})
+            self._delta({"toolUse": {"input": bytes(use.input).decode()}})
+        elif block.tool_result is not None:
+            result = block.tool_result
+            start = {"toolUseId": result.tool_use_id, "type": result.type, "status": result.status}
+            self._switch(event.part)
+            self._start({"toolResult": {name: value for name, value in start.items() if value is not None}})
+            self._delta({"toolResult": result.content})
+
+    def _switch(self, part: int) -> None:
+        if part != self._open:
+            self._close()
+            self._open = part
+            self._index += 1
+
+    def _close(self) -> None:
+        if self._open is not None:
+            self._send("contentBlockStop", {"contentBlockIndex": self._index})
+        self._open = None
+        self._call_open = False
+
+    def _end(self) -> None:
+        self._over = True
+        self._begin()
+        self._release()
+        self._close()
+        finish = self._finish or Finish(FinishReason.STOP)
+        stop: dict[str, Any] = {"stopReason": finish_word(finish)}
+        if finish.sequence is not None:
+            stop["additionalModelResponseFields"] = {"stop_sequence": finish.sequence}
+        self._send("messageStop", stop)
+        metadata: dict[str, Any] = {"usage": usage_value(self._usage), "metrics": {"latencyMs": 0}}
+        if self._tier is not None:
+            metadata["serviceTier"] = {"type": self._tier}
+        self._send("metadata", metadata)
+
+    def _fail(self, error: ProviderError) -> None:
+        self._over = True
+        self._out.append(stream_error(error))
+
+    def _start(self, start: dict[str, Any]) -> None:
+        self._send("contentBlockStart", {"contentBlockIndex": self._index, "start": start})
+
+    def _delta(self, delta: dict[str, Any]) -> None:
+        self._send("contentBlockDelta", {"contentBlockIndex": self._index, "delta": delta})
+
+    def _send(self, kind: str, payload: dict[str, Any]) -> None:
+        self._out.append(encode_message(_HEADERS[kind], _encode(payload)))
