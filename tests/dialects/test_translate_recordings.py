@@ -5,11 +5,9 @@ something else fails.
 """
 
 import json
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import msgspec
 import pytest
 
 from gantry.core.chat import (
@@ -20,7 +18,6 @@ from gantry.core.chat import (
     Refusal,
     Role,
     Text,
-    Thinking,
     ToolCall,
     ToolResult,
 )
@@ -30,7 +27,7 @@ from gantry.core.vocabulary import Dialect
 from gantry.dialects.assemble import assemble, unfold
 from gantry.dialects.codec import Asking, Codec, Target
 from gantry.dialects.codecs import CODECS
-from tests.dialects.recorded import FOLDERS, Exchange, exchanges
+from tests.dialects.recorded import Exchange, exchanges
 
 pytestmark = pytest.mark.slow
 
@@ -155,7 +152,9 @@ MODEL_IN_PATH = (Dialect.GEMINI, Dialect.BEDROCK)
 
 def asking(dialect: Dialect) -> Asking:
     """Return a caller that has asked for all there is."""
-    return Asking(ChatRequest(dialect=dialect, model="a-model", messages=(Message(Role.USER, (Text("?"),)),)), 1, "id-1")
+    return Asking(
+        ChatRequest(dialect=dialect, model="a-model", messages=(Message(Role.USER, (Text("?"),)),)), 1, "id-1"
+    )
 
 
 def said(answer: ChatAnswer) -> Said:

@@ -40,7 +40,7 @@ class Asking(Struct, frozen=True):
     request: ChatRequest
     created: int  # seconds since the epoch
     id: str  # unique for this call; printable ASCII without spaces
-    query: str = ""  # of the client's request: Google's clients say in it how a stream is to be framed
+    query: str | None = None  # of the client's request: Google's clients say in it how a stream is to be framed
 
 
 class StreamDecoder(Protocol):

@@ -42,7 +42,7 @@ from gantry.dialects.anthropic.finish import stop_reason
 from gantry.dialects.anthropic.usage import write_usage
 from gantry.dialects.assemble import merge_usage
 from gantry.dialects.codec import Asking
-from gantry.dialects.frames import named_frame
+from gantry.dialects.frames import EVENT_STREAM, named_frame
 from gantry.dialects.tool_terms import arguments_object, plain_tool_id
 
 _MESSAGE_STOP: Final = named_frame("message_stop", {"type": "message_stop"})
@@ -99,6 +99,8 @@ class AnthropicStreamEncoder:
         "_usage",
         "_waiting",
     )
+
+    content_type = EVENT_STREAM
 
     def __init__(self, asking: Asking) -> None:
         self._asking = asking

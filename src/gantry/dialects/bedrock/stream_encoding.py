@@ -70,6 +70,8 @@ class BedrockStreamEncoder:
 
     __slots__ = ("_began", "_call_open", "_finish", "_index", "_open", "_out", "_over", "_tier", "_usage", "_waiting")
 
+    content_type = "application/vnd.amazon.eventstream"
+
     def __init__(self) -> None:
         self._out: list[bytes] = []
         self._began = False

@@ -8,7 +8,7 @@ from gantry.dialects.codec import Asking, EncodedRequest, StreamDecoder, StreamE
 from gantry.dialects.gemini.answer_decoding import decode_answer
 from gantry.dialects.gemini.answer_encoding import encode_answer
 from gantry.dialects.gemini.errors import decode_error, encode_error
-from gantry.dialects.gemini.framing import Framing
+from gantry.dialects.gemini.framing import Framing, framing_of
 from gantry.dialects.gemini.request_decoding import decode_request
 from gantry.dialects.gemini.request_encoding import encode_request
 from gantry.dialects.gemini.stream_decoding import GeminiStreamDecoder
@@ -38,12 +38,8 @@ class GeminiCodec:
         return GeminiStreamDecoder()
 
     def stream_encoder(self, asking: Asking) -> StreamEncoder:
-        """Return an encoder of server-sent events; `framed_encoder` serves clients that want an array."""
-        return GeminiStreamEncoder(asking)
-
-    def framed_encoder(self, asking: Asking, framing: Framing) -> StreamEncoder:
-        """Return an encoder for a client whose query says how it wants the stream (`framing.framing_of`)."""
-        return GeminiStreamEncoder(asking, framing)
+        """Return an encoder of server-sent events, or of an array where the client's query does not ask for them."""
+        return GeminiStreamEncoder(asking, Framing.SSE if asking.query is None else framing_of(asking.query))
 
     def decode_error(self, status: int, body: bytes) -> ProviderError:
         return decode_error(status, body)

@@ -57,10 +57,11 @@ _encode: Final = msgspec.json.Encoder().encode
 class GeminiStreamEncoder:
     """Events in, a client's stream out."""
 
-    __slots__ = ("_about", "_asking", "_choices", "_frames", "_over", "_thoughts", "_usage")
+    __slots__ = ("_about", "_asking", "_choices", "_frames", "_over", "_thoughts", "_usage", "content_type")
 
     def __init__(self, asking: Asking, framing: Framing = Framing.SSE) -> None:
         self._asking = asking
+        self.content_type = framing.content_type
         self._frames = Frames(framing)
         self._choices: dict[int, _Choice] = {}
         self._thoughts = shows_thoughts(asking)

@@ -33,7 +33,7 @@ from gantry.core.usage import NO_USAGE
 from gantry.core.vocabulary import Dialect
 from gantry.dialects.assemble import merge_usage
 from gantry.dialects.codec import Asking
-from gantry.dialects.frames import DONE
+from gantry.dialects.frames import DONE, EVENT_STREAM
 from gantry.dialects.mistral_chat.answer_out import (
     envelope,
     finish_word,
@@ -54,6 +54,8 @@ class MistralStreamEncoder:
     """Events in, chunks out."""
 
     __slots__ = ("_asking", "_choices", "_head", "_over", "_prefix", "_shows_thinking", "_usage")
+
+    content_type = EVENT_STREAM
 
     def __init__(self, asking: Asking) -> None:
         self._asking = asking

@@ -32,7 +32,7 @@ from gantry.core.chat_events import (
 from gantry.core.usage import NO_USAGE, Usage
 from gantry.dialects.assemble import merge_usage
 from gantry.dialects.codec import Asking
-from gantry.dialects.frames import DONE, data_frame
+from gantry.dialects.frames import DONE, EVENT_STREAM, data_frame
 from gantry.dialects.openai_chat.annotations import annotations
 from gantry.dialects.openai_chat.answer_out import (
     envelope,
@@ -54,6 +54,8 @@ class OpenAIStreamEncoder:
     """Events in, chunks out."""
 
     __slots__ = ("_asking", "_choices", "_head", "_legacy", "_over", "_usage")
+
+    content_type = EVENT_STREAM
 
     def __init__(self, asking: Asking) -> None:
         self._asking = asking

@@ -32,6 +32,7 @@ from gantry.core.chat_events import (
 from gantry.core.usage import NO_USAGE
 from gantry.dialects.assemble import merge_usage
 from gantry.dialects.codec import Asking
+from gantry.dialects.frames import EVENT_STREAM
 from gantry.dialects.responses.encode_answer import Item, ItemIds, call_item_id, image_item, logprob_entries, own_id
 from gantry.dialects.responses.errors import error_body, failure_of
 from gantry.dialects.responses.items import OWN
@@ -56,6 +57,8 @@ class ResponsesStreamEncoder:
         "_response",
         "_usage",
     )
+
+    content_type = EVENT_STREAM
 
     def __init__(self, asking: Asking) -> None:
         self._asking = asking
