@@ -60,7 +60,7 @@ def _distort_events(answer: Answer, faults: Faults, error_event: bytes) -> Answe
     if faults.comments and textual:
         parts = [_COMMENT + part for part in parts]
     if faults.crlf and textual:
-        parts = [part.replace(b"\n", b"\r\n") for part in parts]
+        parts = [part.replace(b"\r\n", b"\n").replace(b"\n", b"\r\n") for part in parts]
     return replace(answer, parts=tuple(parts), weights=tuple(weights[: len(parts)]))
 
 

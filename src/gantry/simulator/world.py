@@ -11,9 +11,11 @@ from gantry.simulator.anthropic.api import AnthropicApi
 from gantry.simulator.distortion import distort
 from gantry.simulator.exchange import Answer, Request, json_answer
 from gantry.simulator.faults import NO_FAULTS, FaultError, Faults, requested
+from gantry.simulator.gemini.api import GeminiApi
 from gantry.simulator.mistral.api import MistralApi
 from gantry.simulator.openai.api import OpenAIApi
 from gantry.simulator.routes import Call, Refusal, Routes
+from gantry.simulator.vertex.api import VertexApi
 
 _REPEATABLE = (
     "/chat/completions",
@@ -66,6 +68,8 @@ class World:
             "mistral": self._mistral,
             "openai": OpenAIApi(),
             "anthropic": AnthropicApi(),
+            "gemini": GeminiApi(),
+            "vertex": VertexApi(),
         }
 
     def perform(self, request: Request) -> Performance:

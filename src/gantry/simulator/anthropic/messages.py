@@ -23,7 +23,10 @@ REDACT = "ANTHROPIC_MAGIC_STRING_TRIGGER_REDACTED_THINKING"
 
 
 class Messages:
-    def __init__(self) -> None:
+    """One account's messages. A `brand` is in all ids where they are served by someone else than Anthropic."""
+
+    def __init__(self, brand: str = "") -> None:
+        self._brand = brand
         self._cache = Cache()
 
     def table(self) -> Table:
@@ -42,14 +45,17 @@ class Messages:
         requests.check_sampling(request, model, asked)
         counted = self._cache.count(request)
         composition = compose(_ask(request, call.faults, counted.total))
-        message = _message(request, model, composition, call)
+        message = _message(request, model, composition, call, self._brand)
         if not call.faults.no_usage:
             message["usage"] = _usage(counted, composition, request)
         return told(message, composition) if request.stream else json_answer(message)
 
     def _count(self, call: Call) -> Answer:
-        request = decode(requests.COUNT, call.request.body)
-        _checked(request, call, version(call.request.header(b"anthropic-version")))
+        asked = version(call.request.header(b"anthropic-version"))
+        return self.counted(decode(requests.COUNT, call.request.body), call, asked)
+
+    def counted(self, request: requests.Countable, call: Call, asked: Version) -> Answer:
+        _checked(request, call, asked)
         return json_answer({"input_tokens": input_tokens(request)})
 
 
@@ -107,13 +113,15 @@ def _tool_result(request: requests.MessageRequest) -> str | None:
     )
 
 
-def _message(request: requests.MessageRequest, model: Model, composition: Composition, call: Call) -> dict[str, Any]:
+def _message(
+    request: requests.MessageRequest, model: Model, composition: Composition, call: Call, brand: str
+) -> dict[str, Any]:
     reason, stop = _end(composition)
     refused = call.faults.refusal
-    content = [] if refused else list(_content(request, model, composition))
+    content = [] if refused else list(_content(request, model, composition, brand))
     return {
         "model": request.model if request.model.startswith("sim-") else model.name,
-        "id": "msg_01" + identifier(digest(call.request.body), length=22),
+        "id": f"msg_{brand}01" + identifier(digest(call.request.body), length=22),
         "type": "message",
         "role": "assistant",
         "content": content,
@@ -123,7 +131,9 @@ def _message(request: requests.MessageRequest, model: Model, composition: Compos
     }
 
 
-def _content(request: requests.MessageRequest, model: Model, composition: Composition) -> Iterator[dict[str, Any]]:
+def _content(
+    request: requests.MessageRequest, model: Model, composition: Composition, brand: str
+) -> Iterator[dict[str, Any]]:
     if composition.thinking:
         thinking = "".join(composition.thinking)
         display = getattr(request.thinking, "display", None) or ("summarized" if model.budgeted else "omitted")
@@ -135,7 +145,7 @@ def _content(request: requests.MessageRequest, model: Model, composition: Compos
     if composition.tokens:
         yield {"type": "text", "text": composition.text}
     for call in composition.calls:
-        name = "toolu_01" + identifier(call.id, length=22)
+        name = f"toolu_{brand}01" + identifier(call.id, length=22)
         yield {"type": "tool_use", "id": name, "name": call.name, "input": msgspec.json.decode(call.arguments)}
 
 

@@ -106,8 +106,8 @@ class Metadata(Closed, frozen=True):
 class Countable(Closed, frozen=True):
     """What counts as input."""
 
-    model: str
     messages: list[Message]
+    model: str
     system: str | list[TextBlock] | None = None
     tools: list[Tool] | None = None
     tool_choice: Choice | None = None
