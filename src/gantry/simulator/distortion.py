@@ -2,6 +2,7 @@
 
 from msgspec.structs import replace
 
+from gantry.simulator import eventstream
 from gantry.simulator.exchange import DONE, Answer, Headers
 from gantry.simulator.faults import NO_FAULTS, Faults
 
@@ -10,6 +11,7 @@ _WEB_PAGE = (
     b"</center>\r\n</body>\r\n</html>\r\n"
 )
 _COMMENT = b": keep-alive\n\n"
+_LAST_EVENT = b"event: message_stop\n"
 
 
 def distort(answer: Answer, faults: Faults, error_event: bytes) -> Answer:
@@ -18,7 +20,7 @@ def distort(answer: Answer, faults: Faults, error_event: bytes) -> Answer:
         return answer
     answer = answer.with_headers(_headers(faults, answer.streamed))
     if answer.streamed:
-        answer = _distort_events(answer, faults, error_event)
+        answer = _distort_events(answer, faults, answer.failure or error_event)
     elif faults.malformed_json:
         answer = replace(answer, parts=(answer.body[: len(answer.body) * 2 // 3],))
     if faults.content_type:
@@ -49,13 +51,21 @@ def _distort_events(answer: Answer, faults: Faults, error_event: bytes) -> Answe
     weights = list(answer.weights)
     middle = turning_point(faults, len(parts))
     if faults.malformed_json:
-        parts[middle] = parts[middle].rstrip()[: len(parts[middle]) // 2] + b"\n\n"
+        parts[middle] = _broken(parts[middle], answer.media)
     if faults.error_event:
         parts = [*parts[:middle], error_event]
-    if faults.no_done and parts[-1] == DONE:
+    if faults.no_done and (parts[-1] == DONE or parts[-1].startswith(_LAST_EVENT)):
         parts.pop()
-    if faults.comments:
+    textual = answer.media.startswith(b"text/")
+    if faults.comments and textual:
         parts = [_COMMENT + part for part in parts]
-    if faults.crlf:
-        parts = [part.replace(b"\n", b"\r\n") for part in parts]
+    if faults.crlf and textual:
+        parts = [part.replace(b"\r\n", b"\n").replace(b"\n", b"\r\n") for part in parts]
     return replace(answer, parts=tuple(parts), weights=tuple(weights[: len(parts)]))
+
+
+def _broken(part: bytes, media: bytes) -> bytes:
+    """Break the JSON of an event, and leave its frame whole."""
+    if media == eventstream.MEDIA:
+        return eventstream.halved(part)
+    return part.rstrip()[: len(part) // 2] + b"\n\n"

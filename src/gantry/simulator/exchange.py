@@ -70,7 +70,8 @@ class Session(Protocol):
 class Answer(Struct, frozen=True):
     """One answer. A stream has one part for each event; `weights` are the tokens in each part, for pacing.
 
-    With a `session`, the answer to a client that asked for a WebSocket is that session instead.
+    With a `session`, the answer to a client that asked for a WebSocket is that session instead. A `failure` is how an
+    error reads inside this very stream, where that is not the provider's usual event.
     """
 
     status: int
@@ -80,6 +81,7 @@ class Answer(Struct, frozen=True):
     streamed: bool = False
     weights: tuple[int, ...] = ()
     session: Session | None = None
+    failure: bytes = b""
 
     @property
     def body(self) -> bytes:

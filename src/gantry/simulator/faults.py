@@ -4,6 +4,8 @@
     model: sim-status-429--retry-after-2            a model of its own
     model: mistral-small-latest--sim-cut-mid-event  a known model, misbehaving
 
+A model is named in the body, the query or the path, as the provider has it.
+
 In a header, faults are `name=value` or a bare `name`, joined by `;`. In a model's name they follow `sim-`, with `-`
 before the value and `--` between faults. Times are seconds, sizes are bytes. The fields of `Faults` are the table.
 They work on every operation, also on those that take no model, by the header; in a WebSocket an event is a message.
@@ -18,7 +20,7 @@ import msgspec
 from msgspec import Meta, Struct
 
 from gantry.simulator.compression import Encoding
-from gantry.simulator.exchange import Request
+from gantry.simulator.exchange import Request, unescape
 
 
 class Cut(StrEnum):
@@ -81,7 +83,7 @@ class Faults(Struct, frozen=True, forbid_unknown_fields=True, rename="kebab"):
     write_bytes: Annotated[Size, _means("write this many bytes at a time")] = 0
     write_delay: Annotated[Seconds, _means("wait between writes")] = 0.0
     no_usage: Annotated[bool, _means("leave out usage")] = False
-    no_done: Annotated[bool, _means("leave out data: [DONE]")] = False
+    no_done: Annotated[bool, _means("leave out the end mark of a stream: data: [DONE], message_stop")] = False
     finish: Annotated[str, _means("end with this finish reason: length, error, content_filter, …")] = ""
     informational: Annotated[int, Meta(ge=100, le=199), _means("send this 1xx answer first, as 103")] = 0
     close_delimited: Annotated[bool, _means("send no length; the end of the connection ends the body")] = False
@@ -118,7 +120,7 @@ _MARK = MARK.encode()
 _MODEL = re.compile(
     rb'"model"\s*:\s*"([^"\\]*)"|name="model"\r\n(?:[^\r\n]+\r\n)*\r\n([^\r\n]*)\r\n|(?:^|&)model=([^&]*)'
 )
-_MODEL_IN_QUERY = re.compile(rb"[?&]model=([^&]*)")
+_MODEL_IN_TARGET = re.compile(rb"[?&]model=([^&]*)|/models/([^/?]+):[A-Za-z]+(?:\?|$)|/(?:model|deployments)/([^/?]+)/")
 _FIELDS = {field.encode_name: field for field in msgspec.structs.fields(Faults)}
 _LONGEST_FIRST = sorted(_FIELDS, key=len, reverse=True)
 
@@ -128,11 +130,11 @@ def requested(request: Request) -> Faults:
     header = request.header(b"x-simulate")
     if header is not None:
         return parse_header(header.decode("latin-1"))
-    for place, model in ((request.body, _MODEL), (request.target, _MODEL_IN_QUERY)):
+    for place, model in ((request.body, _MODEL), (request.target, _MODEL_IN_TARGET)):
         found = model.search(place) if _MARK in place else None
         if found is not None:
             name = next((group for group in found.groups() if group), b"")
-            return parse_model(name.decode("utf-8", "replace"))
+            return parse_model(unescape(name.decode("utf-8", "replace")))
     return NO_FAULTS
 
 

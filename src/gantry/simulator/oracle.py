@@ -67,6 +67,7 @@ class Composition(Struct, frozen=True):
     calls: tuple[Call, ...] = ()
     truncated: bool = False
     output_tokens: int = 0
+    stopped: str = ""  # the stop sequence that ended it
 
     @property
     def text(self) -> str:
@@ -79,8 +80,11 @@ def compose(ask: Ask) -> Composition:
     if calls:
         spent = sum(len(tokenize(call.name + call.arguments)) for call in calls)
         return Composition((), thinking, calls, False, spent + len(thinking))
-    tokens, truncated = _limit(ask, _tokens(ask))
-    return Composition(tokens, thinking, (), truncated, len(tokens) + len(thinking))
+    tokens, stopped = _until_stop(ask, tuple(_tokens(ask)))
+    if ask.max_tokens is not None and len(tokens) > ask.max_tokens:
+        kept = tokens[: ask.max_tokens]
+        return Composition(kept, thinking, (), True, len(kept) + len(thinking))
+    return Composition(tokens, thinking, (), False, len(tokens) + len(thinking), stopped)
 
 
 def tokenize(text: str) -> list[str]:
@@ -144,17 +148,14 @@ def _filler(start: int) -> tuple[str, ...]:
     return tuple(tokenize(" ".join(("", *_FILLER[start:], *_FILLER[:start]))))
 
 
-def _limit(ask: Ask, tokens: Iterable[str]) -> tuple[tuple[str, ...], bool]:
-    """Return the tokens up to a stop sequence or the limit, and whether the limit cut them."""
-    kept = tuple(tokens)
-    if ask.stop:
-        text = "".join(kept)
-        ends = [place for place in (text.find(mark) for mark in ask.stop if mark) if place >= 0]
-        if ends:
-            kept = tuple(tokenize(text[: min(ends)]))
-    if ask.max_tokens is not None and len(kept) > ask.max_tokens:
-        return kept[: ask.max_tokens], True
-    return kept, False
+def _until_stop(ask: Ask, tokens: tuple[str, ...]) -> tuple[tuple[str, ...], str]:
+    """Return the tokens up to a stop sequence, and which it was."""
+    text = "".join(tokens) if ask.stop else ""
+    ends = [(place, mark) for place, mark in ((text.find(mark), mark) for mark in ask.stop if mark) if place >= 0]
+    if not ends:
+        return tokens, ""
+    place, mark = min(ends)
+    return tuple(tokenize(text[:place])), mark
 
 
 def _calls(ask: Ask) -> tuple[Call, ...]:

@@ -1,20 +1,35 @@
 """From a request to what the simulator does about it: the provider by path prefix, faults, the operation, distortion.
 
-`/openai/…` is OpenAI, `/mistral/…` and the root are Mistral.
+`/openai/…` is OpenAI, `/anthropic/…` Anthropic, and so on; `/mistral/…` and the root are Mistral.
 """
 
 from typing import Protocol
 
 from msgspec import Struct
 
+from gantry.simulator.anthropic.api import AnthropicApi
 from gantry.simulator.distortion import distort
-from gantry.simulator.exchange import Answer, Headers, Request, json_answer
+from gantry.simulator.exchange import Answer, Request, json_answer
 from gantry.simulator.faults import NO_FAULTS, FaultError, Faults, requested
+from gantry.simulator.gemini.api import GeminiApi
 from gantry.simulator.mistral.api import MistralApi
 from gantry.simulator.openai.api import OpenAIApi
 from gantry.simulator.routes import Call, Refusal, Routes
+from gantry.simulator.vertex.api import VertexApi
 
-_REPEATABLE = ("/chat/completions", "/fim/completions", "/embeddings", "/moderations", "/classifications")
+_REPEATABLE = (
+    "/chat/completions",
+    "/fim/completions",
+    "/embeddings",
+    "/moderations",
+    "/classifications",
+    "/messages",
+    ":generateContent",
+    ":embedContent",
+    "/converse",
+    "/v2/chat",
+)
+_REMEMBERING = b'"cache_control"'  # what is cached counts otherwise the next time
 
 
 class Provider(Protocol):
@@ -32,7 +47,8 @@ class Provider(Protocol):
 
     def missing(self, known: bool) -> Answer: ...
 
-    def headers(self, request: Request, path: str) -> Headers: ...
+    def complete(self, answer: Answer, request: Request, path: str) -> Answer:
+        """Return the answer with the headers every answer of this provider has."""
 
 
 class Performance(Struct, frozen=True):
@@ -47,8 +63,14 @@ class World:
     """All simulated providers with what they remember."""
 
     def __init__(self) -> None:
-        self._mistral = MistralApi()
-        self._openai = OpenAIApi()
+        self._mistral: Provider = MistralApi()
+        self._providers: dict[str, Provider] = {
+            "mistral": self._mistral,
+            "openai": OpenAIApi(),
+            "anthropic": AnthropicApi(),
+            "gemini": GeminiApi(),
+            "vertex": VertexApi(),
+        }
 
     def perform(self, request: Request) -> Performance:
         provider, path = self._provider(request.path)
@@ -57,10 +79,10 @@ class World:
         except FaultError as error:
             return Performance(json_answer({"error": f"x-simulate: {error}"}, 400))
         answer = provider.refuse(request)
-        repeatable = answer is None and path.endswith(_REPEATABLE)
+        repeatable = answer is None and path.endswith(_REPEATABLE) and _REMEMBERING not in request.body
         if answer is None:
             answer = self._answer(provider, path, request, faults)
-        answer = answer.with_headers(provider.headers(request, path))
+        answer = provider.complete(answer, request, path)
         return Performance(distort(answer, faults, provider.error_event), faults, repeatable)
 
     def _answer(self, provider: Provider, path: str, request: Request, faults: Faults) -> Answer:
@@ -75,6 +97,6 @@ class World:
             return refusal.answer
 
     def _provider(self, path: str) -> tuple[Provider, str]:
-        if path.startswith("/openai/"):
-            return self._openai, path.removeprefix("/openai")
-        return self._mistral, path.removeprefix("/mistral") if path.startswith("/mistral/") else path
+        name, separator, rest = path[1:].partition("/")
+        provider = self._providers.get(name) if separator else None
+        return (self._mistral, path) if provider is None else (provider, "/" + rest)

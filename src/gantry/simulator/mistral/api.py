@@ -1,5 +1,6 @@
 """Mistral's edge: who may come in, the account of a key, and the headers of every answer."""
 
+from gantry.simulator.accounts import Accounts
 from gantry.simulator.exchange import Answer, Headers, Request, json_answer
 from gantry.simulator.mistral import errors
 from gantry.simulator.mistral.account import Account
@@ -22,27 +23,19 @@ _EDGE: Headers = (
     (b"x-kong-proxy-latency", b"3"),
 )
 _METERED = ("/completions", "/embeddings", "/moderations", "/classifications", "/ocr", "/transcriptions", "/responses")
-_ACCOUNTS = 256
-_SAME_ACCOUNT = "--"
 
 
 class MistralApi:
-    """All accounts. Keys with a common prefix up to the first `--` are keys of one account."""
+    """All accounts."""
 
     error_event = errors.ERROR_EVENT
 
     def __init__(self) -> None:
-        self._accounts: dict[str, Account] = {}
+        self._accounts = Accounts(Account)
 
     def routes(self, request: Request) -> Routes:
         """Return the operations as the account of the request's key sees them."""
-        name = request.key.partition(_SAME_ACCOUNT)[0]
-        account = self._accounts.get(name)
-        if account is None:
-            account = self._accounts[name] = Account(name)
-            if len(self._accounts) > _ACCOUNTS:
-                del self._accounts[next(iter(self._accounts))]
-        return account.routes
+        return self._accounts.of(request.key).routes
 
     def refuse(self, request: Request) -> Answer | None:
         """Return an error if the request has no usable key."""
@@ -58,8 +51,8 @@ class MistralApi:
             return json_answer({"detail": "Method Not Allowed"}, 405)
         return json_answer({"detail": "Not Found"}, 404)
 
-    def headers(self, request: Request, path: str) -> Headers:
+    def complete(self, answer: Answer, request: Request, path: str) -> Answer:
         name = digest(request.method, request.target, request.body)
         correlation = f"{name[:8]}-{name[8:12]}-7{name[13:16]}-a{name[17:20]}-{name[20:]}".encode()
         own = ((b"mistral-correlation-id", correlation), (b"x-kong-request-id", name.encode()))
-        return own + (_LIMITS if path.endswith(_METERED) else ()) + _EDGE
+        return answer.with_headers(own + (_LIMITS if path.endswith(_METERED) else ()) + _EDGE)

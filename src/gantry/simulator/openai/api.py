@@ -50,6 +50,7 @@ class OpenAIApi:
             )
         return errors.error(404, "Invalid URL", "invalid_request_error")
 
-    def headers(self, request: Request, path: str) -> Headers:
+    def complete(self, answer: Answer, request: Request, path: str) -> Answer:
         name = b"req_" + digest(request.method, request.target, request.body).encode()
-        return ((b"x-request-id", name), *(_LIMITS if path.endswith(("/completions", "/embeddings")) else ()))
+        metered = path.endswith(("/completions", "/embeddings", "/responses"))
+        return answer.with_headers(((b"x-request-id", name), *(_LIMITS if metered else ())))
