@@ -11,7 +11,7 @@ import pytest
 from click.testing import CliRunner
 
 from gantry.cli import doctor
-from gantry.cli.doctor import Finding, Verdict, examine
+from gantry.cli.doctor import Finding, Verdict, examine, look_at_python
 from gantry.cli.main import gantry
 from gantry.core.secret import Secret
 from gantry.home import Home, load_keyring
@@ -22,6 +22,7 @@ from gantry.routing.snapshot import Body, CredentialRecord, build_key_table, sea
 from gantry.store.control import ControlStore
 from gantry.store.logs import LogStore, RecordBatch
 
+OF_THE_MACHINE = ("disk", "python")
 POSTED = encode_payload(LogPosted("a" * 32, "o", "k", "prod", 0, "full", b"{}"))
 
 
@@ -56,10 +57,30 @@ def the(home: Home, subject: str, verdict: Verdict) -> Finding:
 
 
 def test_a_healthy_home_gets_no_advice(home: Home) -> None:
-    assert [finding for finding in findings(home) if finding.advice and finding.subject != "disk"] == []
+    assert [finding for finding in findings(home) if finding.advice and finding.subject not in OF_THE_MACHINE] == []
     result = CliRunner().invoke(gantry, ["doctor", "--home", str(home.path)])
     assert result.exit_code == 0
     assert "version 4 opens" in result.output
+
+
+@pytest.mark.parametrize(
+    ("configured", "prefix", "verdict"),
+    [
+        ("'--enable-shared' '--enable-optimizations' '--with-lto'", "/usr/local", Verdict.OK),
+        ("'--enable-shared' '--with-computed-gotos'", "/usr", Verdict.OK),  # Debian's own
+        (None, "C:\\Python", Verdict.OK),  # not known
+        (
+            "'--prefix=/home/me/.pyenv/versions/3.11.7' '--enable-shared'",
+            "/home/me/.pyenv/versions/3.11.7",
+            Verdict.WARN,
+        ),
+        ("", "/opt/python", Verdict.WARN),
+    ],
+)
+def test_an_interpreter_built_without_optimizations_is_mentioned(
+    configured: str | None, prefix: str, verdict: Verdict
+) -> None:
+    assert look_at_python(configured, prefix).verdict is verdict
 
 
 def test_nothing_is_changed_by_looking(home: Home, tmp_path: Path) -> None:

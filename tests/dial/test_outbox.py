@@ -49,6 +49,33 @@ def test_a_crowd_does_not_wait() -> None:
     assert wire.written == [b"%d" % number for number in range(40)]
 
 
+def test_writes_that_are_alone_again_and_again_go_straight_out_for_a_while() -> None:
+    outbox, scheduled = box()
+    wire = Wire()
+    sent = [b"%d" % number for number in range(200)]
+    waited = 0
+    for data in sent:
+        outbox.post(wire, data)
+        waited += len(scheduled)
+        while scheduled:
+            scheduled.pop()()
+    assert wire.written == sent
+    assert waited == 4 + 4 + 4 + 4  # before each 60, and at the end
+    for data in (b"a", b"b"):
+        outbox.post(wire, data)
+    assert wire.written[200:] == [b"a", b"b"]
+
+
+def test_writes_that_come_together_never_go_straight_out() -> None:
+    outbox, scheduled = box()
+    wire = Wire()
+    for _ in range(100):
+        outbox.post(wire, b"1")
+        outbox.post(wire, b"2")
+        assert len(scheduled) == 1
+        scheduled.pop()()
+
+
 def test_what_is_large_goes_at_once_behind_what_came_before() -> None:
     outbox, _ = box()
     wire = Wire()

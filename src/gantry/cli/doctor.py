@@ -7,6 +7,8 @@ finding is worth getting up for; a warning is not.
 import os
 import shutil
 import stat
+import sys
+import sysconfig
 from collections.abc import Iterator
 from enum import StrEnum
 from pathlib import Path
@@ -29,6 +31,7 @@ from gantry.store.tables import CONTROL, LOGS, Tree
 
 _FRAMES_AT_ONCE, _BYTES_AT_ONCE = 1000, 8 << 20
 _LITTLE_DISK, _NO_DISK = 2 << 30, 200 << 20
+_DISTRIBUTIONS_PREFIX = "/usr"
 _GIB, _MIB = 1 << 30, 1 << 20
 
 
@@ -82,6 +85,7 @@ def examine(home: Home) -> Iterator[Finding]:
         yield fail("home", f"{home.path} is not a directory", "Start `gantry serve`, or name another with --home.")
         return
     status = read_status(home)
+    yield look_at_python(sysconfig.get_config_var("CONFIG_ARGS"), sys.base_prefix)
     yield from _look_at_permissions(home)
     yield from _look_at_processes(status)
     keyring = _keyring(home)
@@ -94,6 +98,18 @@ def examine(home: Home) -> Iterator[Finding]:
     if isinstance(keyring, Keyring):
         yield from _look_at_snapshot(home, keyring)
     yield _look_at_disk(home)
+
+
+def look_at_python(configured: str | None, prefix: str) -> Finding:
+    """Judge the interpreter by the options it was built with, where they are known, and the place it is installed in.
+
+    Distributions optimize what they install in /usr without saying so in the options.
+    """
+    version = f"{sys.version_info.major}.{sys.version_info.minor}.{sys.version_info.micro}"
+    if configured is None or "--enable-optimizations" in configured or prefix == _DISTRIBUTIONS_PREFIX:
+        return ok("python", version)
+    advice = "Make .venv again with your distribution's python3, or one built with --enable-optimizations."
+    return warn("python", f"{version} was built without optimizations, so calls take a third more CPU", advice)
 
 
 def _look_at_permissions(home: Home) -> Iterator[Finding]:
