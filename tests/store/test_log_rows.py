@@ -11,7 +11,8 @@ from gantry.core.usage import Usage
 from gantry.core.vocabulary import Environment, LogMethod, Outcome
 from gantry.store.content import Content, pack_content
 from gantry.store.log_rows import COLUMNS, INDEXED_LENGTH, SHORT_COLUMNS, log_of, row_of, short_row_of, storable
-from gantry.store.rollups import KEY, SUMS, rollup_rows
+from gantry.store.rollups import SUMS, rollup_rows
+from gantry.store.tables import rollups
 from tests.store.logs_of_tests import HOUR, make_log
 
 IN_CONTENT = {"full_request", "full_response", "input", "output"}
@@ -106,8 +107,10 @@ def test_sums_are_named_as_they_are_added() -> None:
         latency=13,
         time_to_first_token=17,
     )
-    (row,) = rollup_rows([log])
-    assert dict(zip(KEY, row, strict=False)) == {
+    (row,), (day,) = rollup_rows([log])
+    key = rollups.primary_key.columns.keys()
+    assert day == (row[0], 0, *row[2:])
+    assert dict(zip(key, row, strict=False)) == {
         "organization_id": log.organization_id,
         "hour": 7,
         "environment": "prod",
@@ -116,7 +119,7 @@ def test_sums_are_named_as_they_are_added() -> None:
         "provider_id": "p",
         "outcome": "upstream_error",
     }
-    assert dict(zip(SUMS, row[len(KEY) :], strict=True)) == {
+    assert dict(zip(SUMS, row[len(key) :], strict=True)) == {
         "requests": 1,
         "errors": 1,
         "input_tokens": 3,

@@ -27,6 +27,7 @@ from gantry.store.text_patterns import folded_text, matches_regex, number_in_tex
 
 BUSY_TIMEOUT = 5.0  # seconds a writer waits for another
 _CONNECT_TIMEOUT = 5
+_PAGE_SIZE = 8192  # bytes: half as many reads from a cold disk as with 4096, and the clerk is no slower
 _STEPS_BETWEEN_LOOKS = 20_000  # of SQLite's machine, at its clock: a millisecond or less
 
 # Primary result codes that tell of the file, the disk or another process.
@@ -145,17 +146,19 @@ def _sqlite_engine(url: URL, busy_timeout: float, *, writable: bool) -> Engine:
 def _prepare_writer(connection: Any, _record: object) -> None:
     _run(
         connection,
+        f"PRAGMA page_size = {_PAGE_SIZE}",  # of a file that is empty; others keep theirs
         "PRAGMA journal_mode = WAL",
         "PRAGMA synchronous = FULL",
         "PRAGMA foreign_keys = ON",
         "PRAGMA cache_size = -32768",  # KiB
-        "PRAGMA wal_autocheckpoint = 4000",  # pages: with large batches the default copies each page many times
+        "PRAGMA wal_autocheckpoint = 2000",  # pages: with large batches the default copies each page many times
         "PRAGMA journal_size_limit = 67108864",
     )
 
 
 def _prepare_reader(connection: Any, _record: object) -> None:
-    _run(connection, "PRAGMA query_only = ON", "PRAGMA cache_size = -8000", "PRAGMA mmap_size = 268435456")
+    # Not mapped: where a page of a mapped file is not in memory, the system reads megabytes around it.
+    _run(connection, "PRAGMA query_only = ON", "PRAGMA cache_size = -8000")
     connection.create_function("regexp", 2, matches_regex, deterministic=True)
     connection.create_function("gantry_fold", 1, folded_text, deterministic=True)
     connection.create_function("gantry_number", 1, number_in_text, deterministic=True)

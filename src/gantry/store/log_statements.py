@@ -10,11 +10,12 @@ from sqlalchemy import ClauseElement, Table, delete
 from sqlalchemy.dialects.postgresql import insert as postgresql_insert
 from sqlalchemy.dialects.sqlite import insert as sqlite_insert
 
-from gantry.store import rollups as sums
 from gantry.store.full_text import FullTextStatements
 from gantry.store.log_rows import COLUMNS
+from gantry.store.rollups import SUMS
 from gantry.store.tables import (
     counted_results,
+    day_rollups,
     journal_checkpoints,
     open_calls,
     open_parts,
@@ -46,7 +47,8 @@ class LogStatements:
         self.put_call = self._insert_or_replace(open_calls)  # log_id, incarnation, payload
         self.put_part = self._insert_or_replace(open_parts)  # log_id, incarnation, seq, direction, data
         self.put_checkpoint = self._insert_or_replace(journal_checkpoints)  # incarnation, segment, position
-        self.add_sums = self._insert_or_add(rollups, sums.KEY, sums.SUMS)
+        self.add_hours = self._insert_or_add(rollups, SUMS)
+        self.add_days = self._insert_or_add(day_rollups, SUMS)
         self.close = self._deletes((open_calls, open_parts), "log_id")
         self.forget = self._deletes((open_calls, open_parts, journal_checkpoints), "incarnation")
 
@@ -68,11 +70,11 @@ class LogStatements:
         values = {column.name: insert.excluded[column.name] for column in table.c if not column.primary_key}
         return self._text(insert.on_conflict_do_update(index_elements=table.primary_key, set_=values), table.c.keys())
 
-    def _insert_or_add(self, table: Table, key: Iterable[str], added: Iterable[str]) -> str:
+    def _insert_or_add(self, table: Table, added: Iterable[str]) -> str:
         insert = self._insert(table)
         values = {name: table.c[name] + insert.excluded[name] for name in added}
         statement = insert.on_conflict_do_update(index_elements=table.primary_key, set_=values)
-        return self._text(statement, (*key, *added))
+        return self._text(statement, (*table.primary_key.columns.keys(), *added))
 
     def _deletes(self, tables: Iterable[Table], column: str) -> tuple[str, ...]:
         return tuple(self._text(delete(table).where(table.c[column] == "")) for table in tables)

@@ -1,29 +1,44 @@
-"""One row of sums over the logs that match: from the sums by hour where they can tell, else from rows.
+"""One row of sums over the logs that match: from the sums by day and by hour where they can tell, else from rows.
 
-Law: both ways give the same for the same logs. The sums by hour know organization, environment, API key, model,
-provider and outcome; they answer for the whole hours in a time range, and rows for the pieces at its ends. They go on
-counting logs that were deleted: the money was spent.
+Law: all ways give the same for the same logs. The sums know organization, environment, API key, model, provider and
+outcome; those by day answer for the whole days in a time range, those by hour for the whole hours at its ends, and rows
+for what is left. They go on counting logs that were deleted: the money was spent.
 """
 
+from collections.abc import Iterator, Sequence
 from typing import Any, Final
 
 from msgspec import Struct, structs
-from sqlalchemy import ColumnElement, Connection, Float, Select, and_, case, cast, func, literal, select
+from sqlalchemy import ColumnElement, Connection, Float, FromClause, Select, Table, and_, case, cast, func, literal, select
 
 from gantry.store.filter_sql import column_of, condition_of
 from gantry.store.log_filter import EVERYTHING, FIELDS, Condition, Filter, conditions_in
 from gantry.store.log_query import LogQuery, matching
-from gantry.store.tables import request_logs, rollups
+from gantry.store.tables import day_rollups, request_logs, rollups
 
 MOST_OPTIONS: Final = 1000
 _HOUR: Final = 3_600_000_000_000
-# As rows have it: what is unknown is NULL.
-_HOURS: Final = select(
-    *(
+
+
+class _Span(Struct, frozen=True):
+    """A table of sums by so many nanoseconds, as rows have it: what is unknown is NULL."""
+
+    length: int
+    sums: FromClause
+    number: ColumnElement[int]
+
+
+def _span(length: int, name: str, table: Table) -> _Span:
+    known = (
         func.nullif(column, "").label(column.name) if column.name in ("key_id", "model", "provider_id") else column
-        for column in rollups.c
+        for column in table.c
     )
-).subquery("hours")
+    sums = select(*known).subquery(f"{name}s")
+    return _Span(length, sums, sums.c[name])
+
+
+_HOURS: Final = _span(_HOUR, "hour", rollups)
+_DAYS: Final = _span(24 * _HOUR, "day", day_rollups)
 _SUMMED_BY: Final = frozenset(("key_id", "model", "provider_id", "outcome", "environment"))
 
 
@@ -49,18 +64,27 @@ _SUMS: Final = Summary.__struct_fields__
 
 def read_summary(connection: Connection, query: LogQuery) -> Summary:
     """Return the sums over all logs that match; page and order mean nothing here."""
-    if not _is_summed_by_hour(query.filters):
-        return _sums(connection, _of_rows(query))
-    first = None if query.since is None else -(-query.since // _HOUR)
-    last = None if query.until is None else query.until // _HOUR
-    if first is not None and last is not None and first >= last:
-        return _sums(connection, _of_rows(query))
-    found = [_sums(connection, _of_hours(query, first, last, *_sums_of_hours()))]
-    if first is not None and query.since != first * _HOUR:
-        found.append(_sums(connection, _of_rows(structs.replace(query, until=first * _HOUR))))
-    if last is not None and query.until != last * _HOUR:
-        found.append(_sums(connection, _of_rows(structs.replace(query, since=last * _HOUR))))
+    spans = (_DAYS, _HOURS) if _is_summed(query.filters) else ()
+    found = [_sums(connection, statement) for statement in _pieces(query, spans)]
     return Summary(*(sum(values) for values in zip(*map(structs.astuple, found), strict=True)))
+
+
+def _pieces(query: LogQuery, spans: Sequence[_Span]) -> Iterator[Select[Any]]:
+    """Return the statements whose sums make up the query's: its time range by the longest spans that fit into it."""
+    if not spans:
+        yield _of_rows(query)
+        return
+    span, *shorter = spans
+    first = None if query.since is None else -(-query.since // span.length)
+    last = None if query.until is None else query.until // span.length
+    if first is not None and last is not None and first >= last:
+        yield from _pieces(query, shorter)
+        return
+    yield _of_spans(query, span, first, last, *(_sum_of(span.sums.c[name]) for name in _SUMS))
+    if first is not None and query.since != first * span.length:
+        yield from _pieces(structs.replace(query, until=first * span.length), shorter)
+    if last is not None and query.until != last * span.length:
+        yield from _pieces(structs.replace(query, since=last * span.length), shorter)
 
 
 def read_options(connection: Connection, query: LogQuery) -> dict[str, list[str]]:
@@ -70,12 +94,12 @@ def read_options(connection: Connection, query: LogQuery) -> dict[str, list[str]
     query = structs.replace(query, filters=EVERYTHING)
     options: dict[str, list[str]] = {}
     for name in sorted(_SUMMED_BY):
-        rows = connection.execute(_of_hours(query, first, last, _HOURS.c[name]).distinct().limit(MOST_OPTIONS))
+        rows = connection.execute(_of_spans(query, _HOURS, first, last, _HOURS.sums.c[name]).distinct().limit(MOST_OPTIONS))
         options[name] = sorted(value for (value,) in rows if value is not None)
     return options
 
 
-def _is_summed_by_hour(filters: Filter) -> bool:
+def _is_summed(filters: Filter) -> bool:
     return all(_is_summed_by(condition) for condition in conditions_in(filters))
 
 
@@ -83,21 +107,19 @@ def _is_summed_by(condition: Condition) -> bool:
     return condition.field.column in _SUMMED_BY and condition.field.member is None
 
 
-def _sums_of_hours() -> list[ColumnElement[Any]]:
-    return [func.sum(_HOURS.c[name]) for name in _SUMS]
-
-
-def _of_hours(query: LogQuery, first: int | None, last: int | None, *wanted: ColumnElement[Any]) -> Select[Any]:
-    hours = _HOURS.c
-    conditions = [hours.organization_id == query.organization_id, condition_of(query.filters, _HOURS)]
+def _of_spans(
+    query: LogQuery, span: _Span, first: int | None, last: int | None, *wanted: ColumnElement[Any]
+) -> Select[Any]:
+    columns = span.sums.c
+    conditions = [columns.organization_id == query.organization_id, condition_of(query.filters, span.sums)]
     if query.environment is not None:
-        conditions.append(hours.environment == query.environment.value)
+        conditions.append(columns.environment == query.environment.value)
     if query.key_id is not None:
-        conditions.append(hours.key_id == query.key_id)
+        conditions.append(columns.key_id == query.key_id)
     if first is not None:
-        conditions.append(hours.hour >= first)
+        conditions.append(span.number >= first)
     if last is not None:
-        conditions.append(hours.hour < last)
+        conditions.append(span.number < last)
     return select(*wanted).where(*conditions)
 
 
@@ -114,8 +136,12 @@ def _of_rows(query: LogQuery) -> Select[Any]:
         **_sum_and_count("time_to_first_token", request_logs.c.time_to_first_token),
         **_sum_and_count("speed", speed * 1000),
     }
-    # In floating point: callers post numbers of 64 bits, and an integer sum of them fails.
-    return select(*(func.sum(cast(measured[name], Float)) for name in _SUMS)).where(and_(matching(query)))
+    return select(*(_sum_of(measured[name]) for name in _SUMS)).where(and_(matching(query)))
+
+
+def _sum_of(value: ColumnElement[Any]) -> ColumnElement[Any]:
+    """Return a sum in floating point: callers post numbers of 64 bits, and an integer sum of them fails."""
+    return func.sum(cast(value, Float))
 
 
 def _sum_and_count(name: str, value: ColumnElement[Any]) -> dict[str, ColumnElement[Any]]:

@@ -90,7 +90,9 @@ class LogStore:
             new = self._insert_new(cursor, rows)
             logs = [logs[index] for index in new] if len(new) < len(logs) else logs
             self._insert_said(cursor, zip(new.values(), logs, strict=True), mend)
-            _run_many(cursor, self._sql.add_sums, [mend(row) for row in rollup_rows(logs)])
+            hours, days = rollup_rows(logs)
+            _run_many(cursor, self._sql.add_hours, [mend(row) for row in hours])
+            _run_many(cursor, self._sql.add_days, [mend(row) for row in days])
             for statement in self._sql.close:
                 _run_many(cursor, statement, [(log_id,) for log_id in batch.closed])
             places = [(name, segment, position) for name, (segment, position) in batch.checkpoints.items()]

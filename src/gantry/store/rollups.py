@@ -1,9 +1,10 @@
-"""Rollups: sums by hour, so that a dashboard reads hundreds of rows and not millions.
+"""Rollups: sums by hour and by day, so that a dashboard reads hundreds of rows and not millions.
 
 Law: only logs really inserted are counted; the store calls this in the transaction that inserted them.
 """
 
 from collections.abc import Iterable
+from operator import add
 
 from gantry.core.request_log import RequestLog, tokens_per_second, total_tokens
 from gantry.core.vocabulary import Outcome
@@ -13,15 +14,33 @@ from gantry.store.tables import rollups
 _HOUR = 3_600_000_000_000
 _FINE = frozenset((Outcome.SUCCESS, Outcome.LOGGED))
 
-KEY = tuple(column.name for column in rollups.primary_key)
-SUMS = tuple(column.name for column in rollups.c if column.name not in KEY)
+_HOURS_OF_A_DAY = 24
+
+SUMS = tuple(column.name for column in rollups.c if not column.primary_key)
 
 Bucket = tuple[str, int, str, str, str, str, str]
+Buckets = dict[Bucket, list[int]]
+SumRow = tuple[str | int, ...]
 
 
-def rollup_rows(logs: Iterable[RequestLog]) -> list[tuple[str | int, ...]]:
-    """Return what these logs add, a row for each bucket; sorted, so that two writers lock rows in one order."""
-    buckets: dict[Bucket, list[int]] = {}
+def rollup_rows(logs: Iterable[RequestLog]) -> tuple[list[SumRow], list[SumRow]]:
+    """Return what these logs add, a row for each bucket of an hour, and of a day."""
+    hours = _by_hour(logs)
+    days: Buckets = {}
+    for (organization_id, hour, *rest), sums in hours.items():
+        bucket: Bucket = (organization_id, hour // _HOURS_OF_A_DAY, *rest)
+        known = days.get(bucket)
+        days[bucket] = sums if known is None else [*map(add, known, sums)]
+    return _rows_of(hours), _rows_of(days)
+
+
+def _rows_of(buckets: Buckets) -> list[SumRow]:
+    """Return rows sorted, so that two writers lock them in one order."""
+    return [(*bucket, *buckets[bucket]) for bucket in sorted(buckets)]
+
+
+def _by_hour(logs: Iterable[RequestLog]) -> Buckets:
+    buckets: Buckets = {}
     for log in logs:
         bucket: Bucket = (
             log.organization_id,
@@ -36,7 +55,7 @@ def rollup_rows(logs: Iterable[RequestLog]) -> list[tuple[str | int, ...]]:
         if sums is None:
             sums = buckets[bucket] = [0] * len(SUMS)
         _add(sums, log)
-    return [(*bucket, *buckets[bucket]) for bucket in sorted(buckets)]
+    return buckets
 
 
 def _add(sums: list[int], log: RequestLog) -> None:

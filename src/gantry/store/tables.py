@@ -58,7 +58,7 @@ def _revision_table(name: str) -> Table:
 
 
 CONTROL = Tree("control", control, "c0002", _revision_table("control_revision"))
-LOGS = Tree("logs", logs, "l0002", _revision_table("logs_revision"))
+LOGS = Tree("logs", logs, "l0003", _revision_table("logs_revision"))
 
 # A sum of many 64-bit numbers that callers post: PostgreSQL would refuse the row that passes 2^63.
 _Sum = BigInteger().with_variant(Numeric(38, 0), "postgresql")
@@ -275,6 +275,22 @@ Index(
     postgresql_where=request_logs.c.environment == literal_column("'test'"),
 )
 
+# What a filter that no other index serves, a sort or a sum looks at: with it they read a quarter of the bytes, and no row.
+# PostgreSQL bounds the bytes of an entry, and reads rows in parallel.
+Index(
+    "ix_request_logs_facts",
+    *(
+        request_logs.c[name]
+        for name in """
+        organization_id started_at environment ended_at outcome status_code latency time_to_first_token routing_time stream
+        input_tokens output_tokens total_tokens cost price_missing model provider_id finish_reason
+        temperature max_tokens cached_input_tokens reasoning_tokens customer_identifier metadata thread_identifier
+        custom_identifier tool_calls error_message group_identifier trace_unique_id span_unique_id span_parent_id
+        span_name is_pinned positive_feedback
+        """.split()
+    ),
+).ddl_if(dialect="sqlite")
+
 # What was said, packed by `gantry.store.content`: apart from the rows, so that scanning rows reads no bodies. By the
 # row's number, so that those of a page lie together and need no index.
 request_log_bodies = Table(
@@ -322,30 +338,37 @@ journal_checkpoints = Table(
     Column("position", BigInteger, nullable=False),
 )
 
-# Sums by hour, kept when logs are pruned. Text that is unknown is '' here: NULLs do not conflict.
-rollups = Table(
-    "rollups",
-    logs,
-    Column("organization_id", String, nullable=False),
-    Column("hour", BigInteger, nullable=False),  # hours since the epoch
-    Column("environment", String, nullable=False),
-    Column("key_id", String, nullable=False),
-    Column("model", String, nullable=False),
-    Column("provider_id", String, nullable=False),
-    Column("outcome", String, nullable=False),
-    Column("requests", _Sum, nullable=False),
-    Column("errors", _Sum, nullable=False),
-    Column("input_tokens", _Sum, nullable=False),
-    Column("cached_input_tokens", _Sum, nullable=False),
-    Column("output_tokens", _Sum, nullable=False),
-    Column("total_tokens", _Sum, nullable=False),
-    Column("cost", _Sum, nullable=False),
-    Column("unpriced", _Sum, nullable=False),
-    Column("latency_sum", _Sum, nullable=False),
-    Column("latency_count", _Sum, nullable=False),
-    Column("time_to_first_token_sum", _Sum, nullable=False),
-    Column("time_to_first_token_count", _Sum, nullable=False),
-    Column("speed_sum", _Sum, nullable=False, server_default="0"),  # thousandths of a token per second
-    Column("speed_count", _Sum, nullable=False, server_default="0"),
-    PrimaryKeyConstraint("organization_id", "hour", "environment", "key_id", "model", "provider_id", "outcome"),
-)
+
+def _sums_by(span: str, name: str) -> Table:
+    """Return a table of sums by a span of time. Text that is unknown is '' here: NULLs do not conflict."""
+    return Table(
+        name,
+        logs,
+        Column("organization_id", String, nullable=False),
+        Column(span, BigInteger, nullable=False),  # so many of them since the epoch
+        Column("environment", String, nullable=False),
+        Column("key_id", String, nullable=False),
+        Column("model", String, nullable=False),
+        Column("provider_id", String, nullable=False),
+        Column("outcome", String, nullable=False),
+        Column("requests", _Sum, nullable=False),
+        Column("errors", _Sum, nullable=False),
+        Column("input_tokens", _Sum, nullable=False),
+        Column("cached_input_tokens", _Sum, nullable=False),
+        Column("output_tokens", _Sum, nullable=False),
+        Column("total_tokens", _Sum, nullable=False),
+        Column("cost", _Sum, nullable=False),
+        Column("unpriced", _Sum, nullable=False),
+        Column("latency_sum", _Sum, nullable=False),
+        Column("latency_count", _Sum, nullable=False),
+        Column("time_to_first_token_sum", _Sum, nullable=False),
+        Column("time_to_first_token_count", _Sum, nullable=False),
+        Column("speed_sum", _Sum, nullable=False, server_default="0"),  # thousandths of a token per second
+        Column("speed_count", _Sum, nullable=False, server_default="0"),
+        PrimaryKeyConstraint("organization_id", span, "environment", "key_id", "model", "provider_id", "outcome"),
+    )
+
+
+# Kept when logs are pruned. A month by the hour is a hundred thousand rows where many keys and models are in use.
+rollups = _sums_by("hour", "rollups")
+day_rollups = _sums_by("day", "day_rollups")
