@@ -135,8 +135,9 @@ class Intake:
             start += f"?{query}".encode("latin-1") if query else b""
             accepted = head.fields.get(b"accept-encoding") if not guarded else b"identity"
             encoding = b"accept-encoding: %b\r\n" % accepted if accepted is not None else b""
-        elif self.surface.query and route.tier is _RELAY:  # `alt=sse`, or the caller's wish for none
-            start = b"%b?%b" % (start.partition(b"?")[0], self.surface.query.encode("latin-1"))
+        elif self.surface.model is not None and route.tier is _RELAY:  # `alt=sse`, or the caller's wish for none
+            query = self.surface.query
+            start = start.partition(b"?")[0] + (f"?{query}".encode("latin-1") if query else b"")
         forwarded = self._forwarded if route.tier is not _TRANSLATE else encode_translated_headers(head)
         if route.provider.headers:
             forwarded += default_headers(route.provider.headers, forwarded)
