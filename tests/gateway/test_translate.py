@@ -80,6 +80,7 @@ async def chat(node: Node, *headers: bytes, path: str = "/api/chat/completions",
 
 def test_an_openai_client_asks_anthropic(run: Runner, tmp_path: Path) -> None:
     taken: list[Taken] = []
+    identified = json_answer(json.dumps(MESSAGE).encode(), b"200 OK", b"request-id: r1")
 
     async def main() -> None:
         async with (
@@ -220,6 +221,7 @@ def test_a_google_client_names_model_and_key_in_its_own_places(
             head = f"POST {target}{query} HTTP/1.1\r\nHost: g\r\nContent-Length: {len(body)}\r\n".encode()
             client.send(head + shown + b"Content-Type: application/json\r\n\r\n" + body)
             got = await client.answer()
+            client.leave()
             assert got.status == 200
             told = json.loads(got.body)
             assert told["candidates"][0]["content"]["parts"] == [{"text": "Bonjour."}]
@@ -344,13 +346,10 @@ def test_signed_thinking_comes_back_with_a_client_that_cannot_carry_it(
             asked = {"model": "claude-sonnet-4-5", "reasoning_effort": "low", "tools": TOOLS}
             question = {"role": "user", "content": "Weather?"}
             await chat(node, **asked, messages=[question], stream=True)
-            for _ in up.connections:
-                pass
             call = {"id": "toolu_1", "type": "function", "function": {"name": "weather", "arguments": '{"in":"Paris"}'}}
             said = {"role": "assistant", "content": None, "tool_calls": [call]}
             result = {"role": "tool", "tool_call_id": "toolu_1", "content": "rain"}
-            node.worker._state.dialler.sweep()
-            await drop_pooled(node)
+            drop_pooled(node)
             got = await chat(node, **asked, messages=[question, said, result])
             assert got.status == 200
             turn = json.loads(taken[0].body)["messages"][1]["content"]
@@ -364,7 +363,7 @@ def test_signed_thinking_comes_back_with_a_client_that_cannot_carry_it(
     run(main())
 
 
-async def drop_pooled(node: Node) -> None:
+def drop_pooled(node: Node) -> None:
     """Close idle connections, so that the next call comes on one of its own and meets the next script."""
     for pool in node.worker._state.dialler._pools.values():
         for connection in tuple(pool._idle):

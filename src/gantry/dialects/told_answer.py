@@ -22,8 +22,8 @@ def read_by_codec(codec: Codec, body: bytes, *, streamed: bool) -> Answer:
     try:
         return tell(codec.decode_answer(body), complete=True)
     except GatewayError:
-        error = codec.decode_error(0, body)
-        return Answer(error=error.message or None, warnings=("the answer is none that its dialect knows",))
+        error = codec.decode_error(0, body).message
+        return Answer(error=error or None, warnings=() if error else ("the answer is none that its dialect knows",))
 
 
 def tell(answer: ChatAnswer, *, complete: bool, error: str | None = None, warnings: tuple[str, ...] = ()) -> Answer:
