@@ -5,22 +5,20 @@ something else fails.
 """
 
 import json
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import msgspec
 import pytest
 
 from gantry.core.chat import (
     ChatAnswer,
     ChatRequest,
     FinishReason,
+    FunctionTool,
     Message,
     Refusal,
     Role,
     Text,
-    Thinking,
     ToolCall,
     ToolResult,
 )
@@ -30,7 +28,7 @@ from gantry.core.vocabulary import Dialect
 from gantry.dialects.assemble import assemble, unfold
 from gantry.dialects.codec import Asking, Codec, Target
 from gantry.dialects.codecs import CODECS
-from tests.dialects.recorded import FOLDERS, Exchange, exchanges
+from tests.dialects.recorded import Exchange, exchanges
 
 pytestmark = pytest.mark.slow
 
@@ -53,17 +51,20 @@ CLASSES = {
 
 
 class Said(NamedTuple):
+    """What of an answer's first choice every format can say."""
+
     text: str
     calls: list[tuple[str, Any]]
     finish: str | None
     usage: tuple[int, int, int]
 
 
-def survives(before: ChatAnswer, after: ChatAnswer) -> bool:
-    """Say whether an answer came through whole. A refusal is text, or a reason to end, or both: as the format has it."""
-    if any(isinstance(part, Refusal) for part in before.choices[0].parts) if before.choices else False:
-        return said(before)._replace(finish=None) == said(after)._replace(finish=None)
-    return said(before) == said(after)
+class Line(NamedTuple):
+    """What of a request every format can say: a text by its speaker, a call, or a result by the tool's name."""
+
+    kind: str
+    name: str
+    value: Any
 
 
 @pytest.mark.parametrize(("source", "target"), PAIRS)
@@ -88,7 +89,7 @@ def test_streams_survive(shared: Path, source: Dialect, target: Dialect) -> None
         decoded = decoder.feed(encoded) + decoder.close()
         if isinstance(events[-1], AnswerFailed):
             assert isinstance(decoded[-1], AnswerFailed), exchange.file
-        else:
+        elif answer.choices and answer.choices[0].finish is not None:
             assert isinstance(decoded[-1], AnswerEnded), exchange.file
             assembled = assemble(target, decoded)
             assert survives(answer, assembled), told(exchange, answer, assembled)
@@ -110,7 +111,8 @@ def test_requests_survive_or_are_refused_by_name(shared: Path, source: Dialect, 
             continue
         passed += 1
         before, after = asked(request), asked(CODECS[target].decode_request(encoded.body))
-        assert before == after, f"{exchange.file}\nbefore {before}\nafter  {after}"
+        lost = first_lost(before, after)
+        assert lost is None, f"{exchange.file}\nlost   {lost}\nbefore {before}\nafter  {after}"
     assert passed > refused or not passed + refused
 
 
@@ -155,51 +157,86 @@ MODEL_IN_PATH = (Dialect.GEMINI, Dialect.BEDROCK)
 
 def asking(dialect: Dialect) -> Asking:
     """Return a caller that has asked for all there is."""
-    return Asking(ChatRequest(dialect=dialect, model="a-model", messages=(Message(Role.USER, (Text("?"),)),)), 1, "id-1")
+    return Asking(
+        ChatRequest(dialect=dialect, model="a-model", messages=(Message(Role.USER, (Text("?"),)),)), 1, "id-1"
+    )
+
+
+def survives(before: ChatAnswer, after: ChatAnswer) -> bool:
+    """Say whether an answer came through whole.
+
+    A refusal is text, or a reason to end, or both, as the format has it; and an answer that never ended ends somehow.
+    """
+    first = before.choices[0] if before.choices else None
+    loose = first is None or first.finish is None or any(isinstance(part, Refusal) for part in first.parts)
+    if loose:
+        return said(before)._replace(finish=None) == said(after)._replace(finish=None)
+    return said(before) == said(after)
 
 
 def said(answer: ChatAnswer) -> Said:
-    """Return what of the first choice every format can say."""
-    parts = answer.choices[0].parts if answer.choices else ()
-    text = "".join([part.text for part in parts if isinstance(part, Text | Refusal)])
-    calls = [(part.name, parsed(part.arguments)) for part in parts if isinstance(part, ToolCall) and not part.custom]
-    finish = answer.choices[0].finish if answer.choices else None
-    ended = CLASSES[finish.reason] if finish is not None else "calls" if calls else "end"
+    first = answer.choices[0] if answer.choices else None
+    parts = first.parts if first is not None else ()
     usage = answer.usage
     return Said(
-        text,
-        calls,
-        ended,
+        "".join([part.text for part in parts if isinstance(part, Text | Refusal)]),
+        [(part.name, parsed(part.arguments)) for part in parts if isinstance(part, ToolCall) and not part.custom],
+        CLASSES[first.finish.reason] if first is not None and first.finish is not None else None,
         (usage.input_tokens or 0, usage.output_tokens or 0, usage.cached_input_tokens or 0),
     )
 
 
-def asked(request: ChatRequest) -> list[Any]:
-    """Return what of a request every format can say: texts by speaker, calls and results by tool, and the tools."""
-    lines: list[Any] = []
+def asked(request: ChatRequest) -> list[Line]:
+    lines: list[Line] = []
     names: dict[str, str] = {}
     for message in request.messages:
         for part in message.parts:
             match part:
                 case Text(text) | Refusal(text) if text.strip():
-                    add_text(lines, message.role, text)
+                    lines.append(Line(message.role, "", text.strip()))
                 case ToolCall(call_id, name, arguments):
                     names[call_id] = name
-                    lines.append(("call", name, parsed(arguments)))
+                    lines.append(Line("call", name, parsed(arguments)))
                 case ToolResult(call_id, parts):
-                    texts = [one.text for one in parts if isinstance(one, Text)]
-                    lines.append(("result", names.get(call_id), texts))
+                    text = "\n".join([one.text for one in parts if isinstance(one, Text)])
+                    lines.append(Line("result", names.get(call_id, ""), text))
                 case _:
                     pass
-    return lines
+    return lines + [Line("tool", tool.name, "") for tool in request.tools if isinstance(tool, FunctionTool)]
 
 
-def add_text(lines: list[Any], role: Role, text: str) -> None:
-    lines.append((role.value, text))
+def first_lost(before: list[Line], after: list[Line]) -> Line | None:
+    """Return the first line that did not come through; None when all did, in their order.
+
+    Formats may join texts, say more than was asked (a document as its text, a first turn where one is demanded), and
+    put a system message first.
+    """
+    system = "\n".join([str(line.value) for line in after if line.kind in (Role.SYSTEM, Role.USER)])
+    place = 0
+    for line in before:
+        if line.kind == Role.SYSTEM:
+            if line.value not in system:
+                return line
+            continue
+        found = next((index for index in range(place, len(after)) if holds(after[index], line)), None)
+        if found is None:
+            return line
+        place = found
+    return None
+
+
+def holds(after: Line, before: Line) -> bool:
+    if after[:2] != before[:2]:
+        return False
+    if isinstance(before.value, str) and isinstance(after.value, str):
+        return before.value in after.value
+    return bool(after.value == before.value)
 
 
 def parsed(arguments: str) -> Any:
+    """Return arguments as an object; text that is none stands in one, as formats that take no text write it."""
     try:
-        return json.loads(arguments or "{}")
+        value = json.loads(arguments or "{}")
     except ValueError:
-        return arguments
+        value = None
+    return value if isinstance(value, dict) else {"arguments": arguments}
