@@ -119,11 +119,9 @@ def requests(draw: st.DrawFn, dialect: Dialect, *, images: bool = False) -> Chat
     schema = Raw(b'{"type":"object","properties":{"a":{"type":"string"}}}')
     tools: tuple[Tool, ...] = tuple([FunctionTool(name, draw(TEXTS), schema) for name in names])
     choice = None
-    if names and draw(st.booleans()):
-        choice = draw(
-            st.sampled_from((ToolChoice(ToolMode.AUTO), ToolChoice(ToolMode.REQUIRED), ToolChoice(ToolMode.NONE)))
-            | st.sampled_from(names).map(lambda name: ToolChoice(ToolMode.REQUIRED, (name,)))
-        )
+    if names:
+        one = ToolChoice(ToolMode.REQUIRED, (draw(st.sampled_from(names)),))
+        choice = draw(st.sampled_from((None, one, *[ToolChoice(mode) for mode in ToolMode])))
     form = None if names else draw(st.none() | st.just(AnswerFormat(FormatKind.JSON_SCHEMA, schema, "shape")))
     return ChatRequest(
         dialect=dialect,
