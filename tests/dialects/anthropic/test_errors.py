@@ -55,8 +55,9 @@ def test_a_refusal_is_written_with_the_type_of_its_status(status: int) -> None:
 
 
 CALL = ToolCall("a", "n", "{}")
-ENDS: list[tuple[Finish | None, tuple[Part, ...], str | None]] = [
-    (None, (), None),
+ENDS: list[tuple[Finish | None, tuple[Part, ...], str]] = [
+    (None, (), "end_turn"),
+    (None, (CALL,), "tool_use"),
     (Finish(FinishReason.STOP, "stop"), (), "end_turn"),
     (Finish(FinishReason.STOP, "stop"), (CALL,), "tool_use"),
     (Finish(FinishReason.LENGTH, "length"), (CALL,), "max_tokens"),
@@ -69,7 +70,7 @@ ENDS: list[tuple[Finish | None, tuple[Part, ...], str | None]] = [
 
 @pytest.mark.parametrize(("finish", "parts", "reason"), ENDS)
 def test_an_end_is_written_in_words_that_agents_go_on_after(
-    finish: Finish | None, parts: tuple[Part, ...], reason: str | None
+    finish: Finish | None, parts: tuple[Part, ...], reason: str
 ) -> None:
     answer = ChatAnswer(dialect=Dialect.OPENAI_CHAT, choices=(Choice(0, parts, finish),))
     assert json.loads(ANTHROPIC.encode_answer(answer, ASKING))["stop_reason"] == reason
@@ -84,7 +85,7 @@ def test_an_answer_by_another_provider_has_all_that_the_sdk_demands() -> None:
         "role": "assistant",
         "model": "asked",
         "content": [{"type": "text", "text": "Hi"}],
-        "stop_reason": None,
+        "stop_reason": "end_turn",
         "stop_sequence": None,
         "usage": {
             "input_tokens": 6,

@@ -63,6 +63,10 @@ def _compilable(wish: AnswerFormat, raw: Raw, name: str, changes: list[Change]) 
     return mended
 
 
+def _listed(types: Any) -> list[Any]:
+    return types if isinstance(types, list) else []
+
+
 def _mended(schema: Any) -> Any:
     """Return a schema with its objects closed, and with the bounds that Anthropic refuses as words."""
     if not isinstance(schema, dict):
@@ -72,7 +76,7 @@ def _mended(schema: Any) -> Any:
     if taken:
         bounds = ", ".join(f"{key}: {value}" for key, value in taken.items())
         mended["description"] = f"{schema.get('description', '')} ({bounds})".lstrip()
-    if schema.get("type") == "object":
+    if "properties" in schema or "object" in (schema.get("type"), *_listed(schema.get("type"))):
         mended["additionalProperties"] = False
     for key in _CHILDREN:
         if isinstance(schema.get(key), dict):

@@ -39,12 +39,13 @@ def read_finish(reason: str | None, sequence: str | None) -> Finish | None:
     return Finish(_REASONS.get(reason, FinishReason.OTHER), reason, sequence)
 
 
-def stop_reason(finish: Finish | None, *, calls: bool) -> str | None:
-    """Return Anthropic's word. Agents go on only after `tool_use`, and some providers call that a plain stop."""
-    if finish is None:
-        return None
-    if calls and finish.reason in _NATURAL:
-        return TOOL_USE
+def stop_reason(finish: Finish | None, *, calls: bool) -> str:
+    """Return Anthropic's word for the end of an answer that has ended.
+
+    Agents go on after `tool_use` only, and some providers call that a plain stop, or do not say why they stopped.
+    """
+    if finish is None or (calls and finish.reason in _NATURAL):
+        return TOOL_USE if calls else _END_TURN
     if finish.raw is not None and _REASONS.get(finish.raw) is finish.reason:
         return finish.raw
     return _WORDS[finish.reason]

@@ -23,6 +23,7 @@ class Generation(Struct, frozen=True):
     thinks: bool
     adaptive: bool  # takes an effort instead of a budget
     extra_high: bool  # takes the effort `xhigh`
+    silent: bool  # shows its thinking only when asked to
     always_thinks: bool
     sampling: bool  # takes temperature, top_p and top_k
     schemas: bool  # takes strict tools, and answers by a schema
@@ -36,6 +37,7 @@ def generation_of(model: str) -> Generation:
         thinks=version >= _FIRST_THINKING,
         adaptive=version >= _FIRST_ADAPTIVE,
         extra_high=newest,
+        silent=newest,
         always_thinks=any(name in model for name in _ALWAYS_THINKING),
         sampling=not newest,
         schemas=version >= _FIRST_SCHEMAS,

@@ -46,7 +46,7 @@ def write_thinking(request: ChatRequest, given: Circumstances, changes: list[Cha
     thought = Thought(given.default_max_tokens if max_tokens is None else max_tokens)
     if request.reasoning is not None:
         if request.dialect is Dialect.ANTHROPIC:
-            _as_written(thought, request.reasoning)
+            _as_written(thought, request.reasoning, given)
         else:
             _as_wished(thought, request, request.reasoning, given, changes)
     if max_tokens is None:
@@ -54,7 +54,7 @@ def write_thinking(request: ChatRequest, given: Circumstances, changes: list[Cha
     return thought
 
 
-def _as_written(thought: Thought, reasoning: Reasoning) -> None:
+def _as_written(thought: Thought, reasoning: Reasoning, given: Circumstances) -> None:
     if reasoning.effort is Effort.NONE:
         thought.thinking = _DISABLED
         return
@@ -63,7 +63,7 @@ def _as_written(thought: Thought, reasoning: Reasoning) -> None:
     elif reasoning.shown is not None:
         thought.thinking = {"type": "adaptive"}
     thought.effort = reasoning.effort
-    _display(thought, reasoning)
+    _display(thought, reasoning, given)
 
 
 def _as_wished(
@@ -100,7 +100,7 @@ def _by_effort(
         changes.append(converted(name, "to an effort without thinking, because a tool is forced"))
         return
     thought.thinking = {"type": "adaptive"}
-    _display(thought, reasoning)
+    _display(thought, reasoning, given)
 
 
 def _by_budget(
@@ -129,9 +129,14 @@ def _by_budget(
     elif budget != reasoning.budget:
         changes.append(clamped(name, budget))
     thought.thinking = {"type": "enabled", "budget_tokens": budget}
-    _display(thought, reasoning)
+    _display(thought, reasoning, given)
 
 
-def _display(thought: Thought, reasoning: Reasoning) -> None:
-    if thought.thinking is not None and reasoning.shown is not None:
-        thought.thinking["display"] = "summarized" if reasoning.shown else "omitted"
+def _display(thought: Thought, reasoning: Reasoning, given: Circumstances) -> None:
+    """Ask for the thinking to be shown where models do not show it unasked; older ones may not know the word."""
+    if thought.thinking is None:
+        return
+    if reasoning.shown is False:
+        thought.thinking["display"] = "omitted"
+    elif reasoning.shown and given.generation.silent:
+        thought.thinking["display"] = "summarized"
