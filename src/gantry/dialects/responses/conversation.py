@@ -133,7 +133,7 @@ def _remembered_item(item_id: str, recall: Recall) -> list[Part] | None:
     remembered = recall(response_id)
     if not remembered:
         return None
-    for item in output_items(remembered[-1].parts, ItemIds(response_id), "completed", []):
+    for item in output_items(remembered[-1].parts, ItemIds(response_id), []):
         if not isinstance(item, Raw) and item["id"] == item_id:
             return said_by_assistant(Raw(msgspec.json.encode(item)))
     return None

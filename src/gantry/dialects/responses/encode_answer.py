@@ -26,6 +26,8 @@ from gantry.dialects.responses.response_object import ResponseObject, ending_of,
 from gantry.dialects.responses.sealed import encrypted_content
 
 Item = Any
+COMPLETED: Final = "completed"
+INCOMPLETE: Final = "incomplete"
 NO_ARGUMENTS: Final = "{}"
 _NO_CHOICE: Final = Choice(0, ())
 
@@ -39,7 +41,9 @@ def encode_answer(answer: ChatAnswer, asking: Asking) -> bytes:
         whole_id, created, answer.model or asking.request.model, answer.service_tier, asking.request
     )
     ending = ending_of(choice.finish, refused=refuses(choice))
-    output = output_items(choice.parts, ItemIds(whole_id), ending.item_status, logprob_entries(choice.logprobs))
+    output = output_items(choice.parts, ItemIds(whole_id), logprob_entries(choice.logprobs))
+    if output and ending.status != "completed" and not isinstance(output[-1], Raw) and "status" in output[-1]:
+        output[-1]["status"] = INCOMPLETE  # the answer broke off in it
     return msgspec.json.encode(response.ended(output, ending, answer.usage))
 
 
@@ -55,30 +59,30 @@ class ItemIds:
         return f"{prefix}_{self._seed}_{index}"
 
 
-def output_items(parts: Iterable[Part], ids: ItemIds, status: str, logprobs: list[Raw]) -> list[Item]:
+def output_items(parts: Iterable[Part], ids: ItemIds, logprobs: list[Raw]) -> list[Item]:
     """Return the items of an answer's parts: adjacent texts and refusals are one message."""
     items: list[Item] = []
     spoken: list[Any] = []
     for part in parts:
         if isinstance(part, Text | Refusal):
             if not spoken:
-                items.append(message_item(ids.at("msg", len(items)), status, spoken))
+                items.append(message_item(ids.at("msg", len(items)), COMPLETED, spoken))
             spoken.append(spoken_part(part, logprobs))
             logprobs = [] if isinstance(part, Text) else logprobs
             continue
         spoken = []
-        item = _item(part, ids, len(items), status)
+        item = _item(part, ids, len(items))
         if item is not None:
             items.append(item)
     return items
 
 
-def _item(part: Thinking | ToolCall | NativePart | Media | ToolResult, ids: ItemIds, index: int, status: str) -> Item:
+def _item(part: Thinking | ToolCall | NativePart | Media | ToolResult, ids: ItemIds, index: int) -> Item:
     match part:
         case Thinking():
             return reasoning_item(own_id(part) or ids.at("rs", index), part)
         case ToolCall():
-            return call_item(call_item_id(ids, index, custom=part.custom), part, status)
+            return call_item(call_item_id(ids, index, custom=part.custom), part, COMPLETED)
         case NativePart(dialect, raw):
             return raw if dialect is OWN else None
         case Media():
@@ -106,7 +110,7 @@ def text_part(text: str, annotations: list[Any], logprobs: list[Raw]) -> Item:
 
 def reasoning_item(item_id: str, thinking: Thinking) -> Item:
     summary = [{"type": "summary_text", "text": thinking.text}] if thinking.text else []
-    item = {"id": item_id, "type": "reasoning", "summary": summary}
+    item: dict[str, Any] = {"id": item_id, "type": "reasoning", "summary": summary}
     sealed = encrypted_content(thinking)
     return item if sealed is None else {**item, "encrypted_content": sealed}
 
@@ -132,11 +136,11 @@ def image_item(item_id: str, media: Media) -> Item | None:
     """Return an image that the model made; the format has no slot for other media, nor for an image elsewhere."""
     if media.kind is not MediaKind.IMAGE or media.data is None:
         return None
-    return {"id": item_id, "type": "image_generation_call", "status": "completed", "result": media.data}
+    return {"id": item_id, "type": "image_generation_call", "status": COMPLETED, "result": media.data}
 
 
 def annotation(citation: Citation, length: int) -> Any:
-    """Return a source. One that only names a page is of the whole text."""
+    """Return a source. One that does not say of which words is of the whole text."""
     if citation.dialect is OWN and citation.raw is not None:
         return citation.raw
     return {

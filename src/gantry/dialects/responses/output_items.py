@@ -60,7 +60,18 @@ class Prepared:
 class MessageDraft:
     """A message: texts and refusals, one of them open."""
 
-    __slots__ = ("_annotations", "_content", "_id", "_index", "_logprobs", "_pieces", "_prepared", "_refuses", "part")
+    __slots__ = (
+        "_annotations",
+        "_citations",
+        "_content",
+        "_id",
+        "_index",
+        "_logprobs",
+        "_pieces",
+        "_prepared",
+        "_refuses",
+        "part",
+    )
 
     def __init__(self, item_id: str, index: int, frames: Frames) -> None:
         self._id = item_id
@@ -75,6 +86,7 @@ class MessageDraft:
         self.part = part
         self._refuses = refuses
         self._pieces: list[str] = []
+        self._citations: list[Citation] = []
         self._annotations: list[Any] = []
         self._logprobs: list[Raw] = []
         where = self._where()
@@ -88,11 +100,9 @@ class MessageDraft:
         self._pieces.append(text)
         frames.add_prepared(self._prepared, _encode(text))
 
-    def cite(self, citation: Citation, frames: Frames) -> None:
-        source = annotation(citation, sum(map(len, self._pieces)))
-        number = len(self._annotations)
-        self._annotations.append(source)
-        frames.add("response.output_text.annotation.added", **self._where(), annotation_index=number, annotation=source)
+    def cite(self, citation: Citation) -> None:
+        """Keep a source until the text is done: one that does not say of which words is of all of them."""
+        self._citations.append(citation)
 
     def add_logprobs(self, entries: list[Raw]) -> None:
         """Keep log probabilities until the text is done: they come after the delta they belong to."""
@@ -103,6 +113,9 @@ class MessageDraft:
             return
         where = self._where()
         text = "".join(self._pieces)
+        self._annotations = [annotation(citation, len(text)) for citation in self._citations]
+        for number, source in enumerate(self._annotations):
+            frames.add("response.output_text.annotation.added", **where, annotation_index=number, annotation=source)
         whole = self._whole(text)
         if self._refuses:
             frames.add("response.refusal.done", **where, refusal=text)
@@ -152,7 +165,7 @@ class ReasoningDraft:
     def seal(self, sealed: Thinking) -> None:
         self._sealed = sealed
 
-    def close(self, frames: Frames, status: str) -> Item:
+    def close(self, frames: Frames) -> Item:
         text = "".join(self._pieces)
         if self._prepared is not None:
             where = self._where()

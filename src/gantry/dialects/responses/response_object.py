@@ -57,11 +57,6 @@ class Ending:
         self.details = details
         self.error = error
 
-    @property
-    def item_status(self) -> str:
-        """The status of the items that were still open."""
-        return "completed" if self.status == "completed" else "incomplete"
-
 
 def ending_of(finish: Finish | None, *, refused: bool = False) -> Ending:
     """Return the ending of an answer; `refused`: it says so itself, and is whole."""

@@ -33,7 +33,16 @@ from gantry.core.usage import NO_USAGE
 from gantry.dialects.assemble import merge_usage
 from gantry.dialects.codec import Asking
 from gantry.dialects.frames import EVENT_STREAM
-from gantry.dialects.responses.encode_answer import Item, ItemIds, call_item_id, image_item, logprob_entries, own_id
+from gantry.dialects.responses.encode_answer import (
+    COMPLETED,
+    INCOMPLETE,
+    Item,
+    ItemIds,
+    call_item_id,
+    image_item,
+    logprob_entries,
+    own_id,
+)
 from gantry.dialects.responses.errors import error_body, failure_of
 from gantry.dialects.responses.items import OWN
 from gantry.dialects.responses.output_items import CallDraft, Frames, MessageDraft, ReasoningDraft
@@ -104,7 +113,7 @@ class ResponsesStreamEncoder:
                 self._refused = True
                 self._said(part, refuses=True).add(text, self._frames)
             case CitationAdded(_, part, citation):
-                self._said(part).cite(citation, self._frames)
+                self._said(part).cite(citation)
             case ThinkingAdded(_, part, text):
                 self._thought(part).add(text, self._frames)
             case ThinkingSealed(_, part, dialect, signature, sealed, id):
@@ -143,7 +152,7 @@ class ResponsesStreamEncoder:
     def _said(self, part: int, *, refuses: bool = False) -> MessageDraft:
         """Return the message that a text or refusal belongs to, with that part open."""
         if self._message is None:
-            self._close_reasoning("completed")
+            self._close_reasoning()
             index = self._place()
             self._message = index, MessageDraft(self._ids.at("msg", index), index, self._frames)
         draft = self._message[1]
@@ -153,14 +162,14 @@ class ResponsesStreamEncoder:
 
     def _thought(self, part: int, item_id: str | None = None) -> ReasoningDraft:
         if self._reasoning is None or self._reasoning[1].part != part:
-            self._close_open("completed")
+            self._close_open()
             index = self._place()
             draft = ReasoningDraft(item_id or self._ids.at("rs", index), index, part, self._frames)
             self._reasoning = index, draft
         return self._reasoning[1]
 
     def _begin_call(self, part: int, call: ToolCall) -> None:
-        self._close_open("completed")
+        self._close_open()
         index = self._place()
         item_id = call_item_id(self._ids, index, custom=call.custom)
         self._calls[part] = index, CallDraft(item_id, index, call, self._frames)
@@ -171,7 +180,7 @@ class ResponsesStreamEncoder:
             self._add_whole(item)
 
     def _add_whole(self, item: Raw | dict[str, Any]) -> None:
-        self._close_open("completed")
+        self._close_open()
         index = self._place()
         self._items[index] = item
         self._frames.add("response.output_item.added", output_index=index, item=item)
@@ -181,26 +190,31 @@ class ResponsesStreamEncoder:
         self._items.append(None)
         return len(self._items) - 1
 
-    def _close_open(self, status: str) -> None:
-        self._close_reasoning(status)
+    def _close_open(self, last_status: str = COMPLETED) -> None:
+        self._close_reasoning()
         if self._message is not None:
             index, draft = self._message
-            self._items[index] = draft.close(self._frames, status)
+            self._items[index] = draft.close(self._frames, self._status(index, last_status))
             self._message = None
 
-    def _close_reasoning(self, status: str) -> None:
+    def _close_reasoning(self) -> None:
         if self._reasoning is not None:
             index, draft = self._reasoning
-            self._items[index] = draft.close(self._frames, status)
+            self._items[index] = draft.close(self._frames)
             self._reasoning = None
+
+    def _status(self, index: int, last_status: str) -> str:
+        """Return the status of an item at its end: an answer that broke off did so in the last one."""
+        return last_status if index == len(self._items) - 1 else COMPLETED
 
     def _end(self, ending: Ending) -> None:
         self._begin(AnswerBegan())
         assert self._response is not None
         self._over = True
-        self._close_open(ending.item_status)
+        last_status = COMPLETED if ending.status == COMPLETED else INCOMPLETE
+        self._close_open(last_status)
         for index, draft in self._calls.values():
-            self._items[index] = draft.close(self._frames, ending.item_status)
+            self._items[index] = draft.close(self._frames, self._status(index, last_status))
         whole = self._response.ended(self._items, ending, self._usage)
         self._frames.add(f"response.{ending.status}", response=whole)
 
