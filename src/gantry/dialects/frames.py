@@ -4,6 +4,7 @@ from typing import Any, Final
 
 import msgspec
 
+EVENT_STREAM: Final = "text/event-stream"
 DONE: Final = b"data: [DONE]\n\n"
 _encode: Final = msgspec.json.Encoder().encode
 
