@@ -31,7 +31,6 @@ class Target(Struct, frozen=True):
 
     model: str
     max_tokens: int = 4096  # where the format demands a bound and the caller gave none
-    thinking_field: str | None = "reasoning_content"  # in OpenAI's format, for earlier thinking; None: it takes none
 
 
 class Asking(Struct, frozen=True):
@@ -40,7 +39,6 @@ class Asking(Struct, frozen=True):
     request: ChatRequest
     created: int  # seconds since the epoch
     id: str  # unique for this call; printable ASCII without spaces
-    query: str = ""  # of the client's request: Google's clients say in it how a stream is to be framed
 
 
 class StreamDecoder(Protocol):
@@ -54,10 +52,7 @@ class StreamDecoder(Protocol):
 
 
 class StreamEncoder(Protocol):
-    """Events in, a client's stream out, in whole server-sent events or whatever else `content_type` says."""
-
-    @property
-    def content_type(self) -> str: ...
+    """Events in, a client's stream out, in whole server-sent events."""
 
     def feed(self, events: Iterable[ChatEvent]) -> bytes:
         """Return what the client is sent. After AnswerEnded or AnswerFailed there is no more."""
