@@ -343,7 +343,7 @@ def test_signed_thinking_comes_back_with_a_client_that_cannot_carry_it(
             Upstream(first, second).running() as up,
             running_node(tmp_path, up.url, content_policy=policy) as node,
         ):
-            asked = {"model": "claude-sonnet-4-5", "reasoning_effort": "low", "tools": TOOLS}
+            asked: dict[str, Any] = {"model": "claude-sonnet-4-5", "reasoning_effort": "low", "tools": TOOLS}
             question = {"role": "user", "content": "Weather?"}
             await chat(node, **asked, messages=[question], stream=True)
             call = {"id": "toolu_1", "type": "function", "function": {"name": "weather", "arguments": '{"in":"Paris"}'}}

@@ -7,6 +7,7 @@ from gantry.core.vocabulary import Dialect
 from gantry.dialects.anthropic.codec import ANTHROPIC
 from gantry.dialects.bedrock.codec import BEDROCK
 from gantry.dialects.codec import Codec
+from gantry.dialects.cohere.codec import COHERE
 from gantry.dialects.gemini.codec import GEMINI
 from gantry.dialects.mistral_chat.codec import MISTRAL
 from gantry.dialects.openai_chat.codec import OPENAI_CHAT
@@ -19,4 +20,5 @@ CODECS: Final[Mapping[Dialect, Codec]] = {
     Dialect.ANTHROPIC: ANTHROPIC,
     Dialect.GEMINI: GEMINI,
     Dialect.BEDROCK: BEDROCK,
+    Dialect.COHERE: COHERE,
 }

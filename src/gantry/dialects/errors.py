@@ -11,8 +11,11 @@ from typing import Any, Final, assert_never
 import msgspec
 from msgspec import Struct
 
+from gantry.core.chat import ProviderError
 from gantry.core.errors import GatewayError
 from gantry.core.vocabulary import Dialect
+from gantry.dialects.bedrock.errors import stream_error as bedrock_stream_error
+from gantry.dialects.cohere.errors import stream_error as cohere_stream_error
 from gantry.dialects.frames import DONE, data_frame, named_frame
 
 MAX_RETRY_AFTER: Final = 60
@@ -91,8 +94,12 @@ def encode_stream_error(dialect: Dialect, error: GatewayError) -> bytes:
                 "error": _fields(error),
             }
             return data_frame(chunk) + DONE
-        case Dialect.OPENAI_CHAT | Dialect.COHERE | Dialect.BEDROCK:
+        case Dialect.OPENAI_CHAT:
             return data_frame({"error": _fields(error)})
+        case Dialect.COHERE:
+            return cohere_stream_error(error.message) + DONE
+        case Dialect.BEDROCK:
+            return bedrock_stream_error(ProviderError(error.status, error.message))
         case Dialect.OPENAI_RESPONSES:
             event = {"type": "error", "code": error.kind, "message": error.message, "param": error.param}
             return named_frame("error", event)

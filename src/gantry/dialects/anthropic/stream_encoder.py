@@ -115,10 +115,6 @@ class AnthropicStreamEncoder:
         self._past = -1  # the last part whose block is closed
         self._waiting: dict[int, list[_PartEvent]] = {}
 
-    @property
-    def content_type(self) -> str:
-        return "text/event-stream"
-
     def feed(self, events: Iterable[ChatEvent]) -> bytes:
         """Return the events that these come to."""
         out: list[bytes] = []

@@ -35,7 +35,7 @@ from gantry.dialects.bedrock.shapes import (
     decode_result_block,
 )
 from gantry.dialects.chat_chunk import has_value
-from gantry.dialects.shapes import read_shape
+from gantry.dialects.read_exactly import read_exactly
 from gantry.dialects.tool_terms import arguments_object
 
 SIGNERS: Final = (Dialect.ANTHROPIC, Dialect.BEDROCK)
@@ -47,7 +47,7 @@ def read_blocks(blocks: Sequence[Raw], path: str) -> list[Part]:
     parts: list[Part] = []
     for number, raw in enumerate(blocks):
         where = f"{path}[{number}]"
-        block = read_shape(decode_block, raw, where)
+        block = read_exactly(decode_block, raw, where)
         if block.cache_point is not None:
             mark_last(parts, CacheMark(block.cache_point.ttl), raw)
         else:
@@ -84,7 +84,7 @@ def read_call(use: ToolUse) -> ToolCall:
 
 
 def read_citation(raw: Raw, path: str) -> Citation:
-    cited = read_shape(decode_cited, raw, path)
+    cited = read_exactly(decode_cited, raw, path)
     quote = "".join(piece.text for piece in cited.source_content)
     web = None if cited.location is None else cited.location.web
     url = None if web is None else web.url
@@ -124,7 +124,7 @@ def _read_medium(
 def _read_result(result: ToolResult, path: str) -> CanonicalResult:
     parts: list[Text | Media | NativePart] = []
     for number, raw in enumerate(result.content):
-        block = read_shape(decode_result_block, raw, f"{path}.toolResult.content[{number}]")
+        block = read_exactly(decode_result_block, raw, f"{path}.toolResult.content[{number}]")
         if block.text is not None:
             parts.append(Text(block.text))
         elif has_value(block.json):

@@ -56,6 +56,6 @@ def read_finish(word: str, fields: Raw = ABSENT) -> Finish:
 def finish_word(finish: Finish) -> str:
     """Return Bedrock's word: its own if it came from there, else the nearest one."""
     raw = finish.raw
-    if raw is not None and _REASONS.get(raw, FinishReason.OTHER) is finish.reason:
+    if raw is not None and _REASONS.get(raw) is finish.reason:
         return raw
     return _WORDS.get(finish.reason, "end_turn")

@@ -10,10 +10,10 @@ from gantry.core.chat import ChatRequest, Effort, Reasoning, Role, Thinking, Too
 from gantry.core.vocabulary import Dialect
 from gantry.dialects.bedrock.blocks import SIGNERS
 from gantry.dialects.bedrock.families import Family, ThinkingForm
+from gantry.dialects.caller_names import caller_name
 from gantry.dialects.changes import Change, clamped, converted, defaulted, dropped
 from gantry.dialects.codec import Target
 from gantry.dialects.effort import SMALLEST_BUDGET, budget_of, effort_of
-from gantry.dialects.own_words import name_of
 
 _OWN: Final = "additionalModelRequestFields"
 _LEAST_TOP_P: Final = 0.95  # with thinking
@@ -48,7 +48,7 @@ class ModelFields:
             self._pick(self.top_k, family)
 
     def _name(self, parameter: str) -> str:
-        return name_of(self._request.dialect, parameter)
+        return caller_name(self._request.dialect, parameter)
 
     def _pick(self, top_k: int, family: Family) -> None:
         if not family.top_k:

@@ -35,7 +35,7 @@ from gantry.dialects.bedrock.shapes import CachePoint, MessageShape
 from gantry.dialects.chat_chunk import ABSENT, has_value
 from gantry.dialects.effort import effort_of_word
 from gantry.dialects.members import UNREADABLE, Members
-from gantry.dialects.shapes import read_shape
+from gantry.dialects.read_exactly import read_exactly
 
 
 class _Inference(Struct, rename="camel"):
@@ -150,8 +150,8 @@ _DISABLED: Final = "disabled"
 
 def decode_request(body: bytes) -> ChatRequest:
     """Return what a Converse request asks, without the model and the delivery. Raises InvalidRequest."""
-    shape = read_shape(_decode, body)
-    extra = _extra(read_shape(_decode_members, body))
+    shape = read_exactly(_decode, body)
+    extra = _extra(read_exactly(_decode_members, body))
     inference = shape.inference_config or _Inference()
     config = shape.tool_config or _ToolConfig()
     fields = _model_fields(extra.get(_MODEL_FIELDS))
@@ -211,7 +211,7 @@ def _user_turns(parts: Iterable[Part]) -> Iterator[Message]:
 def _tools(raws: list[Raw]) -> tuple[Tool, ...]:
     tools: list[Tool] = []
     for number, raw in enumerate(raws):
-        shape = read_shape(_decode_tool, raw, f"toolConfig.tools[{number}]")
+        shape = read_exactly(_decode_tool, raw, f"toolConfig.tools[{number}]")
         last = tools[-1] if tools else None
         if shape.tool_spec is not None:
             spec = shape.tool_spec
@@ -242,7 +242,7 @@ def _format(config: _OutputConfig | None) -> AnswerFormat | None:
     if schema is None:
         return None
     field = "outputConfig.textFormat.structure.jsonSchema.schema"
-    read_shape(_decode_members, schema.schema.encode(), field)
+    read_exactly(_decode_members, schema.schema.encode(), field)
     return AnswerFormat(FormatKind.JSON_SCHEMA, Raw(schema.schema.encode()), schema.name, schema.description)
 
 

@@ -26,10 +26,11 @@ from gantry.dialects.bedrock.blocks import cache_point
 from gantry.dialects.bedrock.families import family_of
 from gantry.dialects.bedrock.model_fields import ModelFields
 from gantry.dialects.bedrock.turns import Turns
+from gantry.dialects.caller_names import caller_name
 from gantry.dialects.changes import Change, clamped, converted, defaulted, dropped
 from gantry.dialects.codec import EncodedRequest, Target
+from gantry.dialects.foreign import drop_extra, refuse_tool
 from gantry.dialects.members import UNREADABLE, asks_nothing
-from gantry.dialects.own_words import name_of
 
 _ANY_OBJECT: Final = Raw(b'{"type":"object","properties":{}}')
 _METADATA: Final = re.compile(r"[a-zA-Z0-9\s:_@$#=/+,.-]{0,256}")
@@ -87,7 +88,7 @@ class _Encoding:
         return body
 
     def _name(self, parameter: str) -> str:
-        return name_of(self._request.dialect, parameter)
+        return caller_name(self._request.dialect, parameter)
 
     def _refuse(self) -> None:
         request = self._request
@@ -178,11 +179,7 @@ class _Encoding:
         if isinstance(tool, NativeTool):
             if tool.dialect is Dialect.BEDROCK:
                 return [tool.raw]
-            raise InvalidRequest(
-                f"`{where}`: the tool `{tool.kind}` is of the {tool.dialect} API, and this model's provider speaks "
-                "Bedrock's; leave it out, or choose a model of that API",
-                param=where,
-            )
+            raise refuse_tool(tool, where)
         strict = self._request.dialect is Dialect.BEDROCK and tool.strict is not None
         if tool.strict and not strict:
             self.changes.append(dropped(f"{where}.strict", "not every model of the provider takes it"))
@@ -216,11 +213,11 @@ class _Encoding:
         for parameter in _UNSAYABLE:
             if getattr(request, parameter) is not None:
                 self.changes.append(dropped(self._name(parameter)))
-        for name, raw in request.extra.items():
-            if request.dialect is Dialect.BEDROCK:
+        if request.dialect is Dialect.BEDROCK:
+            for name, raw in request.extra.items():
                 body.setdefault(name, raw)
-            elif not asks_nothing(raw):
-                self.changes.append(dropped(name))
+        else:
+            drop_extra(request, self.changes)
 
 
 def _text_format(wanted: AnswerFormat) -> dict[str, Any]:

@@ -1,8 +1,7 @@
 """Events as ConverseStream's binary stream, in whole messages.
 
-Law: a part is a block of content; one is open at a time, because clients read a call from its start to its stop. So of
-calls that come interleaved the first streams and the others are held until it is done. Text and thinking have no start
-event. `messageStop` comes before `metadata`, which ends the stream.
+Law: a part is a block of content; one is open at a time, because clients read a call from its start to its stop. Text
+and thinking have no start event. `messageStop` comes before `metadata`, which ends the stream.
 """
 
 from collections.abc import Iterable
@@ -38,7 +37,8 @@ from gantry.dialects.bedrock.errors import stream_error
 from gantry.dialects.bedrock.finish import finish_word
 from gantry.dialects.bedrock.shapes import decode_block
 from gantry.dialects.bedrock.usage import usage_value
-from gantry.wire.aws_event_stream import encode_message, text_headers
+from gantry.dialects.calls_in_turn import CallsInTurn, PartEvent
+from gantry.wire.aws_event_stream import CONTENT_TYPE, encode_message, text_headers
 
 _encode: Final = msgspec.json.Encoder().encode
 _HEADERS: Final = {
@@ -52,37 +52,27 @@ _HEADERS: Final = {
         "metadata",
     )
 }
-_PartEvent = (
-    TextAdded
-    | CitationAdded
-    | ThinkingAdded
-    | ThinkingSealed
-    | RefusalAdded
-    | CallBegan
-    | CallAdded
-    | MediaAdded
-    | NativeAdded
-)
 
 
 class BedrockStreamEncoder:
     """Events in, a client's stream out."""
 
-    __slots__ = ("_began", "_call_open", "_finish", "_index", "_open", "_out", "_over", "_tier", "_usage", "_waiting")
-
-    content_type = "application/vnd.amazon.eventstream"
+    __slots__ = ("_began", "_calls", "_finish", "_index", "_open", "_out", "_over", "_tier", "_usage")
 
     def __init__(self) -> None:
         self._out: list[bytes] = []
         self._began = False
         self._open: int | None = None  # the part whose block is open
-        self._call_open = False
         self._index = -1  # of its block
-        self._waiting: dict[int, list[_PartEvent]] = {}  # later calls, while an earlier one is open
+        self._calls = CallsInTurn()
         self._finish: Finish | None = None
         self._usage = NO_USAGE
         self._tier: str | None = None
         self._over = False
+
+    @property
+    def content_type(self) -> str:
+        return CONTENT_TYPE
 
     def feed(self, events: Iterable[ChatEvent]) -> bytes:
         """Return what the client is sent. After AnswerEnded or AnswerFailed there is no more."""
@@ -112,30 +102,15 @@ class BedrockStreamEncoder:
             case _:
                 if event.choice == 0:
                     self._begin()
-                    self._take_part(event)
+                    for allowed in self._calls.take(event):
+                        self._write(allowed)
 
     def _begin(self) -> None:
         if not self._began:
             self._began = True
             self._send("messageStart", {"role": "assistant"})
 
-    def _take_part(self, event: _PartEvent) -> None:
-        if event.part != self._open and self._call_open:
-            if isinstance(event, CallBegan) or event.part in self._waiting:
-                self._waiting.setdefault(event.part, []).append(event)
-                return
-            self._release()
-        self._write(event)
-
-    def _release(self) -> None:
-        """Send the calls that waited, for nothing more can come of the one that was open."""
-        waiting = self._waiting
-        self._waiting = {}
-        for events in waiting.values():
-            for event in events:
-                self._write(event)
-
-    def _write(self, event: _PartEvent) -> None:
+    def _write(self, event: PartEvent) -> None:
         match event:
             case TextAdded(_, part, text) | RefusalAdded(_, part, text):
                 self._switch(part)
@@ -150,7 +125,6 @@ class BedrockStreamEncoder:
                 self._seal(event)
             case CallBegan(_, part, call_id, name):
                 self._switch(part)
-                self._call_open = True
                 self._start({"toolUse": {"toolUseId": call_id, "name": name}})
             case CitationAdded(_, part, citation):
                 self._switch(part)
@@ -203,12 +177,12 @@ class BedrockStreamEncoder:
         if self._open is not None:
             self._send("contentBlockStop", {"contentBlockIndex": self._index})
         self._open = None
-        self._call_open = False
 
     def _end(self) -> None:
         self._over = True
         self._begin()
-        self._release()
+        for event in self._calls.rest():
+            self._write(event)
         self._close()
         finish = self._finish or Finish(FinishReason.STOP)
         stop: dict[str, Any] = {"stopReason": finish_word(finish)}

@@ -28,8 +28,9 @@ from gantry.core.errors import InvalidRequest
 from gantry.core.vocabulary import Dialect
 from gantry.dialects.bedrock.blocks import cache_point, call_block, text_block, thinking_block
 from gantry.dialects.bedrock.media import DocumentNames, media_block
+from gantry.dialects.caller_names import turn_names
 from gantry.dialects.changes import Change, converted, dropped
-from gantry.dialects.own_words import name_of
+from gantry.dialects.foreign import refuse_part
 from gantry.dialects.tool_terms import plain_tool_id
 
 _USER: Final = "user"
@@ -53,18 +54,18 @@ class _Turn(Struct):
 class Turns:
     """The system blocks and the messages of one request, and what was changed on the way."""
 
-    __slots__ = ("_keeps_names", "_names", "_request", "_turns", "_words", "changes", "system", "used_tools")
+    __slots__ = ("_keeps_names", "_names", "_request", "_turns", "_where", "changes", "system", "used_tools")
 
     def __init__(self, request: ChatRequest) -> None:
         self._request = request
         self._keeps_names = request.dialect is Dialect.BEDROCK
-        self._words = name_of(request.dialect, "messages")
+        self._where = ""  # what the caller calls the message that is being added
         self._names = DocumentNames()
         self._turns: list[_Turn] = []
         self.system: Blocks = []
         self.changes: list[Change] = []
         self.used_tools: dict[str, None] = {}  # names, in their order
-        for message in request.messages:
+        for self._where, message in zip(turn_names(request), request.messages, strict=True):
             self._add(message)
         if request.cache is not None and self._turns:
             self._turns[-1].others.append([cache_point(request.cache)])
@@ -79,7 +80,7 @@ class Turns:
 
     def _add(self, message: Message) -> None:
         if message.name is not None:
-            self._change(dropped(f"{self._words}[].name"))
+            self._change(dropped(f"{self._where}.name"))
         if message.role is Role.SYSTEM and self._belongs_above():
             self.system += self._system_blocks(message)
             return
@@ -88,23 +89,22 @@ class Turns:
         if turn is None:
             turn = _Turn(role)
             self._turns.append(turn)
-        kept = [
-            blocks for part in message.parts if not _is_blank(part) and (blocks := self._blocks(part, message.role))
-        ]
-        if not kept and not turn.results and not turn.others:
+        for part in message.parts:
+            blocks = [] if _is_blank(part) else self._blocks(part, message.role)
+            if blocks:
+                (turn.results if isinstance(part, ToolResult) else turn.others).append(blocks)
+        if not turn.results and not turn.others:
             if role == _ASSISTANT:
                 self._turns.pop()
-                return
-            kept = [[text_block("")]]
-        for blocks in kept:
-            (turn.results if "toolResult" in blocks[0] else turn.others).append(blocks)
+            else:
+                turn.others.append([text_block("")])
 
     def _belongs_above(self) -> bool:
         if not self._turns:
             return True
         if self._request.dialect is Dialect.BEDROCK:
             return False
-        self._change(converted(self._words, "a system turn in the middle was moved to the top"))
+        self._change(converted(self._where, "to a part of the system prompt, which stands first"))
         return True
 
     def _system_blocks(self, message: Message) -> Blocks:
@@ -112,7 +112,7 @@ class Turns:
         for part in message.parts:
             if not _is_blank(part):
                 if not isinstance(part, Text | Refusal | NativePart):
-                    raise InvalidRequest(f"`{self._words}`: a system turn may hold text only", param=self._words)
+                    raise InvalidRequest(f"`{self._where}`: system turns hold text only", param=self._where)
                 blocks += self._blocks(part, Role.SYSTEM)
         return blocks
 
@@ -121,7 +121,7 @@ class Turns:
             case Text(text, citations, cache):
                 own = [one for one in citations if one.dialect is Dialect.BEDROCK]
                 if len(own) < len(citations):
-                    self._change(dropped(f"{self._words}[].citations", "of another provider"))
+                    self._change(dropped(f"{self._where}.citations", "of another provider"))
                 return _marked(text_block(text, own), cache)
             case Refusal(text):
                 return [text_block(text)]
@@ -141,12 +141,12 @@ class Turns:
 
     def _media(self, media: Media) -> dict[str, Any]:
         name = media.name if self._keeps_names and media.name else self._names.plain(media.name)
-        return media_block(media, name, self._words)
+        return media_block(media, name, self._where)
 
     def _thinking(self, thinking: Thinking) -> Blocks:
         block = thinking_block(thinking, unsigned=self._request.dialect is Dialect.BEDROCK)
         if block is None:
-            self._change(dropped(f"{self._words}[].thinking", "the provider takes back only what Claude signed"))
+            self._change(dropped(f"{self._where}.thinking", "the provider takes back only what Claude signed"))
             return []
         return [block]
 
@@ -172,12 +172,8 @@ class Turns:
         if part.dialect is Dialect.BEDROCK:
             return [part.raw]
         if role is not Role.ASSISTANT:
-            raise InvalidRequest(
-                f"`{self._words}` holds a part that only the {part.dialect} API has, and this model's provider speaks "
-                "Bedrock's; leave the part out, or choose a model of that API",
-                param=self._words,
-            )
-        self._change(dropped(f"{self._words}[].content", f"a part that only the {part.dialect} API has"))
+            raise refuse_part(part, self._where)
+        self._change(dropped(self._where, f"a part that only {part.dialect} knows"))
         return []
 
     def _change(self, change: Change) -> None:

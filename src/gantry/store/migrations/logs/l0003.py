@@ -40,7 +40,9 @@ def upgrade() -> None:
 def _add_up() -> str:
     hours = ", ".join("hour / 24" if name == "day" else name for name in _KEY)
     sums = ", ".join(f"sum({name})" for name in _SUMS)
-    return f"INSERT INTO day_rollups ({', '.join((*_KEY, *_SUMS))}) SELECT {hours}, {sums} FROM rollups GROUP BY {hours}"  # noqa: S608
+    return (
+        f"INSERT INTO day_rollups ({', '.join((*_KEY, *_SUMS))}) SELECT {hours}, {sums} FROM rollups GROUP BY {hours}"  # noqa: S608
+    )
 
 
 def _add_one_by_one() -> str:

@@ -16,7 +16,7 @@ T = TypeVar("T")
 _AT: Final = " - at `$"
 
 
-def read_shape(decode: Callable[[bytes | Raw], T], raw: bytes | Raw, path: str = "") -> T:
+def read_exactly(decode: Callable[[bytes | Raw], T], raw: bytes | Raw, path: str = "") -> T:
     """Return what a decoder makes of a value that stands at `path`. Raises InvalidRequest naming the field."""
     try:
         return decode(raw)

@@ -1,0 +1,196 @@
+"""Cohere's stream as events.
+
+Law: an item of content, the plan and each call are parts, numbered when they first say something. `null` as a call's
+arguments, in however many pieces, is none: a piece that may be its beginning is held until it is not.
+"""
+
+from typing import Final
+
+import msgspec
+from msgspec import Raw, Struct
+
+from gantry.core.chat import ProviderError
+from gantry.core.chat_events import (
+    ENDED,
+    AnswerBegan,
+    AnswerFailed,
+    CallAdded,
+    CallBegan,
+    ChatEvent,
+    ChoiceFinished,
+    CitationAdded,
+    TextAdded,
+    ThinkingAdded,
+    UsageReported,
+)
+from gantry.dialects.chat_chunk import ABSENT, has_value
+from gantry.dialects.chat_decoder import ChatStreamDecoder
+from gantry.dialects.cohere.answer import NO_ARGUMENTS
+from gantry.dialects.cohere.citations import is_of_text, read_citation
+from gantry.dialects.cohere.finish import read_finish
+from gantry.dialects.cohere.shapes import Call
+from gantry.dialects.cohere.usage import UsageShape, read_usage
+from gantry.wire.sse import SSEEvent
+
+
+class _Content(Struct):
+    text: str | None = None
+    thinking: str | None = None
+
+
+class _Message(Struct):
+    content: _Content | list[Raw] | None = None
+    tool_plan: str | None = None
+    tool_calls: Call | list[Raw] | None = None
+    citations: Raw = ABSENT
+
+
+class _Delta(Struct):
+    message: _Message | None = None
+    finish_reason: str | None = None
+    usage: UsageShape | None = None
+    error: str | None = None
+
+
+class _Event(Struct):
+    type: str = ""
+    id: str | None = None
+    index: int = 0
+    delta: _Delta | None = None
+    message: str | None = None  # of an error that is no event of the format
+
+
+_decode: Final = msgspec.json.Decoder(_Event).decode
+_DONE: Final = b"[DONE]"
+_NULL: Final = "null"
+
+
+class _Call:
+    """A call as far as it came; `held` are arguments that may yet turn out to be `null`."""
+
+    __slots__ = ("held", "part", "said")
+
+    def __init__(self, part: int) -> None:
+        self.part = part
+        self.held = ""
+        self.said = False
+
+
+class CohereStreamDecoder(ChatStreamDecoder):
+    """A provider's stream in, events out."""
+
+    __slots__ = ("_calls", "_content", "_parts", "_plan", "_text")
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._parts = 0
+        self._plan: int | None = None
+        self._text: int | None = None  # the last part of text, to which citations belong
+        self._content: dict[int, int] = {}
+        self._calls: dict[int, _Call] = {}
+
+    def decode(self, event: SSEEvent) -> list[ChatEvent]:
+        if event.data == _DONE:
+            return []
+        found = _decode(event.data)
+        delta = found.delta or _Delta()
+        message = delta.message or _Message()
+        match found.type:
+            case "content-delta" | "content-start":
+                return self._add_content(found.index, message)
+            case "tool-call-delta":
+                return self._add_arguments(found.index, message)
+            case "tool-plan-delta":
+                return self._add_plan(message.tool_plan)
+            case "tool-call-start":
+                return self._begin_call(found.index, message)
+            case "tool-call-end":
+                call = self._calls.pop(found.index, None)
+                return [] if call is None else _close(call)
+            case "citation-start":
+                return self._cite(message.citations)
+            case "message-start":
+                return [AnswerBegan(found.id)]
+            case "message-end":
+                return self._end(delta)
+            case "" if found.message is not None:
+                return [AnswerFailed(ProviderError(502, found.message))]
+            case _:
+                return []  # ends of parts, and what was not known when this was written
+
+    def _next(self) -> int:
+        part = self._parts
+        self._parts += 1
+        return part
+
+    def _add_content(self, index: int, message: _Message) -> list[ChatEvent]:
+        content = message.content
+        if not isinstance(content, _Content):
+            return []
+        text = content.text or content.thinking
+        if not text:
+            return []
+        part = self._content.get(index)
+        if part is None:
+            part = self._content[index] = self._next()
+        if content.text:
+            self._text = part
+            return [TextAdded(0, part, text)]
+        return [ThinkingAdded(0, part, text)]
+
+    def _add_plan(self, plan: str | None) -> list[ChatEvent]:
+        if not plan:
+            return []
+        if self._plan is None:
+            self._plan = self._next()
+        return [TextAdded(0, self._plan, plan)]
+
+    def _begin_call(self, index: int, message: _Message) -> list[ChatEvent]:
+        if not isinstance(message.tool_calls, Call):
+            raise ValueError("a call begins without being named")
+        found = message.tool_calls
+        call = self._calls[index] = _Call(self._next())
+        return [CallBegan(0, call.part, found.id, found.function.name), *_add(call, found.function.arguments or "")]
+
+    def _add_arguments(self, index: int, message: _Message) -> list[ChatEvent]:
+        call = self._calls.get(index)
+        if call is None or not isinstance(message.tool_calls, Call):
+            raise ValueError("arguments of a call that did not begin")
+        return _add(call, message.tool_calls.function.arguments or "")
+
+    def _cite(self, raw: Raw) -> list[ChatEvent]:
+        if not has_value(raw):
+            return []
+        citation, cited = read_citation(raw)
+        part = self._text if cited.content_index is None else self._content.get(cited.content_index, self._text)
+        if part is None or not is_of_text(cited):
+            return []
+        return [CitationAdded(0, part, citation)]
+
+    def _end(self, delta: _Delta) -> list[ChatEvent]:
+        if delta.error:
+            return [AnswerFailed(ProviderError(502, delta.error))]
+        events = [event for call in self._calls.values() for event in _close(call)]
+        self._calls.clear()
+        if delta.finish_reason is not None:
+            events.append(ChoiceFinished(0, read_finish(delta.finish_reason)))
+        if delta.usage is not None:
+            events.append(UsageReported(read_usage(delta.usage)))
+        return [*events, ENDED]
+
+
+def _add(call: _Call, piece: str) -> list[ChatEvent]:
+    if not call.said:
+        call.held += piece
+        if _NULL.startswith(call.held.strip()):
+            return []
+        call.said = True
+        piece = call.held
+    return [CallAdded(0, call.part, piece)] if piece else []
+
+
+def _close(call: _Call) -> list[ChatEvent]:
+    if call.said:
+        return []
+    whole = call.held.strip()
+    return [CallAdded(0, call.part, NO_ARGUMENTS if whole in ("", _NULL) else whole)]

@@ -1,0 +1,192 @@
+"""Events as Cohere's stream: named server-sent events, each part with its start and its end, `[DONE]` at last.
+
+Law: text is content even before calls, because a stream does not know yet that they will come. Items of content and
+calls are numbered apart.
+"""
+
+from collections.abc import Iterable
+from enum import Enum
+from typing import Any, assert_never
+
+from gantry.core.chat import Citation, Finish, FinishReason
+from gantry.core.chat_events import (
+    AnswerBegan,
+    AnswerEnded,
+    AnswerFailed,
+    CallAdded,
+    CallBegan,
+    ChatEvent,
+    ChoiceFinished,
+    CitationAdded,
+    LogprobsAdded,
+    MediaAdded,
+    NativeAdded,
+    RefusalAdded,
+    TextAdded,
+    ThinkingAdded,
+    ThinkingSealed,
+    UsageReported,
+)
+from gantry.core.usage import NO_USAGE
+from gantry.dialects.assemble import merge_usage
+from gantry.dialects.calls_in_turn import CallsInTurn, PartEvent
+from gantry.dialects.codec import Asking
+from gantry.dialects.cohere.citations import citation_value
+from gantry.dialects.cohere.errors import stream_error
+from gantry.dialects.cohere.finish import finish_word
+from gantry.dialects.cohere.usage import usage_value
+from gantry.dialects.frames import DONE, EVENT_STREAM, named_frame
+
+
+class _Kind(Enum):
+    TEXT = "text"
+    THINKING = "thinking"
+    CALL = "call"
+
+
+class CohereStreamEncoder:
+    """Events in, a client's stream out, in whole server-sent events."""
+
+    __slots__ = (
+        "_asking",
+        "_began",
+        "_call_index",
+        "_calls",
+        "_citations",
+        "_early",
+        "_finish",
+        "_index",
+        "_kind",
+        "_open",
+        "_out",
+        "_over",
+        "_usage",
+    )
+
+    def __init__(self, asking: Asking) -> None:
+        self._asking = asking
+        self._out: list[bytes] = []
+        self._began = False
+        self._calls = CallsInTurn()
+        self._open: int | None = None
+        self._kind = _Kind.TEXT
+        self._index = -1  # of content
+        self._call_index = -1
+        self._citations = 0
+        self._early: dict[int, list[Citation]] = {}  # citations of text that has not begun
+        self._finish: Finish | None = None
+        self._usage = NO_USAGE
+        self._over = False
+
+    @property
+    def content_type(self) -> str:
+        return EVENT_STREAM
+
+    def feed(self, events: Iterable[ChatEvent]) -> bytes:
+        """Return what the client is sent. After AnswerEnded or AnswerFailed there is no more."""
+        for event in events:
+            if not self._over:
+                self._take(event)
+        sent = b"".join(self._out)
+        self._out.clear()
+        return sent
+
+    def _take(self, event: ChatEvent) -> None:
+        match event:
+            case AnswerBegan():
+                self._begin(event.id)
+            case UsageReported(usage):
+                self._usage = merge_usage(self._usage, usage)
+            case ChoiceFinished(choice, finish):
+                if choice == 0:
+                    self._finish = finish
+            case AnswerEnded():
+                self._end()
+            case AnswerFailed(error):
+                self._over = True
+                self._out += (stream_error(error.message), DONE)
+            case LogprobsAdded():
+                pass
+            case _:
+                if event.choice == 0:
+                    self._begin(None)
+                    for allowed in self._calls.take(event):
+                        self._write(allowed)
+
+    def _begin(self, answer_id: str | None) -> None:
+        if not self._began:
+            self._began = True
+            message = {"role": "assistant", "content": [], "tool_plan": "", "tool_calls": [], "citations": []}
+            event = {"id": answer_id or self._asking.id, "type": "message-start", "delta": {"message": message}}
+            self._out.append(named_frame("message-start", event))
+
+    def _write(self, event: PartEvent) -> None:
+        match event:
+            case TextAdded(_, part, text) | RefusalAdded(_, part, text):
+                self._open_content(part, _Kind.TEXT)
+                self._send("content-delta", self._index, {"content": {"text": text}})
+            case CallAdded(_, _, arguments):
+                self._send("tool-call-delta", self._call_index, {"tool_calls": {"function": {"arguments": arguments}}})
+            case ThinkingAdded(_, part, text):
+                self._open_content(part, _Kind.THINKING)
+                self._send("content-delta", self._index, {"content": {"thinking": text}})
+            case CallBegan(_, part, call_id, name):
+                self._open_call(part, call_id, name)
+            case CitationAdded(_, part, citation):
+                if part == self._open:
+                    self._cite(citation)
+                else:
+                    self._early.setdefault(part, []).append(citation)
+            case ThinkingSealed() | MediaAdded() | NativeAdded():
+                pass  # no event of the format holds it
+            case _:
+                assert_never(event)
+
+    def _open_content(self, part: int, kind: _Kind) -> None:
+        if part == self._open:
+            return
+        self._close()
+        self._open = part
+        self._kind = kind
+        self._index += 1
+        self._send("content-start", self._index, {"content": {"type": kind.value, kind.value: ""}})
+        for citation in self._early.pop(part, ()):
+            self._cite(citation)
+
+    def _open_call(self, part: int, call_id: str, name: str) -> None:
+        self._close()
+        self._open = part
+        self._kind = _Kind.CALL
+        self._call_index += 1
+        call = {"id": call_id, "type": "function", "function": {"name": name, "arguments": ""}}
+        self._send("tool-call-start", self._call_index, {"tool_calls": call})
+
+    def _cite(self, citation: Citation) -> None:
+        self._send("citation-start", self._citations, {"citations": citation_value(citation, self._index)})
+        self._send("citation-end", self._citations)
+        self._citations += 1
+
+    def _close(self) -> None:
+        if self._open is None:
+            return
+        self._open = None
+        if self._kind is _Kind.CALL:
+            self._send("tool-call-end", self._call_index)
+        else:
+            self._send("content-end", self._index)
+
+    def _end(self) -> None:
+        self._over = True
+        self._begin(None)
+        for event in self._calls.rest():
+            self._write(event)
+        self._close()
+        finish = self._finish or Finish(FinishReason.STOP)
+        delta = {"finish_reason": finish_word(finish), "usage": usage_value(self._usage)}
+        self._out += (named_frame("message-end", {"type": "message-end", "delta": delta}), DONE)
+
+    def _send(self, kind: str, index: int, message: dict[str, Any] | None = None) -> None:
+        event: dict[str, Any] = {"type": kind, "index": index}
+        if message is not None:
+            event["delta"] = {"message": message}
+        self._out.append(named_frame(kind, event))
