@@ -185,6 +185,7 @@ _ADAPTERS: Final[Mapping[tuple[Dialect, Dialect], Mapping[Operation, Callable[[b
     (Dialect.OPENAI_CHAT, Dialect.OPENAI_CHAT): dict.fromkeys(
         (Operation.CHAT, Operation.EMBEDDINGS, Operation.SPEECH, Operation.MODERATION), _ruled
     ),
+    **{(dialect, dialect): {Operation.CHAT: _ruled} for dialect in (Dialect.ANTHROPIC, Dialect.GEMINI)},
 }
 _FORMS: Final = {(Dialect.OPENAI_CHAT, Dialect.MISTRAL): frozenset((Operation.TRANSCRIPTION,))}
 

@@ -24,6 +24,7 @@ class RequestRules(Struct, frozen=True, forbid_unknown_fields=True):
     drop: tuple[str, ...] = ()
     clamp: dict[str, tuple[float | None, float | None]] = field(default_factory=dict)
     default: dict[str, Any] = field(default_factory=dict)
+    omit: tuple[str, ...] = ()  # left out without a word, because something else says it: a path, a header
 
 
 NO_RULES: Final = RequestRules()
@@ -51,6 +52,7 @@ class _Application:
         self.changes: list[Change] = []
         for name in rules.drop:
             self._drop(name)
+        self.remove.update(rules.omit)
         for name, to in rules.rename.items():
             self._rename(name, to)
         for name, (low, high) in rules.clamp.items():

@@ -9,6 +9,7 @@ import logging
 import math
 import time
 from enum import Enum, auto
+from functools import partial
 from typing import Final, Protocol
 
 from gantry.board.board import Word
@@ -27,6 +28,7 @@ from gantry.dial.connection import UpstreamConnection
 from gantry.dialects.changes import header_value
 from gantry.dialects.errors import encode_error, log_id_headers
 from gantry.dialects.frames import EVENT_STREAM
+from gantry.gateway.authority import TokenNeeded
 from gantry.gateway.breakdown import Asked, WholeBreakdownPump, ask_breakdown
 from gantry.gateway.forms import FormUpload
 from gantry.gateway.headers import AnswerKind, encode_client_headers, read_kind
@@ -269,6 +271,11 @@ class Call:
                 voyage = make_upload(state, intake, key, head, question)
             else:
                 voyage = make_voyage(state, intake, key, head, question, body)
+        except TokenNeeded as needed:
+            self._stage = CONNECTING
+            self._last_byte = state.now
+            state.desk.wait(needed.account, partial(self._go_on, body))
+            return
         except NotSpoken:
             recording.open(head, question, asked_body(question), even_when_full=True)
             if intake.surface.operation is not Operation.COUNT_TOKENS:
@@ -279,6 +286,17 @@ class Call:
             recording.open(head, question, asked_body(question), even_when_full=True)
             raise
         self._set_out(question, voyage)
+
+    def _go_on(self, body: bytes, error: GatewayError | None) -> None:
+        """Dispatch now that the credential has its token, or fail where it gets none."""
+        if self._stage is OVER:
+            return
+        try:
+            if error is not None:
+                raise error
+            self._dispatch(body)
+        except GatewayError as failure:
+            self._fail(failure)
 
     def _answer_count(self, question: Question, body: bytes) -> None:
         """Answer how many tokens a request is, for a provider that does not count. Raises InvalidRequest."""

@@ -1,4 +1,4 @@
-"""A question of our own to a deployment: one GET, its whole answer collected.
+"""A question of our own to a deployment: one GET, or the POST of a form, its whole answer collected.
 
 Law: it ends in exactly one call to `on_done`, perhaps before `start` returns; after `cancel` in none. The answer is
 bounded in bytes and in time, and decoded. A pooled connection that the upstream closed is replaced once: to ask again
@@ -33,14 +33,16 @@ class Fetched(Struct, frozen=True):
 
 
 class Fetch:
-    """One GET, from where `departure` says, for `patience` seconds."""
+    """One question, from where `departure` says, for `patience` seconds."""
 
     __slots__ = (
+        "_body",
         "_connect_time",
         "_connection",
         "_deadline",
         "_departure",
         "_encoding",
+        "_framing",
         "_held",
         "_on_done",
         "_over",
@@ -53,10 +55,21 @@ class Fetch:
     )
 
     def __init__(
-        self, state: WorkerState, departure: Departure, patience: float, on_done: Callable[[Fetched], None]
+        self,
+        state: WorkerState,
+        departure: Departure,
+        patience: float,
+        on_done: Callable[[Fetched], None],
+        body: bytes = b"",
+        content_type: str = "",
     ) -> None:
+        """A body with its type is sent along; the method is the departure's."""
         self._state = state
         self._departure = departure
+        self._body = body
+        self._framing = b""
+        if content_type:
+            self._framing = f"content-type: {content_type}\r\ncontent-length: {len(body)}\r\n".encode()
         self._patience = patience
         self._on_done = on_done
         self._deadline = state.now + patience
@@ -91,7 +104,9 @@ class Fetch:
         self._connection = connection
         self._connect_time = connect_time
         departure = self._departure
-        connection.send(b"%b HTTP/1.1\r\n%b%b" % (departure.target, departure.lines, _HEADERS), "GET", self)
+        method = departure.target.partition(b" ")[0].decode()
+        beginning = b"%b HTTP/1.1\r\n%b" % (departure.target, departure.lines)
+        connection.send(b"%b%b%b%b" % (beginning, self._framing, _HEADERS, self._body), method, self)
 
     def on_connect_failed(self, fault: UpstreamFault) -> None:
         self._finish(fault)
@@ -121,10 +136,10 @@ class Fetch:
             self._finish(fault)
 
     def on_upload_full(self) -> None:
-        """A GET has no body."""
+        """The body is small, and sent at once."""
 
     def on_upload_drained(self) -> None:
-        """A GET has no body."""
+        """The body is small, and sent at once."""
 
     def _broke(self, why: str) -> UpstreamBroke:
         return UpstreamBroke(f"the answer of {self._departure.pool.origin.authority}: {why}")

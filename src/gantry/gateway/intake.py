@@ -12,6 +12,7 @@ from gantry.core.errors import Unauthenticated
 from gantry.core.vocabulary import NATIVE_OPERATIONS, Operation, Tier
 from gantry.dial.pool import Pool
 from gantry.gateway.admit import INVALID_KEY, authenticate, check_model, check_rights
+from gantry.gateway.authority import shows_itself
 from gantry.gateway.forms import is_form
 from gantry.gateway.headers import default_headers, encode_translated_headers, encode_upstream_headers
 from gantry.gateway.native import needs_guard
@@ -41,6 +42,7 @@ class Bearing(Struct, frozen=True, gc=False):
     pool: Pool
     beginning: bytes
     guarded: bool  # what it names, makes or lists may be another organization's
+    target: bytes = b""  # method and path, where each request is proven anew
 
 
 class _Way(Struct, frozen=True, gc=False):
@@ -142,7 +144,7 @@ class Intake:
         if route.provider.headers:
             forwarded += default_headers(route.provider.headers, forwarded)
         beginning = b"%b HTTP/1.1\r\n%b%b%b" % (start, departure.lines, encoding, forwarded)
-        return Bearing(attempt, departure.pool, beginning, guarded)
+        return Bearing(attempt, departure.pool, beginning, guarded, b"" if shows_itself(attempt) else start)
 
     def wish(self, key: KeyRecord, model: str | None) -> Wish:
         surface = self.surface

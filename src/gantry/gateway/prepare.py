@@ -20,6 +20,7 @@ from gantry.dialects.codec import Asking, Target
 from gantry.dialects.translate import decode_request, translate
 from gantry.dialects.unknown_chunks import unwrap_unknown
 from gantry.gateway.admit import check_model, check_unnamed
+from gantry.gateway.authority import authority_lines
 from gantry.gateway.forms import FormUpload
 from gantry.gateway.intake import Bearing, Intake
 from gantry.gateway.native import Guard
@@ -147,6 +148,8 @@ def make_voyage(
         guard = _guard(state, intake, key, head, bearing)
         guard.check_request(body, intake.content_type)
     framing = b"content-length: %d\r\n" % len(body) if body or head.method in _BODY_EXPECTED else b""
+    if bearing.target:
+        framing += authority_lines(state.desk, attempt, bearing.target, bearing.pool.origin.authority, body)
     request = b"%b%b\r\n%b" % (bearing.beginning, framing, body)
     kept = body if envelope is not None else body[:OUTLINE_BYTES]  # a file's name, and not all of it
     return Voyage(attempt, bearing.pool, adaptation, changes, kept, request, guard=guard)

@@ -3,6 +3,7 @@
 import random
 import time
 from collections import deque
+from collections.abc import Callable
 from typing import Final, NamedTuple, Protocol
 
 from gantry.board.board import Slot
@@ -10,6 +11,7 @@ from gantry.board.resources import ResourceBook
 from gantry.board.turns import TurnMemory
 from gantry.core.errors import GatewayError, InternalError
 from gantry.core.ids import ENTROPY_BITS, format_id
+from gantry.core.secret import Secret
 from gantry.dial.origin import parse_base_url
 from gantry.dial.pool import Dialler, Pool
 from gantry.gateway.kept_rates import KeptRates
@@ -45,6 +47,13 @@ class Ticking(Protocol):
     def abort(self) -> None: ...
 
 
+class TokenDesk(Protocol):
+    """Where the access tokens of service accounts are bought (`gateway/authority.py`)."""
+
+    def token(self, account: Secret) -> str: ...
+    def wait(self, account: Secret, waiting: Callable[[GatewayError | None], None]) -> None: ...
+
+
 class Departure(NamedTuple):
     """How a request to a deployment begins, and over which connections it goes."""
 
@@ -65,6 +74,7 @@ class WorkerState:
         "bytes_out",
         "calls",
         "clients",
+        "desk",
         "dialler",
         "draining",
         "draw",
@@ -100,6 +110,7 @@ class WorkerState:
         self.book = book
         self.kept_rates = kept_rates
         self.turns = turns
+        self.desk: TokenDesk  # the worker's, which needs this state
         self.snapshot: Snapshot | None = None
         self.stale = False  # the snapshot is older than the setting allows
         self.era = 0  # of the snapshot, to know what was concluded under another
@@ -170,7 +181,7 @@ class WorkerState:
     def _find_departure(self, method: str, attempt: Attempt, path: str) -> Departure:
         # Only a URL that the operator stored may lead to a private address.
         base = parse_base_url(attempt.base_url, private=not attempt.callers_credential)
-        lines = f"host: {base.origin.authority}\r\n{attempt.auth_lines()}"
+        lines = f"host: {base.origin.authority}\r\n{attempt.auth_lines()}"  # a proof of its own comes per request
         return Departure(f"{method} {base.path}{path}".encode(), lines.encode(), self.dialler.pool(base.origin))
 
     def write_unwritten(self) -> None:

@@ -43,6 +43,7 @@ from gantry.core.vocabulary import Dialect
 from gantry.dial.origin import ProxyRules
 from gantry.dial.pool import Dialler, PoolLimits
 from gantry.dialects.errors import encode_error
+from gantry.gateway.authority import AccountTokens
 from gantry.gateway.call import Call
 from gantry.gateway.client import ClientConnection, Exchange
 from gantry.gateway.console_relay import ConsoleRelay
@@ -141,6 +142,7 @@ class Worker:
             KeptRates(self._home.cache),
             TurnMemory(self._home.turns, self._keyring.turns, self._keyring.turn_names),
         )
+        self._state.desk = AccountTokens(self._state)
         self._state.bytes_out = self._slot[Word.BYTES_OUT]  # a counter goes on where its predecessor stopped
         self._frames_before = self._slot[Word.JOURNAL_FRAMES]
         self._lists = ModelLists(self._state)

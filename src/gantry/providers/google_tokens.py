@@ -78,7 +78,7 @@ def read_service_account(text: str | bytes) -> ServiceAccount:
         if not getattr(found, name):
             raise ServiceAccountError(f"`{name}` is missing from the service account's key")
     uri = found.token_uri or DEFAULT_TOKEN_URI
-    if not uri.startswith("https://"):
+    if not uri.startswith(("https://", "http://127.0.0.1:")):  # what a simulator's key names
         raise ServiceAccountError("`token_uri` of the service account's key must begin with https://")
     pem = Secret(found.private_key or "")
     _load(pem)

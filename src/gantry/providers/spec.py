@@ -89,6 +89,7 @@ class ProviderSpec(Struct, frozen=True, forbid_unknown_fields=True):
     base_url: str
     paths: dict[Dialect, dict[Operation, str]]
     stream_paths: dict[Dialect, dict[Operation, str]] = {}
+    dialect_models: dict[Dialect, tuple[str, ...]] = {}  # patterns of models that speak only this one of its dialects
     prefixes: tuple[str, ...] = ()
     environment: tuple[str, ...] = ()  # variables that hold a credential by reference
     auth: Auth = Auth()
@@ -118,18 +119,30 @@ class ProviderSpec(Struct, frozen=True, forbid_unknown_fields=True):
         """Return the rules for a chat request to a model; a rule of the model's own wins over one for all."""
         rules = self.request
         for own in self.request_for:
-            if model is not None and any(fnmatchcase(model, pattern) for pattern in own.models):
+            if model is not None and _matches(model, own.models):
                 rules = RequestRules(
                     _without(own.drop, rules.rename) | own.rename,
                     (*rules.drop, *own.drop),
                     _without(own.drop, rules.clamp) | own.clamp,
                     _without(own.drop, rules.default) | own.default,
+                    (*rules.omit, *own.omit),
                 )
         return rules
 
+    def speaks(self, dialect: Dialect, model: str | None) -> bool:
+        """Say whether a model is called in this dialect: those that one claims are called in no other."""
+        if not self.dialect_models or model is None:
+            return True
+        claiming = [one for one, patterns in self.dialect_models.items() if _matches(model, patterns)]
+        return dialect in claiming if claiming else dialect not in self.dialect_models
+
     def claims(self, model: str) -> bool:
         """Say whether a bare model name means this provider."""
-        return any(fnmatchcase(model, pattern) for pattern in self.models)
+        return _matches(model, self.models)
+
+
+def _matches(model: str, patterns: tuple[str, ...]) -> bool:
+    return any(fnmatchcase(model, pattern) for pattern in patterns)
 
 
 class SpecError(ValueError):

@@ -1,13 +1,15 @@
 """The values of routing: what is wished for, the route that could serve it, and the attempts of one call."""
 
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from msgspec import Struct
 
 from gantry.core.vocabulary import Dialect, Operation, Tier
 from gantry.dialects.rules import NO_RULES, RequestRules
-from gantry.providers.spec import ProviderSpec, fill_template
+from gantry.providers.spec import AuthScheme, ProviderSpec, fill_template
 from gantry.routing.snapshot import CredentialRecord
+
+_PROVEN_EACH_TIME: Final = frozenset((AuthScheme.SIGV4, AuthScheme.GOOGLE))
 
 
 class Wish(NamedTuple):
@@ -67,6 +69,8 @@ class Attempt(Struct, frozen=True):
     def auth_lines(self) -> str:
         """Return the header lines that carry the credential, as far as they do not depend on the request."""
         auth = self.route.provider.auth
+        if auth.scheme in _PROVEN_EACH_TIME:
+            return ""
         return auth.lines(self.credential.secrets[auth.field].reveal())
 
     def _values(self) -> dict[str, str]:

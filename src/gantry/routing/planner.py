@@ -84,7 +84,7 @@ def find_route(snapshot: Snapshot, wish: Wish, brought: frozenset[str] = _NOBODY
     else:
         spec, name = _resolve(snapshot, wish, wish.model, stored, brought)
     serving = [c for c in stored if c.provider_id == spec.id and (not c.models or name is None or name in c.models)]
-    dialect, path, tier, operation = _choose_path(spec, wish)
+    dialect, path, tier, operation = _choose_path(spec, wish, name)
     rules = spec.rules_for(name) if operation is Operation.CHAT else NO_RULES
     if rules != NO_RULES and tier is Tier.RELAY:
         tier = Tier.ADAPT
@@ -164,23 +164,24 @@ def _distance(spec: ProviderSpec, wish: Wish) -> int:
     return len(wish.dialects)
 
 
-def _choose_path(spec: ProviderSpec, wish: Wish) -> tuple[Dialect, str, Tier, Operation]:
+def _choose_path(spec: ProviderSpec, wish: Wish, name: str | None) -> tuple[Dialect, str, Tier, Operation]:
     """Return the dialect to speak, the path, the tier, and what the provider is asked there."""
     operation = wish.operation
     if operation in NATIVE_OPERATIONS:
         if not wish.path.startswith(tuple(f"{prefix}/" for prefix in spec.native_prefixes)):
             raise NotFound(f"{spec.name} has no path {wish.path}")
         return wish.dialects[0], wish.path, Tier.RELAY, operation
+    spoken_paths = {dialect: paths for dialect, paths in spec.paths.items() if spec.speaks(dialect, name)}
     for dialect in wish.dialects:
-        path = spec.paths.get(dialect, {}).get(operation)
+        path = spoken_paths.get(dialect, {}).get(operation)
         if path is not None:
             return dialect, path, Tier.RELAY, operation
-    for dialect, paths in spec.paths.items():
+    for dialect, paths in spoken_paths.items():
         path = paths.get(operation)
         if path is not None and operation in ADAPTABLE.get((wish.dialects[0], dialect), ()):
             return dialect, path, Tier.ADAPT, operation
     if operation in CONVERSING_OPERATIONS:
-        for dialect, paths in spec.paths.items():
+        for dialect, paths in spoken_paths.items():
             for spoken in _CONVERSING:
                 path = paths.get(spoken)
                 if path is not None and can_translate(wish.dialects[0], dialect):

@@ -1,0 +1,164 @@
+"""What a request shows of its credential where that is not the same each time: a signature, or a token bought for it.
+
+Law: a secret goes to the host it was stored for, and a service account's to Google's token endpoint alone. Tokens are
+bought by the worker, once for all who wait, and again before they end; a call that finds none waits for it.
+"""
+
+import time
+from collections.abc import Callable
+from hashlib import sha256
+from typing import Final
+
+from gantry.core.errors import GatewayError, InternalError, NoCredential, UpstreamBroke
+from gantry.core.secret import Secret
+from gantry.dial.origin import parse_base_url
+from gantry.dial.pool import Dialler
+from gantry.gateway.fetch import Fetch, Fetched
+from gantry.gateway.state import Departure, TokenDesk, WorkerState
+from gantry.providers.google_tokens import (
+    TOKEN_FORM_TYPE,
+    AccessToken,
+    ServiceAccount,
+    ServiceAccountError,
+    read_service_account,
+    read_token,
+    sign_assertion,
+    token_form,
+)
+from gantry.providers.sigv4 import AwsCredential, SigningScope, UnsignedRequest, sign
+from gantry.providers.spec import AuthScheme
+from gantry.routing.plan import Attempt
+
+_PATIENCE: Final = 15.0
+_AHEAD: Final = 300.0  # seconds before its end a token is replaced, while it still serves
+_MAX_ACCOUNTS: Final = 1000
+_SIGV4, _GOOGLE = AuthScheme.SIGV4, AuthScheme.GOOGLE
+
+Waiting = Callable[[GatewayError | None], None]
+
+
+class TokenNeeded(Exception):
+    """The call has to wait for a token of its credential."""
+
+    def __init__(self, account: Secret) -> None:
+        super().__init__("a token is needed")
+        self.account = account
+
+
+class AccountTokens:
+    """The access tokens of service accounts, by their JSON keys."""
+
+    __slots__ = ("_clock", "_desks", "_state")
+
+    def __init__(self, state: WorkerState, clock: Callable[[], float] = time.time) -> None:
+        self._state = state
+        self._clock = clock
+        self._desks: dict[bytes, _Desk] = {}
+
+    def token(self, account: Secret) -> str:
+        """Return a token that is valid now. Raises TokenNeeded when there is none yet."""
+        desk = self._desk(account)
+        token = desk.token
+        now = self._clock()
+        if token is None or token.expires_at <= now:
+            raise TokenNeeded(account)
+        if token.expires_at - now < _AHEAD:
+            desk.buy()
+        return token.token.reveal()
+
+    def wait(self, account: Secret, waiting: Waiting) -> None:
+        """Call `waiting` once there is a token, or with the error why there is none; perhaps before this returns."""
+        desk = self._desk(account)
+        desk.waiting.append(waiting)
+        desk.buy()
+
+    def _desk(self, account: Secret) -> "_Desk":
+        name = sha256(account.reveal().encode()).digest()
+        desk = self._desks.get(name)
+        if desk is None:
+            if len(self._desks) >= _MAX_ACCOUNTS:
+                self._desks.clear()  # callers bring accounts of their own, so they must not add up
+            desk = self._desks[name] = _Desk(self._state, account, self._clock)
+        return desk
+
+
+class _Desk:
+    __slots__ = ("_account", "_buying", "_clock", "_state", "token", "waiting")
+
+    def __init__(self, state: WorkerState, account: Secret, clock: Callable[[], float]) -> None:
+        self._state = state
+        self._account = account
+        self._clock = clock
+        self._buying = False
+        self.token: AccessToken | None = None
+        self.waiting: list[Waiting] = []
+
+    def buy(self) -> None:
+        if self._buying:
+            return
+        self._buying = True
+        try:
+            account = read_service_account(self._account.reveal())
+            form = token_form(sign_assertion(account, self._clock()))
+            departure = _token_endpoint(account, self._state.dialler)
+        except (ServiceAccountError, ValueError) as error:
+            self._done(NoCredential(f"the service account cannot be used: {error}"))
+            return
+        Fetch(self._state, departure, _PATIENCE, self._on_fetched, form, TOKEN_FORM_TYPE).start()
+
+    def _on_fetched(self, fetched: Fetched) -> None:
+        if fetched.error is not None:
+            self._done(fetched.error)
+            return
+        try:
+            self.token = read_token(fetched.body, self._clock())
+        except ServiceAccountError as error:
+            self._done(UpstreamBroke(str(error)))
+            return
+        self._done(None)
+
+    def _done(self, error: GatewayError | None) -> None:
+        self._buying = False
+        waiting, self.waiting = self.waiting, []
+        for one in waiting:
+            one(error)
+
+
+def _token_endpoint(account: ServiceAccount, dialler: Dialler) -> Departure:
+    """Return where tokens are bought: the account's own endpoint, which is never a private address but on loopback."""
+    base = parse_base_url(account.token_uri, private=account.token_uri.startswith("http://"))
+    lines = f"host: {base.origin.authority}\r\n"
+    return Departure(f"POST {base.path}".encode(), lines.encode(), dialler.pool(base.origin))
+
+
+def shows_itself(attempt: Attempt) -> bool:
+    """Say whether the credential's header lines are the same for every request."""
+    return attempt.route.provider.auth.scheme not in (_SIGV4, _GOOGLE)
+
+
+def authority_lines(desk: TokenDesk, attempt: Attempt, departure_target: bytes, host: str, body: bytes) -> bytes:
+    """Return the header lines that prove a request. Raises TokenNeeded, NoCredential."""
+    auth, secrets = attempt.route.provider.auth, attempt.credential.secrets
+    match auth.scheme:
+        case AuthScheme.GOOGLE:
+            return f"authorization: Bearer {desk.token(secrets[auth.field])}\r\n".encode()
+        case AuthScheme.SIGV4:
+            bearer = secrets.get(auth.field)
+            if bearer is not None and bearer.reveal():
+                return f"authorization: Bearer {bearer.reveal()}\r\n".encode()
+            return _sign(attempt, departure_target, host, body)
+        case AuthScheme.BEARER | AuthScheme.HEADER:
+            raise InternalError(f"the scheme {auth.scheme} needs no proof")
+
+
+def _sign(attempt: Attempt, target: bytes, host: str, body: bytes) -> bytes:
+    auth, secrets = attempt.route.provider.auth, attempt.credential.secrets
+    access, secret = secrets.get("aws_access_key_id"), secrets.get("aws_secret_access_key")
+    if access is None or secret is None or not access.reveal() or not secret.reveal():
+        raise NoCredential(f"the credential for {attempt.route.provider.name} has neither an API key nor an access key")
+    session = secrets.get("aws_session_token")
+    method, _, path = target.decode("ascii").partition(" ")
+    request = UnsignedRequest(method, host, path, body_hash=sha256(body).hexdigest())
+    scope = SigningScope(secrets[auth.region].reveal(), auth.service)
+    credential = AwsCredential(access.reveal(), secret, session if session is not None and session.reveal() else None)
+    return "".join(f"{name}: {value}\r\n" for name, value in sign(request, scope, credential, time.time())).encode()
