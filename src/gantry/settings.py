@@ -114,6 +114,7 @@ class DeclaredProvider(Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     name: str = "gantry.toml"
     api_key: Secret | None = None
     api_key_env: str | None = None
+    fields: dict[str, Secret] = {}  # further inputs of the credential: a region, an account
     base_url: str | None = None
     weight: Annotated[float, Meta(ge=0)] = 1.0
     models: tuple[str, ...] = ()

@@ -7,8 +7,9 @@ environment is a reference: its variable's name is stored, never its value.
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
-from gantry.clerk.provider_choice import ChoiceError, check_key_given, choose_provider
+from gantry.clerk.provider_choice import ChoiceError, check_key_given, choose_provider, read_fields
 from gantry.core.sealing import SealBroken
+from gantry.core.secret import Secret
 from gantry.providers.spec import ProviderSpec
 from gantry.settings import DeclaredProvider
 from gantry.store.control import ControlStore, default_organization
@@ -61,7 +62,8 @@ class _Wanted:
 
     def _from_entry(self, entry: DeclaredProvider, catalog: Mapping[str, ProviderSpec]) -> NewCredential:
         choice = choose_provider(entry.provider, entry.base_url, catalog, self._known_customs)
-        check_key_given(choice.spec, entry.api_key is not None, entry.api_key_env is not None)
+        own = choice.spec.auth.field in entry.fields
+        check_key_given(choice.spec, entry.api_key is not None or own, entry.api_key_env is not None)
         if choice.is_new or any(p.id == choice.spec.id and p.managed_by for p in self._known_customs):
             base_url = choice.base_url
             custom = CustomProvider(
@@ -78,7 +80,7 @@ class _Wanted:
             provider_id=choice.spec.id,
             name=entry.name,
             base_url=choice.base_url,
-            secrets={} if entry.api_key is None else {choice.spec.auth.field: entry.api_key},
+            secrets=declared_secrets(choice.spec, entry),
             source=entry.api_key_env,
             weight=entry.weight,
             models=entry.models,
@@ -121,6 +123,14 @@ def apply_declared(
                 add_credential(change, vault, organization_id, credential, replaces=managed.get(slot))
             remove_unused_providers(change)
     return wanted.problems
+
+
+def declared_secrets(spec: ProviderSpec, entry: DeclaredProvider) -> dict[str, Secret]:
+    """Return the fields of a declared credential. Raises ChoiceError for one that its provider does not have."""
+    given = dict(entry.fields)
+    if entry.api_key is not None:
+        given[spec.auth.field] = entry.api_key
+    return read_fields(spec, {name: secret.reveal() for name, secret in given.items()})
 
 
 def _offered(specs: Iterable[ProviderSpec], environ: Mapping[str, str]) -> Iterator[NewCredential]:

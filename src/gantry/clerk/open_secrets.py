@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 from gantry.core.sealing import SealBroken
 from gantry.core.secret import Secret
-from gantry.providers.spec import ProviderSpec
+from gantry.providers.spec import ProviderSpec, read_field
 from gantry.store.credentials import Credential
 from gantry.store.vault import Vault
 
@@ -20,18 +20,20 @@ def open_secrets(
 
     Raises CredentialUnusable.
     """
-    if credential.source is None:
+    try:
+        found = {field: vault.open(value, credential.place(field)) for field, value in sealed.items()}
+    except SealBroken as error:
+        raise CredentialUnusable(f"its secret does not open: {error}") from error
+    if credential.source is not None:
+        found[spec.auth.field] = Secret(environ.get(credential.source, "").strip())
+    for item in spec.fields:
+        text = found.get(item.name, Secret("")).reveal() or item.default
+        if not text and credential.source is not None and item.name == spec.auth.field:
+            raise CredentialUnusable(f"${credential.source} is not set")
+        if not text and item.required:
+            raise CredentialUnusable(f"it has no {item.label}")
         try:
-            found = {field: vault.open(value, credential.place(field)) for field, value in sealed.items()}
-        except SealBroken as error:
-            raise CredentialUnusable(f"its secret does not open: {error}") from error
-    else:
-        found = {spec.auth.field: Secret(environ.get(credential.source, "").strip())}
-    for field in spec.fields:
-        text = found.setdefault(field.name, Secret("")).reveal()
-        if not text and (field.required or credential.source is not None):
-            why = f"${credential.source} is not set" if credential.source else f"it has no {field.label}"
-            raise CredentialUnusable(why)
-        if not (text.isascii() and text.isprintable()):
-            raise CredentialUnusable(f"its {field.label} holds characters that no HTTP header carries")
+            found[item.name] = Secret(read_field(item, text) if text else "")
+        except ValueError as error:
+            raise CredentialUnusable(f"its {item.label}: {error}") from None
     return found

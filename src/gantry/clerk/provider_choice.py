@@ -7,7 +7,8 @@ from urllib.parse import urlsplit
 
 from msgspec import Struct
 
-from gantry.providers.spec import ProviderSpec, custom_spec, normalise_base_url
+from gantry.core.secret import Secret
+from gantry.providers.spec import ProviderSpec, custom_spec, normalise_base_url, read_field
 from gantry.store.providers import CustomProvider
 
 _ID_FORM = re.compile(r"[a-z0-9][a-z0-9_.-]{0,62}")
@@ -59,6 +60,18 @@ def check_key_given(spec: ProviderSpec, api_key: bool, api_key_env: bool) -> Non
     """Check that a declared credential says where its key is, once; a provider may need none. Raises ChoiceError."""
     if (api_key and api_key_env) or (spec.needs_secret and not api_key and not api_key_env):
         raise ChoiceError(f"{spec.id} needs either api_key or api_key_env")
+
+
+def read_fields(spec: ProviderSpec, given: Mapping[str, str]) -> dict[str, Secret]:
+    """Return the fields of a credential as they are kept. Raises ChoiceError naming the one that is wrong."""
+    known = {item.name: item for item in spec.fields if not item.address}
+    for name in given:
+        if name not in known:
+            raise ChoiceError(f"{spec.id} has no field {name!r}; it has {', '.join(known)}")
+    try:
+        return {name: Secret(read_field(known[name], text)) for name, text in given.items()}
+    except ValueError as error:
+        raise ChoiceError(str(error)) from None
 
 
 def spec_of(provider: CustomProvider) -> ProviderSpec:

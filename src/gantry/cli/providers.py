@@ -9,7 +9,7 @@ import click
 import msgspec
 
 from gantry.clerk.open_secrets import CredentialUnusable, open_secrets
-from gantry.clerk.provider_choice import choose_provider, spec_of
+from gantry.clerk.provider_choice import choose_provider, read_fields, spec_of
 from gantry.cli.live import make_live
 from gantry.cli.opened import OpenHome, open_home
 from gantry.cli.options import home_option, json_option, split_models
@@ -33,6 +33,7 @@ from gantry.store.providers import CustomProvider, custom_providers, put_provide
 from gantry.store.vault import Vault
 
 FROM_STDIN = "-"
+_ADDRESS = "api_base"
 _LIVE_WITH_HOME = "Files, batches, agents, conversations, libraries, fine-tuning jobs and voices"
 
 
@@ -46,6 +47,13 @@ def group() -> None:
 @home_option
 @click.option("--api-key", help="The key; `-` reads it from stdin, where no process list shows it.")
 @click.option("--api-key-env", metavar="VAR", help="The variable that holds the key; only its name is stored.")
+@click.option(
+    "--field",
+    "given_fields",
+    multiple=True,
+    metavar="NAME=VALUE",
+    help="A further input of the credential: a region, an account. NAME=@FILE takes a file's content.",
+)
 @click.option("--name", default="default", show_default=True, help="What this credential is called in logs.")
 @click.option("--weight", type=click.FloatRange(min=0), default=1.0, show_default=True, help="Its share of calls.")
 @click.option("--models", callback=split_models, help="The only models it serves, with commas between.")
@@ -61,6 +69,7 @@ def add(
     home: Path,
     api_key: str | None,
     api_key_env: str | None,
+    given_fields: tuple[str, ...],
     name: str,
     weight: float,
     models: tuple[str, ...],
@@ -70,17 +79,23 @@ def add(
     """Add a credential for PROVIDER: one of the catalogue, or any OpenAI-compatible one by its --base-url."""
     if api_key is not None and api_key_env is not None:
         raise click.UsageError("give either --api-key or --api-key-env")
+    fields = dict(_split_field(given) for given in given_fields)
     with open_home(home) as opened:
         with opened.control.reading() as connection:
             customs = custom_providers(connection)
-        choice = choose_provider(provider, base_url, load_catalog(), customs)
-        is_keyless = api_key is None and not choice.spec.needs_secret
-        secret = None if api_key_env or is_keyless else _read_secret(api_key, choice.spec)
+        address = fields.pop(_ADDRESS, None)
+        choice = choose_provider(provider, base_url or address, load_catalog(), customs)
+        secrets = read_fields(choice.spec, fields)
+        key = choice.spec.auth.field
+        is_keyless = api_key is None and (not choice.spec.needs_secret or key in secrets)
+        if not api_key_env and not is_keyless:
+            secrets[key] = _read_secret(api_key, choice.spec)
+        _ask_for_missing(choice.spec, secrets, has_key=bool(api_key_env))
         new = NewCredential(
             provider_id=choice.spec.id,
             name=name,
             base_url=choice.base_url,
-            secrets={choice.spec.auth.field: secret} if secret else {},
+            secrets=secrets,
             source=api_key_env,
             weight=weight,
             models=models,
@@ -96,7 +111,7 @@ def add(
                 )
                 put_provider(change, custom)
             add_credential(change, Vault(opened.keyring.vault), opened.organization_id, new)
-        keyless = "" if secret or api_key_env else ", without a key"
+        keyless = "" if secrets or api_key_env else ", without a key"
         click.echo(f"Added {choice.spec.id}/{name}, for {choice.base_url}{keyless}.", err=True)
         make_live(opened, change.version)
 
@@ -225,6 +240,30 @@ def _read_secret(api_key: str | None, spec: ProviderSpec) -> Secret:
     if not text or not text.isascii() or not text.isprintable():
         raise click.UsageError("the API key is empty, or holds characters that no HTTP header carries")
     return Secret(text)
+
+
+def _split_field(given: str) -> tuple[str, str]:
+    name, mark, value = given.partition("=")
+    if not mark:
+        raise click.UsageError(f"--field {given}: write NAME=VALUE, or NAME=@FILE for the content of a file")
+    if value.startswith("@"):
+        try:
+            return name, Path(value[1:]).read_text(encoding="utf-8")
+        except OSError as error:
+            raise click.UsageError(f"--field {name}: {value[1:]} cannot be read: {error.strerror}") from error
+    return name, sys.stdin.readline() if value == FROM_STDIN else value
+
+
+def _ask_for_missing(spec: ProviderSpec, secrets: dict[str, Secret], *, has_key: bool) -> None:
+    """Ask for the fields without which no call can be made."""
+    for item in spec.fields:
+        is_given = item.name in secrets or (has_key and item.name == spec.auth.field)
+        if is_given or item.address or item.default or not item.required:
+            continue
+        if not sys.stdin.isatty():
+            raise click.UsageError(f"{spec.name} needs --field {item.name}=… ({item.label})")
+        text = click.prompt(f"{spec.name} {item.label}", hide_input=item.secret, err=True)
+        secrets.update(read_fields(spec, {item.name: str(text)}))
 
 
 def _label(credential: Credential) -> str:

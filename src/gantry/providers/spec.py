@@ -4,6 +4,7 @@ A row says what differs between providers that speak a known format: where the o
 which parameters of a request need changing on the way. Nothing else in Gantry names a provider (law 3).
 """
 
+import json
 import re
 import tomllib
 from collections.abc import Mapping
@@ -69,6 +70,25 @@ class CredentialField(Struct, frozen=True, forbid_unknown_fields=True):
     label: str
     secret: bool = True
     required: bool = True
+    default: str = ""  # of one that is no secret
+    json: bool = False  # the content of a JSON file
+    address: bool = False  # the base URL, under the name that users of this provider know
+
+
+def read_field(item: CredentialField, given: str | Mapping[str, Any]) -> str:
+    """Return a field's value as it is kept: one line of printable ASCII. Raises ValueError saying what it must be."""
+    if item.json:
+        try:
+            content = msgspec.json.decode(given, type=dict[str, Any]) if isinstance(given, str) else given
+        except msgspec.DecodeError:
+            raise ValueError(f"{item.name} must be a JSON object: the whole content of the file") from None
+        # ASCII alone, as everything that is kept beside a credential.
+        return json.dumps(content, ensure_ascii=True, separators=(",", ":"))
+    if not isinstance(given, str) or not given.strip():
+        raise ValueError(f"{item.name} is missing")
+    if not given.strip().isascii() or not given.strip().isprintable():
+        raise ValueError(f"{item.name} has characters that no key has")
+    return given.strip()
 
 
 class ModelRules(RequestRules, frozen=True, forbid_unknown_fields=True):

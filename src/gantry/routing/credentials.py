@@ -13,7 +13,7 @@ from typing import Any
 
 from gantry.core.errors import InvalidRequest
 from gantry.core.secret import Secret
-from gantry.providers.spec import ProviderSpec
+from gantry.providers.spec import ProviderSpec, normalise_base_url, read_field
 from gantry.routing.snapshot import CredentialRecord
 
 CALLERS_CREDENTIAL = "caller"
@@ -85,21 +85,35 @@ def _as_record(spec: ProviderSpec, fields: Any, param: str) -> CredentialRecord:
     if not isinstance(fields, dict):
         raise InvalidRequest(f"{param} must be an object of credential fields", param=param)
     secrets = {}
-    for field in spec.fields:
-        value = fields.get(field.name)
-        if not isinstance(value, str) or not value:
-            raise InvalidRequest(f"{param}.{field.name} is missing", param=param)
-        if not value.isascii() or not value.isprintable():
-            raise InvalidRequest(f"{param}.{field.name} has characters that no key has", param=param)
-        secrets[field.name] = Secret(value)
+    for item in spec.fields:
+        given = fields.get(item.name)
+        if given in (None, "") and not (item.required and not item.default):
+            secrets[item.name] = Secret(item.default)
+            continue
+        try:
+            secrets[item.name] = Secret(read_field(item, given))
+        except ValueError as error:
+            raise InvalidRequest(f"{param}.{error}", param=param) from None
     return CredentialRecord(
         credential_id=CALLERS_CREDENTIAL,
         organization_id=None,
         provider_id=spec.id,
         name=CALLERS_CREDENTIAL,
-        base_url=spec.base_url,
+        base_url=_address(spec, secrets, param),
         secrets=secrets,
     )
+
+
+def _address(spec: ProviderSpec, secrets: Mapping[str, Secret], param: str) -> str:
+    """Return where a caller's credential goes: to the provider, or where the caller's own account with it is."""
+    given = next((secrets[item.name].reveal() for item in spec.fields if item.address), "")
+    if not given and not spec.base_url:
+        raise InvalidRequest(f"{param}.api_base is missing: each {spec.name} account has its own address", param=param)
+    if not given:
+        return spec.base_url
+    if not given.startswith("https://"):
+        raise InvalidRequest(f"{param}.api_base must begin with https://", param=param)
+    return normalise_base_url(given, spec.root)
 
 
 def _pick_weighted(entries: list[Any], param: str, draw: Callable[[], float]) -> Any:

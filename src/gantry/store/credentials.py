@@ -58,7 +58,7 @@ class Credential(Struct, frozen=True, kw_only=True):
 
 
 class NewCredential(Struct, frozen=True, kw_only=True):
-    """What to add. `secrets` (by field) or `source` says where the secret comes from; neither: there is none."""
+    """What to add: `secrets` by field, but for the one that `source` names; neither: there is none."""
 
     provider_id: str
     name: str
@@ -78,8 +78,6 @@ def add_credential(
 
     Raises CredentialExists.
     """
-    if new.secrets and new.source is not None:
-        raise ValueError("a credential has either secrets or a source")
     names = change.connection.scalars(select(credentials.c.name).where(_beside(organization_id, new.provider_id))).all()
     if new.name in names:
         raise CredentialExists(
