@@ -42,6 +42,8 @@ _parts: st.SearchStrategy[Part] = st.one_of(
     st.builds(Thinking, _words),
     st.builds(Thinking, _words | st.just(""), _words, dialect=st.just(Dialect.ANTHROPIC)),
     st.builds(Thinking, sealed=_words, dialect=st.just(Dialect.ANTHROPIC)),
+    st.builds(Thinking, _words, _words, dialect=st.just(Dialect.GEMINI)),
+    st.builds(Thinking, _words | st.just(""), sealed=_words, dialect=st.just(Dialect.OPENAI_RESPONSES), id=_words),
     st.builds(ToolCall, _names, _names, _arguments),
     st.tuples(_names, _names).map(_native),
 )

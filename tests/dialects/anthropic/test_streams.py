@@ -187,7 +187,6 @@ def test_a_stream_is_written() -> None:
     assert written(
         AnswerBegan("chatcmpl-1", "gpt"),
         ThinkingAdded(0, 0, "Hm"),
-        ThinkingSealed(0, 0, Dialect.OPENAI_RESPONSES, sealed="secret"),
         TextAdded(0, 1, 'Say "é"'),
         TextAdded(0, 1, ""),
         CitationAdded(0, 1, Citation("u", "t")),
@@ -258,7 +257,7 @@ def test_usage_that_is_known_at_the_start_is_in_it() -> None:
     assert first["message"]["usage"] == {**NO_COUNTS, "input_tokens": 3, "service_tier": "standard"}
 
 
-def test_own_signatures_go_to_the_client_and_others_do_not() -> None:
+def test_signatures_go_to_the_client_and_those_of_others_in_wrapping() -> None:
     events = written(
         AnswerBegan(None, "gpt"),
         ThinkingSealed(0, 0, Dialect.ANTHROPIC, "sig"),
@@ -275,9 +274,12 @@ def test_own_signatures_go_to_the_client_and_others_do_not() -> None:
         stop(0),
         start(1, type="redacted_thinking", data="data"),
         stop(1),
-        start(2, type="text", text=""),
-        delta(2, type="text_delta", text="No."),
+        start(2, type="thinking", thinking="", signature=""),
+        delta(2, type="signature_delta", signature="gantry.WyJnZW1pbmkiLCJ0aGVpcnMiLG51bGwsbnVsbF0="),
         stop(2),
+        start(3, type="text", text=""),
+        delta(3, type="text_delta", text="No."),
+        stop(3),
         *ended("refusal"),
     ]
 

@@ -10,6 +10,7 @@ from gantry.dialects.anthropic.unsigned import without_unsigned
 TEXT = {"type": "text", "text": "Hi"}
 SIGNED = {"type": "thinking", "thinking": "t", "signature": "sig"}
 UNSIGNED = {"type": "thinking", "thinking": "t", "signature": ""}
+CARRIED = {"type": "thinking", "thinking": "t", "signature": "gantry.abc"}
 SEALED, OPEN = {"url": "u", "encrypted_index": "e"}, {"url": "u", "encrypted_index": ""}
 
 
@@ -21,6 +22,7 @@ TURNS: list[tuple[dict[str, Any], dict[str, Any] | None]] = [
     (turn(UNSIGNED, TEXT), turn(TEXT)),
     (turn(SIGNED, UNSIGNED), turn(SIGNED)),
     (turn(UNSIGNED), None),
+    (turn(CARRIED, TEXT), turn(TEXT)),
     (turn({**TEXT, "citations": [OPEN]}), turn(TEXT)),
     (turn({**TEXT, "citations": [OPEN, SEALED]}), turn({**TEXT, "citations": [SEALED]})),
 ]

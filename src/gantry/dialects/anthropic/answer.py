@@ -24,6 +24,7 @@ from gantry.core.chat import (
 )
 from gantry.core.errors import UpstreamBroke
 from gantry.core.vocabulary import Dialect
+from gantry.dialects.anthropic.carried import read_signed, write_signature
 from gantry.dialects.anthropic.citations import read_citation, write_citation
 from gantry.dialects.anthropic.finish import has_calls, read_finish, stop_reason
 from gantry.dialects.anthropic.usage import UsageReader, write_usage
@@ -108,9 +109,7 @@ def _read_part(block: Block | None, raw: Raw, answer_id: str, number: int) -> Pa
             citations = tuple([read_citation(one) for one in block.citations or ()])
             return Text(block.text or "", citations) if block.text or citations else None
         case "thinking":
-            if block.signature:
-                return Thinking(block.thinking or "", block.signature, dialect=Dialect.ANTHROPIC)
-            return Thinking(block.thinking) if block.thinking else None
+            return read_signed(block.thinking or "", block.signature) if block.thinking or block.signature else None
         case "redacted_thinking":
             return Thinking(sealed=block.data or "", dialect=Dialect.ANTHROPIC)
         case _:
@@ -161,10 +160,9 @@ def _write_part(part: Part) -> dict[str, Any] | Raw | None:
 
 
 def _write_thinking(part: Thinking) -> dict[str, Any] | None:
-    own = part.dialect is Dialect.ANTHROPIC
-    if own and part.sealed is not None:
+    if part.dialect is Dialect.ANTHROPIC and part.sealed is not None:
         return {"type": "redacted_thinking", "data": part.sealed}
-    signature = part.signature if own else None
-    if not part.text and signature is None:
+    signature = write_signature(part)
+    if not part.text and not signature:
         return None
-    return {"type": "thinking", "thinking": part.text, "signature": signature or ""}
+    return {"type": "thinking", "thinking": part.text, "signature": signature}

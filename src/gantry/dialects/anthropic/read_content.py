@@ -24,6 +24,7 @@ from gantry.core.chat import (
 )
 from gantry.core.errors import InvalidRequest
 from gantry.core.vocabulary import Dialect
+from gantry.dialects.anthropic.carried import read_signed
 from gantry.dialects.anthropic.citations import read_citation
 from gantry.dialects.anthropic.fields import (
     content_items,
@@ -152,10 +153,7 @@ def _read_result(members: Members, path: str, extra: Members) -> Part:
 
 def _read_thinking(members: Members, path: str, _: Members) -> Part:
     text = read_text(members.get("thinking"), f"{path}thinking")
-    signature = optional_text(members, "signature", path)
-    if not signature:  # ours, of an answer by someone who signs nothing
-        return Thinking(text)
-    return Thinking(text, signature, dialect=Dialect.ANTHROPIC)
+    return read_signed(text, optional_text(members, "signature", path))
 
 
 def _read_redacted(members: Members, path: str, _: Members) -> Part:

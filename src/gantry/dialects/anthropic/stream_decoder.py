@@ -29,6 +29,7 @@ from gantry.core.chat_events import (
 )
 from gantry.core.vocabulary import Dialect
 from gantry.dialects.anthropic.answer import Block, read_block
+from gantry.dialects.anthropic.carried import read_signed
 from gantry.dialects.anthropic.citations import read_citation
 from gantry.dialects.anthropic.errors import read_stream_error
 from gantry.dialects.anthropic.finish import read_finish
@@ -190,8 +191,10 @@ class AnthropicStreamDecoder(ChatStreamDecoder):
         events: list[ChatEvent] = []
         if text:
             events.append(ThinkingAdded(0, self._number(opened), text))
-        if signature:
-            events.append(ThinkingSealed(0, self._number(opened), Dialect.ANTHROPIC, signature))
+        signed = read_signed("", signature)
+        if signed.dialect is not None:
+            number = self._number(opened)
+            events.append(ThinkingSealed(0, number, signed.dialect, signed.signature, signed.sealed, signed.id))
         return events
 
     def _cite(self, opened: _OpenBlock, raw: Raw) -> ChatEvent:

@@ -14,7 +14,7 @@ from typing import Any, Final, assert_never
 import msgspec
 from msgspec import Raw
 
-from gantry.core.chat import Citation, Finish
+from gantry.core.chat import Citation, Finish, Thinking
 from gantry.core.chat_events import (
     AnswerBegan,
     AnswerEnded,
@@ -36,6 +36,7 @@ from gantry.core.chat_events import (
 from gantry.core.usage import NO_USAGE
 from gantry.core.vocabulary import Dialect
 from gantry.dialects.anthropic.answer import message_head
+from gantry.dialects.anthropic.carried import write_signature
 from gantry.dialects.anthropic.citations import write_citation
 from gantry.dialects.anthropic.errors import error_body
 from gantry.dialects.anthropic.finish import stop_reason
@@ -245,14 +246,14 @@ class AnthropicStreamEncoder:
             out.append(_delta(self._index, b"input_json_delta", b"partial_json", arguments))
 
     def _seal(self, event: ThinkingSealed, out: list[bytes]) -> None:
-        if event.dialect is not Dialect.ANTHROPIC:
-            return
-        if event.sealed is not None:
+        if event.dialect is Dialect.ANTHROPIC and event.sealed is not None:
             if self._open is None:
                 self._begin_block(event.part, {"type": "redacted_thinking", "data": event.sealed}, out)
-        elif event.signature is not None:
+            return
+        signature = write_signature(Thinking("", event.signature, event.sealed, event.dialect, event.id))
+        if signature:
             self._open_thinking(event.part, out)
-            out.append(_delta(self._index, b"signature_delta", b"signature", event.signature))
+            out.append(_delta(self._index, b"signature_delta", b"signature", signature))
 
     def _cite(self, part: int, citation: Citation, out: list[bytes]) -> None:
         written = write_citation(citation)

@@ -1,8 +1,8 @@
 """A history that goes to Anthropic as it is, without what another provider left in it for want of a better place.
 
-An Anthropic client that was answered by someone else holds thinking without a signature, and sources without a seal;
-Anthropic refuses a conversation that brings them back. So a relayed request is looked over before it leaves, and one
-that holds none of them keeps its bytes.
+A client of Anthropic's that was answered by someone else holds thinking that Anthropic did not sign, and sources
+without its seal; Anthropic refuses a conversation that brings them back. So a relayed request is looked over before it
+leaves, and one that holds none of them keeps its bytes.
 """
 
 from typing import Final
@@ -10,8 +10,16 @@ from typing import Final
 import msgspec
 from msgspec import Raw, Struct
 
+from gantry.dialects.anthropic.carried import MARK
+
 _UNREADABLE: Final = (msgspec.DecodeError, ValueError, RecursionError)
-_SIGNS: Final = (b'"signature":""', b'"signature": ""', b'"encrypted_index":""', b'"encrypted_index": ""')
+_SIGNS: Final = (
+    b'"signature":""',
+    b'"signature": ""',
+    b'"' + MARK.encode(),
+    b'"encrypted_index":""',
+    b'"encrypted_index": ""',
+)
 
 
 class _Block(Struct, gc=False):
@@ -28,7 +36,7 @@ _encode: Final = msgspec.json.Encoder().encode
 
 
 def without_unsigned(body: bytes) -> bytes:
-    """Return a request without thinking that nobody signed and sources that nobody sealed. Never raises."""
+    """Return a request without the thinking and the sources that Anthropic did not make. Never raises."""
     if not any(sign in body for sign in _SIGNS):
         return body
     try:
@@ -51,9 +59,13 @@ def _mended(message: dict[str, Raw]) -> dict[str, Raw] | None:
     return {**message, "content": Raw(_encode(blocks))}
 
 
+def _is_foreign(signature: str) -> bool:
+    return not signature or signature.startswith(MARK)
+
+
 def _signed(raw: Raw) -> Raw | None:
     block = _decode_block(raw)
-    if block.type == "thinking" and block.signature == "":
+    if block.type == "thinking" and block.signature is not None and _is_foreign(block.signature):
         return None
     if not block.citations:
         return raw
