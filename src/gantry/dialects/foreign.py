@@ -22,6 +22,7 @@ _NEVER_DROPPED: Final[Mapping[Dialect, Mapping[str, str]]] = {
         "moderation": "asks for a check",
     },
     Dialect.MISTRAL: {"guardrails": "asks for a check"},
+    Dialect.ANTHROPIC: {"mcp_servers": "asks for tools of a server", "container": "asks for code to be run"},
 }
 
 

@@ -15,6 +15,7 @@ from gantry.core.errors import InternalError, InvalidRequest
 from gantry.core.vocabulary import Dialect, Operation, Tier
 from gantry.dial.pool import Pool
 from gantry.dialects.adapt import Adaptation, adapt
+from gantry.dialects.anthropic.unsigned import without_unsigned
 from gantry.dialects.changes import Change, refuse_drops
 from gantry.dialects.codec import Asking, Target
 from gantry.dialects.translate import decode_request, translate
@@ -40,7 +41,7 @@ _NEED_MODEL: Final = frozenset(
     (Operation.CHAT, Operation.FIM, Operation.EMBEDDINGS, Operation.RESPONSES, Operation.COUNT_TOKENS)
 )
 _WRAPPED: Final = b'"is_unknown":true'  # as Mistral's own clients write it
-_MISTRAL: Final = Dialect.MISTRAL
+_MISTRAL, _ANTHROPIC = Dialect.MISTRAL, Dialect.ANTHROPIC
 _ADAPT, _TRANSLATE = Tier.ADAPT, Tier.TRANSLATE  # Python 3.11 reads an enum's member through a descriptor
 _BODY_EXPECTED: Final = frozenset(("POST", "PUT", "PATCH"))
 _CHUNKED: Final = b"transfer-encoding: chunked\r\n"
@@ -143,6 +144,8 @@ def make_voyage(
                 refuse_drops(changes)
             if surface.dialects[0] is not route.dialect:
                 adaptation = adapted
+        elif route.dialect is _ANTHROPIC:
+            body = without_unsigned(body)  # what others said in this conversation, for want of a better place
     guard = None
     if bearing.guarded:
         guard = _guard(state, intake, key, head, bearing)

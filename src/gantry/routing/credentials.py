@@ -91,7 +91,7 @@ def _as_record(spec: ProviderSpec, fields: Any, param: str) -> CredentialRecord:
             secrets[item.name] = Secret(item.default)
             continue
         try:
-            secrets[item.name] = Secret(read_field(item, given))
+            secrets[item.name] = Secret(read_field(item, given or ""))
         except ValueError as error:
             raise InvalidRequest(f"{param}.{error}", param=param) from None
     return CredentialRecord(

@@ -264,6 +264,8 @@ def test_media(media: Media, block: dict[str, Any]) -> None:
 
 
 REFUSED: list[tuple[dict[str, Any], str]] = [
+    ({"dialect": Dialect.MISTRAL, "extra": {"guardrails": Raw(b"[{}]")}}, "guardrails"),
+    ({"extra": {"web_search_options": Raw(b'{"a":1}')}}, "web_search_options"),
     ({"choices": 2}, "n"),
     ({"choices": 2, "dialect": Dialect.GEMINI}, "generationConfig.candidateCount"),
     ({"tools": (NativeTool(Dialect.OPENAI_RESPONSES, "web_search", Raw(b"{}")),)}, "tools[0]"),

@@ -28,6 +28,7 @@ from gantry.dialects.anthropic.citations import own_citations
 from gantry.dialects.caller_names import parts_name
 from gantry.dialects.changes import Change, converted, dropped
 from gantry.dialects.data_urls import mime_of_name, split_data_url
+from gantry.dialects.foreign import refuse_part
 from gantry.dialects.tool_terms import arguments_object, plain_tool_id
 
 Block = dict[str, Any] | Raw
@@ -84,7 +85,7 @@ def _write_part(part: Part, path: str, turn: Turn) -> Block | None:
             if dialect is Dialect.ANTHROPIC:
                 return raw
             if turn.by_user:
-                raise InvalidRequest(f"`{path}` is of a kind that Anthropic's models do not take", param=path)
+                raise refuse_part(part, path)
             turn.changes.append(dropped(path, "only its own provider knows it"))
             return None
         case _:

@@ -19,6 +19,7 @@ from gantry.dialects.anthropic.write_turns import compact, write_conversation
 from gantry.dialects.caller_names import caller_name
 from gantry.dialects.changes import Change, clamped, converted, dropped
 from gantry.dialects.codec import Target
+from gantry.dialects.foreign import drop_extra
 from gantry.dialects.members import asks_nothing
 
 _HOLDERS: Final = ("output_config", "metadata", "thinking")
@@ -142,14 +143,16 @@ def _tier(request: ChatRequest, changes: list[Change]) -> dict[str, Any]:
 
 def _add_extra(members: dict[str, Any], request: ChatRequest, changes: list[Change]) -> None:
     """Put what only Anthropic knows back where it stood, or name what only another dialect knows."""
-    own = request.dialect is Dialect.ANTHROPIC
+    if request.dialect is not Dialect.ANTHROPIC:
+        drop_extra(request, changes)
+        return
     for name, raw in request.extra.items():
         holder, dot, inner = name.partition(".")
-        if own and not dot and "[" not in name:
+        if not dot and "[" not in name:
             members[name] = raw
-        elif own and holder in _HOLDERS and "." not in inner:
+        elif holder in _HOLDERS and "." not in inner:
             members.setdefault(holder, {})[inner] = raw
-        elif own and (name.startswith("tools[") or name.endswith(_SLOTS)):
+        elif name.startswith("tools[") or name.endswith(_SLOTS):
             pass  # written with the tool, or with the document
         elif not asks_nothing(raw):
             changes.append(dropped(name))

@@ -6,12 +6,12 @@ from typing import Any, Final
 from msgspec import Raw, Struct
 
 from gantry.core.chat import ChatRequest, FunctionTool, NativeTool, Tool, ToolMode
-from gantry.core.errors import InvalidRequest
 from gantry.core.vocabulary import Dialect
 from gantry.dialects.anthropic.generation import Generation
 from gantry.dialects.anthropic.write_content import cache_control
 from gantry.dialects.caller_names import caller_name
 from gantry.dialects.changes import Change, converted, dropped
+from gantry.dialects.foreign import refuse_tool
 from gantry.dialects.members import asks_nothing
 
 _NO_PARAMETERS: Final = {"type": "object", "properties": {}}
@@ -47,7 +47,7 @@ def _write_tool(
     if isinstance(tool, NativeTool):
         if tool.dialect is Dialect.ANTHROPIC:
             return tool.raw
-        raise InvalidRequest(f"`{path}` is `{tool.kind}`, which only its own provider has", param=path)
+        raise refuse_tool(tool, path)
     written: dict[str, Any] = {"name": tool.name}
     if tool.description is not None:
         written["description"] = tool.description
