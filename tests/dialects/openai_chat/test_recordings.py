@@ -24,6 +24,8 @@ from tests.dialects.recorded import exchanges
 from tests.dialects.test_answer_recordings import exchanges as raw_exchanges
 from tests.dialects.test_answer_recordings import read_naively
 
+pytestmark = pytest.mark.slow
+
 CODECS: list[Codec] = [OPENAI_CHAT, MISTRAL]
 FOLDERS = {Dialect.OPENAI_CHAT: "openai_chat", Dialect.MISTRAL: "mistral_chat"}
 AT_LEAST = {Dialect.OPENAI_CHAT: 450, Dialect.MISTRAL: 90}
