@@ -362,7 +362,7 @@ class ChoiceReader:
 
 def _said_in(given: _SignedCall) -> tuple[str, str, bool]:
     """Return a fragment's name and arguments, and whether it is of a custom tool."""
-    if given.custom is not None:
+    if given.custom is not None and (given.custom.name or given.function is None):
         return given.custom.name or "", given.custom.input or "", True
     if given.function is None:
         return "", "", False

@@ -168,12 +168,13 @@ class _Writer:
     def _think(self, index: int, thoughts: list[Thinking], written: dict[str, Any]) -> None:
         if not thoughts:
             return
-        if self._native:
-            written |= thinking_fields(thoughts)
-        plain = "".join([one.text for one in thoughts if self._native or one.dialect is None])
+        own = [one for one in thoughts if self._native or one.dialect is Dialect.OPENAI_CHAT]
+        written |= thinking_fields(own)
+        plain = "".join([one.text for one in thoughts if one in own or one.dialect is None])
         if plain and self._thinking_field is not None:
             written[self._thinking_field] = plain
-        elif plain or not self._native:
+        unsaid = plain and self._thinking_field is None
+        if unsaid or any(one.dialect is not None and one not in own for one in thoughts):
             place = self._turns[index]
             self._changes.append(dropped(place, "of thinking, which its maker alone can take back"))
 

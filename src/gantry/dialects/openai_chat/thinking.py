@@ -1,7 +1,8 @@
 """Thinking that can be given back: where OpenAI's format, which has no word for it, carries signatures.
 
 Law: a signature goes back only to the dialect that made it, so each shape names its maker: `thinking_blocks` are
-Anthropic's, an item of `reasoning_details` says its `format`. A format not known here is text and nothing more.
+Anthropic's, an item of `reasoning_details` says its `format`. One of a format not known here goes back to providers of
+this dialect only.
 """
 
 from collections.abc import Iterable
@@ -19,8 +20,9 @@ _FORMATS: Final = {
     Dialect.GEMINI: "google-gemini-v1",
     Dialect.BEDROCK: "amazon-bedrock-v1",
     Dialect.MISTRAL: "mistral-v1",
+    Dialect.OPENAI_CHAT: None,
 }
-_MAKERS: Final = {name: dialect for dialect, name in _FORMATS.items()}
+_MAKERS: Final = {name: dialect for dialect, name in _FORMATS.items() if name is not None}
 _EMPTY: Final = len("null")
 _UNREADABLE: Final = (msgspec.DecodeError, ValueError, RecursionError)
 
@@ -83,8 +85,8 @@ def thinking_fields(thoughts: Iterable[Thinking], index: int | None = None) -> d
     return fields
 
 
-def _details_of(one: Thinking, named: str) -> Iterable[dict[str, Any]]:
-    known = {"format": named} if one.id is None else {"format": named, "id": one.id}
+def _details_of(one: Thinking, named: str | None) -> Iterable[dict[str, Any]]:
+    known = {name: value for name, value in (("format", named), ("id", one.id)) if value is not None}
     if one.signature is not None:
         yield {"type": "reasoning.text", "text": one.text, "signature": one.signature, **known}
     elif one.sealed is not None and one.text:
@@ -115,10 +117,9 @@ def _of_details(raw: Raw) -> list[Thinking]:
         return []
     found: list[Thinking] = []
     for one in details:
-        maker = _MAKERS.get(one.format or "")
+        maker = _MAKERS.get(one.format or "", Dialect.OPENAI_CHAT)
         text = one.text or one.summary or ""
-        signature = one.signature or None if maker is not None else None
-        sealed = one.data or None if maker is not None else None
+        signature, sealed = one.signature or None, one.data or None
         if not (text or signature or sealed):
             continue
         last = found[-1] if found else None
