@@ -36,6 +36,7 @@ from gantry.dialects.gemini.codec import GEMINI
 from gantry.dialects.tool_terms import mint_call_id
 
 HI = Message(Role.USER, (Text("hi"),))
+NATIVE = NativePart(Dialect.ANTHROPIC, Raw(b'{"type":"server_tool_use"}'))
 UNSIGNED = "c2tpcF90aG91Z2h0X3NpZ25hdHVyZV92YWxpZGF0b3I="
 
 
@@ -304,17 +305,17 @@ KNOBS: list[tuple[dict[str, Any], dict[str, Any], list[str]]] = [
     (
         {"reasoning": Reasoning(effort=Effort.LOW)},
         {"thinkingConfig": {"thinkingBudget": 2048}},
-        ["reasoning effort: converted low to a budget of 2048 tokens"],
+        ["reasoning_effort: converted low to a budget of 2048 tokens"],
     ),
     (
         {"reasoning": Reasoning(effort=Effort.NONE)},
         {"thinkingConfig": {"thinkingBudget": 0}},
-        ["reasoning effort: converted none to a budget of 0 tokens"],
+        ["reasoning_effort: converted none to a budget of 0 tokens"],
     ),
     (
         {"reasoning": Reasoning(budget=90_000)},
         {"thinkingConfig": {"thinkingBudget": 24_576}},
-        ["reasoning budget: clamped to 24576"],
+        ["reasoning_effort: clamped to 24576"],
     ),
     ({"min_p": 0.1}, {}, ["min_p: dropped"]),
     ({"user": "u", "cache_key": "k"}, {}, ["user: dropped", "prompt_cache_key: dropped"]),
@@ -337,8 +338,8 @@ def test_models_from_three_on_take_levels() -> None:
     for effort, level, changes in (
         (Effort.LOW, "LOW", []),
         (Effort.HIGH, "HIGH", []),
-        (Effort.NONE, "MINIMAL", ["reasoning effort: converted none to minimal"]),
-        (Effort.MAX, "HIGH", ["reasoning effort: converted max to high"]),
+        (Effort.NONE, "MINIMAL", ["reasoning_effort: converted none to minimal"]),
+        (Effort.MAX, "HIGH", ["reasoning_effort: converted max to high"]),
     ):
         body, found = encoded(asked(reasoning=Reasoning(effort=effort)), "models/gemini-3.5-flash")
         assert (body["generationConfig"], found) == ({"thinkingConfig": {"thinkingLevel": level}}, changes)
@@ -348,6 +349,18 @@ def test_a_tier_has_googles_name() -> None:
     assert encoded(asked(service_tier="default"))[0]["serviceTier"] == "standard"
     assert decoded(serviceTier="standard").service_tier == "default"
     assert encoded(decoded(serviceTier="standard"))[0]["serviceTier"] == "standard"
+
+
+def test_a_field_has_the_name_that_its_caller_gave_it() -> None:
+    body = asked(HI, Message(Role.ASSISTANT, (NATIVE, Text("x"))), dialect=Dialect.ANTHROPIC, cache_key="k")
+    changes = encoded(structs.replace(body, reasoning=Reasoning(effort=Effort.LOW)))[1]
+    assert [change.partition(":")[0] for change in changes] == ["messages[1].content[0]", "thinking", "cache_key"]
+
+
+def test_sealed_thinking_with_its_text_is_a_thought_and_a_signature_on_what_follows() -> None:
+    thinking = Thinking("hm", sealed="c2ln", dialect=Dialect.GEMINI)
+    (parts,) = written_parts(Message(Role.ASSISTANT, (thinking, Text("so"))))
+    assert parts == [{"text": "hm", "thought": True}, {"text": "so", "thoughtSignature": "c2ln"}]
 
 
 def test_neighbours_of_one_role_are_one_content() -> None:
@@ -493,7 +506,6 @@ def test_a_system_turn_alone_is_asked_as_the_users() -> None:
     assert len(changes) == 1
 
 
-NATIVE = NativePart(Dialect.ANTHROPIC, Raw(b'{"type":"server_tool_use"}'))
 REFUSED_WRITING: list[tuple[ChatRequest, str]] = [
     (asked(Message(Role.USER, (Text(""),))), "messages"),
     (asked(Message(Role.USER, (NATIVE,))), "messages[0].content[0]"),

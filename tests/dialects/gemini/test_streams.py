@@ -27,6 +27,7 @@ from gantry.core.vocabulary import Dialect
 from gantry.dialects.codec import Asking
 from gantry.dialects.gemini.codec import GEMINI
 from gantry.dialects.gemini.framing import Framing, framing_of
+from gantry.dialects.gemini.stream_encoding import GeminiStreamEncoder
 from gantry.dialects.tool_terms import mint_call_id
 
 ASKED = ChatRequest(dialect=Dialect.GEMINI, model="asked", messages=(), reasoning=Reasoning(shown=True))
@@ -196,7 +197,7 @@ def test_a_failure_is_an_item_and_broken_calls_are_not() -> None:
 
 
 def test_an_array_grows() -> None:
-    encoder = GEMINI.framed_encoder(ASKING, Framing.ARRAY)
+    encoder = GeminiStreamEncoder(ASKING, Framing.ARRAY)
     sent = [
         encoder.feed([TextAdded(0, 0, "a")]),
         encoder.feed([TextAdded(0, 0, "b")]),
@@ -206,7 +207,7 @@ def test_an_array_grows() -> None:
     texts = [item["candidates"][0]["content"]["parts"][0]["text"] for item in json.loads(b"".join(sent))]
     assert texts == ["a", "b", ""]
     for before in ([], [TextAdded(0, 0, "a")]):
-        failed = GEMINI.framed_encoder(ASKING, Framing.ARRAY).feed([*before, AnswerFailed(ProviderError(500, "x"))])
+        failed = GeminiStreamEncoder(ASKING, Framing.ARRAY).feed([*before, AnswerFailed(ProviderError(500, "x"))])
         assert json.loads(failed)[-1]["error"]["code"] == 500
 
 
