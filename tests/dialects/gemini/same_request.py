@@ -72,6 +72,8 @@ def as_json_schema(schema: Any) -> Any:
         elif name not in ("property_ordering", "propertyOrdering", "nullable"):
             found[camel(name)] = as_json_schema(item)
     if schema.get("nullable"):
+        if "enum" in found:
+            found["enum"].append(None)
         if "type" in found:
             found["type"] = [found["type"], "null"]
         else:

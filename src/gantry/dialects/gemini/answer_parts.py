@@ -53,10 +53,10 @@ def wire_parts(choice: Choice, *, thoughts: bool) -> list[WirePart]:
         elif seal is not None:
             parts.append(signed_part(seal))
             seal = None
+        if made is not None:
+            parts.append(made)
         if isinstance(part, Thinking) and part.dialect is Dialect.GEMINI and part.sealed is not None:
             seal = part.sealed
-        elif made is not None:
-            parts.append(made)
     return parts if seal is None else [*parts, signed_part(seal)]
 
 

@@ -27,6 +27,7 @@ from gantry.core.chat import (
 )
 from gantry.core.errors import InvalidRequest
 from gantry.core.vocabulary import Dialect
+from gantry.dialects.caller_names import parts_name, turn_names
 from gantry.dialects.changes import Change, converted, dropped
 from gantry.dialects.gemini.content_decoding import minted_ids
 from gantry.dialects.gemini.media import media_part
@@ -57,8 +58,8 @@ class Conversation:
         self._results_hold_media = request.dialect is Dialect.GEMINI or is_of_third_generation(model)
         self._names = call_names(request.messages)
         self._minted = _ids_of_ours(request)
-        for number, message in enumerate(request.messages):
-            self._add(message, f"messages[{number}]")
+        for message, path in zip(request.messages, turn_names(request), strict=True):
+            self._add(message, path)
         if not self.contents:
             self._ask_with_system()
 
@@ -93,11 +94,11 @@ class Conversation:
                 seal = None
             if isinstance(part, Thinking) and part.dialect is Dialect.GEMINI and part.sealed is not None:
                 seal = part.sealed
-                continue
-            where = f"{path}.content[{number}]"
+                part = Thinking(part.text)
+            where = f"{path}.{parts_name(self._speaker)}[{number}]"
             made = self._part(part, message.role, where)
             if made is not None:
-                if seal is not None and isinstance(made, dict):
+                if seal is not None and isinstance(made, dict) and not isinstance(part, Thinking):
                     made["thoughtSignature"] = seal
                     seal = None
                 parts.append(made)

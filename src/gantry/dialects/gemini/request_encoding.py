@@ -8,6 +8,7 @@ from msgspec import Raw
 from gantry.core.chat import ChatRequest, FormatKind
 from gantry.core.errors import InvalidRequest
 from gantry.core.vocabulary import Dialect
+from gantry.dialects.caller_names import caller_name
 from gantry.dialects.changes import Change, converted, dropped
 from gantry.dialects.codec import EncodedRequest, Target
 from gantry.dialects.gemini.config_decoding import COUNTS, FLOATS, GENERATION, TOOLS
@@ -23,7 +24,6 @@ _JSON: Final = "application/json"
 _PLAIN: Final = "text/plain"
 _TIERS: Final = {"default": "standard", "flex": "flex", "priority": "priority"}
 _UNSAYABLE: Final = ("min_p", "verbosity", "user", "cache_key", "metadata")
-_CALLERS_WORDS: Final = {"cache_key": "prompt_cache_key"}
 _NESTED: Final = (f"{GENERATION}.", f"{TOOLS}.")
 
 _encode: Final = msgspec.json.Encoder().encode
@@ -61,7 +61,9 @@ def _generation(request: ChatRequest, target: Target, changes: list[Change]) -> 
         del config["candidateCount"]
     if request.seed is not None and request.seed != request.seed & _SEED_BITS and request.dialect is not Dialect.GEMINI:
         config["seed"] = request.seed & _SEED_BITS
-        changes.append(converted("seed", f"to {config['seed']}, for Gemini's has 32 bits"))
+        changes.append(
+            converted(caller_name(request.dialect, "seed"), f"to {config['seed']}, for Gemini's has 32 bits")
+        )
     if request.stop:
         config["stopSequences"] = _stops(request)
     if request.logprobs:
@@ -76,8 +78,9 @@ def _generation(request: ChatRequest, target: Target, changes: list[Change]) -> 
 
 def _stops(request: ChatRequest) -> list[str]:
     if len(request.stop) > _MOST_STOPS:
+        name = caller_name(request.dialect, "stop")
         raise InvalidRequest(
-            f"`stop` holds {len(request.stop)} sequences, and Gemini takes {_MOST_STOPS}. Leave some out.", param="stop"
+            f"`{name}` holds {len(request.stop)} sequences, and Gemini takes {_MOST_STOPS}. Leave some out.", param=name
         )
     return list(request.stop)
 
@@ -87,7 +90,7 @@ def _format(request: ChatRequest, changes: list[Change]) -> dict[str, Any]:
     if wanted is None:
         return {}
     if wanted.description is not None:
-        changes.append(dropped("response_format.json_schema.description"))
+        changes.append(dropped(f"{caller_name(request.dialect, 'format')} description"))
     match wanted.kind:
         case FormatKind.TEXT:
             return {"responseMimeType": _PLAIN} if request.dialect is Dialect.GEMINI else {}
@@ -134,7 +137,7 @@ def _name_unsayable(request: ChatRequest, changes: list[Change]) -> None:
     for name in _UNSAYABLE:
         value = getattr(request, name)
         if value is not None and not (isinstance(value, Raw) and asks_nothing(value)):
-            changes.append(dropped(_CALLERS_WORDS.get(name, name)))
+            changes.append(dropped(caller_name(request.dialect, name)))
     parts = (part for message in request.messages for part in message.parts)
     marks = [request.cache, *(getattr(item, "cache", None) for item in (*parts, *request.tools))]
     if any(mark is not None for mark in marks):

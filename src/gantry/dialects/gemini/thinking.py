@@ -11,6 +11,7 @@ from typing import Any, Final
 
 from gantry.core.chat import Effort, Reasoning
 from gantry.core.vocabulary import Dialect
+from gantry.dialects.caller_names import caller_name
 from gantry.dialects.changes import Change, clamped, converted
 from gantry.dialects.effort import budget_of
 
@@ -30,6 +31,7 @@ _OWN_LEVELS: Final = {**_LEVELS, Effort.XHIGH: "XHIGH"}
 
 def encode_thinking(reasoning: Reasoning, speaker: Dialect, model: str, changes: list[Change]) -> dict[str, Any]:
     """Return the `thinkingConfig` that a wish to think comes to."""
+    name = caller_name(speaker, "reasoning")
     config: dict[str, Any] = {}
     if reasoning.shown is not None:
         config["includeThoughts"] = reasoning.shown
@@ -45,16 +47,16 @@ def encode_thinking(reasoning: Reasoning, speaker: Dialect, model: str, changes:
         level = _LEVELS[reasoning.effort]
         config["thinkingLevel"] = level
         if level != reasoning.effort.upper():
-            changes.append(converted("reasoning effort", f"{reasoning.effort} to {level.lower()}"))
+            changes.append(converted(name, f"{reasoning.effort} to {level.lower()}"))
         return config
     budget = budget_of(reasoning)
     if budget is not None:
         config["thinkingBudget"] = min(budget, _LARGEST_BUDGET)
         if reasoning.budget is None:
             detail = f"{reasoning.effort} to a budget of {config['thinkingBudget']} tokens"
-            changes.append(converted("reasoning effort", detail))
+            changes.append(converted(name, detail))
         elif budget > _LARGEST_BUDGET:
-            changes.append(clamped("reasoning budget", _LARGEST_BUDGET))
+            changes.append(clamped(name, _LARGEST_BUDGET))
     return config
 
 

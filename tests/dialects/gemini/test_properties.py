@@ -1,0 +1,143 @@
+"""Any answer comes back from its writing, whole and streamed, as far as the format has slots."""
+
+import json
+from typing import Any
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from gantry.core.chat import (
+    ChatAnswer,
+    ChatRequest,
+    Choice,
+    Citation,
+    Finish,
+    FinishReason,
+    Media,
+    MediaKind,
+    Part,
+    Reasoning,
+    Text,
+    Thinking,
+    ToolCall,
+)
+from gantry.core.usage import Usage
+from gantry.core.vocabulary import Dialect
+from gantry.dialects.assemble import assemble, unfold
+from gantry.dialects.codec import Asking
+from gantry.dialects.gemini.codec import GEMINI
+
+ASKED = ChatRequest(dialect=Dialect.GEMINI, model="m", messages=(), reasoning=Reasoning(shown=True))
+ASKING = Asking(ASKED, created=1, id="minted")
+FINISHES = {
+    "STOP": FinishReason.STOP,
+    "MAX_TOKENS": FinishReason.LENGTH,
+    "SAFETY": FinishReason.CONTENT_FILTER,
+    "MALFORMED_FUNCTION_CALL": FinishReason.ERROR,
+}
+
+words = st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=12)
+signatures = st.text("abc=", min_size=1, max_size=4)
+json_objects = st.dictionaries(words, st.integers() | words | st.none(), max_size=3)
+
+
+@st.composite
+def texts(draw: st.DrawFn) -> Text:
+    text = draw(words)
+    start = draw(st.integers(0, len(text) - 1))
+    end = draw(st.integers(start + 1, len(text)))
+    return draw(st.sampled_from([Text(text), Text(text, (Citation("https://e.com/" + text, "t", None, start, end),))]))
+
+
+thoughts = st.builds(Thinking, words) | st.builds(
+    lambda text, signature: Thinking(text, signature=signature, dialect=Dialect.GEMINI), words, signatures
+)
+calls = st.builds(
+    lambda call_id, name, arguments, signature: ToolCall(call_id, name, arguments, signature=signature),
+    words,
+    words,
+    json_objects.map(lambda value: json.dumps(value, separators=(",", ":"), ensure_ascii=False)),
+    st.none() | signatures,
+)
+media = st.builds(lambda data: Media(MediaKind.IMAGE, mime="image/png", data=data), st.text("abcd", min_size=4))
+seals = st.builds(lambda signature: Thinking(sealed=signature, dialect=Dialect.GEMINI), signatures)
+
+
+def joins(before: Part, part: Part) -> bool:
+    """Say whether two parts side by side are one when they are read again."""
+    if isinstance(before, Thinking) and isinstance(part, Thinking):
+        return before.signature is None
+    return isinstance(before, Text) and isinstance(part, Text)
+
+
+@st.composite
+def parts(draw: st.DrawFn) -> tuple[Part, ...]:
+    """Parts as Gemini can say them: no two texts or open thoughts side by side, and a seal only on what it seals."""
+    found: list[Part] = []
+    cited = False
+    for part in draw(st.lists(texts() | thoughts | calls | media, max_size=5)):
+        if isinstance(part, Text):
+            if cited:
+                part = Text(part.text)
+            cited = cited or bool(part.citations)
+        sealed = isinstance(part, Text | Media) and draw(st.booleans())
+        if sealed:
+            found.append(draw(seals))
+        elif found and joins(found[-1], part):
+            continue
+        found.append(part)
+    return tuple(found)
+
+
+@st.composite
+def answers(draw: st.DrawFn) -> ChatAnswer:
+    choices = []
+    for index in range(draw(st.integers(1, 2))):
+        said = draw(parts())
+        word = draw(st.sampled_from(sorted(FINISHES)))
+        reason = FINISHES[word]
+        if reason is FinishReason.STOP and any(isinstance(part, ToolCall) for part in said):
+            reason = FinishReason.TOOL_CALLS
+        choices.append(Choice(index, said, Finish(reason, word)))
+    made, thought = draw(st.integers(0, 9)), draw(st.integers(0, 9))
+    given_ = draw(st.integers(0, 9))
+    usage = Usage(
+        input_tokens=given_,
+        output_tokens=made + thought,
+        reasoning_tokens=thought,
+        total_tokens=given_ + made + thought,
+    )
+    return ChatAnswer(
+        dialect=Dialect.GEMINI, id="r", model="gemini", created=1_700_000_000, choices=tuple(choices), usage=usage
+    )
+
+
+def slots(answer: ChatAnswer) -> Any:
+    """Return what Gemini has slots for: of a source without bytes of its own, its place and its address."""
+    told = []
+    for choice in answer.choices:
+        said: list[Any] = []
+        for part in choice.parts:
+            if isinstance(part, Text):
+                said.append((part.text, [(cite.url, cite.title, cite.start, cite.end) for cite in part.citations]))
+            else:
+                said.append(part)
+        told.append((choice.index, said, choice.finish))
+    return answer.id, answer.model, answer.created, answer.usage, told
+
+
+@settings(max_examples=150, deadline=None)
+@given(answers())
+def test_an_answer_comes_back_from_its_writing(answer: ChatAnswer) -> None:
+    assert slots(GEMINI.decode_answer(GEMINI.encode_answer(answer, ASKING))) == slots(answer)
+
+
+@settings(max_examples=150, deadline=None)
+@given(answers(), st.integers(1, 5), st.integers(1, 64))
+def test_an_answer_comes_back_from_its_stream(answer: ChatAnswer, together: int, size: int) -> None:
+    events = unfold(answer)
+    encoder = GEMINI.stream_encoder(ASKING)
+    raw = b"".join(encoder.feed(events[start : start + together]) for start in range(0, len(events), together))
+    decoder = GEMINI.stream_decoder()
+    found = [event for start in range(0, len(raw), size) for event in decoder.feed(raw[start : start + size])]
+    assert slots(assemble(Dialect.GEMINI, [*found, *decoder.close()])) == slots(answer)
