@@ -22,6 +22,7 @@ from gantry.core.chat import (
 )
 from gantry.dialects.codec import Asking
 from gantry.dialects.responses.items import OWN
+from gantry.dialects.responses.logprobs import logprob_entries
 from gantry.dialects.responses.response_object import ResponseObject, ending_of, refuses, response_id
 from gantry.dialects.responses.sealed import encrypted_content
 
@@ -155,13 +156,3 @@ def annotation(citation: Citation, length: int) -> Any:
         "start_index": citation.start or 0,
         "end_index": length if citation.end is None else citation.end,
     }
-
-
-def logprob_entries(logprobs: Raw | None) -> list[Raw]:
-    """Return the entries of log probabilities in the shape of OpenAI's chat."""
-    if logprobs is None:
-        return []
-    try:
-        return msgspec.json.decode(logprobs, type=dict[str, list[Raw] | None]).get("content") or []
-    except msgspec.DecodeError:
-        return []
