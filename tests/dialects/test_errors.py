@@ -120,3 +120,12 @@ def test_mid_stream_an_openai_client_gets_an_error_event() -> None:
     event = encode_stream_error(Dialect.OPENAI_CHAT, UpstreamTimeout("too slow"))
     assert json.loads(event.removeprefix(b"data: "))["error"]["code"] == "upstream_timeout"
     assert event.endswith(b"\n\n")
+
+
+def test_mid_stream_a_responses_client_is_told_in_both_ways_that_clients_read() -> None:
+    events = encode_stream_error(Dialect.OPENAI_RESPONSES, UpstreamTimeout("too slow")).decode().split("\n\n")
+    names, data = zip(*(event.split("\n") for event in events[:2]), strict=True)
+    error, failed = (json.loads(line.removeprefix("data: ")) for line in data)
+    assert names == ("event: error", "event: response.failed")
+    assert error["message"] == error["error"]["message"] == failed["response"]["error"]["message"] == "too slow"
+    assert events[2:] == [""]

@@ -101,8 +101,12 @@ def encode_stream_error(dialect: Dialect, error: GatewayError) -> bytes:
         case Dialect.BEDROCK:
             return bedrock_stream_error(ProviderError(error.status, error.message))
         case Dialect.OPENAI_RESPONSES:
+            # OpenAI's SDK raises on what has an `error`, and Codex reads `response.failed` alone.
             event = {"type": "error", "code": error.kind, "message": error.message, "param": error.param}
-            return named_frame("error", event)
+            failure = {"code": error.kind, "message": error.message}
+            response = {"id": "", "object": "response", "status": "failed", "error": failure, "output": []}
+            failed = {"type": "response.failed", "response": response}
+            return named_frame("error", {**event, "error": _fields(error)}) + named_frame("response.failed", failed)
         case Dialect.ANTHROPIC:
             return named_frame("error", _envelope(dialect, error))
         case Dialect.GEMINI:

@@ -33,7 +33,7 @@ from gantry.dialects.responses.conversation import (
 )
 
 THOUGHT = Thinking("hm", "signed", dialect=Dialect.ANTHROPIC)
-CALL = ToolCall("call_1", "look", '{"at":1}')
+CALL = ToolCall("call_1", "look", '{"at":1}', signature="signed too")
 ANSWER = ChatAnswer(
     dialect=Dialect.ANTHROPIC,
     choices=(Choice(0, (THOUGHT, Text("Let me see."), CALL), Finish(FinishReason.TOOL_CALLS)),),

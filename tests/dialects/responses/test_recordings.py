@@ -122,7 +122,7 @@ def test_answers_come_back_as_they_were(recordings: list[Exchange]) -> None:
         if exchange.status < 400:
             answer = decoded(exchange)
             again = RESPONSES.decode_answer(RESPONSES.encode_answer(answer, ASKING))
-            assert comparable(again) == comparable(answer), exchange.file
+            assert plain(comparable(again)) == plain(comparable(answer)), exchange.file
             assert RESPONSES.decode_answer(RESPONSES.encode_answer(again, ASKING)) == again, exchange.file
 
 
@@ -133,7 +133,7 @@ def test_streams_come_back_as_they_were(recordings: list[Exchange]) -> None:
             encoder = RESPONSES.stream_encoder(ASKING)
             sent = b"".join(encoder.feed([event]) for event in events)
             again = assemble(OWN, read_stream(sent, 100))
-            assert comparable(again) == comparable(decoded(exchange)), exchange.file
+            assert plain(comparable(again)) == plain(comparable(decoded(exchange))), exchange.file
             last = json.loads(sent.rstrip().rpartition(b"data: ")[2])["response"]
             whole = RESPONSES.decode_answer(json.dumps(last).encode())
             assert plain(comparable(whole)) == plain(comparable(again)), exchange.file

@@ -77,6 +77,7 @@ SOURCE = {"type": "url_citation", "url": "https://a.b"}
 CITED = {**SPOKEN, "content": [{"type": "output_text", "text": "Hi", "annotations": [SOURCE]}]}
 SEARCH = {"type": "web_search_call", "id": "ws_1"}
 LOGPROB = {"token": "a", "logprob": -1}
+PROBABLE = {"token": "é", "logprob": -1.0, "bytes": [195, 169], "top_logprobs": []}
 
 BEGAN = AnswerBegan()
 SAID: list[tuple[str, list[dict[str, Any]], list[ChatEvent]]] = [
@@ -321,7 +322,7 @@ def test_text_is_sent_as_it_comes() -> None:
         TextAdded(0, 0, "Hé"),
         CitationAdded(0, 0, Citation("https://a.b", "A")),
         TextAdded(0, 0, "llo"),
-        LogprobsAdded(0, Raw(b'{"content":[{"token":"a"}]}')),
+        LogprobsAdded(0, Raw(b'{"content":[{"token":"\xc3\xa9","logprob":-1}]}')),
         STOPPED,
         UsageReported(Usage(input_tokens=1, output_tokens=2)),
         ENDED,
@@ -329,7 +330,7 @@ def test_text_is_sent_as_it_comes() -> None:
     source = {"type": "url_citation", "url": "https://a.b", "title": "A", "start_index": 0, "end_index": 5}
     where = {"item_id": "msg_id_0", "output_index": 0, "content_index": 0}
     empty = {"type": "output_text", "text": "", "annotations": [], "logprobs": []}
-    whole = {"type": "output_text", "text": "Héllo", "annotations": [source], "logprobs": [{"token": "a"}]}
+    whole = {"type": "output_text", "text": "Héllo", "annotations": [source], "logprobs": [PROBABLE]}
     head = {"id": "msg_id_0", "type": "message", "role": "assistant"}
     item = {**head, "status": "completed", "content": [whole]}
     assert events[2:-1] == [
@@ -342,7 +343,7 @@ def test_text_is_sent_as_it_comes() -> None:
         {"type": "response.output_text.delta", **where, "delta": "Hé", "logprobs": []},
         {"type": "response.output_text.delta", **where, "delta": "llo", "logprobs": []},
         {"type": "response.output_text.annotation.added", **where, "annotation_index": 0, "annotation": source},
-        {"type": "response.output_text.done", **where, "text": "Héllo", "logprobs": [{"token": "a"}]},
+        {"type": "response.output_text.done", **where, "text": "Héllo", "logprobs": [PROBABLE]},
         {"type": "response.content_part.done", **where, "part": whole},
         {"type": "response.output_item.done", "output_index": 0, "item": item},
     ]
@@ -457,6 +458,14 @@ ENDINGS: list[tuple[Finish | None, str, Any]] = [
     (Finish(FinishReason.ERROR), "failed", None),
     (None, "incomplete", None),
 ]
+
+
+TIERS = [(None, "default"), ("standard", "default"), ("priority", "priority"), ("on_demand", None)]
+
+
+@pytest.mark.parametrize(("given", "told"), TIERS)
+def test_a_tier_is_told_in_words_that_the_sdk_knows(given: str | None, told: str | None) -> None:
+    assert sent(AnswerBegan(service_tier=given), STOPPED, ENDED)[-1]["response"]["service_tier"] == told
 
 
 @pytest.mark.parametrize(("finish", "status", "details"), ENDINGS)

@@ -16,8 +16,8 @@ from msgspec import Raw, Struct, structs
 
 from gantry.core.chat import ChatAnswer, ChatRequest, Message, NativePart, Part, Role
 from gantry.core.errors import InvalidRequest
-from gantry.dialects.responses.encode_answer import ItemIds, output_items
-from gantry.dialects.responses.items import OWN, said_by_assistant
+from gantry.dialects.responses.encode_answer import ItemIds, placed_parts
+from gantry.dialects.responses.items import OWN
 
 Recall = Callable[[str], Sequence[Message] | None]  # a response's id to what is remembered under it
 
@@ -133,9 +133,9 @@ def _remembered_item(item_id: str, recall: Recall) -> list[Part] | None:
     remembered = recall(response_id)
     if not remembered:
         return None
-    for item in output_items(remembered[-1].parts, ItemIds(response_id), []):
+    for item, parts in placed_parts(remembered[-1].parts, ItemIds(response_id), []):
         if not isinstance(item, Raw) and item["id"] == item_id:
-            return said_by_assistant(Raw(msgspec.json.encode(item)))
+            return parts
     return None
 
 

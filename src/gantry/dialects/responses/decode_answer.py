@@ -11,6 +11,7 @@ from gantry.core.usage import NO_USAGE, Usage
 from gantry.dialects.chat_chunk import ABSENT, has_value
 from gantry.dialects.responses.errors import inner_error
 from gantry.dialects.responses.items import OWN, logprobs_of, said_by_assistant, says_something
+from gantry.dialects.responses.logprobs import joined_logprobs
 from gantry.dialects.usage import read_usage
 
 _UNREADABLE: Final = (msgspec.DecodeError, ValueError, RecursionError)
@@ -80,11 +81,6 @@ def decode_answer(body: bytes) -> ChatAnswer:
 
 def _choice(parts: list[Part], finish: Finish, logprobs: list[Raw]) -> Choice:
     return Choice(0, tuple(parts), finish, joined_logprobs(logprobs) if logprobs else None)
-
-
-def joined_logprobs(entries: list[Raw]) -> Raw:
-    """Return log probabilities in the shape of OpenAI's chat, whose entries are the same."""
-    return Raw(msgspec.json.encode({"content": entries}))
 
 
 def finish_of(response: ResponseShape, *, called: bool) -> Finish:

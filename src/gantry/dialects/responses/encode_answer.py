@@ -22,6 +22,7 @@ from gantry.core.chat import (
 )
 from gantry.dialects.codec import Asking
 from gantry.dialects.responses.items import OWN
+from gantry.dialects.responses.logprobs import logprob_entries
 from gantry.dialects.responses.response_object import ResponseObject, ending_of, refuses, response_id
 from gantry.dialects.responses.sealed import encrypted_content
 
@@ -60,24 +61,29 @@ class ItemIds:
 
 
 def output_items(parts: Iterable[Part], ids: ItemIds, logprobs: list[Raw]) -> list[Item]:
-    """Return the items of an answer's parts: adjacent texts and refusals are one message."""
-    items: list[Item] = []
-    spoken: list[Any] = []
+    return [item for item, _ in placed_parts(parts, ids, logprobs)]
+
+
+def placed_parts(parts: Iterable[Part], ids: ItemIds, logprobs: list[Raw]) -> list[tuple[Item, list[Part]]]:
+    """Return the items of an answer, each with the parts it says: adjacent texts and refusals are one message."""
+    placed: list[tuple[Item, list[Part]]] = []
+    message: list[Part] = []
     for part in parts:
         if isinstance(part, Text | Refusal):
-            if not spoken:
-                items.append(message_item(ids.at("msg", len(items)), COMPLETED, spoken))
-            spoken.append(spoken_part(part, logprobs))
+            if not message:
+                placed.append((message_item(ids.at("msg", len(placed)), COMPLETED, []), message))
+            message.append(part)
+            placed[-1][0]["content"].append(spoken_part(part, logprobs))
             logprobs = [] if isinstance(part, Text) else logprobs
             continue
-        spoken = []
-        item = _item(part, ids, len(items))
+        message = []
+        item = _item(part, ids, len(placed))
         if item is not None:
-            items.append(item)
-    return items
+            placed.append((item, [part]))
+    return placed
 
 
-def _item(part: Thinking | ToolCall | NativePart | Media | ToolResult, ids: ItemIds, index: int) -> Item:
+def _item(part: Thinking | ToolCall | NativePart | Media | ToolResult, ids: ItemIds, index: int) -> Item | None:
     match part:
         case Thinking():
             return reasoning_item(own_id(part) or ids.at("rs", index), part)
@@ -150,13 +156,3 @@ def annotation(citation: Citation, length: int) -> Any:
         "start_index": citation.start or 0,
         "end_index": length if citation.end is None else citation.end,
     }
-
-
-def logprob_entries(logprobs: Raw | None) -> list[Raw]:
-    """Return the entries of log probabilities in the shape of OpenAI's chat."""
-    if logprobs is None:
-        return []
-    try:
-        return msgspec.json.decode(logprobs, type=dict[str, list[Raw] | None]).get("content") or []
-    except msgspec.DecodeError:
-        return []

@@ -38,6 +38,7 @@ _KEPT: Final = (
     "store",
     "truncation",
 )
+_TIERS: Final = frozenset(("auto", "default", "flex", "scale", "priority", "fast", "ultrafast"))
 _LIMIT: Final = {"reason": "max_output_tokens"}
 _INCOMPLETE: Final[dict[FinishReason, Any]] = {
     FinishReason.LENGTH: _LIMIT,
@@ -92,7 +93,7 @@ class ResponseObject:
     ) -> None:
         self.id = response_id
         self._head = {"id": response_id, "object": "response", "created_at": created}
-        self._echo = {"model": model, **_echo(request), "service_tier": service_tier or "default"}
+        self._echo = {"model": model, **_echo(request), "service_tier": _tier(service_tier)}
 
     def begun(self) -> dict[str, Any]:
         return self._whole("in_progress", [], Ending("in_progress"), None)
@@ -110,6 +111,13 @@ class ResponseObject:
             "output": output,
             "usage": usage,
         }
+
+
+def _tier(service_tier: str | None) -> str | None:
+    """Return a tier by this format's words; null for one of another provider's own."""
+    if service_tier is None or service_tier == "standard":
+        return "default"
+    return service_tier if service_tier in _TIERS else None
 
 
 def _echo(request: ChatRequest) -> dict[str, Any]:

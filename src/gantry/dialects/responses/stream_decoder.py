@@ -32,7 +32,7 @@ from gantry.core.chat_events import (
 from gantry.core.usage import NO_USAGE
 from gantry.dialects.chat_chunk import ABSENT, has_value
 from gantry.dialects.chat_decoder import ChatStreamDecoder
-from gantry.dialects.responses.decode_answer import ResponseShape, decode_response, finish_of, joined_logprobs
+from gantry.dialects.responses.decode_answer import ResponseShape, decode_response, finish_of
 from gantry.dialects.responses.errors import inner_error
 from gantry.dialects.responses.items import (
     SEPARATOR,
@@ -42,6 +42,7 @@ from gantry.dialects.responses.items import (
     said_by_assistant,
     says_something,
 )
+from gantry.dialects.responses.logprobs import joined_logprobs
 from gantry.dialects.responses.shapes import decode_head
 from gantry.wire.sse import SSEEvent
 

@@ -40,11 +40,11 @@ from gantry.dialects.responses.encode_answer import (
     ItemIds,
     call_item_id,
     image_item,
-    logprob_entries,
     own_id,
 )
 from gantry.dialects.responses.errors import error_body, failure_of
 from gantry.dialects.responses.items import OWN
+from gantry.dialects.responses.logprobs import logprob_entries
 from gantry.dialects.responses.output_items import CallDraft, Frames, MessageDraft, ReasoningDraft
 from gantry.dialects.responses.response_object import Ending, ResponseObject, ending_of, response_id
 
