@@ -8,7 +8,7 @@ from typing import Final
 import msgspec
 from msgspec import Raw
 
-from gantry.core.chat import Message, ToolCall
+from gantry.core.chat import Finish, FinishReason, Message, Part, ToolCall
 
 EMPTY_OBJECT: Final = Raw(b"{}")
 _UNREADABLE: Final = (msgspec.DecodeError, ValueError, RecursionError)
@@ -47,3 +47,12 @@ def mint_call_id(seed: str, number: int) -> str:
 def call_names(messages: Iterable[Message]) -> dict[str, str]:
     """Return the names of the tools that were called in a conversation, by the calls' ids."""
     return {part.id: part.name for message in messages for part in message.parts if isinstance(part, ToolCall)}
+
+
+def has_calls(parts: Iterable[Part]) -> bool:
+    return any(isinstance(part, ToolCall) for part in parts)
+
+
+def unsaid_finish(*, called: bool) -> Finish:
+    """Return why an answer ended whose provider did not say: its client still has to know whether to call."""
+    return Finish(FinishReason.TOOL_CALLS if called else FinishReason.STOP)

@@ -26,6 +26,7 @@ from gantry.dialects.bedrock.media import media_block
 from gantry.dialects.bedrock.usage import UsageShape, read_usage, usage_value
 from gantry.dialects.chat_chunk import ABSENT
 from gantry.dialects.members import UNREADABLE
+from gantry.dialects.tool_terms import has_calls, unsaid_finish
 
 
 class _MessageShape(Struct):
@@ -79,7 +80,7 @@ def encode_answer(answer: ChatAnswer) -> bytes:
     blocks = [block for part in choice.parts if (block := answer_block(part)) is not None]
     body: dict[str, Any] = {
         "output": {"message": {"role": "assistant", "content": blocks}},
-        "stopReason": "end_turn" if choice.finish is None else finish_word(choice.finish),
+        "stopReason": finish_word(choice.finish or unsaid_finish(called=has_calls(choice.parts))),
         "usage": usage_value(answer.usage),
         "metrics": {"latencyMs": 0},
     }

@@ -142,7 +142,7 @@ _decode_fields: Final = msgspec.json.Decoder(_ModelFields).decode
 _READ: Final = frozenset(_Request.__struct_encode_fields__)
 _READ_INSIDE: Final = {
     "inferenceConfig": frozenset(_Inference.__struct_encode_fields__),
-    "outputConfig": frozenset(_OutputConfig.__struct_encode_fields__),
+    "outputConfig": frozenset(("textFormat",)),  # `effort` is read, and kept for going back
 }
 _MODEL_FIELDS: Final = "additionalModelRequestFields"
 _DISABLED: Final = "disabled"

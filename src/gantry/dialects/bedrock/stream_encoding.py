@@ -9,7 +9,7 @@ from typing import Any, Final, assert_never
 
 import msgspec
 
-from gantry.core.chat import Finish, FinishReason, Media, ProviderError
+from gantry.core.chat import Finish, Media, ProviderError
 from gantry.core.chat_events import (
     AnswerBegan,
     AnswerEnded,
@@ -38,6 +38,7 @@ from gantry.dialects.bedrock.finish import finish_word
 from gantry.dialects.bedrock.shapes import decode_block
 from gantry.dialects.bedrock.usage import usage_value
 from gantry.dialects.calls_in_turn import CallsInTurn, PartEvent
+from gantry.dialects.tool_terms import unsaid_finish
 from gantry.wire.aws_event_stream import CONTENT_TYPE, encode_message, text_headers
 
 _encode: Final = msgspec.json.Encoder().encode
@@ -57,11 +58,14 @@ _HEADERS: Final = {
 class BedrockStreamEncoder:
     """Events in, a client's stream out."""
 
-    __slots__ = ("_began", "_calls", "_finish", "_index", "_open", "_out", "_over", "_tier", "_usage")
+    __slots__ = ("_began", "_called", "_calls", "_finish", "_index", "_open", "_out", "_over", "_tier", "_usage")
+
+    content_type: Final = CONTENT_TYPE
 
     def __init__(self) -> None:
         self._out: list[bytes] = []
         self._began = False
+        self._called = False
         self._open: int | None = None  # the part whose block is open
         self._index = -1  # of its block
         self._calls = CallsInTurn()
@@ -69,10 +73,6 @@ class BedrockStreamEncoder:
         self._usage = NO_USAGE
         self._tier: str | None = None
         self._over = False
-
-    @property
-    def content_type(self) -> str:
-        return CONTENT_TYPE
 
     def feed(self, events: Iterable[ChatEvent]) -> bytes:
         """Return what the client is sent. After AnswerEnded or AnswerFailed there is no more."""
@@ -125,6 +125,7 @@ class BedrockStreamEncoder:
                 self._seal(event)
             case CallBegan(_, part, call_id, name):
                 self._switch(part)
+                self._called = True
                 self._start({"toolUse": {"toolUseId": call_id, "name": name}})
             case CitationAdded(_, part, citation):
                 self._switch(part)
@@ -184,7 +185,7 @@ class BedrockStreamEncoder:
         for event in self._calls.rest():
             self._write(event)
         self._close()
-        finish = self._finish or Finish(FinishReason.STOP)
+        finish = self._finish or unsaid_finish(called=self._called)
         stop: dict[str, Any] = {"stopReason": finish_word(finish)}
         if finish.sequence is not None:
             stop["additionalModelResponseFields"] = {"stop_sequence": finish.sequence}

@@ -26,6 +26,7 @@ from gantry.dialects.cohere.finish import finish_word, read_finish
 from gantry.dialects.cohere.shapes import Call, decode_content
 from gantry.dialects.cohere.usage import UsageShape, read_usage, usage_value
 from gantry.dialects.members import UNREADABLE
+from gantry.dialects.tool_terms import has_calls, unsaid_finish
 
 NO_ARGUMENTS: Final = "{}"
 
@@ -88,8 +89,7 @@ def read_call(call: Call) -> ToolCall:
 
 def read_arguments(arguments: str | None) -> str:
     """Return a call's arguments; Cohere writes `null` where a tool takes none."""
-    text = (arguments or "").strip()
-    return NO_ARGUMENTS if text in ("", "null") else text
+    return NO_ARGUMENTS if arguments is None or arguments.strip() in ("", "null") else arguments
 
 
 def attach_citations(parts: list[Part], raws: Sequence[Raw]) -> None:
@@ -114,7 +114,7 @@ def encode_answer(answer: ChatAnswer, asking: Asking) -> bytes:
         {
             "id": answer.id or asking.id,
             "message": {"role": "assistant", **message_fields(choice.parts)},
-            "finish_reason": "COMPLETE" if choice.finish is None else finish_word(choice.finish),
+            "finish_reason": finish_word(choice.finish or unsaid_finish(called=has_calls(choice.parts))),
             "usage": usage_value(answer.usage),
         }
     )
@@ -126,7 +126,7 @@ def message_fields(parts: Sequence[Part]) -> dict[str, Any]:
     plan: list[str] = []
     calls: list[Any] = []
     citations: list[Any] = []
-    calling = any(isinstance(part, ToolCall) for part in parts)
+    calling = has_calls(parts)
     for part in parts:
         match part:
             case Text(text, cited):

@@ -21,6 +21,8 @@ _WORDS: Final[Mapping[FinishReason, str]] = {
     FinishReason.CONTEXT: "MAX_TOKENS",
     FinishReason.TOOL_CALLS: "TOOL_CALL",
     FinishReason.ERROR: "ERROR",
+    FinishReason.CONTENT_FILTER: "ERROR_TOXIC",
+    FinishReason.REFUSAL: "ERROR_TOXIC",
 }
 
 

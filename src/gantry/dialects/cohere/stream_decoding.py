@@ -25,7 +25,7 @@ from gantry.core.chat_events import (
 )
 from gantry.dialects.chat_chunk import ABSENT, has_value
 from gantry.dialects.chat_decoder import ChatStreamDecoder
-from gantry.dialects.cohere.answer import NO_ARGUMENTS
+from gantry.dialects.cohere.answer import read_arguments
 from gantry.dialects.cohere.citations import is_of_text, read_citation
 from gantry.dialects.cohere.finish import read_finish
 from gantry.dialects.cohere.shapes import Call
@@ -192,5 +192,4 @@ def _add(call: _Call, piece: str) -> list[ChatEvent]:
 def _close(call: _Call) -> list[ChatEvent]:
     if call.said:
         return []
-    whole = call.held.strip()
-    return [CallAdded(0, call.part, NO_ARGUMENTS if whole in ("", _NULL) else whole)]
+    return [CallAdded(0, call.part, read_arguments(call.held))]

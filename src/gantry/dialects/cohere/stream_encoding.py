@@ -6,9 +6,9 @@ calls are numbered apart.
 
 from collections.abc import Iterable
 from enum import Enum
-from typing import Any, assert_never
+from typing import Any, Final, assert_never
 
-from gantry.core.chat import Citation, Finish, FinishReason
+from gantry.core.chat import Citation, Finish
 from gantry.core.chat_events import (
     AnswerBegan,
     AnswerEnded,
@@ -36,6 +36,7 @@ from gantry.dialects.cohere.errors import stream_error
 from gantry.dialects.cohere.finish import finish_word
 from gantry.dialects.cohere.usage import usage_value
 from gantry.dialects.frames import DONE, EVENT_STREAM, named_frame
+from gantry.dialects.tool_terms import unsaid_finish
 
 
 class _Kind(Enum):
@@ -51,6 +52,7 @@ class CohereStreamEncoder:
         "_asking",
         "_began",
         "_call_index",
+        "_called",
         "_calls",
         "_citations",
         "_early",
@@ -63,10 +65,13 @@ class CohereStreamEncoder:
         "_usage",
     )
 
+    content_type: Final = EVENT_STREAM
+
     def __init__(self, asking: Asking) -> None:
         self._asking = asking
         self._out: list[bytes] = []
         self._began = False
+        self._called = False
         self._calls = CallsInTurn()
         self._open: int | None = None
         self._kind = _Kind.TEXT
@@ -77,10 +82,6 @@ class CohereStreamEncoder:
         self._finish: Finish | None = None
         self._usage = NO_USAGE
         self._over = False
-
-    @property
-    def content_type(self) -> str:
-        return EVENT_STREAM
 
     def feed(self, events: Iterable[ChatEvent]) -> bytes:
         """Return what the client is sent. After AnswerEnded or AnswerFailed there is no more."""
@@ -155,6 +156,7 @@ class CohereStreamEncoder:
 
     def _open_call(self, part: int, call_id: str, name: str) -> None:
         self._close()
+        self._called = True
         self._open = part
         self._kind = _Kind.CALL
         self._call_index += 1
@@ -181,7 +183,7 @@ class CohereStreamEncoder:
         for event in self._calls.rest():
             self._write(event)
         self._close()
-        finish = self._finish or Finish(FinishReason.STOP)
+        finish = self._finish or unsaid_finish(called=self._called)
         delta = {"finish_reason": finish_word(finish), "usage": usage_value(self._usage)}
         self._out += (named_frame("message-end", {"type": "message-end", "delta": delta}), DONE)
 
