@@ -9,7 +9,7 @@ from gantry.simulator.exchange import DONE, Answer, event, json_answer, stream_a
 from gantry.simulator.faults import Faults
 from gantry.simulator.openai.bodies import decode
 from gantry.simulator.openai.catalog import check_model
-from gantry.simulator.openai.requests import ChatRequest, check_request
+from gantry.simulator.openai.requests import REFUSAL, ChatRequest, check_request
 from gantry.simulator.oracle import (
     CREATED,
     Ask,
@@ -26,7 +26,6 @@ from gantry.simulator.routes import Call, Table
 
 _FINGERPRINT = "fp_simulated"
 _SHARED = {"service_tier": "default", "system_fingerprint": _FINGERPRINT}
-_REFUSAL = "I'm sorry, I can't help with that."
 _DECODER = msgspec.json.Decoder(ChatRequest)
 
 
@@ -88,7 +87,7 @@ def _text(content: Any) -> str:
 
 def _message(composition: Composition, *, refused: bool) -> dict[str, Any]:
     if refused:
-        return {"role": "assistant", "content": None, "refusal": _REFUSAL, "annotations": []}
+        return {"role": "assistant", "content": None, "refusal": REFUSAL, "annotations": []}
     message: dict[str, Any] = {"role": "assistant", "content": composition.text or None}
     if composition.calls:
         message["tool_calls"] = [
@@ -124,7 +123,7 @@ def _deltas(
     silent = composition.calls or refused
     yield {"role": "assistant", "content": None if silent else "", "refusal": None}, None, None
     if refused:
-        yield from (({"refusal": token}, None, None) for token in tokenize(_REFUSAL))
+        yield from (({"refusal": token}, None, None) for token in tokenize(REFUSAL))
         yield {}, None, finish
         return
     for token in composition.tokens:
