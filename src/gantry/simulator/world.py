@@ -8,6 +8,7 @@ from typing import Protocol
 from msgspec import Struct
 
 from gantry.simulator.anthropic.api import AnthropicApi
+from gantry.simulator.azure.api import AzureApi
 from gantry.simulator.distortion import distort
 from gantry.simulator.exchange import Answer, Request, json_answer
 from gantry.simulator.faults import NO_FAULTS, FaultError, Faults, requested
@@ -67,6 +68,7 @@ class World:
         self._providers: dict[str, Provider] = {
             "mistral": self._mistral,
             "openai": OpenAIApi(),
+            "azure": AzureApi(),
             "anthropic": AnthropicApi(),
             "gemini": GeminiApi(),
             "vertex": VertexApi(),

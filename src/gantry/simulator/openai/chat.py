@@ -29,7 +29,7 @@ _SHARED = {"service_tier": "default", "system_fingerprint": _FINGERPRINT}
 _DECODER = msgspec.json.Decoder(ChatRequest)
 
 
-def _complete(call: Call) -> Answer:
+def complete(call: Call) -> Answer:
     request = decode(_DECODER, call.request.body)
     check_model(request.model)
     check_request(request)
@@ -174,4 +174,4 @@ def _usage(ask: Ask, composition: Composition, n: int) -> dict[str, Any]:
     }
 
 
-TABLE: Table = (("POST", "/v1/chat/completions", _complete),)
+TABLE: Table = (("POST", "/v1/chat/completions", complete),)
