@@ -9,6 +9,7 @@ from msgspec import Struct
 
 from gantry.simulator.anthropic.api import AnthropicApi
 from gantry.simulator.azure.api import AzureApi
+from gantry.simulator.bedrock.api import BedrockApi
 from gantry.simulator.distortion import distort
 from gantry.simulator.exchange import Answer, Request, json_answer
 from gantry.simulator.faults import NO_FAULTS, FaultError, Faults, requested
@@ -70,6 +71,7 @@ class World:
             "openai": OpenAIApi(),
             "azure": AzureApi(),
             "anthropic": AnthropicApi(),
+            "bedrock": BedrockApi(),
             "gemini": GeminiApi(),
             "vertex": VertexApi(),
         }
