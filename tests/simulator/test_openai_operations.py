@@ -177,7 +177,7 @@ def test_moderations_flag_what_names_a_category() -> None:
     ],
 )
 def test_a_response_is_told_in_events_that_add_up_to_it(extra: dict[str, Any]) -> None:
-    body = {"model": "gpt-5.5", "input": [{"role": "user", "content": "use alpha"}], **extra}
+    body = {"model": "gpt-5.4", "input": [{"role": "user", "content": "use alpha"}], **extra}
     whole, told = decoded(RESPONSES, body), decoded(RESPONSES, {**body, "stream": True})
     assert [event["sequence_number"] for event in told] == list(range(len(told)))
     assert (told[0]["type"], told[-1]["type"]) == ("response.created", f"response.{whole['status']}")

@@ -8,6 +8,8 @@ from typing import Protocol
 from msgspec import Struct
 
 from gantry.simulator.anthropic.api import AnthropicApi
+from gantry.simulator.azure.api import AzureApi
+from gantry.simulator.bedrock.api import BedrockApi
 from gantry.simulator.distortion import distort
 from gantry.simulator.exchange import Answer, Request, json_answer
 from gantry.simulator.faults import NO_FAULTS, FaultError, Faults, requested
@@ -67,7 +69,9 @@ class World:
         self._providers: dict[str, Provider] = {
             "mistral": self._mistral,
             "openai": OpenAIApi(),
+            "azure": AzureApi(),
             "anthropic": AnthropicApi(),
+            "bedrock": BedrockApi(),
             "gemini": GeminiApi(),
             "vertex": VertexApi(),
         }

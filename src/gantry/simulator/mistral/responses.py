@@ -10,8 +10,8 @@ from gantry.simulator.mistral.bodies import decode
 from gantry.simulator.mistral.catalog import lookup
 from gantry.simulator.mistral.errors import capability, unprocessable
 from gantry.simulator.mistral.requests import Closed, Count, Probability, Temperature
-from gantry.simulator.oracle import Ask, Tool, compose
-from gantry.simulator.replies import Reply, events, input_tokens, last_text, reply
+from gantry.simulator.oracle import Ask, Tool, compose, digest
+from gantry.simulator.replies import Reply, events, input_tokens, last_text, reasoning_text, reply, spoken
 from gantry.simulator.routes import Call, Table
 
 
@@ -76,8 +76,10 @@ def _respond(call: Call) -> Answer:
         text_bytes=call.faults.body_bytes,
     )
     fields = msgspec.to_builtins(request)
-    made: Reply = reply(call, fields, ask, compose(ask))
-    return events(made) if request.stream else json_answer(made.whole)
+    composition, identity = compose(ask), digest(call.request.body)
+    thought = [reasoning_text(composition, identity)] if composition.thinking else []
+    made: Reply = reply(call, fields, ask, composition, [*thought, *spoken(composition, identity)])
+    return events(made, call.faults) if request.stream else json_answer(made.whole)
 
 
 def _tools(request: ResponseRequest) -> list[Tool]:

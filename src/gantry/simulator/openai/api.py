@@ -1,9 +1,11 @@
 """OpenAI's tree of operations, as far as it is simulated."""
 
+from gantry.simulator.accounts import Accounts
 from gantry.simulator.exchange import Answer, Headers, Request
-from gantry.simulator.openai import audio, catalog, chat, errors, moderations, responses, vectors
+from gantry.simulator.openai import audio, catalog, chat, errors, moderations, vectors
+from gantry.simulator.openai.responses import Responses
 from gantry.simulator.oracle import digest
-from gantry.simulator.routes import Routes
+from gantry.simulator.routes import Routes, Table
 
 _LIMITS: Headers = (
     (b"x-ratelimit-limit-requests", b"30000"),
@@ -18,17 +20,23 @@ _LIMITS: Headers = (
 )
 
 
+def tables(owner: str) -> tuple[Table, ...]:
+    """Return all operations of an account."""
+    kept = Responses(owner).table()
+    return chat.TABLE, vectors.TABLE, catalog.TABLE, audio.TABLE, moderations.TABLE, kept
+
+
 class OpenAIApi:
-    """One simulated account at OpenAI."""
+    """All accounts at OpenAI, with the responses they keep."""
 
     error_event = errors.ERROR_EVENT
 
     def __init__(self) -> None:
-        self._routes = Routes(chat.TABLE, vectors.TABLE, catalog.TABLE, audio.TABLE, moderations.TABLE, responses.TABLE)
+        self._accounts = Accounts(lambda owner: Routes(*tables(owner)))
 
-    def routes(self, _: Request) -> Routes:
-        """Return the operations; this provider keeps nothing, so all accounts see the same."""
-        return self._routes
+    def routes(self, request: Request) -> Routes:
+        """Return the operations as the account of the request's key sees them."""
+        return self._accounts.of(request.key)
 
     def refuse(self, request: Request) -> Answer | None:
         """Return an error if the request has no usable key."""

@@ -5,7 +5,7 @@ from typing import Any
 
 from gantry.simulator.exchange import Answer, json_answer
 from gantry.simulator.faults import base_model
-from gantry.simulator.openai.errors import error, unknown_model
+from gantry.simulator.openai.errors import error, invalid, unknown_model
 from gantry.simulator.oracle import CREATED
 from gantry.simulator.routes import Call, Refusal, Table
 
@@ -37,6 +37,7 @@ _SERVED = (
     "ft:*",
     "sim-*",
 )
+_RESTING = ("gpt-5.[1-4]*",)  # these reason only when asked to
 _REASONING = ("gpt-5*", "o1*", "o3*", "o4*")
 
 
@@ -46,9 +47,22 @@ def check_model(name: str) -> None:
         raise unknown_model(name)
 
 
+def check_response_model(name: str) -> None:
+    """Raises Refusal with the 400 that Responses answers if no model is called so."""
+    if not _matches(name, _SERVED):
+        raise invalid(f"The requested model '{name}' does not exist.", "model", "model_not_found")
+
+
 def reasons(name: str) -> bool:
     """Return whether a model counts its tokens as a reasoning one."""
     return _matches(name, _REASONING)
+
+
+def usual_effort(name: str) -> str | None:
+    """Return the effort of reasoning where none is asked for, as recorded of each; None if a model has none."""
+    if not reasons(name):
+        return None
+    return "none" if _matches(name, _RESTING) else "medium"
 
 
 def transcribes_by_duration(name: str) -> bool:

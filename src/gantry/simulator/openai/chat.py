@@ -9,7 +9,7 @@ from gantry.simulator.exchange import DONE, Answer, event, json_answer, stream_a
 from gantry.simulator.faults import Faults
 from gantry.simulator.openai.bodies import decode
 from gantry.simulator.openai.catalog import check_model
-from gantry.simulator.openai.requests import ChatRequest, check_request
+from gantry.simulator.openai.requests import REFUSAL, ChatRequest, check_request
 from gantry.simulator.oracle import (
     CREATED,
     Ask,
@@ -26,11 +26,10 @@ from gantry.simulator.routes import Call, Table
 
 _FINGERPRINT = "fp_simulated"
 _SHARED = {"service_tier": "default", "system_fingerprint": _FINGERPRINT}
-_REFUSAL = "I'm sorry, I can't help with that."
 _DECODER = msgspec.json.Decoder(ChatRequest)
 
 
-def _complete(call: Call) -> Answer:
+def complete(call: Call) -> Answer:
     request = decode(_DECODER, call.request.body)
     check_model(request.model)
     check_request(request)
@@ -88,7 +87,7 @@ def _text(content: Any) -> str:
 
 def _message(composition: Composition, *, refused: bool) -> dict[str, Any]:
     if refused:
-        return {"role": "assistant", "content": None, "refusal": _REFUSAL, "annotations": []}
+        return {"role": "assistant", "content": None, "refusal": REFUSAL, "annotations": []}
     message: dict[str, Any] = {"role": "assistant", "content": composition.text or None}
     if composition.calls:
         message["tool_calls"] = [
@@ -124,7 +123,7 @@ def _deltas(
     silent = composition.calls or refused
     yield {"role": "assistant", "content": None if silent else "", "refusal": None}, None, None
     if refused:
-        yield from (({"refusal": token}, None, None) for token in tokenize(_REFUSAL))
+        yield from (({"refusal": token}, None, None) for token in tokenize(REFUSAL))
         yield {}, None, finish
         return
     for token in composition.tokens:
@@ -175,4 +174,4 @@ def _usage(ask: Ask, composition: Composition, n: int) -> dict[str, Any]:
     }
 
 
-TABLE: Table = (("POST", "/v1/chat/completions", _complete),)
+TABLE: Table = (("POST", "/v1/chat/completions", complete),)

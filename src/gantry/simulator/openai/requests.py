@@ -11,6 +11,7 @@ from gantry.simulator.openai.errors import invalid
 
 _ROLES = ("developer", "system", "user", "assistant", "tool", "function")
 _EMPTY = "empty_array"
+REFUSAL = "I'm sorry, I can't help with that."
 
 Penalty = Annotated[float, Meta(ge=-2, le=2)]
 AtLeastOne = Annotated[int, Meta(ge=1)]
@@ -92,12 +93,12 @@ def _check_format(form: dict[str, Any] | None) -> None:
     described = form.get("json_schema")
     if not isinstance(described, dict) or not described.get("name"):
         raise missing("response_format.json_schema.name" if described else "response_format.json_schema")
-    if described.get("strict") and (fault := next(_loose(described.get("schema"), ()), None)):
+    if described.get("strict") and (fault := next(loose(described.get("schema"), ()), None)):
         text = f"Invalid schema for response_format '{described['name']}': {fault}"
         raise invalid(text, "response_format")
 
 
-def _loose(schema: Any, place: tuple[str, ...]) -> Iterator[str]:
+def loose(schema: Any, place: tuple[str, ...]) -> Iterator[str]:
     """Tell where a schema is looser than a strict one may be."""
     if not isinstance(schema, dict):
         return
@@ -108,8 +109,8 @@ def _loose(schema: Any, place: tuple[str, ...]) -> Iterator[str]:
         if set(properties) - set(schema.get("required") or ()):
             yield f"In context={place}, 'required' is required to be supplied and to include every key in properties."
         for name, inner in properties.items():
-            yield from _loose(inner, (*place, "properties", name))
-    yield from _loose(schema.get("items"), (*place, "items"))
+            yield from loose(inner, (*place, "properties", name))
+    yield from loose(schema.get("items"), (*place, "items"))
 
 
 def _check_tools(tools: list[dict[str, Any]]) -> None:

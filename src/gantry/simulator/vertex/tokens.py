@@ -1,30 +1,26 @@
 """The OAuth token endpoint for service accounts: a signed assertion in, an access token out.
 
-Law: no clock and no memory. A token carries its own seal; an assertion's form is checked, its signature cannot be, as
+Law: no clock and no memory. A token is a seal; an assertion's form is checked, its signature cannot be, as
 nobody told the simulator the public key. Source: https://datatracker.ietf.org/doc/html/rfc7523
 """
 
 import base64
-import hashlib
-import hmac
 from typing import Any
 
 import msgspec
 
 from gantry.simulator.exchange import Answer, json_answer
 from gantry.simulator.forms import read_form
-from gantry.simulator.oracle import digest
 from gantry.simulator.routes import Call, Refusal, Table
+from gantry.simulator.seal import decoded, is_sealed, sealed
 
 _GRANT = "urn:ietf:params:oauth:grant-type:jwt-bearer"
 _LIFETIME = 3600
-_SECRET = b"simulated"
 _PREFIX = "ya29.sim-"
 
 
 def is_token(token: str) -> bool:
-    name, _, seal = token.removeprefix(_PREFIX).partition(".")
-    return token.startswith(_PREFIX) and hmac.compare_digest(seal.encode(), _seal(name).encode())
+    return token.startswith(_PREFIX) and is_sealed(decoded(token.removeprefix(_PREFIX)))
 
 
 def _grant(call: Call) -> Answer:
@@ -33,8 +29,7 @@ def _grant(call: Call) -> Answer:
         raise _refused("unsupported_grant_type", f"Invalid grant_type: {form.get('grant_type')}")
     assertion = form.get("assertion")
     _check(assertion)
-    name = digest(assertion)
-    token = f"{_PREFIX}{name}.{_seal(name)}"
+    token = _PREFIX + base64.urlsafe_b64encode(sealed(assertion)).decode().rstrip("=")
     return json_answer({"access_token": token, "expires_in": _LIFETIME - 1, "token_type": "Bearer"})
 
 
@@ -66,10 +61,6 @@ def _decoded(part: str) -> dict[str, Any]:
 
 def _refused(kind: str, description: str) -> Refusal:
     return Refusal(json_answer({"error": kind, "error_description": description}, 400))
-
-
-def _seal(name: str) -> str:
-    return hmac.digest(_SECRET, name.encode(), hashlib.sha256).hex()
 
 
 TABLE: Table = (("POST", "/token", _grant),)

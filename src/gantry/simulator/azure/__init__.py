@@ -1,0 +1,1 @@
+"""Azure OpenAI: OpenAI's operations under deployments of one's own, each answer with what a content filter found."""

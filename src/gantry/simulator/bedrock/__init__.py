@@ -1,0 +1,1 @@
+"""Amazon Bedrock: signed requests, one format for all makers' models, and a binary stream."""
