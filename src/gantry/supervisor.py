@@ -69,6 +69,12 @@ COMMANDS: Mapping[Role, Sequence[str]] = {
 NICENESS: Mapping[Role, int] = {Role.WORKER: 0, Role.CLERK: 5, Role.CONSOLE: 10}
 
 
+# glibc returns what was freed at the end of the heap, or was large, to the kernel, and a worker that reads bodies of
+# 100 KB and more has it back in a moment, page fault by page fault: a sixth of such a call (`scripts/bench`). Other
+# libraries of C do not read these.
+_KEEP_MEMORY: Mapping[str, str] = {"MALLOC_MMAP_THRESHOLD_": str(4 << 20), "MALLOC_TRIM_THRESHOLD_": str(16 << 20)}
+
+
 class Patience(Struct, frozen=True, kw_only=True):
     """How long the supervisor waits for what, in seconds."""
 
@@ -337,9 +343,11 @@ class Supervisor:
         lifeline, child.lifeline = os.pipe()
         arguments = [*self._commands[child.role], "--home", str(self._home), "--lifeline", str(lifeline)]
         inherited = [lifeline]
+        environment = self._environment
         if child.role is Role.WORKER:
             arguments += ["--listen-fd", str(self._listener.fileno()), "--slot", str(child.slot)]
             inherited.append(self._listener.fileno())
+            environment = {**_KEEP_MEMORY, **environment}
         child.started_at = now
         child.restart_at = None
         try:
@@ -347,7 +355,7 @@ class Supervisor:
                 arguments,
                 stdin=subprocess.DEVNULL,
                 stdout=sys.stderr.fileno(),  # our own stdout carries the line that says where we listen, and no more
-                env=self._environment,
+                env=environment,
                 pass_fds=inherited,
                 process_group=0,  # Ctrl-C is for the supervisor, which drains in order
             )

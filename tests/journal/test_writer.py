@@ -114,6 +114,16 @@ def test_a_payload_bigger_than_a_segment_gets_one_of_its_own(tmp_path: Path, ope
     assert segments(tmp_path, writer) == [segment_name(number) for number in range(1, 6)]
 
 
+@pytest.mark.parametrize("size", [10, 100_000, 5_000_000])
+def test_a_payload_in_pieces_is_read_as_one(tmp_path: Path, open_writer: WriterOf, size: int) -> None:
+    writer = open_writer()
+    writer.append(KIND, b"before")
+    writer.append(KIND, b"head", b"b" * size, b"", b"tail")
+    writer.append(KIND, b"after")
+
+    assert payloads(tmp_path, writer.incarnation) == [b"before", b"head" + b"b" * size + b"tail", b"after"]
+
+
 def test_closing_twice_is_closing_once(open_writer: WriterOf, tmp_path: Path) -> None:
     writer = open_writer()
     writer.append(FrameKind.CALL_OPENED, b"kept")

@@ -83,8 +83,10 @@ class UpstreamConnection(asyncio.Protocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self.transport = cast(asyncio.Transport, transport)
 
-    def send(self, request: bytes, method: str, receiver: Receiver, *, complete: bool = True) -> None:
-        """Send a request's bytes; more of its body follows by `upload` unless `complete`."""
+    def send(
+        self, request: bytes, method: str, receiver: Receiver, *, beside: bytes = b"", complete: bool = True
+    ) -> None:
+        """Send a request's bytes, and those `beside` it; more of its body follows by `upload` unless `complete`."""
         assert self.transport is not None
         self._receiver = receiver
         self._method = method
@@ -93,6 +95,8 @@ class UpstreamConnection(asyncio.Protocol):
         self.answered = False
         self.uses += 1
         self._owner.outbox.post(self.transport, request)
+        if beside:
+            self._owner.outbox.post(self.transport, beside)
 
     def ask_upgrade(self, request: bytes, receiver: Receiver) -> None:
         """Send a GET that offers another protocol; if it is taken, `upload` sends its bytes."""

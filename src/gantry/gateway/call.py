@@ -351,7 +351,7 @@ class Call:
         assert voyage is not None
         if not recording.sent_at:
             recording.sent_at = time.perf_counter_ns()
-        connection.send(voyage.request, self.head.method, self, complete=not self._uploads)
+        connection.send(voyage.request, self.head.method, self, beside=voyage.beside, complete=not self._uploads)
         if self._uploads:
             self.client.resume_reading()  # first: what is sent next may fill the upstream, and pause it again
             early = self._body

@@ -60,6 +60,7 @@ class Question(Struct, frozen=True, gc=False):
 class Voyage(Struct, frozen=True, gc=False):
     """One attempt, ready to set out. `body` is what the record keeps, `request` what goes over the wire.
 
+    A large body goes `beside` the head, for copying it behind the head would cost more than a second buffer.
     `adaptation` is there when the answer has to be adapted.
     """
 
@@ -69,11 +70,13 @@ class Voyage(Struct, frozen=True, gc=False):
     changes: Sequence[Change]
     body: bytes
     request: bytes
+    beside: bytes = b""
     chunked: bool = False  # more of the body follows, in chunks
     guard: Guard | None = None
 
 
 _NO_CHANGES: Final[Sequence[Change]] = ()
+LARGE_BODY: Final = 32 * 1024
 OUTLINE_BYTES: Final = 2048  # of a body that we do not read: where a form names its fields and its file
 
 
@@ -153,9 +156,12 @@ def make_voyage(
     framing = b"content-length: %d\r\n" % len(body) if body or head.method in _BODY_EXPECTED else b""
     if bearing.target:
         framing += authority_lines(state.desk, attempt, bearing.target, bearing.pool.origin.authority, body)
-    request = b"%b%b\r\n%b" % (bearing.beginning, framing, body)
     kept = body if envelope is not None else body[:OUTLINE_BYTES]  # a file's name, and not all of it
-    return Voyage(attempt, bearing.pool, adaptation, changes, kept, request, guard=guard)
+    beside = b""
+    if len(body) > LARGE_BODY:
+        body, beside = b"", body
+    request = b"%b%b\r\n%b" % (bearing.beginning, framing, body)
+    return Voyage(attempt, bearing.pool, adaptation, changes, kept, request, beside, guard=guard)
 
 
 def _translate(
@@ -199,7 +205,9 @@ def make_form_voyage(
     if bearing.guarded:
         guard = _guard(state, intake, key, head, bearing)
         guard.check_form(form.values())
-    return Voyage(bearing.attempt, bearing.pool, form.adaptation, form.changes, form.outline(), request, chunked, guard)
+    return Voyage(
+        bearing.attempt, bearing.pool, form.adaptation, form.changes, form.outline(), request, b"", chunked, guard
+    )
 
 
 def make_upload(state: WorkerState, intake: Intake, key: KeyRecord, head: RequestHead, question: Question) -> Voyage:
@@ -211,7 +219,7 @@ def make_upload(state: WorkerState, intake: Intake, key: KeyRecord, head: Reques
     if bearing.guarded:
         guard = _guard(state, intake, key, head, bearing)
         guard.check_upload(intake.content_type)
-    return Voyage(bearing.attempt, bearing.pool, None, _NO_CHANGES, b"", request, head.chunked, guard)
+    return Voyage(bearing.attempt, bearing.pool, None, _NO_CHANGES, b"", request, b"", head.chunked, guard)
 
 
 def streams_upload(intake: Intake, head: RequestHead, max_body_bytes: int) -> bool:

@@ -20,9 +20,17 @@ from gantry.dialects.tail import find_usage
 from gantry.gateway.capture import Capture
 from gantry.gateway.intake import Intake
 from gantry.gateway.params import NO_PARAMETERS
-from gantry.gateway.prepare import Question
+from gantry.gateway.prepare import LARGE_BODY, Question
 from gantry.gateway.state import WorkerState
-from gantry.journal.frames import AttemptRecord, CallClosed, CallOpened, Direction, FrameKind, encode_payload
+from gantry.journal.frames import (
+    AttemptRecord,
+    CallClosed,
+    CallOpened,
+    Direction,
+    FrameKind,
+    encode_opened,
+    encode_payload,
+)
 from gantry.journal.writer import JournalFull, JournalLevel
 from gantry.routing.plan import Attempt, Route
 from gantry.routing.snapshot import KeyRecord
@@ -148,6 +156,7 @@ class Recording:
         kept = self._keep_what(asked, body, level)
         intake, key = self._intake, self._key
         surface = intake.surface
+        is_large = len(kept.body) > LARGE_BODY
         money_only = level >= _MONEY_ONLY
         silent = money_only or kept.policy is _NOTHING
         frame = CallOpened(
@@ -168,7 +177,7 @@ class Recording:
             intake.content_type,
             b"" if silent else asked.parameters.journal,
             b"" if silent else kept.metadata,
-            b"" if kept.in_parts else kept.body,
+            b"" if kept.in_parts or is_large else kept.body,
             kept.units,
             "" if self._dialect is surface.dialects[0] else self._dialect,
             "" if self._operation is surface.operation else self._operation,
@@ -176,7 +185,10 @@ class Recording:
         try:
             if level is JournalLevel.FULL and not even_when_full:
                 raise JournalFull  # to pass uncounted is to write nothing: a budget that grows with the calls is none
-            state.journal.append(_OPENED, encode_payload(frame))
+            if is_large and not kept.in_parts:
+                state.journal.append(_OPENED, *encode_opened(frame, kept.body))
+            else:
+                state.journal.append(_OPENED, encode_payload(frame))
         except JournalFull:
             if refuse:
                 raise Overloaded(

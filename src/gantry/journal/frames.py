@@ -126,6 +126,18 @@ _encoder = msgspec.msgpack.Encoder()
 _decoders = {kind: msgspec.msgpack.Decoder(frame_type) for kind, frame_type in FRAME_TYPES.items()}
 
 encode_payload = _encoder.encode
+_NO_BYTES, _BYTES_FOLLOW = b"\xc4\x00", b"\xc6"  # `bin 8` of no bytes; `bin 32`, before a length of four bytes
+
+
+def encode_opened(frame: CallOpened, body: bytes) -> tuple[bytes, ...]:
+    """Return the payload of an open frame in pieces, with a large body put in as it is where the frame has none.
+
+    The same bytes as `encode_payload` makes, without the copy.
+    """
+    payload = encode_payload(frame)
+    behind = len(encode_payload(frame.units))
+    place = len(payload) - behind - len(_NO_BYTES)
+    return payload[:place] + _BYTES_FOLLOW + len(body).to_bytes(4, "big"), body, payload[place + len(_NO_BYTES) :]
 
 
 def decode_payload(kind: FrameKind, payload: bytes) -> Frame:

@@ -9,8 +9,9 @@ segment's place (directory and number), so bytes that a caller planted in a body
 
 import hashlib
 import struct
-import zlib
+from collections.abc import Sequence
 from typing import NamedTuple
+from zlib import crc32
 
 from msgspec import Struct
 
@@ -57,14 +58,19 @@ def segment_name(number: int) -> str:
 
 
 def encode_frame(kind: int, payload: bytes, mark: Mark) -> bytes:
-    return encode_frame_head(kind, payload, mark) + payload
-
-
-def encode_frame_head(kind: int, payload: bytes, mark: Mark) -> bytes:
-    """Return what stands before a payload, for who writes the two without joining them."""
     magic, seed = mark
     fields = _pack_fields(FORMAT_VERSION, kind, 0, len(payload))
-    return magic + fields + _pack_crc(zlib.crc32(payload, zlib.crc32(fields, seed)))
+    return b"%b%b%b%b" % (magic, fields, _pack_crc(crc32(payload, crc32(fields, seed))), payload)
+
+
+def encode_frame_head(kind: int, pieces: Sequence[bytes], mark: Mark) -> bytes:
+    """Return what stands before a payload that comes in pieces, for who writes them without joining them."""
+    magic, crc = mark
+    fields = _pack_fields(FORMAT_VERSION, kind, 0, sum(map(len, pieces)))
+    crc = crc32(fields, crc)
+    for piece in pieces:
+        crc = crc32(piece, crc)
+    return magic + fields + _pack_crc(crc)
 
 
 def scan_frames(data: bytes, mark: Mark, base: int, limit: int) -> tuple[list[RawFrame], int]:
@@ -75,7 +81,7 @@ def scan_frames(data: bytes, mark: Mark, base: int, limit: int) -> tuple[list[Ra
     frames: list[RawFrame] = []
     magic, seed = mark
     position, size = 0, len(data)
-    unpack, crc32 = _HEAD.unpack_from, zlib.crc32
+    unpack = _HEAD.unpack_from
     while len(frames) < limit and position + HEAD_BYTES <= size:
         found, version, kind, _, length, crc = unpack(data, position)
         end = position + HEAD_BYTES + length

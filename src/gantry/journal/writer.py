@@ -118,17 +118,20 @@ class JournalWriter:
         self._thread = threading.Thread(target=self._run, args=(sync_interval,), name="journal-sync", daemon=True)
         self._thread.start()
 
-    def append(self, kind: FrameKind, payload: bytes) -> None:
-        """Write one frame. Raises JournalFull when the disk does not take all of it."""
+    def append(self, kind: FrameKind, payload: bytes, *rest: bytes) -> None:
+        """Write one frame, whose payload may come in pieces. Raises JournalFull when the disk does not take all."""
         size = HEAD_BYTES + len(payload)
+        if rest:
+            size += sum(map(len, rest))
         if self._offset + size > self._segment_bytes and self._offset:
             self._roll()
         try:
-            if size < _LARGE:
-                written = os.pwrite(self._fd, encode_frame(kind, payload, self._mark), self._offset)
+            if rest or size >= _LARGE:
+                pieces = (payload, *rest)
+                head = encode_frame_head(kind, pieces, self._mark)
+                written = os.pwritev(self._fd, (head, *pieces), self._offset)
             else:
-                head = encode_frame_head(kind, payload, self._mark)
-                written = os.pwritev(self._fd, (head, payload), self._offset)
+                written = os.pwrite(self._fd, encode_frame(kind, payload, self._mark), self._offset)
         except OSError as error:
             self._take_back(error.strerror or str(error))
         else:
