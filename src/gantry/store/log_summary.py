@@ -9,7 +9,20 @@ from collections.abc import Iterator, Sequence
 from typing import Any, Final
 
 from msgspec import Struct, structs
-from sqlalchemy import ColumnElement, Connection, Float, FromClause, Select, Table, and_, case, cast, func, literal, select
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    Float,
+    FromClause,
+    Select,
+    Table,
+    and_,
+    case,
+    cast,
+    func,
+    literal,
+    select,
+)
 
 from gantry.store.filter_sql import column_of, condition_of
 from gantry.store.log_filter import EVERYTHING, FIELDS, Condition, Filter, conditions_in
@@ -94,7 +107,9 @@ def read_options(connection: Connection, query: LogQuery) -> dict[str, list[str]
     query = structs.replace(query, filters=EVERYTHING)
     options: dict[str, list[str]] = {}
     for name in sorted(_SUMMED_BY):
-        rows = connection.execute(_of_spans(query, _HOURS, first, last, _HOURS.sums.c[name]).distinct().limit(MOST_OPTIONS))
+        rows = connection.execute(
+            _of_spans(query, _HOURS, first, last, _HOURS.sums.c[name]).distinct().limit(MOST_OPTIONS)
+        )
         options[name] = sorted(value for (value,) in rows if value is not None)
     return options
 
