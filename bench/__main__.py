@@ -32,6 +32,7 @@ _FULL = Effort(rounds=5, seconds=2.0, turns=5000, memory_calls=1_000_000, backlo
 _DEADLINES = {"quick": 180, "normal": 900, "full": 3600}
 
 _ROWS = 1_000_000
+_SCENARIOS = {"export": log_scenarios.calls_among_logs, "questions": log_scenarios.questions_about_logs}
 
 
 class Interrupted(Exception):
@@ -48,12 +49,18 @@ class Session:
         self.full: bool = options.effort == "full"
         self.only: set[str] = set(options.only or ())
         self.with_litellm: bool = "litellm" in options.with_
+        self.scenarios: list[str] = options.scenario or list(_SCENARIOS)
+        self.alone = options.scenario is not None
+        self.rows: int = options.rows
         self.load_before = "/".join(f"{load:.1f}" for load in os.getloadavg())
         self.figures = Figures()
         self.versions: dict[str, str] = {}
         self.left_out: list[str] = []
 
     def measure(self) -> None:
+        if self.alone:
+            self._among_logs()
+            return
         systems = self._start_all(tls=False)
         gantry = next((system for system in systems if isinstance(system, Gantry)), None)
         shop, figures, effort = self.shop, self.figures, self.effort
@@ -94,8 +101,12 @@ class Session:
             self._step("boot", lambda: scenarios.boot(shop, figures, effort.rounds))
             self._step("serve memory", lambda: scenarios.serve_memory(shop, figures))
             if self.full:
-                self._step("calls among logs", lambda: log_scenarios.calls_among_logs(shop, figures, _ROWS))
-                self._step("questions", lambda: log_scenarios.questions_about_logs(shop, figures, _ROWS))
+                self._among_logs()
+
+    def _among_logs(self) -> None:
+        """Measure with a store of many logs."""
+        for name in self.scenarios:
+            self._step(name, lambda name=name: _SCENARIOS[name](self.shop, self.figures, self.rows))  # type: ignore[misc]
 
     def _litellm(self) -> None:
         """Measure LiteLLM alone: its own background work would disturb the others on their CPU."""
@@ -173,9 +184,14 @@ def _parse(arguments: list[str]) -> argparse.Namespace:
     effort.add_argument("--full", dest="effort", action="store_const", const="full", help="a million calls, < 1 h")
     parser.add_argument("--with", dest="with_", action="append", default=[], choices=["litellm"], help="more peers")
     parser.add_argument("--only", action="append", choices=["nginx", "gantry", "respan-gateway"], help="these systems")
+    parser.add_argument("--scenario", action="append", choices=list(_SCENARIOS), help="this part of --full alone")
+    parser.add_argument("--rows", type=int, default=_ROWS, help="logs in the store of these parts")
     parser.add_argument("--unpinned", action="store_true", help="let all processes run on all CPUs")
     parser.set_defaults(effort="normal")
-    return parser.parse_args(arguments)
+    options = parser.parse_args(arguments)
+    if options.scenario is not None:
+        options.effort = "full"
+    return options
 
 
 def _arm(seconds: int) -> None:

@@ -60,6 +60,13 @@ class Child:
         self.process.stdin.write(line + b"\n")
         self.process.stdin.flush()
 
+    def pause(self) -> None:
+        """Hold it still until `resume`."""
+        os.kill(self.pid, signal.SIGSTOP)
+
+    def resume(self) -> None:
+        os.kill(self.pid, signal.SIGCONT)
+
     def last_words(self) -> str:
         text = self.log.read_text(errors="replace").strip() if self.log.exists() else ""
         return f"Its last words: {' / '.join(text.splitlines()[-3:])}" if text else "It left no message."
@@ -133,6 +140,7 @@ class Children:
         """Ask a process to end, then make its whole group end."""
         if child.process.poll() is None and grace:
             child.process.terminate()
+            child.resume()
             try:
                 child.process.wait(grace)
             except subprocess.TimeoutExpired:

@@ -31,6 +31,7 @@ class Job(Struct, frozen=True, kw_only=True):
     size: int = 300
     shape: Shape = Shape()
     stagger: float = 0.0  # seconds over which the connections begin
+    samples: bool = False  # return every latency, for percentiles over several jobs
 
 
 class Percentiles(Struct, frozen=True):
@@ -53,6 +54,7 @@ class TargetResult(Struct, frozen=True, kw_only=True):
     event_delay: Percentiles | None  # from the upstream's write of an event to its arrival
     events: int
     reads: int  # pieces of body the client saw; fewer than events when some were merged
+    latencies: list[int] = []  # in nanoseconds, where the job asked for them
 
 
 def percentiles(values: Sequence[int]) -> Percentiles:

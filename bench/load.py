@@ -40,7 +40,7 @@ class Tally:
         self.failures += 1
         self.first_failure = self.first_failure or reason
 
-    def result(self, seconds: float) -> TargetResult:
+    def result(self, seconds: float, *, samples: bool) -> TargetResult:
         return TargetResult(
             name=self.target.name,
             calls=len(self.latencies),
@@ -52,6 +52,7 @@ class Tally:
             event_delay=percentiles(self.delays) if self.delays else None,
             events=len(self.delays),
             reads=self.reads,
+            latencies=list(self.latencies) if samples else [],
         )
 
 
@@ -163,7 +164,7 @@ class Run:
         seconds = self._loop.time() - started
         for lane in self._lanes:
             lane.close()
-        return [tally.result(seconds) for tally in self._tallies]
+        return [tally.result(seconds, samples=self._job.samples) for tally in self._tallies]
 
     async def _connect(self) -> None:
         for tally in self._tallies:

@@ -1,10 +1,12 @@
-"""Fills the log store with many rows, exports them through the API, and scans them: three processes of one scenario.
+"""Fills the log store with many rows, and exports, pages through and scans them by the API: processes of one scenario.
 
 The rows are copies of one call that was really made, an hour of them before now, so they are as wide as real ones. A
 scan is a question that no index serves and nothing answers, so it reads every row.
 """
 
 import itertools
+import json
+import select
 import sys
 import time
 import urllib.request
@@ -45,17 +47,31 @@ def _copy(log: RequestLog, number: int, moment: int) -> RequestLog:
     )
 
 
-def export(port: int, key: str) -> None:
-    """Export all rows as JSON lines, and say how many there were."""
+def export(port: int, key: str, form: str) -> None:
+    """Export all rows, again and again, until a line on standard input asks how many there were."""
     request = urllib.request.Request(
-        f"http://127.0.0.1:{port}/api/request-logs/export/?format=jsonl", headers={"authorization": f"Bearer {key}"}
+        f"http://127.0.0.1:{port}/api/request-logs/export/?format={form}", headers={"authorization": f"Bearer {key}"}
     )
     rows = 0
-    with urllib.request.urlopen(request, timeout=120) as answer:
-        print("started", flush=True)
-        while piece := answer.read(1 << 20):
-            rows += piece.count(b"\n")
-    print(rows, flush=True)
+    print("started", flush=True)
+    while True:
+        with urllib.request.urlopen(request, timeout=120) as answer:
+            while piece := answer.read(1 << 20):
+                rows += piece.count(b"\n")
+                if select.select([sys.stdin], [], [], 0)[0]:
+                    print(rows, flush=True)
+                    return
+
+
+def pages(port: int, key: str) -> None:
+    """Page through all rows by the links of the list, again and again, until told to stop."""
+    first = f"http://127.0.0.1:{port}/api/request-logs/list/?page_size=1000"
+    print("started", flush=True)
+    link: str | None = None
+    while True:
+        request = urllib.request.Request(link or first, headers={"authorization": f"Bearer {key}"})
+        with urllib.request.urlopen(request, timeout=120) as answer:
+            link = json.loads(answer.read())["next"]
 
 
 def scan(port: int, key: str) -> None:
@@ -80,7 +96,9 @@ if __name__ == "__main__":
     match sys.argv[1:]:
         case ["fill", home, count]:
             fill(Home(Path(home)), int(count))
-        case ["export", port, key]:
-            export(int(port), key)
+        case ["export", port, key, form]:
+            export(int(port), key, form)
+        case ["pages", port, key]:
+            pages(int(port), key)
         case ["scan", port, key]:
             scan(int(port), key)

@@ -68,3 +68,19 @@ def test_what_a_child_cost_is_read_and_it_is_ended(tmp_path: Path, monkeypatch: 
     finally:
         children.stop_all()
     _wait_for_end([child.pid, grandchild])
+
+
+def test_a_paused_child_goes_on_where_it_was_and_can_be_stopped(tmp_path: Path) -> None:
+    children = Children(tmp_path)
+    try:
+        child = children.start("cat", ["cat"], cpus=os.sched_getaffinity(0))
+        child.pause()
+        child.write_line(b"one")
+        assert child.process.poll() is None
+        child.resume()
+        assert child.read_line(20) == "one"
+        child.pause()
+        children.stop(child)
+        assert child.process.returncode == -signal.SIGTERM
+    finally:
+        children.stop_all()

@@ -80,6 +80,13 @@ def test_it_answers_on_a_socket_of_its_owner_alone(running: Running) -> None:
     assert stat.S_IMODE(running.home.console_socket.stat().st_mode) == 0o600
 
 
+def test_it_lets_calls_go_first(running: Running) -> None:
+    pid = running.process.pid
+    assert os.getpriority(os.PRIO_PROCESS, pid) == min(os.getpriority(os.PRIO_PROCESS, 0) + 10, 19)
+    if sys.platform == "linux":
+        assert os.sched_getscheduler(pid) == os.SCHED_BATCH
+
+
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_a_signal_ends_it_in_order(running: Running, number: signal.Signals) -> None:
     running.process.send_signal(number)

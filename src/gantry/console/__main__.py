@@ -9,7 +9,7 @@ from pathlib import Path
 
 import uvloop
 
-from gantry.console.process import run_console
+from gantry.console.process import run_console, stand_back
 from gantry.home import Home, HomeError
 from gantry.settings import SettingsError
 
@@ -24,6 +24,7 @@ def main() -> int:
     logging.basicConfig(
         stream=sys.stderr, level=logging.INFO, format="%(asctime)s %(levelname)s console[%(process)d] %(message)s"
     )
+    stand_back()
     try:
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
             runner.run(run_console(Home(options.home), options.lifeline, os.environ))

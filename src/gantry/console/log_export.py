@@ -7,6 +7,7 @@ spreadsheet would take for a formula gets a `'` in front of it.
 
 from collections.abc import AsyncIterator, Callable, Iterable
 from csv import writer as csv_writer
+from functools import partial
 from io import StringIO
 from typing import Annotated, Any, Final
 
@@ -20,8 +21,9 @@ from gantry.console.log_question import Question
 from gantry.console.request_logs import DOCUMENTED, READERS, question_of, read_bounded, shown
 from gantry.console.state import ConsoleState
 from gantry.core.errors import InvalidRequest
-from gantry.core.request_log import RequestLog
 from gantry.store.keys import ApiKey
+from gantry.store.log_query import LogQuery
+from gantry.store.logs import LogStore
 
 _SLICE: Final = 200  # logs in memory at a time
 _FORMULA: Final = ("=", "+", "-", "@", "\t", "\r", "\n")
@@ -62,17 +64,17 @@ def _answer(request: Request, state: ConsoleState, caller: ApiKey, body: bytes) 
 
 
 async def _stream(state: ConsoleState, question: Question, encode: Encode) -> AsyncIterator[bytes]:
-    query = structs.replace(question.query, page_size=_SLICE, page=1, count=False)
-    while True:
-        page = await state.ask_logs(lambda store, query=query: store.page(query))  # type: ignore[misc]
-        yield encode(_items(page.logs, question))
-        if page.next is None:
-            return
-        query = structs.replace(query, cursor=page.next)
+    query: LogQuery | None = structs.replace(question.query, page_size=_SLICE, page=1, count=False)
+    while query is not None:
+        piece, query = await state.ask_logs(partial(_read_slice, query=query, question=question, encode=encode))
+        yield piece
 
 
-def _items(logs: Iterable[RequestLog], question: Question) -> Iterable[dict[str, Any]]:
-    return (shown(log, question) for log in logs)
+def _read_slice(store: LogStore, query: LogQuery, question: Question, encode: Encode) -> tuple[bytes, LogQuery | None]:
+    """Return a slice in the form asked for, and the query of the next. Made in a thread: the loop only passes it on."""
+    page = store.page(query)
+    piece = encode(shown(log, question) for log in page.logs)
+    return piece, None if page.next is None else structs.replace(query, cursor=page.next)
 
 
 def _as_lines(items: Iterable[dict[str, Any]]) -> bytes:

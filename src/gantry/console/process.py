@@ -33,6 +33,7 @@ from gantry.store.warming import read_ahead
 _HEARTBEAT_SECONDS: Final = 1.0
 _SECONDS_TO_FINISH: Final = 4  # less than the supervisor waits
 _BACKLOG: Final = 256
+_NICENESS: Final = 10
 
 logger = logging.getLogger(__name__)
 
@@ -47,6 +48,19 @@ class ConsoleServer(uvicorn.Server):
     def leave(self) -> None:
         """Finish what is under way, and stop."""
         self.should_exit = True
+
+
+def stand_back() -> None:
+    """Let calls go first: an export keeps a CPU busy for minutes, and whoever has less to do must not wait behind it.
+
+    A tenth of a busy CPU stays for the console. SCHED_BATCH: it never interrupts others by waking up (sched(7)).
+    """
+    os.nice(_NICENESS)
+    if hasattr(os, "SCHED_BATCH"):
+        try:
+            os.sched_setscheduler(0, os.SCHED_BATCH, os.sched_param(0))
+        except OSError as error:  # a sandbox may forbid it
+            logger.info("the console keeps its scheduling policy: %s", error)
 
 
 async def run_console(home: Home, lifeline: int, environ: Mapping[str, str]) -> None:

@@ -81,7 +81,7 @@ def _read_logs(connection: Connection, numbers: Sequence[int], query: LogQuery) 
     if not numbers:
         return []
     rows = connection.execute(rows_numbered(numbers, with_content=query.with_content)).all()
-    logs = {row.seq: log_of(row._asdict(), row.content if query.with_content else None) for row in rows}
+    logs = {row.seq: log_of(row, row.content if query.with_content else None) for row in rows}
     return [logs[number] for number in numbers if number in logs]
 
 

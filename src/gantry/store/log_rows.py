@@ -5,7 +5,7 @@ text or a plain number costs sqlite3 a search for an adapter, also None, True an
 words for members and numbers for flags a row takes half the time.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from decimal import Decimal
 from operator import itemgetter
 from typing import Any
@@ -24,7 +24,6 @@ _LARGEST = 2**63 - 1
 
 _IN_USAGE = Usage.__struct_fields__
 _RENAMED = {"usage_estimated": "estimated", "input_audio": "input_audio_seconds"}
-_NOT_IN_LOG = {*_IN_USAGE, *_RENAMED}
 _WORDS = ("environment", "log_method", "outcome")
 _FLAGS = ("stream", "price_missing", "content_truncated", "estimated")
 # What `_values_of` returns: of a name that stands twice, the plain value is the last.
@@ -46,6 +45,17 @@ _NOTHING_RARE = (None,) * len(_RARE)
 _AUDIO = _RARE.index("input_audio")
 _INDEXED = tuple(SHORT_COLUMNS.index(name) for name in ("log_id", "model", "provider_id"))
 _CUSTOMER = _RARE.index("customer_identifier")
+
+# The way back: an export reads a million rows.
+_ALL = tuple(request_logs.c.keys())
+_LOG_IN_ROW = tuple(name for name in COLUMNS if name not in {*_IN_USAGE, *_RENAMED, *_WORDS})
+_pick_log = itemgetter(*map(_ALL.index, _LOG_IN_ROW))
+_USAGE_COLUMNS = (*(name for name in _IN_USAGE if name in COLUMNS), "usage_estimated")
+_USAGE_IN_ROW = tuple(_RENAMED.get(name, name) for name in _USAGE_COLUMNS)
+_pick_usage = itemgetter(*map(_ALL.index, _USAGE_COLUMNS))
+_pick_words = itemgetter(*map(_ALL.index, _WORDS))
+_AUDIO_IN_ROW = _ALL.index("input_audio")
+_NOTHING_SAID = Content(None, None, None, None)
 
 Row = Sequence[Any]
 
@@ -111,21 +121,20 @@ def _storable(value: Any) -> Any:
     return value
 
 
-def log_of(row: Mapping[str, Any], content: bytes | None) -> RequestLog:
-    """Return the log of a row, with what was said in it when that was read too."""
-    values = {name: row[name] for name in COLUMNS if name not in _NOT_IN_LOG}
-    audio = row["input_audio"]
+def log_of(row: Sequence[Any], content: bytes | None) -> RequestLog:
+    """Return the log of a row, all columns of request_logs, with what was said in it when that was read too."""
+    audio = row[_AUDIO_IN_ROW]
     usage = Usage(
-        **{name: row[name] for name in _IN_USAGE if name in row},
+        **dict(zip(_USAGE_IN_ROW, _pick_usage(row), strict=True)),
         input_audio_seconds=None if audio is None else Decimal(audio) / _NANO,
-        estimated=row["usage_estimated"],
     )
-    said = Content(None, None, None, None) if content is None else unpack_content(content)
-    values["environment"] = Environment(values["environment"])
-    values["log_method"] = LogMethod(values["log_method"])
-    values["outcome"] = Outcome(values["outcome"])
+    environment, log_method, outcome = _pick_words(row)
+    said = _NOTHING_SAID if content is None else unpack_content(content)
     return RequestLog(
-        **values,
+        **dict(zip(_LOG_IN_ROW, _pick_log(row), strict=True)),
+        environment=Environment(environment),
+        log_method=LogMethod(log_method),
+        outcome=Outcome(outcome),
         usage=usage,
         full_request=said.full_request,
         full_response=said.full_response,

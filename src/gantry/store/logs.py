@@ -164,7 +164,7 @@ class LogStore:
             request_logs.c.log_id == log_id, request_logs.c.organization_id == organization_id
         )
         rows = self._all(query)
-        return log_of(rows[0]._mapping, rows[0].content) if rows else None
+        return log_of(rows[0], rows[0].content) if rows else None
 
     def page(self, query: LogQuery) -> LogPage:
         """Return a page of logs with what was said in them, and the count of all that match."""
@@ -203,7 +203,7 @@ class LogStore:
         else:
             rows = self._all(query.where(request_logs.c.seq > after).order_by(request_logs.c.seq))
         mark = rows[-1].seq if rows else after or 0
-        return [log_of(row._asdict(), row.content) for row in rows], mark
+        return [log_of(row, row.content) for row in rows], mark
 
     def _all(self, statement: Select[Any]) -> Sequence[Any]:
         with self._database.reading() as connection:

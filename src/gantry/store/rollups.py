@@ -27,8 +27,8 @@ def rollup_rows(logs: Iterable[RequestLog]) -> tuple[list[SumRow], list[SumRow]]
     """Return what these logs add, a row for each bucket of an hour, and of a day."""
     hours = _by_hour(logs)
     days: Buckets = {}
-    for (organization_id, hour, *rest), sums in hours.items():
-        bucket: Bucket = (organization_id, hour // _HOURS_OF_A_DAY, *rest)
+    for hour, sums in hours.items():
+        bucket: Bucket = (hour[0], hour[1] // _HOURS_OF_A_DAY, *hour[2:])
         known = days.get(bucket)
         days[bucket] = sums if known is None else [*map(add, known, sums)]
     return _rows_of(hours), _rows_of(days)

@@ -12,6 +12,7 @@ import sys
 from sqlalchemy import Connection, insert, inspect, select, text
 
 from gantry.store.database import Database
+from gantry.store.estimates import tell_planner
 from gantry.store.full_text import create_full_text
 from gantry.store.tables import LOGS, Tree
 
@@ -49,6 +50,7 @@ def create_schema(connection: Connection, tree: Tree) -> None:
     tree.revision.create(connection)
     if tree is LOGS:
         create_full_text(connection)
+        tell_planner(connection)
     connection.execute(insert(tree.revision).values(version_num=tree.head))
 
 

@@ -3,6 +3,8 @@
 import sqlalchemy as sa
 from alembic import op
 
+from gantry.store.estimates import tell_planner
+
 revision = "l0003"
 down_revision = "l0002"
 
@@ -35,6 +37,7 @@ def upgrade() -> None:
     op.execute(_add_one_by_one() if is_sqlite else _add_up())
     if is_sqlite:
         op.create_index("ix_request_logs_facts", "request_logs", _FACTS)
+        tell_planner(op.get_bind())
 
 
 def _add_up() -> str:
@@ -46,7 +49,7 @@ def _add_up() -> str:
 
 
 def _add_one_by_one() -> str:
-    """As the clerk does: sum() of SQLite fails where numbers of 64 bits have a sum that no integer holds, + does not."""
+    """As the clerk does: SQLite's sum() fails where numbers of 64 bits have a sum that no integer holds, + does not."""
     hours = ", ".join("hour / 24" if name == "day" else name for name in (*_KEY, *_SUMS))
     added = ", ".join(f"{name} = {name} + excluded.{name}" for name in _SUMS)
     return (
