@@ -123,7 +123,7 @@ def test_answers_come_back_as_they_were(recordings: list[Exchange]) -> None:
             answer = decoded(exchange)
             again = RESPONSES.decode_answer(RESPONSES.encode_answer(answer, ASKING))
             assert plain(comparable(again)) == plain(comparable(answer)), exchange.file
-            assert RESPONSES.decode_answer(RESPONSES.encode_answer(again, ASKING)) == again, exchange.file
+            assert plain(RESPONSES.decode_answer(RESPONSES.encode_answer(again, ASKING))) == plain(again), exchange.file
 
 
 def test_streams_come_back_as_they_were(recordings: list[Exchange]) -> None:
@@ -176,7 +176,9 @@ def told_of(answer: ChatAnswer) -> Told:
 
 
 def plain(answer: ChatAnswer) -> Any:
-    """Leave out the tier, which a stream tells before it is decided, and what is encrypted anew each time."""
+    """Leave out the tier, which a stream tells before it is decided and others have words of their own for, and what is
+    encrypted anew each time.
+    """
 
     def without(value: Any) -> Any:
         if isinstance(value, list):
@@ -204,8 +206,8 @@ def comparable(answer: ChatAnswer) -> ChatAnswer:
         total_tokens=0,
     )
     choice = structs.replace(choice, parts=parts, finish=finish)
-    model, tier = answer.model or PLAIN.model, answer.service_tier or "default"
-    return structs.replace(answer, id=None, model=model, service_tier=tier, choices=(choice,), usage=usage)
+    model = answer.model or PLAIN.model
+    return structs.replace(answer, id=None, model=model, choices=(choice,), usage=usage)
 
 
 def expected_reason(document: dict[str, object]) -> FinishReason:
