@@ -269,7 +269,7 @@ MESSAGES: list[tuple[str, list[Message], list[Any], list[str]]] = [
         ],
         [
             "messages[0].is_error: converted to the result's text alone",
-            "messages[1].name: dropped",
+            "messages[0].name: dropped",  # one turn with the result, to its caller
         ],
     ),
 ]
@@ -297,6 +297,7 @@ def test_sealed_reasoning_in_the_history_asks_for_more_of_it() -> None:
 
 REFUSED: list[tuple[dict[str, Any], str]] = [
     ({"dialect": CHAT, "choices": 2}, "n"),
+    ({"dialect": CHAT, "extra": {"web_search_options": Raw(b'{"a":1}')}}, "web_search_options"),
     ({"tools": (FUNCTION, NativeTool(CLAUDE, "web_search_20250305", Raw(b"{}")))}, "tools[1]"),
     ({"messages": (HELLO, Message(ASSISTANT, (Text("a"),), prefix=True))}, "messages[1].prefix"),
 ]
@@ -305,7 +306,7 @@ CONTENT: list[tuple[Part, str]] = [
     (Media(MediaKind.VIDEO, url="https://a/b.mp4"), "takes no video"),
     (Media(MediaKind.DOCUMENT, file_id="f"), "lives with the account"),
     (Media(MediaKind.IMAGE, file_id="f"), "lives with the account"),
-    (NativePart(CLAUDE, Raw(b"{}")), "only anthropic knows"),
+    (NativePart(CLAUDE, Raw(b"{}")), "known to anthropic alone"),
 ]
 
 

@@ -24,8 +24,10 @@ from gantry.core.chat import (
 )
 from gantry.core.errors import InvalidRequest
 from gantry.core.vocabulary import Dialect
+from gantry.dialects.caller_names import parts_name
 from gantry.dialects.changes import Change, converted, dropped
 from gantry.dialects.data_urls import audio_format, data_url
+from gantry.dialects.foreign import refuse_part
 from gantry.dialects.responses.items import OWN
 
 _ACCOUNTS: Final = frozenset((OWN, Dialect.OPENAI_CHAT))  # whose file ids mean the same
@@ -67,9 +69,12 @@ class InputWriter:
                 self._flush("user", content)
                 self.items.append(part.raw)
             else:
-                content.append(self._content(part, f"{path}.content[{number}]"))
+                content.append(self._content(part, self._place(path, number)))
         role = "user" if message.role is Role.USER else "developer" if self._asked_in in _ACCOUNTS else "system"
         self._flush(role, content)
+
+    def _place(self, path: str, number: int) -> str:
+        return f"{path}.{parts_name(self._asked_in)}[{number}]"
 
     def _flush(self, role: str, content: list[Any]) -> None:
         if content:
@@ -84,7 +89,7 @@ class InputWriter:
                     spoken.append(self._spoken(part))
                 continue
             self._flush("assistant", spoken)
-            item = self._assistant_item(part, f"{path}.content[{number}]")
+            item = self._assistant_item(part, self._place(path, number))
             if item is not None:
                 self.items.append(item)
         self._flush("assistant", spoken)
@@ -135,7 +140,7 @@ class InputWriter:
             elif isinstance(part, ToolResult):
                 self.items.append(self._result(part, path))
             else:
-                self._add_said(Message(Role.USER, (part,)), f"{path}.content[{number}]")
+                self._add_said(Message(Role.USER, (part,)), self._place(path, number))
 
     def _result(self, part: ToolResult, path: str) -> Item:
         kind = "custom_tool_call_output" if part.call_id in self._custom_calls else "function_call_output"
@@ -146,7 +151,7 @@ class InputWriter:
         if isinstance(only, Text):
             output = only.text
         else:
-            output = [self._content(one, f"{path}.content[{number}]") for number, one in enumerate(part.parts)] or ""
+            output = [self._content(one, self._place(path, number)) for number, one in enumerate(part.parts)] or ""
         return {"type": kind, "call_id": part.call_id, "output": output}
 
     def _content(self, part: Part, path: str) -> dict[str, Any]:
@@ -163,8 +168,8 @@ class InputWriter:
                 return {"type": "input_audio", "input_audio": {"data": data, "format": audio_format(mime)}}
             case Media(kind):
                 raise InvalidRequest(f"`{path}`: the provider of this model takes no {kind}", param=path)
-            case NativePart(dialect):
-                raise InvalidRequest(f"`{path}`: only {dialect} knows this kind of content", param=path)
+            case NativePart():
+                raise refuse_part(part, path)
             case _:
                 raise InvalidRequest(f"`{path}`: this kind of content cannot be said in this role", param=path)
 

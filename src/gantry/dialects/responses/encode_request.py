@@ -5,7 +5,6 @@ reasoning at all: models that do not reason refuse the wish
 (https://github.com/NousResearch/hermes-agent/pull/24234).
 """
 
-from collections.abc import Mapping
 from typing import Any, Final
 
 import msgspec
@@ -13,9 +12,11 @@ import msgspec
 from gantry.core.chat import AnswerFormat, ChatRequest, Effort, FormatKind, Message, Reasoning, Role, Text, Thinking
 from gantry.core.errors import InvalidRequest
 from gantry.core.vocabulary import Dialect
+from gantry.dialects.caller_names import caller_name, turn_names
 from gantry.dialects.changes import Change, clamped, converted, dropped
 from gantry.dialects.codec import EncodedRequest, Target
 from gantry.dialects.effort import effort_of
+from gantry.dialects.foreign import drop_extra
 from gantry.dialects.members import asks_nothing
 from gantry.dialects.responses.decode_request import LOGPROBS, SEALED_REASONING
 from gantry.dialects.responses.encode_input import InputWriter
@@ -36,22 +37,6 @@ _UNSAYABLE: Final = (
     "presence_penalty",
     "frequency_penalty",
 )
-_CALLERS_WORDS: Final[Mapping[Dialect, Mapping[str, str]]] = {
-    Dialect.MISTRAL: {"seed": "random_seed", "choices": "n"},
-    Dialect.OPENAI_CHAT: {"choices": "n", "max_tokens": "max_completion_tokens"},
-    Dialect.ANTHROPIC: {"stop": "stop_sequences"},
-    Dialect.GEMINI: {
-        "stop": "generationConfig.stopSequences",
-        "seed": "generationConfig.seed",
-        "top_k": "generationConfig.topK",
-        "presence_penalty": "generationConfig.presencePenalty",
-        "frequency_penalty": "generationConfig.frequencyPenalty",
-        "choices": "generationConfig.candidateCount",
-        "max_tokens": "generationConfig.maxOutputTokens",
-    },
-    Dialect.BEDROCK: {"stop": "inferenceConfig.stopSequences", "max_tokens": "inferenceConfig.maxTokens"},
-    Dialect.COHERE: {"stop": "stop_sequences", "top_k": "k"},
-}
 
 
 def encode_request(request: ChatRequest, target: Target) -> EncodedRequest:
@@ -71,14 +56,13 @@ def encode_request(request: ChatRequest, target: Target) -> EncodedRequest:
 
 
 def _put_conversation(body: dict[str, Any], request: ChatRequest, changes: list[Change]) -> None:
-    messages = request.messages
     instructions = _leading_instructions(request)
     if instructions is not None:
         body["instructions"] = instructions
     writer = InputWriter(request.dialect)
-    for number, message in enumerate(messages):
+    for number, (message, name) in enumerate(zip(request.messages, turn_names(request), strict=True)):
         if number or instructions is None:
-            writer.add(message, f"messages[{number}]")
+            writer.add(message, name)
     changes += writer.changes
     body["input"] = writer.items
 
@@ -109,7 +93,7 @@ def _put_tools(body: dict[str, Any], request: ChatRequest) -> None:
 def _put_knobs(body: dict[str, Any], request: ChatRequest, changes: list[Change]) -> None:
     bound = request.max_tokens
     if bound is not None and bound < _MIN_OUTPUT_TOKENS and request.dialect is not OWN:
-        changes.append(clamped(_word(request, "max_tokens"), _MIN_OUTPUT_TOKENS))
+        changes.append(clamped(caller_name(request.dialect, "max_tokens"), _MIN_OUTPUT_TOKENS))
         bound = _MIN_OUTPUT_TOKENS
     tier = _TIERS.get(request.service_tier or "", request.service_tier)
     if tier is not None and tier not in _KNOWN_TIERS and request.dialect is not OWN:
@@ -196,11 +180,9 @@ def _put_state(body: dict[str, Any], request: ChatRequest, changes: list[Change]
 
 
 def _put_foreign_extra(body: dict[str, Any], request: ChatRequest, changes: list[Change]) -> None:
-    for name, raw in request.extra.items():
-        if request.dialect is Dialect.OPENAI_CHAT and name in _SAME_IN_CHAT:
-            body[name] = raw
-        elif not asks_nothing(raw):
-            changes.append(dropped(name))
+    taken = _SAME_IN_CHAT if request.dialect is Dialect.OPENAI_CHAT else frozenset[str]()
+    body.update({name: raw for name, raw in request.extra.items() if name in taken})
+    drop_extra(request, changes, taken)
 
 
 def _reasons(request: ChatRequest) -> bool:
@@ -217,13 +199,9 @@ def _reasons(request: ChatRequest) -> bool:
 
 def _drop_unsayable(request: ChatRequest, changes: list[Change]) -> None:
     if request.choices > 1:
-        name = _word(request, "choices")
+        name = caller_name(request.dialect, "choices")
         raise InvalidRequest(f"`{name}`: the provider of this model gives one answer to a call", param=name)
     for name in _UNSAYABLE:
         value = getattr(request, name)
         if value not in (None, ()) and (value != 0 or name == "seed"):
-            changes.append(dropped(_word(request, name)))
-
-
-def _word(request: ChatRequest, name: str) -> str:
-    return _CALLERS_WORDS.get(request.dialect, {}).get(name, name)
+            changes.append(dropped(caller_name(request.dialect, name)))

@@ -10,6 +10,7 @@ from gantry.core.chat import FunctionTool, NativeTool, Tool, ToolChoice, ToolMod
 from gantry.core.errors import InvalidRequest
 from gantry.core.vocabulary import Dialect
 from gantry.dialects.chat_chunk import ABSENT, has_value
+from gantry.dialects.foreign import refuse_tool
 from gantry.dialects.members import is_text
 from gantry.dialects.responses.items import OWN, native
 from gantry.dialects.responses.shapes import read_at
@@ -132,11 +133,7 @@ def _write_tool(tool: Tool, path: str, asked_in: Dialect) -> Any:
         return tool.raw
     if tool.dialect is Dialect.OPENAI_CHAT and tool.kind == CUSTOM:
         return _flattened(tool.raw)
-    raise InvalidRequest(
-        f"`{path}`: a tool of type `{tool.kind}` is run by its own provider and is not known to the one of this model. "
-        "Leave it out, or ask a model of that provider.",
-        param=path,
-    )
+    raise refuse_tool(tool, path)
 
 
 def _flattened(raw: Raw) -> dict[str, Any]:
