@@ -21,7 +21,6 @@ _SAME: Final = frozenset("model input output_dimension output_dtype metadata".sp
 _STARTS_OF_NUMBERS: Final = b"-0123456789"
 
 
-
 class EmbeddingsRequest(Struct, frozen=True):
     """The request for Mistral, what was changed in it, and whether the vectors go to the client as base64."""
 
