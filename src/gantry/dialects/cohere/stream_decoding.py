@@ -33,26 +33,26 @@ from gantry.dialects.cohere.usage import UsageShape, read_usage
 from gantry.wire.sse import SSEEvent
 
 
-class _Content(Struct):
+class _Content(Struct, gc=False):
     text: str | None = None
     thinking: str | None = None
 
 
-class _Message(Struct):
+class _Message(Struct, gc=False):
     content: _Content | list[Raw] | None = None
     tool_plan: str | None = None
     tool_calls: Call | list[Raw] | None = None
     citations: Raw = ABSENT
 
 
-class _Delta(Struct):
+class _Delta(Struct, gc=False):
     message: _Message | None = None
     finish_reason: str | None = None
     usage: UsageShape | None = None
     error: str | None = None
 
 
-class _Event(Struct):
+class _Event(Struct, gc=False):
     type: str = ""
     id: str | None = None
     index: int = 0
