@@ -477,11 +477,12 @@ def test_what_cannot_be_read_is_named_by_its_path(body: bytes, param: str | None
 
 
 def test_what_only_bedrock_knows_goes_back_as_it_came() -> None:
+    point = {"cachePoint": {"type": "default"}}
     body = {
         "messages": [
             {
                 "role": "user",
-                "content": [{"guardContent": {"text": {"text": "x"}}}, {"cachePoint": {"type": "default"}}],
+                "content": [{"guardContent": {"text": {"text": "x"}}}, point],
             },
             {"role": "system", "content": [{"text": "in the middle"}]},
         ],
