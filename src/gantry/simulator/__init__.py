@@ -4,7 +4,7 @@ Law: nothing of the gateway's own wire code is used here, so that the two cannot
 request gets the same answer, byte for byte, unless a resource it names was changed in between.
 
 A request comes in through `server`, `world` finds the provider by the start of its path, and the operation; a package
-for each provider answers from what `oracle` composes, and keeps what it keeps for an account: all keys that are the same
+for each provider answers from what `oracle` composes. What it keeps belongs to an account: all keys that are the same
 up to a `--`. `distortion` breaks the content and `delivery` the timing and the framing, as `faults` asks. A WebSocket
 goes on in `talk`, over `websocket`.
 """
