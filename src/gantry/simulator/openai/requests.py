@@ -117,7 +117,9 @@ def _check_tools(tools: list[dict[str, Any]]) -> None:
     for index, tool in enumerate(tools):
         if tool.get("type") not in ("function", "custom"):
             raise invalid(f"Invalid value: {tool.get('type')!r}.", f"tools[{index}].type", "invalid_value")
-        if tool["type"] == "function" and not (tool.get("function") or {}).get("name"):
+        function = tool.get("function")
+        named = isinstance(function, dict) and isinstance(function.get("name"), str) and function["name"]
+        if tool["type"] == "function" and not named:
             raise missing(f"tools[{index}].function.name")
 
 
