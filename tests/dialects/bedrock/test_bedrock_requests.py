@@ -221,6 +221,18 @@ def test_thinking_goes_back_only_when_it_can_be_checked(thinking: Thinking, bloc
     assert (changes == []) is (block is not None)
 
 
+def test_what_claude_signed_goes_to_no_other_maker() -> None:
+    signed = Thinking("hm", "sig", dialect=Dialect.ANTHROPIC)
+    for model, blocks in (
+        (CLAUDE, 2),
+        ("arn:aws:bedrock:::application-inference-profile/x", 2),
+        ("amazon.nova-pro", 1),
+    ):
+        body, changes = encoded(asking(HELLO, assistant(signed, Text("Hi")), HELLO), model)
+        assert len(body["messages"][1]["content"]) == blocks
+        assert len(changes) == 2 - blocks
+
+
 def test_what_others_said_earlier() -> None:
     cited = Text("said", (Citation("https://a.example"), Citation(dialect=Dialect.BEDROCK, raw=Raw(b'{"title":"T"}'))))
     body, changes = encoded(

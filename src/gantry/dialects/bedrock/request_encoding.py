@@ -56,12 +56,13 @@ def encode_request(request: ChatRequest, target: Target) -> EncodedRequest:
 
 
 class _Encoding:
-    __slots__ = ("_request", "_target", "_turns", "changes")
+    __slots__ = ("_family", "_request", "_target", "_turns", "changes")
 
     def __init__(self, request: ChatRequest, target: Target) -> None:
         self._request = request
         self._target = target
-        self._turns = Turns(request)
+        self._family = family_of(target.model)
+        self._turns = Turns(request, takes_signed=self._family.signs)
         self.changes: list[Change] = self._turns.changes
 
     def body(self) -> dict[str, Any]:
@@ -73,7 +74,7 @@ class _Encoding:
         tools = self._tool_config()
         if tools:
             body["toolConfig"] = tools
-        fields = ModelFields(request, family_of(self._target.model), self._target, self.changes)
+        fields = ModelFields(request, self._family, self._target, self.changes)
         inference = self._inference(fields)
         if inference:
             body["inferenceConfig"] = inference
