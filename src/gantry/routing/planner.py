@@ -181,8 +181,8 @@ def _choose_path(spec: ProviderSpec, wish: Wish, name: str | None) -> tuple[Dial
         if path is not None and operation in ADAPTABLE.get((wish.dialects[0], dialect), ()):
             return dialect, path, Tier.ADAPT, operation
     if operation in CONVERSING_OPERATIONS:
-        for dialect, paths in spoken_paths.items():
-            for spoken in _CONVERSING:
+        for spoken in _CONVERSING:
+            for dialect, paths in spoken_paths.items():
                 path = paths.get(spoken)
                 if path is not None and can_translate(wish.dialects[0], dialect):
                     return dialect, path, Tier.TRANSLATE, spoken

@@ -30,6 +30,7 @@ from gantry.dialects.caller_names import caller_name
 from gantry.dialects.changes import Change, clamped, converted, defaulted, dropped
 from gantry.dialects.codec import EncodedRequest, Target
 from gantry.dialects.foreign import drop_extra, refuse_tool
+from gantry.dialects.instructions import ANY_JSON, instructed
 from gantry.dialects.members import UNREADABLE, asks_nothing
 
 _ANY_OBJECT: Final = Raw(b'{"type":"object","properties":{}}')
@@ -69,6 +70,7 @@ class _Encoding:
         request = self._request
         self._refuse()
         body: dict[str, Any] = {"messages": self._turns.messages()}
+        output = self._output_config()
         if self._turns.system:
             body["system"] = self._turns.system
         tools = self._tool_config()
@@ -80,7 +82,6 @@ class _Encoding:
             body["inferenceConfig"] = inference
         if fields.fields:
             body["additionalModelRequestFields"] = fields.fields
-        output = self._output_config()
         if output:
             body["outputConfig"] = output
         self._add_metadata(body)
@@ -131,7 +132,8 @@ class _Encoding:
             if wanted.kind is FormatKind.JSON_SCHEMA and wanted.schema is not None:
                 values["textFormat"] = _text_format(wanted)
             elif wanted.kind is not FormatKind.TEXT:
-                self.changes.append(dropped(self._name("format"), "the provider writes JSON by a schema only"))
+                self._turns.system.append({"text": ANY_JSON})
+                self.changes.append(instructed(self._name("format")))
         return values | self._own_rest("outputConfig")
 
     def _tool_config(self) -> dict[str, Any]:
