@@ -1,4 +1,4 @@
-"""What is asked of a model in words where its format has no parameter for it. Said once, so that all formats ask alike."""
+"""What is asked of a model in words where its format has no parameter for it; said once, so that all ask alike."""
 
 from typing import Final
 
