@@ -190,6 +190,10 @@ class ProviderSpec(Struct, frozen=True, forbid_unknown_fields=True):
         """Say whether a bare model name means this provider."""
         return _matches(model, self.models)
 
+    def claim_strength(self, model: str) -> int:
+        """Return how closely a bare name is claimed: the length of the longest pattern that it fits, or 0."""
+        return max((len(pattern) for pattern in self.models if fnmatchcase(model, pattern)), default=0)
+
 
 def _matches(model: str, patterns: tuple[str, ...]) -> bool:
     return any(fnmatchcase(model, pattern) for pattern in patterns)
