@@ -8,6 +8,7 @@ import pytest
 from msgspec import Struct
 
 from tests.sdk import mistral_table, openai_table
+from tests.sdk.crossroads import Crossroads, open_crossroads
 from tests.sdk.environments import Client, NoClient
 from tests.sdk.logs import Log, await_stored, read_logs
 from tests.sdk.roads import GANTRY, Results, Road, Target, drive, listening, run
@@ -123,6 +124,13 @@ def logs_of(gateway: Gateway, key_of: Callable[[Client], str], drive_client: Dri
         return read_logs(gateway.url, key_of(client))
 
     return logs
+
+
+@pytest.fixture(scope="session")
+def crossroads(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Crossroads]:
+    """A gateway before Mistral, OpenAI, Anthropic and Gemini, each of them simulated."""
+    with open_crossroads(tmp_path_factory.mktemp("crossroads")) as opened:
+        yield opened
 
 
 @pytest.fixture(scope="session")

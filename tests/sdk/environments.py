@@ -23,6 +23,11 @@ NODE = Path(__file__).resolve().parent / "node"
 class Client(StrEnum):
     """The pinned clients. The value names the pins and the environment."""
 
+    ANTHROPIC = "anthropic"
+    GOOGLE_GENAI = "google-genai"
+    LANGCHAIN = "langchain"
+    LITELLM = "litellm"
+    LLAMA_INDEX = "llama-index"
     MISTRAL_1 = "mistralai-1"
     MISTRAL_2 = "mistralai-2"
     MISTRAL_3 = "mistralai-3"
@@ -31,6 +36,7 @@ class Client(StrEnum):
     OPENAI_2 = "openai-2"
     OPENAI_3 = "openai-3"
     OPENAI_TS = "openai-ts"
+    PYDANTIC_AI = "pydantic-ai"
 
     @property
     def speaks_mistral(self) -> bool:
