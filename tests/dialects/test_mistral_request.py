@@ -224,6 +224,17 @@ def test_missing_tool_ids_meet_in_order(missing: str | None) -> None:
     assert [message["tool_call_id"] for message in found[2:4]] == ids
 
 
+def test_what_the_sdk_read_out_of_an_answer_stays_here() -> None:
+    function = {"name": "f", "arguments": "{}", "parsed_arguments": None}
+    answer = {"role": "assistant", "parsed": {"a": 1}, "tool_calls": [{**call("abcDEF123"), "function": function}]}
+    told = adapt([USER, answer, {"role": "tool", "tool_call_id": "abcDEF123", "content": "1"}])
+    found = json.loads(told.body)["messages"][1]
+    assert (told.changes, found) == ([], {"role": "assistant", "tool_calls": [call("abcDEF123")]})
+    other = {**call("abcDEF123"), "function": {"name": "f", "arguments": "{}", "mood": "high"}}
+    reported = adapt([USER, {**answer, "tool_calls": [other]}, USER]).changes
+    assert [str(change) for change in reported] == ["messages[1].tool_calls[0].function.mood: dropped"]
+
+
 def test_tool_ids_are_the_same_in_every_turn() -> None:
     turn = [
         USER,

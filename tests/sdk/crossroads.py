@@ -50,7 +50,7 @@ class Crossroads(Struct, frozen=True):
 def open_crossroads(folder: Path) -> Iterator[Crossroads]:
     """Run the simulator, and the gateway before it, for the life of the block."""
     home = ("--home", str(folder / "home"))
-    simulate = (*GANTRY, "simulate", "--port", "0")
+    simulate = (*GANTRY, "simulate", "--port", "0", "--tokens-per-second", "400")  # so that a stream comes in pieces
     serve = (*GANTRY, "serve", *home, "--port", "0", "--workers", "1")
     with (
         listening(simulate, "simulator listening on ", folder / "simulator.log") as simulator,

@@ -23,6 +23,7 @@ from gantry.dialects.members import (
     encode,
     has,
     read_items,
+    read_members,
     read_text,
 )
 from gantry.dialects.mistral_content import adapt_content, with_thinking
@@ -37,6 +38,9 @@ _KEPT: Final = {
 _ROLES: Final = {"developer": "system", "function": "tool"}
 _THINKING: Final = ("reasoning_content", "reasoning")  # one text under two names
 _CALL_KEYS: Final = frozenset(("id", "type", "function", "index"))
+_FUNCTION_KEYS: Final = frozenset(("name", "arguments"))
+# What OpenAI's SDK read out of an answer for its caller, and sends back beside what it was read from.
+_READINGS: Final = frozenset(("parsed", "parsed_arguments"))
 _NO_ID: Final = ("", "null", None)
 _FUNCTION: Final = Raw(b'"function"')
 _SYSTEM: Final = Raw(b'"system"')
@@ -114,8 +118,8 @@ class _Conversation:
                 continue
             if name in _KEPT[role]:
                 adapted[name] = value
-            elif name not in _THINKING and name != "function_call" and not asks_nothing(value):
-                self._changes.append(dropped(f"{where}.{name}"))
+            elif name not in _THINKING and name != "function_call":
+                self._leave_out(where, name, value)
         adapted["role"] = encode(role)
         if "content" in adapted:
             adapted["content"] = adapt_content(where, adapted["content"], self._changes)
@@ -170,12 +174,26 @@ class _Conversation:
         if not has(call, "function"):
             raise InvalidRequest(f"`{field}` must be a call of a function for Mistral", param=field)
         for name, value in call.items():
-            if name not in _CALL_KEYS and not asks_nothing(value):
-                self._changes.append(dropped(f"{field}.{name}"))
+            if name not in _CALL_KEYS:
+                self._leave_out(field, name, value)
         given = read_text(call["id"], f"{field}.id") if has(call, "id") else None
         fitting = self._ids.adapt(field if given in _NO_ID or given is None else given)
         self._waiting.append(fitting)
-        return {"id": encode(fitting), "type": _FUNCTION, "function": call["function"]}
+        function = self._adapt_function(f"{field}.function", call["function"])
+        return {"id": encode(fitting), "type": _FUNCTION, "function": function}
+
+    def _adapt_function(self, field: str, raw: Raw) -> Raw:
+        function = read_members(raw, field)
+        if function.keys() <= _FUNCTION_KEYS:
+            return raw
+        for name, value in function.items():
+            if name not in _FUNCTION_KEYS:
+                self._leave_out(field, name, value)
+        return encode({name: value for name, value in function.items() if name in _FUNCTION_KEYS})
+
+    def _leave_out(self, where: str, name: str, value: Raw) -> None:
+        if name not in _READINGS and not asks_nothing(value):
+            self._changes.append(dropped(f"{where}.{name}"))
 
     def _adapt_tool_result(self, where: str, message: Members) -> None:
         field = f"{where}.tool_call_id"
