@@ -3,9 +3,8 @@
 Law: one table for all clients, whatever language they are written in; only the names of what they raise differ.
 """
 
-import re
-from collections.abc import Callable, Mapping
-from typing import Any, NamedTuple
+from collections.abc import Mapping
+from typing import Any
 
 from tests.sdk.crossroads import MODELS, PROVIDER_IDS, asked, question
 from tests.sdk.logs import Log
@@ -35,8 +34,10 @@ def faults_of(line: Line, raises: Mapping[str, str]) -> list[str]:
     if case in TOLD:
         return _faults_of_telling(line, result)
     if case in ("tools", "tools_stream"):
-        return _unlike("name", result["name"], "get_weather") + _unlike("arguments", result["arguments"], ARGUMENTS) + (
-            [] if (result["after"] or "").startswith(SUNNY) else [f"after the tool it said {result['after']!r}"]
+        return (
+            _unlike("name", result["name"], "get_weather")
+            + _unlike("arguments", result["arguments"], ARGUMENTS)
+            + ([] if (result["after"] or "").startswith(SUNNY) else [f"after the tool it said {result['after']!r}"])
         )
     if case == "structured":
         return _unlike("wagon", result, WAGON)

@@ -35,6 +35,7 @@ from gantry.core.errors import InvalidRequest
 from gantry.core.vocabulary import Dialect
 from gantry.dialects.bedrock.codec import BEDROCK
 from gantry.dialects.codec import Target
+from gantry.dialects.instructions import ANY_JSON
 from tests.dialects.canonical import requests
 
 CLAUDE = "us.anthropic.claude-sonnet-4-5-20250929-v1:0"
@@ -386,8 +387,8 @@ def test_no_tools_cannot_be_asked_of_a_conversation_that_used_them() -> None:
         (
             {"format": AnswerFormat(FormatKind.JSON)},
             CLAUDE,
-            {},
-            ["response_format: dropped the provider writes JSON by a schema only"],
+            {"system": [{"text": ANY_JSON}]},
+            ["response_format: converted to an instruction in the system prompt"],
         ),
         ({"format": AnswerFormat(FormatKind.TEXT)}, CLAUDE, {}, []),
         ({"metadata": Raw(b'{"team":"a b"}')}, CLAUDE, {"requestMetadata": {"team": "a b"}}, []),
