@@ -9,7 +9,7 @@ from collections.abc import Callable
 from hashlib import sha256
 from typing import Final
 
-from gantry.core.errors import GatewayError, InternalError, NoCredential, UpstreamBroke
+from gantry.core.errors import GatewayError, InternalError, InvalidRequest, NoCredential, UpstreamBroke
 from gantry.dial.origin import parse_base_url
 from gantry.dial.pool import Dialler
 from gantry.gateway.fetch import Fetch, Fetched
@@ -101,7 +101,8 @@ class _Desk:
             form = token_form(sign_assertion(account, self._clock()))
             departure = _token_endpoint(account, self._state.dialler, private=not self._account.is_callers)
         except (ServiceAccountError, ValueError) as error:
-            self._done(NoCredential(f"the service account cannot be used: {error}"))
+            words = f"the service account cannot be used: {error}"
+            self._done(InvalidRequest(words) if self._account.is_callers else NoCredential(words))
             return
         Fetch(self._state, departure, _PATIENCE, self._on_fetched, form, TOKEN_FORM_TYPE).start()
 
