@@ -62,6 +62,43 @@ models = ["acme-think-*"]
 drop = ["temperature"]
 """
 
+CLOUD = """
+id = "cloud"
+name = "Cloud"
+base_url = "https://{region}.cloud.example"
+either = [["api_key"], ["key_id", "key_secret"]]
+[base_url_where.region]
+global = "https://cloud.example"
+[[fields]]
+name = "api_key"
+label = "API key"
+required = false
+[[fields]]
+name = "key_id"
+label = "Key id"
+required = false
+[[fields]]
+name = "key_secret"
+label = "Key secret"
+required = false
+[[fields]]
+name = "account"
+label = "Account"
+secret = false
+[[fields]]
+name = "region"
+label = "Region"
+secret = false
+host = true
+default = "eu-1"
+[paths.openai_chat]
+chat = "/v1/{account}/models/{model}/chat"
+[paths.anthropic]
+chat = "/v1/{account}/messages"
+[dialect_models]
+anthropic = ["claude-*"]
+"""
+
 
 def row_with(old: str, new: str) -> str:
     assert old in ROW
@@ -111,6 +148,7 @@ def test_a_row_is_read() -> None:
         (row_with('"/v1/chat', '"/v1/{api_key}/chat'), ["paths.openai_chat.chat", "{api_key}", "secret"]),
         (row_with("api.acme", "{region}.acme"), ["base_url", "{region}"]),
         (row_with("api.acme", "{model}.acme"), ["base_url", "{model}"]),
+        (CLOUD.replace("host = true\n", ""), ["fields", "region", "host = true"]),
         (row_with('models = ["acme-*"]', 'probe = "/v1/{account}"'), ["probe", "{account}"]),
         (row_with('scheme = "header"', 'scheme = "header"\nfield = "token"'), ["token", "no field"]),
         (row_with('models = ["acme-*"]', 'either = [["api_key"], ["token"]]'), ["token", "no field"]),
@@ -382,42 +420,6 @@ def test_a_secret_is_rendered_by_scheme(auth: Auth, line: str) -> None:
 
 # Places in paths and base URLs, and the fields that go there
 
-CLOUD = """
-id = "cloud"
-name = "Cloud"
-base_url = "https://{region}.cloud.example"
-either = [["api_key"], ["key_id", "key_secret"]]
-[base_url_where.region]
-global = "https://cloud.example"
-[[fields]]
-name = "api_key"
-label = "API key"
-required = false
-[[fields]]
-name = "key_id"
-label = "Key id"
-required = false
-[[fields]]
-name = "key_secret"
-label = "Key secret"
-required = false
-[[fields]]
-name = "account"
-label = "Account"
-secret = false
-[[fields]]
-name = "region"
-label = "Region"
-secret = false
-default = "eu-1"
-[paths.openai_chat]
-chat = "/v1/{account}/models/{model}/chat"
-[paths.anthropic]
-chat = "/v1/{account}/messages"
-[dialect_models]
-anthropic = ["claude-*"]
-"""
-
 
 @pytest.mark.parametrize(
     ("template", "values", "filled"),
@@ -492,6 +494,7 @@ def test_a_model_speaks_some_of_its_providers_dialects(provider: str, model: str
     assert {dialect for dialect in spec.paths if spec.speaks(dialect, model)} == spoken
 
 
+REGION = CredentialField("region", "Region", secret=False, host=True)
 KEY, ACCOUNT = CredentialField("api_key", "API key"), CredentialField("account", "Account key", json=True)
 
 
@@ -518,6 +521,9 @@ def test_a_field_is_kept_as_one_line_of_ascii(
         (KEY, {"a": "canary"}, "api_key is missing"),
         (KEY, "canäry", "characters that no key has"),
         (KEY, "canary\r\nx-injected: 1", "characters that no key has"),
+        (REGION, "canary/", "region has characters that no host has"),
+        (REGION, "canary:443", "region has characters that no host has"),
+        (REGION, "canary@x", "region has characters that no host has"),
         (KEY, "canary\x00", "characters that no key has"),
         (ACCOUNT, "canary", "account must be a JSON object: the whole content of the file"),
         (ACCOUNT, '["canary"]', "account must be a JSON object"),
