@@ -10,7 +10,7 @@ import math
 import time
 from enum import Enum, auto
 from functools import partial
-from typing import Final, Protocol
+from typing import Final
 
 from gantry.board.board import Word
 from gantry.core.errors import (
@@ -30,6 +30,7 @@ from gantry.dialects.errors import encode_error, log_id_headers
 from gantry.dialects.frames import EVENT_STREAM
 from gantry.gateway.authority import TokenNeeded
 from gantry.gateway.breakdown import Asked, WholeBreakdownPump, ask_breakdown
+from gantry.gateway.exchange import Client
 from gantry.gateway.forms import FormUpload
 from gantry.gateway.headers import AnswerKind, encode_client_headers, read_kind
 from gantry.gateway.intake import Intake
@@ -60,16 +61,6 @@ logger = logging.getLogger(__name__)
 _MAX_REPLAYS: Final = 1
 _STALE_NS: Final = 1_000_000_000  # who closed later than this may have read the request, and must not get it twice
 _SANDBOX: Final = b"content-security-policy: sandbox\r\n"
-
-
-class Client(Protocol):
-    """The connection the call came on, as far as the call acts on it."""
-
-    def write(self, data: bytes) -> None: ...
-    def abort(self) -> None: ...
-    def pause_reading(self) -> None: ...
-    def resume_reading(self) -> None: ...
-    def finish_exchange(self) -> None: ...
 
 
 class Stage(Enum):
