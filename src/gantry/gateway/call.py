@@ -32,7 +32,7 @@ from gantry.gateway.authority import TokenNeeded
 from gantry.gateway.breakdown import Asked, WholeBreakdownPump, ask_breakdown
 from gantry.gateway.exchange import Client
 from gantry.gateway.forms import FormUpload
-from gantry.gateway.headers import AnswerKind, encode_client_headers, read_kind
+from gantry.gateway.headers import AnswerKind, encode_client_headers, read_kind, request_id_in
 from gantry.gateway.intake import Intake
 from gantry.gateway.params import NO_PARAMETERS
 from gantry.gateway.prepare import (
@@ -579,18 +579,13 @@ class Call:
         if voyage is None or head is None or kind is None:
             recording.close(outcome, status, error)
             return
-        request_id = None
-        for name in voyage.attempt.route.request_id_headers:
-            request_id = head.get(name)
-            if request_id is not None:
-                break
         recording.close(
             outcome,
             status,
             error,
             content_type=kind.content_type,
             content_encoding=kind.encoding,
-            upstream_request_id=request_id.decode("latin-1") if request_id is not None else None,
+            upstream_request_id=request_id_in(head, voyage.attempt.route.request_id_headers),
         )
 
 
