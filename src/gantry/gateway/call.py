@@ -389,7 +389,10 @@ class Call:
         self._stage = ANSWERING
         self._head = head
         self._status = head.status
-        self._kind = kind = read_kind(head)
+        kind = read_kind(head)
+        if kind.is_stream and head.status >= 400 and voyage.adaptation is not None:
+            kind = kind._replace(is_stream=False)  # a refusal is one document, whatever it is called
+        self._kind = kind
         stream, adaptation, guard = kind.is_stream, voyage.adaptation, voyage.guard
         asked = self._asked if self._asked is not None and self._asked.fits(head.status, kind) else None
         rewritten = adaptation is not None or asked is not None
