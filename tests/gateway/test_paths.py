@@ -141,3 +141,64 @@ def test_an_account_stands_in_the_path(run: Runner, tmp_path: Path) -> None:
             assert json.loads(taken[0].body)["model"] == "@cf/meta/llama-3.1-8b-instruct"
 
     run(main())
+
+
+@pytest.mark.parametrize(
+    ("path", "names", "model", "headers", "upstream_path"),
+    [
+        (
+            "/api/chat/completions",
+            {"azure/gpt-4o": "azure/mine"},
+            "azure/gpt-4o",
+            (),
+            "/openai/deployments/mine/chat/completions?api-version=v",
+        ),
+        ("/api/responses", {"gpt-4o": "mine"}, "gpt-4o", (b"X-Respan-Route-Provider: azure",), "/openai/v1/responses"),
+        (
+            "/api/chat/completions",
+            {"azure/other": "azure/mine"},
+            "azure/mine",
+            (),
+            "/openai/deployments/mine/chat/completions?api-version=v",
+        ),
+    ],
+)
+def test_a_caller_names_the_deployment_of_a_model(
+    run: Runner,
+    tmp_path: Path,
+    path: str,
+    names: dict[str, str],
+    model: str,
+    headers: tuple[bytes, ...],
+    upstream_path: str,
+) -> None:
+    taken: list[Taken] = []
+
+    async def main() -> None:
+        async with (
+            Upstream(taking(json_answer(json.dumps(GPT_SAYS).encode()), taken)).running() as up,
+            running_node(tmp_path, up.url) as node,
+        ):
+            fields = {"api_key": "k", "api_base": "", "api_version": "v"}
+            await publish(node, 6, [stored("azure_openai", up.url, fields)])
+            body = {"model": model, "messages": MESSAGES, "input": "hi", "model_name_map": names}
+            assert (await node.ask(path, json.dumps(body).encode(), *headers)).status == 200
+            assert taken[0].head.startswith(f"POST {upstream_path} HTTP/1.1\r\n".encode())
+            assert json.loads(taken[0].body)["model"] == "mine"
+            assert b"model_name_map" not in taken[0].body
+            _, closed, _ = await node.one_call()
+            assert closed.warnings == []
+
+    run(main())
+
+
+@pytest.mark.parametrize("names", [5, ["azure/x"], {"azure/gpt-4o": 5}, {"azure/gpt-4o": ""}])
+def test_a_map_of_names_that_is_none_is_refused(run: Runner, tmp_path: Path, names: Any) -> None:
+    async def main() -> None:
+        async with Upstream(taking(b"", [])).running() as up, running_node(tmp_path, up.url) as node:
+            body = {"model": "azure/gpt-4o", "messages": MESSAGES, "model_name_map": names}
+            got = await node.ask("/api/chat/completions", json.dumps(body).encode())
+            assert (got.status, json.loads(got.body)["error"]["param"]) == (400, "model_name_map")
+            assert up.connections == []
+
+    run(main())
