@@ -208,5 +208,5 @@ def _regroup(entries: list[Any], name: str) -> Mapping[str, Any]:
         if not isinstance(credentials, dict):
             raise InvalidRequest(f"`{name}` must list objects with credentials and weight", param=name)
         for provider, fields in credentials.items():
-            grouped.setdefault(provider, []).append({"credentials": fields, "weight": entry.get("weight", 1)})
+            grouped.setdefault(provider, []).append({**entry, "credentials": fields})
     return grouped

@@ -4,9 +4,9 @@ What depends on the snapshot alone is the route, which a worker remembers per wi
 request's own credentials comes after it.
 
 How a model is resolved: a known prefix names its provider; a bare name goes to the provider that claims it (by its
-patterns in the catalogue, the closest one, or a credential that lists it), then on a native surface to that surface's provider, then to
-the only provider there is. Among the providers left, one that speaks the caller's dialect is preferred: relay before
-adapt before translate.
+patterns in the catalogue, the closest one, or a credential that lists it), then on a native surface to that surface's
+provider, then to the only provider there is. Among the providers left, one that speaks the caller's dialect is
+preferred: relay before adapt before translate.
 """
 
 from collections.abc import Callable, Mapping, Sequence
