@@ -64,7 +64,7 @@ def recorded(shared: Path, folder: str, dialect: Dialect, replay: Any) -> list[R
         if not isinstance(request, dict):
             request = LEAST[dialect]
         model = (recording.get("model") or "unrecorded").removeprefix("models/").rpartition("/")[2]
-        stream = bool(recording["stream"])
+        stream = bool(recording["stream"]) and "sse" in response
         raw = replay.recordings[recording["id"]].payload()
         name = f"{file.parent.parent.name}/{file.name}"
         found.append(Recorded(name, recording["id"], response["status"], model, stream, request, raw))

@@ -425,6 +425,29 @@ def test_a_caller_brings_several_fields(
 
 
 @pytest.mark.parametrize(
+    ("limits", "keys"),
+    [
+        (({}, {}), {"a", "b"}),
+        (({"available_models": []}, {"exclude_models": []}), {"a", "b"}),
+        (({"available_models": ["mistral/x"]}, {"available_models": ["y"]}), {"a"}),
+        (({"available_models": ["y"]}, {"available_models": ["x"]}), {"b"}),
+        (({"exclude_models": ["x"]}, {}), {"b"}),
+        (({"exclude_models": ["y"]}, {"exclude_models": ["mistral/x"]}), {"a"}),
+    ],
+)
+def test_a_callers_credential_may_be_for_some_models(limits: tuple[dict[str, Any], ...], keys: set[str]) -> None:
+    entries = [{**limit, "credentials": {"api_key": key}} for key, limit in zip("ab", limits, strict=True)]
+    attempts = [ask(BOTH, "mistral/x", customer={"mistral": entries}, draw=draw) for draw in (0.0, 0.99)]
+    assert {attempt.credential.secrets["api_key"].reveal() for attempt in attempts} == keys
+
+
+def test_a_callers_credentials_of_which_none_is_for_the_model_are_no_reason_to_take_ours() -> None:
+    entries = [{"available_models": ["y"], "credentials": {"api_key": "c"}}]
+    with pytest.raises(InvalidRequest, match="lists no credentials for this model"):
+        ask(BOTH, "mistral/x", customer={"mistral": entries})
+
+
+@pytest.mark.parametrize(
     ("model", "provider", "fields", "words"),
     [
         ("azure/x", "azure_openai", {"api_key": "canary"}, "customer_credentials.azure_openai.api_base is missing"),

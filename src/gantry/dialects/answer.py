@@ -17,8 +17,8 @@ from gantry.dialects.conversation_fold import ConversationFold
 from gantry.dialects.documents import (
     Describe,
     DocumentFold,
+    EmbeddingsFold,
     describe_classifications,
-    describe_embeddings,
     describe_models,
     describe_moderations,
     describe_pages,
@@ -54,7 +54,7 @@ _FOLDS: Final[Mapping[Operation, Callable[[bool], Fold]]] = {
     Operation.AGENT_CHAT: ChatFold,
     Operation.RESPONSES: ResponsesFold,
     Operation.COUNT_TOKENS: _document(describe_resource),
-    Operation.EMBEDDINGS: _document(describe_embeddings),
+    Operation.EMBEDDINGS: lambda streamed: EmbeddingsFold(),
     Operation.MODERATION: _document(describe_moderations),
     Operation.CHAT_MODERATION: _document(describe_moderations),
     Operation.CLASSIFICATION: _document(describe_classifications),

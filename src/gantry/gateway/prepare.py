@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from typing import Final
 
 import msgspec
-from msgspec import Struct
+from msgspec import Struct, structs
 
 from gantry.core.errors import InternalError, InvalidRequest
 from gantry.core.vocabulary import Dialect, Operation, Tier
@@ -97,6 +97,12 @@ def understand(intake: Intake, head: RequestHead, body: bytes) -> Question:
         model, stream = envelope.text("model"), envelope.flag("stream")
         if model is None and surface.operation in _NEED_MODEL:
             raise InvalidRequest("`model` is missing", param="model")
+    if parameters is not NO_PARAMETERS and model is not None:
+        named = parameters.model_named(model)
+        if named != model and surface.model is None:
+            replace = {**parameters.replace, "model": msgspec.json.encode(named)}
+            parameters = structs.replace(parameters, replace=replace)
+        model = named
     metadata = (None if parameters is NO_PARAMETERS else parameters.replace.get("metadata")) or envelope.get("metadata")
     return Question(envelope, parameters, model, stream, metadata or b"")
 
