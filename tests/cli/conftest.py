@@ -15,7 +15,9 @@ Run = Callable[..., Result]
 
 @pytest.fixture(autouse=True)
 def _clean_environment(monkeypatch: pytest.MonkeyPatch) -> None:
-    offered = {variable for spec in load_catalog().values() for variable in spec.environment}
+    specs = load_catalog().values()
+    holders = [*specs, *(item for spec in specs for item in spec.fields)]
+    offered = {variable for holder in holders for variable in holder.environment}
     for variable in list(os.environ):
         if variable.startswith("GANTRY_") or variable in offered:
             monkeypatch.delenv(variable)

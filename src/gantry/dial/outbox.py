@@ -28,19 +28,18 @@ class Outbox:
 
     def __init__(self, call_soon: Callable[[Callable[[], None]], object]) -> None:
         self._call_soon = call_soon
-        self._pending: list[tuple[asyncio.WriteTransport, bytes]] = []  # empty while writes go straight out
+        self._pending: list[tuple[asyncio.WriteTransport, bytes]] = []
         self._alone = 0
         self._straight = 0
 
     def post(self, transport: asyncio.WriteTransport, data: bytes) -> None:
-        if self._straight:
-            self._straight -= 1
-            _write(transport, data)
-            return
         pending = self._pending
         pending.append((transport, data))
         size = len(pending)
-        if size >= _FULL or len(data) > _LARGE:
+        if self._straight:
+            self._straight -= 1
+            self.flush()
+        elif size >= _FULL or len(data) > _LARGE:
             self.flush()
         elif size == 1:
             self._call_soon(self._come_round)
@@ -51,7 +50,13 @@ class Outbox:
         if pending:
             self._pending = []
             for transport, data in pending:
-                _write(transport, data)
+                if transport.is_closing():
+                    continue
+                try:
+                    transport.write(data)
+                except Exception:  # the boundary of a connection: what others wrote must not be lost with it
+                    logger.exception("a connection could not be written to and is cut")
+                    transport.abort()
 
     def _come_round(self) -> None:
         self._alone = self._alone + 1 if len(self._pending) == 1 else 0
@@ -59,13 +64,3 @@ class Outbox:
             self._alone = 0
             self._straight = _STRAIGHT
         self.flush()
-
-
-def _write(transport: asyncio.WriteTransport, data: bytes) -> None:
-    if transport.is_closing():
-        return
-    try:
-        transport.write(data)
-    except Exception:  # the boundary of a connection: what others wrote must not be lost with it
-        logger.exception("a connection could not be written to and is cut")
-        transport.abort()

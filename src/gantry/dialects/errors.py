@@ -14,6 +14,7 @@ from msgspec import Struct
 from gantry.core.chat import ProviderError
 from gantry.core.errors import GatewayError
 from gantry.core.vocabulary import Dialect
+from gantry.dialects.bedrock.errors import bedrock_type
 from gantry.dialects.bedrock.errors import stream_error as bedrock_stream_error
 from gantry.dialects.cohere.errors import stream_error as cohere_stream_error
 from gantry.dialects.frames import DONE, data_frame, named_frame
@@ -129,7 +130,9 @@ def _envelope(dialect: Dialect, error: GatewayError) -> dict[str, Any]:
         case Dialect.GEMINI:
             status = google_status(error.status)
             return {"error": {"code": error.status, "message": error.message, "status": status}}
-        case Dialect.BEDROCK | Dialect.COHERE:
+        case Dialect.BEDROCK:
+            return {"__type": bedrock_type(error.status), "message": error.message}
+        case Dialect.COHERE:
             return {"message": error.message}
         case _:
             assert_never(dialect)

@@ -169,7 +169,6 @@ class Call:
             self.intake.check_rights(key)
             if body is not None and not self.intake.is_form:
                 self._recording.request_bytes = len(body)
-                self._expect(len(body))
                 self._hold(len(body))
                 self._dispatch(body)
                 return
@@ -205,7 +204,6 @@ class Call:
                 else:
                     self._upload(self._form.pass_on(data))
                 return
-            self._expect(len(data))
             self._hold(len(data))
             if self._form is None:
                 self._body.append(data)
@@ -556,7 +554,8 @@ class Call:
     def _leave(self) -> None:
         self._stage = OVER
         self.state.calls.discard(self)
-        self._hold(-self._held)
+        self.state.bytes_held -= self._held
+        self._held = 0
         self._body.clear()
 
     def _stop_upstream(self) -> None:
@@ -569,6 +568,8 @@ class Call:
             connection.abort()
 
     def _hold(self, size: int) -> None:
+        """Take so many bytes of body into memory. Raises GatewayError where `_expect` does."""
+        self._expect(size)
         self._held += size
         self.state.bytes_held += size
 

@@ -19,13 +19,13 @@ class Capture:
     """One direction of one call."""
 
     __slots__ = (
+        "_bound",
         "_chunks",
         "_direction",
-        "_held",
-        "_in_parts",
         "_journal",
         "_limit",
         "_log_id",
+        "_part_bytes",
         "keeps",
         "tail",
         "total",
@@ -46,9 +46,9 @@ class Capture:
         self._log_id = log_id
         self._direction = direction
         self._limit = limit
+        self._part_bytes = PART_BYTES if in_parts else limit
+        self._bound = min(self._part_bytes, limit)  # of the total, beyond which something has to be done
         self._chunks: list[bytes] = []
-        self._held = 0
-        self._in_parts = in_parts
         self.keeps = keeps
         self.tail = b""
         self.total = 0
@@ -60,17 +60,17 @@ class Capture:
             self.tail = (self.tail + data)[-TAIL_BYTES:]
             return
         self._chunks.append(data)
-        self._held += len(data)
-        if self.total > self._limit:
-            self._stop(self.take())
-        elif self._held > PART_BYTES and self._in_parts:
-            self._write_part()
+        if self.total > self._bound:
+            if self.total > self._limit:
+                self._stop(self.take())
+            else:
+                self._write_part()
+                self._bound = min(self.total + self._part_bytes, self._limit)
 
     def take(self) -> bytes:
         """Return what was captured since the last part, and forget it."""
         rest = b"".join(self._chunks)
         self._chunks.clear()
-        self._held = 0
         return rest
 
     def end(self) -> None:

@@ -135,7 +135,7 @@ def encode_opened(frame: CallOpened, body: bytes) -> tuple[bytes, ...]:
     The same bytes as `encode_payload` makes, without the copy.
     """
     payload = encode_payload(frame)
-    behind = len(encode_payload(frame.units))
+    behind = sum(len(encode_payload(field)) for field in (frame.units, frame.spoken_dialect, frame.spoken_operation))
     place = len(payload) - behind - len(_NO_BYTES)
     return payload[:place] + _BYTES_FOLLOW + len(body).to_bytes(4, "big"), body, payload[place + len(_NO_BYTES) :]
 

@@ -65,7 +65,12 @@ def command(
     certificate: Path | None,
     private_key: Path | None,
 ) -> None:
-    """Run providers that speak the real wire formats, with faults on demand."""
+    """Run providers that speak the real wire formats, with faults on demand.
+
+    Each has a path of its own: /mistral (also the root), /openai, /azure, /anthropic, /gemini, /vertex (its tokens come
+    from /vertex/token), /bedrock (the secret of AKIASIMULATOR is simulator-secret) and /cohere. Any key will do that
+    does not begin with "bad".
+    """
     logging.basicConfig(stream=sys.stderr, level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s")
     tls = None
     if certificate is not None:

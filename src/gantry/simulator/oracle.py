@@ -105,6 +105,12 @@ def digest(*parts: str | bytes) -> str:
     return state.hexdigest()
 
 
+def uuid(*parts: str | bytes) -> str:
+    """Return a UUID that depends on the parts alone."""
+    name = digest(*parts)
+    return f"{name[:8]}-{name[8:12]}-4{name[13:16]}-8{name[17:20]}-{name[20:]}"
+
+
 def identifier(*parts: str, length: int = 9) -> str:
     """Return letters and digits, as the id of a tool call has them."""
     spread = shake_128(digest(*parts).encode()).digest(length)

@@ -10,6 +10,7 @@ from msgspec import Struct
 from gantry.simulator.anthropic.api import AnthropicApi
 from gantry.simulator.azure.api import AzureApi
 from gantry.simulator.bedrock.api import BedrockApi
+from gantry.simulator.cohere.api import CohereApi
 from gantry.simulator.distortion import distort
 from gantry.simulator.exchange import Answer, Request, json_answer
 from gantry.simulator.faults import NO_FAULTS, FaultError, Faults, requested
@@ -72,6 +73,7 @@ class World:
             "azure": AzureApi(),
             "anthropic": AnthropicApi(),
             "bedrock": BedrockApi(),
+            "cohere": CohereApi(),
             "gemini": GeminiApi(),
             "vertex": VertexApi(),
         }

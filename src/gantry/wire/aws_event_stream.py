@@ -57,7 +57,7 @@ class HeaderValue(Struct, frozen=True):
     value: bool | int | bytes | str | UUID
 
 
-class EventMessage(Struct, frozen=True):
+class EventMessage(Struct, frozen=True, gc=False):
     """One message. Header names are as they came: `:event-type`, `:message-type`, `:exception-type`."""
 
     headers: Mapping[str, HeaderValue]

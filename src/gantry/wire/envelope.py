@@ -115,9 +115,7 @@ class Envelope:
 def peek(body: bytes) -> Envelope:
     """Return the envelope of a request body. Raises InvalidRequest."""
     members = _checked_members(body)
-    compact = 1 + 4 * len(members)
-    for key, value in members.items():
-        compact += len(key) + len(value)
+    compact = 1 + 4 * len(members) + sum(map(len, members)) + sum(map(len, members.values()))
     return Envelope(body, members, None if len(body) == compact else _walk(body, members))
 
 

@@ -34,13 +34,14 @@ class HeadTemplate:
     and the same object serves again; its last exchange is over when the next head is read.
     """
 
-    __slots__ = ("_after", "_before", "_head")
+    __slots__ = ("_after", "_before", "_digits_at", "_digits_end", "_head")
 
     def __init__(self, data: bytes, head: RequestHead) -> None:
         self._head = head
         name = data.lower().find(b"\r\ncontent-length:")
         if name < 0:
             self._before, self._after = data, b""
+            self._digits_at = self._digits_end = 0
             return
         start = name + len(b"\r\ncontent-length:")
         while data[start] in b" \t":
@@ -49,6 +50,7 @@ class HeadTemplate:
         while data[end] in b"0123456789":
             end += 1
         self._before, self._after = data[:start], data[end:]
+        self._digits_at, self._digits_end = start, -len(self._after)
 
     def match(self, data: bytes) -> RequestHead | None:
         """Return the head in `data`, if it is this one again."""
@@ -57,7 +59,7 @@ class HeadTemplate:
             return head if data == self._before else None
         if not (data.startswith(self._before) and data.endswith(self._after)):
             return None
-        digits = data[len(self._before) : -len(self._after)]
+        digits = data[self._digits_at : self._digits_end]
         if not digits.isdigit() or len(digits) > MAX_LENGTH_DIGITS:
             return None
         head.content_length = int(digits)

@@ -47,6 +47,11 @@ class SSEParser:
             self._last_was_cr = data.endswith(b"\r")
             data = data.replace(b"\r\n", b"\n").replace(b"\r", b"\n")
         pending = self._pending
+        if not pending and data.endswith(b"\n\n") and len(data) <= self._limit:  # whole events, as most reads are
+            events: list[SSEEvent] = []
+            for block in data[:-2].split(b"\n\n"):
+                self._take(block, events)
+            return events
         # A blank line may begin with the last byte already held, and nowhere before it.
         searched = max(len(pending) - 1, 0)
         pending += data
@@ -54,7 +59,7 @@ class SSEParser:
         if end < 0:
             self._bound(len(pending) - 1)
             return []
-        events: list[SSEEvent] = []
+        events = []
         start = 0
         while end >= 0:
             self._bound(end - start)
@@ -76,13 +81,18 @@ class SSEParser:
         if size > self._limit:
             raise EventTooLarge(f"one event of the stream is larger than {self._limit} bytes")
 
-    def _take(self, block: bytearray, events: list[SSEEvent]) -> None:
+    def _take(self, block: bytes | bytearray, events: list[SSEEvent]) -> None:
         if self._at_start:
             self._at_start = False
             block = block.removeprefix(_BOM)
         if block.startswith(b"data: ") and b"\n" not in block:
             events.append(SSEEvent(bytes(block[6:])))
             return
+        if block.startswith(b"event: ") and block.count(b"\n") == 1:
+            line, _, rest = block.partition(b"\n")
+            if rest.startswith(b"data: "):
+                events.append(SSEEvent(bytes(rest[6:]), bytes(line[7:])))
+                return
         name = b""
         lines: list[bytes] = []
         for line in bytes(block).split(b"\n"):

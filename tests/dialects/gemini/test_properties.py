@@ -21,10 +21,12 @@ from gantry.core.chat import (
     Thinking,
     ToolCall,
 )
+from gantry.core.chat_events import AnswerEnded, AnswerFailed
+from gantry.core.errors import InvalidRequest, UpstreamBroke
 from gantry.core.usage import Usage
 from gantry.core.vocabulary import Dialect
 from gantry.dialects.assemble import assemble, unfold
-from gantry.dialects.codec import Asking
+from gantry.dialects.codec import Asking, Target
 from gantry.dialects.gemini.codec import GEMINI
 
 ASKED = ChatRequest(dialect=Dialect.GEMINI, model="m", messages=(), reasoning=Reasoning(shown=True))
@@ -35,6 +37,13 @@ FINISHES = {
     "SAFETY": FinishReason.CONTENT_FILTER,
     "MALFORMED_FUNCTION_CALL": FinishReason.ERROR,
 }
+
+FIELDS = """contents parts text role thought thoughtSignature functionCall functionResponse name args response id
+inlineData fileData data mimeType fileUri tools functionDeclarations parameters toolConfig functionCallingConfig mode
+systemInstruction generationConfig candidates content finishReason index usageMetadata promptTokenCount error message
+code details groundingMetadata groundingChunks groundingSupports segment endIndex startIndex web uri logprobsResult
+chosenCandidates promptFeedback blockReason partialArgs jsonPath stringValue willContinue responseSchema type nullable
+properties anyOf items thinkingConfig thinkingBudget topK seed stopSequences citationMetadata citationSources""".split()
 
 words = st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=12)
 signatures = st.text("abc=", min_size=1, max_size=4)
@@ -141,3 +150,29 @@ def test_an_answer_comes_back_from_its_stream(answer: ChatAnswer, together: int,
     decoder = GEMINI.stream_decoder()
     found = [event for start in range(0, len(raw), size) for event in decoder.feed(raw[start : start + size])]
     assert slots(assemble(Dialect.GEMINI, [*found, *decoder.close()])) == slots(answer)
+
+
+json_values = st.recursive(
+    st.none() | st.booleans() | st.integers(-(2**70), 2**70) | st.floats(allow_nan=False, allow_infinity=False) | words,
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.sampled_from(FIELDS), inner, max_size=4),
+    max_leaves=12,
+)
+
+
+@settings(max_examples=150, deadline=None)
+@given(st.dictionaries(st.sampled_from(FIELDS), json_values, max_size=4))
+def test_no_body_breaks_a_reader(body: dict[str, Any]) -> None:
+    raw = json.dumps(body).encode()
+    try:
+        GEMINI.encode_request(GEMINI.decode_request(raw), Target("m"))
+    except InvalidRequest:
+        pass
+    try:
+        GEMINI.encode_answer(GEMINI.decode_answer(raw), ASKING)
+    except UpstreamBroke:
+        pass
+    assert GEMINI.decode_error(500, raw).message
+    decoder = GEMINI.stream_decoder()
+    events = [*decoder.feed(b"data: " + raw + b"\n\n"), *decoder.close()]
+    assert isinstance(events[-1], AnswerEnded | AnswerFailed)
+    assert GEMINI.stream_encoder(ASKING).feed(events)

@@ -1,6 +1,7 @@
 """What Google and its clients really sent: read, written again, and compared with what a naive reader sees."""
 
 import json
+import random
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -9,6 +10,7 @@ import pytest
 
 from gantry.core.chat import ChatAnswer, ChatRequest, Reasoning, Text, Thinking, ToolCall
 from gantry.core.chat_events import AnswerEnded, ChatEvent
+from gantry.core.errors import InvalidRequest, UpstreamBroke
 from gantry.core.vocabulary import Dialect
 from gantry.dialects.assemble import assemble, unfold
 from gantry.dialects.codec import Asking, Target
@@ -114,6 +116,37 @@ def test_a_stream_cut_anywhere_ends(recorded: list[Exchange]) -> None:
                 written = GEMINI.stream_encoder(ASKING).feed(events)
                 items = [json.loads(line[6:]) for line in written.split(b"\r\n\r\n") if line]
                 assert "error" in items[-1] or items[-1]["candidates"][0]["finishReason"], (exchange.file, end)
+
+
+def test_one_strange_value_anywhere_breaks_no_reader(recorded: list[Exchange]) -> None:
+    dice = random.Random(20261129)
+    for exchange in recorded:
+        if len(exchange.raw) > 10_000:
+            continue
+        for _ in range(8):
+            strange = json.dumps(with_strange_value(exchange.answers[0], dice)).encode()
+            try:
+                GEMINI.encode_answer(GEMINI.decode_answer(strange), ASKING)
+            except UpstreamBroke:
+                pass
+            assert GEMINI.stream_encoder(ASKING).feed(decode_stream(b"data: " + strange, 1000)), exchange.file
+            assert GEMINI.decode_error(500, strange).message
+            try:
+                request = json.dumps(with_strange_value(exchange.request or {}, dice)).encode()
+                GEMINI.encode_request(GEMINI.decode_request(request), Target("m"))
+            except InvalidRequest:
+                pass
+
+
+def with_strange_value(value: Any, dice: random.Random) -> Any:
+    """Return the same JSON with another value in one place."""
+    if isinstance(value, dict) and value and dice.random() < 0.9:
+        chosen = dice.choice(sorted(value))
+        return {**value, chosen: with_strange_value(value[chosen], dice)}
+    if isinstance(value, list) and value and dice.random() < 0.9:
+        number = dice.randrange(len(value))
+        return [*value[:number], with_strange_value(value[number], dice), *value[number + 1 :]]
+    return dice.choice((None, True, -1, 2**70, 0.5, "", "strange", [], [None], [[]], {}, {"strange": {}}, "\ud800"))
 
 
 def test_every_error_is_read(recorded: list[Exchange]) -> None:

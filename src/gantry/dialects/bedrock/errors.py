@@ -57,7 +57,7 @@ def decode_error(status: int, body: bytes) -> ProviderError:
 
 def encode_error(error: ProviderError) -> bytes:
     """Return the body of a refusal."""
-    return msgspec.json.encode({"__type": _type_of(error.status), "message": error.message})
+    return msgspec.json.encode({"__type": bedrock_type(error.status), "message": error.message})
 
 
 def read_stream_error(message: EventMessage) -> ProviderError:
@@ -77,7 +77,8 @@ def stream_error(error: ProviderError) -> bytes:
     return encode_message(text_headers(headers), msgspec.json.encode({"message": error.message}))
 
 
-def _type_of(status: int) -> str:
+def bedrock_type(status: int) -> str:
+    """Return Bedrock's word for an error of this status, by which its SDKs choose what to raise."""
     return _TYPES.get(status, "InternalServerException" if status >= 500 else "ValidationException")
 
 

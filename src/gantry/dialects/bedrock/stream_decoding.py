@@ -63,11 +63,11 @@ class _BlockStart(Struct, rename="camel"):
     content_block_index: int = 0
 
 
-class _Input(Struct):
+class _Input(Struct, gc=False):
     input: str = ""
 
 
-class _Reasoning(Struct, rename="camel"):
+class _Reasoning(Struct, rename="camel", gc=False):
     text: str | None = None
     signature: str | None = None
     redacted_content: str | None = None
@@ -81,7 +81,7 @@ class _Image(Struct):
     source: _ImageSource = field(default_factory=_ImageSource)
 
 
-class _Delta(Struct, rename="camel"):
+class _Delta(Struct, rename="camel", gc=False):
     text: str | None = None
     tool_use: _Input | None = None
     reasoning_content: _Reasoning | None = None
@@ -90,7 +90,7 @@ class _Delta(Struct, rename="camel"):
     image: _Image | None = None
 
 
-class _BlockDelta(Struct, rename="camel"):
+class _BlockDelta(Struct, rename="camel", gc=False):
     delta: _Delta
     content_block_index: int = 0
 

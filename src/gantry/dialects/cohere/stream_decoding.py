@@ -33,26 +33,26 @@ from gantry.dialects.cohere.usage import UsageShape, read_usage
 from gantry.wire.sse import SSEEvent
 
 
-class _Content(Struct):
+class _Content(Struct, gc=False):
     text: str | None = None
     thinking: str | None = None
 
 
-class _Message(Struct):
+class _Message(Struct, gc=False):
     content: _Content | list[Raw] | None = None
     tool_plan: str | None = None
     tool_calls: Call | list[Raw] | None = None
     citations: Raw = ABSENT
 
 
-class _Delta(Struct):
+class _Delta(Struct, gc=False):
     message: _Message | None = None
     finish_reason: str | None = None
     usage: UsageShape | None = None
     error: str | None = None
 
 
-class _Event(Struct):
+class _Event(Struct, gc=False):
     type: str = ""
     id: str | None = None
     index: int = 0
@@ -79,13 +79,13 @@ class _Call:
 class CohereStreamDecoder(ChatStreamDecoder):
     """A provider's stream in, events out."""
 
-    __slots__ = ("_calls", "_content", "_parts", "_plan", "_text")
+    __slots__ = ("_calls", "_content", "_item", "_parts", "_plan")
 
     def __init__(self) -> None:
         super().__init__()
         self._parts = 0
         self._plan: int | None = None
-        self._text: int | None = None  # the last part of text, to which citations belong
+        self._item: int | None = None  # the last item of content, to which citations belong
         self._content: dict[int, int] = {}
         self._calls: dict[int, _Call] = {}
 
@@ -124,19 +124,21 @@ class CohereStreamDecoder(ChatStreamDecoder):
         return part
 
     def _add_content(self, index: int, message: _Message) -> list[ChatEvent]:
+        self._item = index
         content = message.content
         if not isinstance(content, _Content):
             return []
         text = content.text or content.thinking
         if not text:
             return []
+        part = self._part_of(index)
+        return [TextAdded(0, part, text) if content.text else ThinkingAdded(0, part, text)]
+
+    def _part_of(self, index: int) -> int:
         part = self._content.get(index)
         if part is None:
             part = self._content[index] = self._next()
-        if content.text:
-            self._text = part
-            return [TextAdded(0, part, text)]
-        return [ThinkingAdded(0, part, text)]
+        return part
 
     def _add_plan(self, plan: str | None) -> list[ChatEvent]:
         if not plan:
@@ -162,10 +164,10 @@ class CohereStreamDecoder(ChatStreamDecoder):
         if not has_value(raw):
             return []
         citation, cited = read_citation(raw)
-        part = self._text if cited.content_index is None else self._content.get(cited.content_index, self._text)
-        if part is None or not is_of_text(cited):
+        index = self._item if cited.content_index is None else cited.content_index
+        if index is None or not is_of_text(cited):
             return []
-        return [CitationAdded(0, part, citation)]
+        return [CitationAdded(0, self._part_of(index), citation)]
 
     def _end(self, delta: _Delta) -> list[ChatEvent]:
         if delta.error:

@@ -78,7 +78,7 @@ class CohereStreamEncoder:
         self._index = -1  # of content
         self._call_index = -1
         self._citations = 0
-        self._early: dict[int, list[Citation]] = {}  # citations of text that has not begun
+        self._early: dict[int, list[Citation]] = {}  # citations that came before their text: Cohere sends them after it
         self._finish: Finish | None = None
         self._usage = NO_USAGE
         self._over = False
@@ -151,8 +151,6 @@ class CohereStreamEncoder:
         self._kind = kind
         self._index += 1
         self._send("content-start", self._index, {"content": {"type": kind.value, kind.value: ""}})
-        for citation in self._early.pop(part, ()):
-            self._cite(citation)
 
     def _open_call(self, part: int, call_id: str, name: str) -> None:
         self._close()
@@ -171,6 +169,8 @@ class CohereStreamEncoder:
     def _close(self) -> None:
         if self._open is None:
             return
+        for citation in self._early.pop(self._open, ()):
+            self._cite(citation)
         self._open = None
         if self._kind is _Kind.CALL:
             self._send("tool-call-end", self._call_index)

@@ -25,6 +25,7 @@ from gantry.dialects.usage import read_usage
 from gantry.wire.sse import SSEEvent
 
 _DONE: Final = b"[DONE]"
+_NULL: Final = len("null")  # a longer member is there and says something
 _STOPPED: Final = ProviderError(502, "the model stopped with an error")
 
 
@@ -51,7 +52,7 @@ _decode: Final = msgspec.json.Decoder(AnswerIn).decode
 class AnswerReader:
     """An answer as far as it came."""
 
-    __slots__ = ("_began", "_choices", "_dialect", "_id", "_results", "_urls")
+    __slots__ = ("_began", "_choices", "_dialect", "_id", "_results", "_urls", "is_stopped")
 
     def __init__(self, dialect: Dialect) -> None:
         self._dialect = dialect
@@ -60,6 +61,7 @@ class AnswerReader:
         self._choices: dict[int, ChoiceReader] = {}
         self._urls = ABSENT
         self._results = ABSENT
+        self.is_stopped = False  # by an error, of which a stream says no more than the word
 
     @property
     def is_finished(self) -> bool:
@@ -80,7 +82,9 @@ class AnswerReader:
             if choice.finish_reason and index == 0 and not reader.finished:
                 reader.add_sources(read_searched(self._urls, self._results))
             reader.take(choice, events, streamed=streamed)
-        if given.usage is not ABSENT or given.x_groq is not None:
+            if choice.finish_reason == "error":
+                self.is_stopped = True
+        if len(given.usage) > _NULL or given.x_groq is not None:
             _report_usage(given, events)
         return events
 
@@ -106,10 +110,16 @@ class FamilyStreamDecoder(ChatStreamDecoder):
             return [ENDED]
         given = _decode(data)
         events = self._reader.take(given, streamed=True)
-        failure = _failure_in(given, data)
-        if failure is not None:
-            events.append(AnswerFailed(failure))
+        if given.error is not ABSENT or given.choices is None or self._reader.is_stopped:
+            failure = self._failure_in(given, data)
+            if failure is not None:
+                events.append(AnswerFailed(failure))
         return events
+
+    def _failure_in(self, given: AnswerIn, data: bytes) -> ProviderError | None:
+        if has_value(given.error) or (given.choices is None and _sentence(given) is not None):
+            return read_stream_error(data)
+        return _STOPPED if self._reader.is_stopped else None
 
     def finish(self) -> list[ChatEvent]:
         return [ENDED] if self._reader.is_finished else []
@@ -140,14 +150,6 @@ def _report_usage(given: AnswerIn, events: list[ChatEvent]) -> None:
         usage, _ = read_usage(raw)
         if usage != NO_USAGE:
             events.append(UsageReported(usage))
-
-
-def _failure_in(given: AnswerIn, data: bytes) -> ProviderError | None:
-    if has_value(given.error) or (given.choices is None and _sentence(given) is not None):
-        return read_stream_error(data)
-    if any(choice.finish_reason == "error" for choice in given.choices or ()):
-        return _STOPPED
-    return None
 
 
 def _sentence(given: AnswerIn) -> str | None:

@@ -28,7 +28,7 @@ from gantry.core.chat_events import (
 )
 from gantry.core.vocabulary import Dialect
 from gantry.dialects.call_fold import arguments_text
-from gantry.dialects.chat_chunk import ABSENT, UNREADABLE, FunctionPart, ToolCallPart, has_value
+from gantry.dialects.chat_chunk import ABSENT, UNREADABLE, FunctionPart, ToolCallPart
 from gantry.dialects.data_urls import mime_of_name, split_data_url
 from gantry.dialects.members import encode
 from gantry.dialects.openai_chat.annotations import read_citations
@@ -50,6 +50,7 @@ _REASONS: Final = {
     "network_error": FinishReason.ERROR,
     "insufficient_system_resource": FinishReason.ERROR,
 }
+_NULL: Final = len("null")  # a longer member is there and says something
 _NO_ID: Final = ("", "null", None)
 _SOURCES: Final = ("reference", "tool_reference")
 
@@ -170,7 +171,7 @@ class ChoiceReader:
         said = choice.delta if streamed else choice.message or choice.delta
         if said is not None:
             self._take_message(said, events, streamed=streamed)
-        if choice.logprobs is not ABSENT:
+        if len(choice.logprobs) > _NULL:
             self._take_logprobs(choice.logprobs, events)
         if choice.finish_reason and not self.finished:
             self._finish(choice, events, streamed=streamed)
@@ -332,8 +333,6 @@ class ChoiceReader:
         events.append(MediaAdded(self._index, self._next_part(), media))
 
     def _take_logprobs(self, raw: Raw, events: list[ChatEvent]) -> None:
-        if not has_value(raw):
-            return
         members = _decode_members(raw)
         kept = {name: value for name, value in members.items() if len(value) > 2 and value != Raw(b"null")}
         if kept:

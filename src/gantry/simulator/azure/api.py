@@ -18,7 +18,7 @@ from gantry.simulator.openai.api import tables
 from gantry.simulator.openai.bodies import decode
 from gantry.simulator.openai.catalog import check_model
 from gantry.simulator.openai.errors import ERROR_EVENT
-from gantry.simulator.oracle import digest
+from gantry.simulator.oracle import uuid
 from gantry.simulator.routes import Call, Handler, Refusal, Routes, Table
 
 _OLDER = "/openai/deployments/"
@@ -60,8 +60,7 @@ class AzureApi:
         return errors.error(405, "405", "Method not allowed") if known else errors.error(404)
 
     def complete(self, answer: Answer, request: Request, path: str) -> Answer:
-        name = digest(request.method, request.target, request.body)
-        identity = f"{name[:8]}-{name[8:12]}-4{name[13:16]}-8{name[17:20]}-{name[20:]}".encode()
+        identity = uuid(request.method, request.target, request.body).encode()
         limits = _LIMITS if path.endswith(("/completions", "/embeddings", "/responses")) else ()
         return answer.with_headers(((b"apim-request-id", identity), (b"x-request-id", identity), *limits))
 

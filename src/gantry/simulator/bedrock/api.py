@@ -3,7 +3,7 @@
 from gantry.simulator.bedrock import converse, errors
 from gantry.simulator.bedrock.signature import check_signature
 from gantry.simulator.exchange import Answer, Request
-from gantry.simulator.oracle import digest
+from gantry.simulator.oracle import uuid
 from gantry.simulator.routes import Routes
 
 
@@ -35,6 +35,5 @@ class BedrockApi:
         return errors.error(405 if known else 404, kind, "The requested operation is not recognized by the service.")
 
     def complete(self, answer: Answer, request: Request, path: str) -> Answer:
-        name = digest(request.method, request.target, request.body)
-        identity = f"{name[:8]}-{name[8:12]}-4{name[13:16]}-8{name[17:20]}-{name[20:]}".encode()
+        identity = uuid(request.method, request.target, request.body).encode()
         return answer.with_headers(((b"x-amzn-requestid", identity),))

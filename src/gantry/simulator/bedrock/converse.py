@@ -12,7 +12,7 @@ from gantry.simulator.anthropic import signatures
 from gantry.simulator.anthropic.messages import REDACT
 from gantry.simulator.bedrock.dialogue import check_dialogue
 from gantry.simulator.bedrock.errors import FAILURE, error, invalid
-from gantry.simulator.bedrock.requests import ConverseRequest, read
+from gantry.simulator.bedrock.requests import ConverseRequest, read, read_count
 from gantry.simulator.exchange import Answer, json_answer, stream_answer
 from gantry.simulator.faults import Faults, base_model
 from gantry.simulator.oracle import Ask, Composition, Tool, cached_tokens, compose, count_tokens, identifier
@@ -60,10 +60,7 @@ def _converse_stream(call: Call) -> Answer:
 
 def _count(call: Call) -> Answer:
     check_model(call.parameter)
-    given = msgspec.json.decode(call.request.body or b"{}", type=dict[str, Any]).get("input") or {}
-    if "converse" not in given:
-        raise invalid("The simulator counts the tokens of `converse` input only.")
-    request = read(msgspec.json.encode(given["converse"]))
+    request = read_count(call.request.body)
     check_dialogue(request)
     return json_answer({"inputTokens": _prompt_tokens(request)})
 
@@ -91,16 +88,15 @@ def _composed(call: Call) -> tuple[ConverseRequest, Composition]:
 
 
 def _ask(request: ConverseRequest, faults: Faults) -> Ask:
-    choice = (request.tool_config.tool_choice or {}) if request.tool_config else {}
-    tools = request.tools
-    if "tool" in choice:
-        tools = [tool for tool in tools if tool.name == choice["tool"].get("name")]
+    choice, tools = request.choice, request.tools
+    if choice.tool is not None:
+        tools = [tool for tool in tools if tool.name == choice.tool.name]
     return Ask(
         question=_question(request),
         prompt_tokens=_prompt_tokens(request),
         tool_result=_tool_result(request),
-        tools=tuple(Tool(tool.name, tool.input_schema.get("json") or {}) for tool in tools),
-        must_call="any" in choice or "tool" in choice,
+        tools=tuple(Tool(tool.name, tool.input_schema.json) for tool in tools),
+        must_call=choice.any is not None or choice.tool is not None,
         schema=_schema(request),
         think=request.thinks,
         max_tokens=request.inference_config.max_tokens,
@@ -112,12 +108,12 @@ def _ask(request: ConverseRequest, faults: Faults) -> Ask:
 
 def _schema(request: ConverseRequest) -> Any:
     """Return the schema asked for: it comes as JSON inside of JSON."""
-    form = (request.output_config or {}).get("textFormat") or {}
-    if form.get("type") != "json_schema":
+    form = request.output_config.text_format
+    if form is None:
         return None
     try:
-        return msgspec.json.decode(form["structure"]["jsonSchema"]["schema"])
-    except (KeyError, TypeError, msgspec.MsgspecError):
+        return msgspec.json.decode(form.structure.json_schema.schema)
+    except msgspec.MsgspecError:
         raise invalid("outputConfig.textFormat.structure.jsonSchema.schema is not a JSON schema in a string.") from None
 
 
@@ -134,7 +130,7 @@ def _tool_result(request: ConverseRequest) -> str | None:
     if not results:
         return None
     contents = [item for result in results for item in result.content]
-    return " ".join(item["text"] if "text" in item else str(item.get("json", "")) for item in contents)
+    return " ".join(str(item.json or "") if item.text is None else item.text for item in contents)
 
 
 def _prompt_tokens(request: ConverseRequest) -> int:

@@ -22,9 +22,9 @@ def check_dialogue(request: ConverseRequest) -> None:
     if request.tool_config is None and any(block.tool_use or block.tool_result for block in blocks):
         raise invalid("The toolConfig field must be defined when using toolUse and toolResult content blocks.")
     _check_results(messages)
-    choice = (request.tool_config.tool_choice or {}).get("tool") if request.tool_config else None
-    if choice and choice.get("name") not in [tool.name for tool in request.tools]:
-        raise invalid(f"The tool choice {choice.get('name')} is not in the toolConfig. Choose one of its tools.")
+    wanted = request.choice.tool
+    if wanted is not None and wanted.name not in [tool.name for tool in request.tools]:
+        raise invalid(f"The tool choice {wanted.name} is not in the toolConfig. Choose one of its tools.")
 
 
 def _check_message(message: Message, index: int) -> None:
@@ -43,11 +43,11 @@ def _check_block(block: Block, index: int, number: int) -> None:
     if block.text is not None and not block.text.strip():
         text = f"The text field in the ContentBlock object at {place} is blank."
         raise invalid(f"{text} Add text to the text field, and try again.")
-    reasoning = block.reasoning_content or {}
-    shown = reasoning.get("reasoningText")
-    if shown and not signatures.is_signature(shown.get("signature") or "", shown.get("text") or ""):
+    shown = block.reasoning_content.reasoning_text if block.reasoning_content else None
+    hidden = block.reasoning_content.redacted_content if block.reasoning_content else None
+    if shown is not None and not signatures.is_signature(shown.signature, shown.text):
         raise invalid(f"The model returned the following errors: {place}: Invalid `signature` in `thinking` block")
-    if "redactedContent" in reasoning and not signatures.is_redacted(reasoning["redactedContent"]):
+    if hidden is not None and not signatures.is_redacted(hidden):
         raise invalid(f"The model returned the following errors: {place}: Invalid `data` in `redacted_thinking` block")
 
 

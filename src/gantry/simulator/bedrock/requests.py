@@ -1,6 +1,6 @@
 """What a Converse request may hold. Fields the service does not know are ignored, as its framework does."""
 
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal, TypeVar
 
 import msgspec
 from msgspec import Meta, Struct
@@ -22,10 +22,30 @@ class ToolUse(Loose, frozen=True):
     input: Any
 
 
+class Result(Loose, frozen=True):
+    """A part of what a tool answered."""
+
+    text: str | None = None
+    json: Any = None
+    image: dict[str, Any] | None = None
+    document: dict[str, Any] | None = None
+    video: dict[str, Any] | None = None
+
+
 class ToolResult(Loose, frozen=True):
     tool_use_id: str
-    content: list[dict[str, Any]]
+    content: list[Result]
     status: str | None = None
+
+
+class ReasoningText(Loose, frozen=True):
+    text: str
+    signature: str = ""
+
+
+class Reasoning(Loose, frozen=True):
+    reasoning_text: ReasoningText | None = None
+    redacted_content: str | None = None
 
 
 class Block(Loose, frozen=True):
@@ -34,7 +54,7 @@ class Block(Loose, frozen=True):
     text: str | None = None
     tool_use: ToolUse | None = None
     tool_result: ToolResult | None = None
-    reasoning_content: dict[str, Any] | None = None
+    reasoning_content: Reasoning | None = None
     cache_point: dict[str, Any] | None = None
     image: dict[str, Any] | None = None
     document: dict[str, Any] | None = None
@@ -47,9 +67,13 @@ class Message(Loose, frozen=True):
     content: list[Block]
 
 
+class InputSchema(Loose, frozen=True):
+    json: dict[str, Any]
+
+
 class ToolSpec(Loose, frozen=True):
     name: Annotated[str, Meta(pattern="^[a-zA-Z0-9_-]+$", max_length=64)]
-    input_schema: dict[str, Any]
+    input_schema: InputSchema
     description: str | None = None
 
 
@@ -59,9 +83,19 @@ class Tool(Loose, frozen=True):
     system_tool: dict[str, Any] | None = None
 
 
+class NamedTool(Loose, frozen=True):
+    name: str
+
+
+class ToolChoice(Loose, frozen=True):
+    auto: dict[str, Any] | None = None
+    any: dict[str, Any] | None = None
+    tool: NamedTool | None = None
+
+
 class ToolConfig(Loose, frozen=True):
     tools: Annotated[list[Tool], Meta(min_length=1)]
-    tool_choice: dict[str, Any] | None = None
+    tool_choice: ToolChoice = ToolChoice()
 
 
 class InferenceConfig(Loose, frozen=True):
@@ -71,13 +105,32 @@ class InferenceConfig(Loose, frozen=True):
     stop_sequences: list[str] | None = None
 
 
+class JsonSchema(Loose, frozen=True):
+    """The schema is JSON in a string."""
+
+    schema: str
+
+
+class Structure(Loose, frozen=True):
+    json_schema: JsonSchema
+
+
+class TextFormat(Loose, frozen=True):
+    type: Literal["json_schema"]
+    structure: Structure
+
+
+class OutputConfig(Loose, frozen=True):
+    text_format: TextFormat | None = None
+
+
 class ConverseRequest(Loose, frozen=True):
     messages: list[Message]
     system: list[Block] = []
     inference_config: InferenceConfig = InferenceConfig()
     tool_config: ToolConfig | None = None
     additional_model_request_fields: dict[str, Any] = {}
-    output_config: dict[str, Any] | None = None
+    output_config: OutputConfig = OutputConfig()
 
     @property
     def tools(self) -> list[ToolSpec]:
@@ -85,17 +138,42 @@ class ConverseRequest(Loose, frozen=True):
 
     @property
     def thinks(self) -> bool:
-        thinking = self.additional_model_request_fields.get("thinking") or {}
-        return thinking.get("type") in ("enabled", "adaptive")
+        thinking = self.additional_model_request_fields.get("thinking")
+        return isinstance(thinking, dict) and thinking.get("type") in ("enabled", "adaptive")
+
+    @property
+    def choice(self) -> ToolChoice:
+        return self.tool_config.tool_choice if self.tool_config else ToolChoice()
 
 
-_DECODER = msgspec.json.Decoder(ConverseRequest)
+class Countable(Loose, frozen=True):
+    """The simulator counts what is for Converse, not what is for a model's own format."""
+
+    converse: ConverseRequest
+
+
+class CountRequest(Loose, frozen=True):
+    input: Countable
+
+
+_Body = TypeVar("_Body")
+_CONVERSE = msgspec.json.Decoder(ConverseRequest)
+_COUNT = msgspec.json.Decoder(CountRequest)
 
 
 def read(body: bytes) -> ConverseRequest:
     """Raises Refusal with a 400 that names the member."""
+    return _read(_CONVERSE, body)
+
+
+def read_count(body: bytes) -> ConverseRequest:
+    """Raises Refusal with a 400 that names the member."""
+    return _read(_COUNT, body).input.converse
+
+
+def _read(decoder: "msgspec.json.Decoder[_Body]", body: bytes) -> _Body:
     try:
-        return _DECODER.decode(body or b"{}")
+        return decoder.decode(body or b"{}")
     except msgspec.ValidationError as failure:
         raise _refusal(msgspec.json.decode(body or b"{}"), failure) from None
     except msgspec.MsgspecError as failure:

@@ -41,6 +41,7 @@ _TYPES = (
 )
 _SAID = ("output_text", "refusal")
 _HEARD = ("input_text", "input_image", "input_file", "input_audio")
+_STRINGS = ("id", "call_id", "name", "arguments", "encrypted_content")
 _CALLS = ("function_call", "custom_tool_call")
 _SEAL = "gAAAAAB"
 
@@ -68,12 +69,17 @@ def _check_item(item: dict[str, Any], place: str) -> None:
     kind = item.get("type")
     if kind is None:
         raise missing(f"{place}.type")
+    if not isinstance(kind, str):
+        raise _mistyped(f"{place}.type", "a string")
     if kind not in _TYPES:
-        raise _unsupported(str(kind), _TYPES, f"{place}.type")
+        raise _unsupported(kind, _TYPES, f"{place}.type")
     needed = {"function_call": ("call_id", "name", "arguments"), "function_call_output": ("call_id", "output")}
     for name in needed.get(kind, ()):
         if name not in item:
             raise missing(f"{place}.{name}")
+    for name in _STRINGS:
+        if not isinstance(item.get(name), str | None):
+            raise _mistyped(f"{place}.{name}", "a string")
     if kind == "message":
         _check_message(item, place)
 
@@ -85,7 +91,11 @@ def _check_message(item: dict[str, Any], place: str) -> None:
     if content is None:
         raise missing(f"{place}.content")
     allowed = _SAID if item["role"] == "assistant" else _HEARD
+    if not isinstance(content, str | list):
+        raise _mistyped(f"{place}.content", "an array of objects or string")
     for number, part in enumerate(content if isinstance(content, list) else ()):
+        if not isinstance(part, dict) or not isinstance(part.get("text"), str | None):
+            raise _mistyped(f"{place}.content[{number}]", "an object with a text")
         if part.get("type") not in allowed:
             raise _unsupported(str(part.get("type")), allowed, f"{place}.content[{number}]")
 
@@ -124,6 +134,10 @@ def _check_reasoning(items: Sequence[dict[str, Any]], before: Sequence[dict[str,
 
 def _is_encrypted(given: str) -> bool:
     return given.startswith(_SEAL) and is_sealed(decoded(given.removeprefix(_SEAL)))
+
+
+def _mistyped(param: str, kind: str) -> Refusal:
+    return invalid(f"Invalid type for '{param}': expected {kind}.", param, "invalid_type")
 
 
 def _unsupported(given: str, allowed: Sequence[str], param: str) -> Refusal:

@@ -105,8 +105,9 @@ def loose(schema: Any, place: tuple[str, ...]) -> Iterator[str]:
     if schema.get("type") == "object":
         if schema.get("additionalProperties") is not False:
             yield f"In context={place}, 'additionalProperties' is required to be supplied and to be false."
-        properties = schema.get("properties") or {}
-        if set(properties) - set(schema.get("required") or ()):
+        given, required = schema.get("properties"), schema.get("required")
+        properties = given if isinstance(given, dict) else {}
+        if any(name not in (required if isinstance(required, list) else ()) for name in properties):
             yield f"In context={place}, 'required' is required to be supplied and to include every key in properties."
         for name, inner in properties.items():
             yield from loose(inner, (*place, "properties", name))
@@ -117,7 +118,9 @@ def _check_tools(tools: list[dict[str, Any]]) -> None:
     for index, tool in enumerate(tools):
         if tool.get("type") not in ("function", "custom"):
             raise invalid(f"Invalid value: {tool.get('type')!r}.", f"tools[{index}].type", "invalid_value")
-        if tool["type"] == "function" and not (tool.get("function") or {}).get("name"):
+        function = tool.get("function")
+        named = isinstance(function, dict) and isinstance(function.get("name"), str) and function["name"]
+        if tool["type"] == "function" and not named:
             raise missing(f"tools[{index}].function.name")
 
 

@@ -32,6 +32,11 @@ _INCLUDABLE = (
 _LARGEST_PAGE = 100
 
 
+class TextConfig(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    format: dict[str, Any] | None = None
+    verbosity: str | None = None
+
+
 class CountRequest(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     model: str
     input: str | list[dict[str, Any]] = ""
@@ -41,7 +46,7 @@ class CountRequest(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True
     previous_response_id: str | None = None
     prompt: Any = None
     reasoning: dict[str, Any] | None = None
-    text: dict[str, Any] | None = None
+    text: TextConfig | None = None
     tool_choice: Any = None
     tools: list[dict[str, Any]] | None = None
     truncation: str | None = None
@@ -70,7 +75,7 @@ class ResponseRequest(CountRequest, frozen=True, forbid_unknown_fields=True, kw_
 
     @property
     def format(self) -> dict[str, Any]:
-        return (self.text or {}).get("format") or {}
+        return (self.text.format if self.text else None) or {}
 
     @property
     def effort(self) -> str | None:
@@ -288,7 +293,7 @@ def _dressed(whole: dict[str, Any], request: ResponseRequest) -> dict[str, Any]:
         "temperature": 1.0 if request.temperature is None else request.temperature,
         "text": {
             "format": request.format or {"type": "text"},
-            "verbosity": (request.text or {}).get("verbosity", "medium"),
+            "verbosity": (request.text and request.text.verbosity) or "medium",
         },
         "tools": tools,
         "top_logprobs": request.top_logprobs or 0,
