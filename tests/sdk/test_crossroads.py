@@ -54,7 +54,7 @@ def play(crossroads: Crossroads) -> Play:
     return played
 
 
-@pytest.mark.parametrize(("way", "case", "provider"), scene_tests())
+@pytest.mark.parametrize(("way", "case", "provider"), list(scene_tests()))
 def test_a_client_gets_what_it_asked_for_and_the_log_says_so(way: Way, case: str, provider: str, play: Play) -> None:
     played = play(way.client)
     line = played.lines[way.surface, case, provider]
