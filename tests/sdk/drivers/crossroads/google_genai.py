@@ -75,9 +75,7 @@ class GenerateContent:
         return {"name": call.name, "arguments": call.args, "after": after.text}
 
     def structured(self, model: str, words: str) -> Any:
-        answer = self._generate(
-            model, words, response_mime_type="application/json", response_json_schema=WAGON
-        )
+        answer = self._generate(model, words, response_mime_type="application/json", response_json_schema=WAGON)
         return answer.parsed
 
     def left(self, model: str, words: str) -> Any:
