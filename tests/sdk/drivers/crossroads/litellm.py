@@ -24,7 +24,7 @@ class Completion:
 
     def __init__(self, url: str, key: str, prefix: str, path: str) -> None:
         self._prefix = prefix
-        self._settings = {"api_base": url + path, "api_key": key, "num_retries": 0, "max_retries": 0, "timeout": 60}
+        self._settings = {"api_base": url + path, "api_key": key, "num_retries": 0, "max_retries": 0, "max_tokens": 200}
 
     def _complete(self, model: str, content: Any, **more: Any) -> Any:
         messages = more.pop("messages", [{"role": "user", "content": content}])

@@ -30,7 +30,6 @@ class Wagon(BaseModel):
 
 def spoken(result: Any, text: str, pieces: int | None = None) -> dict[str, Any]:
     usage, answer = result.usage, result.all_messages()[-1]
-    usage = usage() if callable(usage) else usage
     return told(text, answer.finish_reason, usage.input_tokens, usage.output_tokens, pieces=pieces)
 
 
