@@ -27,7 +27,7 @@ export const WAGON = {
   required: ["name", "axles", "loads"],
   additionalProperties: false,
 };
-export const SUNNY = "22 °C and sunny";
+export const SUNNY = "22 degrees and sunny";
 
 // Plays all scenes of a client, or those whose surface, case or provider the arguments name; `status` reads an error's.
 export async function play(surfaces, status) {

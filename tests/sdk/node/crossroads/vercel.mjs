@@ -24,12 +24,11 @@ function looped(steps) {
   return { name: call.toolName, arguments: call.input, after: steps.at(-1).text };
 }
 
-// Reads a stream to its end. What fails in it comes as a part, or as Mistral's way to finish, and is thrown here.
+// Reads a stream to its end. What fails in it comes as a part, and is thrown here.
 async function readAll(stream) {
   let pieces = 0;
   for await (const part of stream.fullStream) {
     if (part.type === "error") throw part.error;
-    if (part.type === "finish" && part.finishReason === "error") throw new Error("it finished with an error");
     if (part.type === "text-delta") pieces += 1;
   }
   return pieces;
@@ -75,7 +74,7 @@ function surface(factory) {
   };
 }
 
-const options = (url, apiKey) => ({ baseURL: `${url}/api`, apiKey });
+const options = (url, apiKey, root = "/api") => ({ baseURL: url + root, apiKey });
 
 await play(
   {
@@ -84,6 +83,7 @@ await play(
     vercel_messages: (url, key) => surface(createAnthropic(options(url, key))),
     vercel_gemini: (url, key) => surface(createGoogleGenerativeAI(options(url, key))),
     vercel_mistral: (url, key) => surface(createMistral(options(url, key))),
+    vercel_mistral_v1: (url, key) => surface(createMistral(options(url, key, "/api/v1"))),
   },
   (error) => error.statusCode,
 );
