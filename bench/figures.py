@@ -10,7 +10,8 @@ from enum import Enum, auto
 from msgspec import Struct
 
 NGINX, RESPAN, LITELLM = "nginx", "respan-gateway", "LiteLLM"
-GANTRY, ADAPT, WITH_CLERK, CLERK = "gantry", "gantry adapt", "gantry worker + clerk", "gantry clerk"
+GANTRY, ADAPT, TRANSLATE = "gantry", "gantry adapt", "gantry translate"
+WITH_CLERK, CLERK = "gantry worker + clerk", "gantry clerk"
 SERVE, CONSOLE = "gantry serve, 2 workers", "gantry console"
 
 
@@ -90,7 +91,7 @@ class Figures:
 
     def systems(self) -> list[str]:
         seen = dict.fromkeys(system for row in self._values.values() for system in row)
-        order = (NGINX, GANTRY, ADAPT, WITH_CLERK, RESPAN, LITELLM)
+        order = (NGINX, GANTRY, ADAPT, TRANSLATE, WITH_CLERK, RESPAN, LITELLM)
         return sorted(seen, key=lambda name: order.index(name) if name in order else len(order))
 
     def as_json(self) -> Mapping[str, Mapping[str, float]]:
@@ -129,6 +130,8 @@ BUDGETS: Sequence[Budget] = (
     Budget("relay ≤ ¼ of respan-gateway", CALL, GANTRY, 0.25, over=(CALL, RESPAN)),
     Budget("relay over TLS ≤ 3 x nginx over TLS", TLS, GANTRY, 3, over=(TLS, NGINX)),
     Budget("adapt ≤ 5 x nginx", CALL, ADAPT, 5, over=(CALL, NGINX)),
+    Budget("translate ≤ 9 x nginx", CALL, TRANSLATE, 9, over=(CALL, NGINX)),
+    Budget("translated first event p50 ≤ 0.3 ms", FIRST_EVENT_P50, TRANSLATE, 0.3),
     Budget("stream event ≤ 0.6 x respan-gateway", EVENT, GANTRY, 0.6, over=(EVENT, RESPAN)),
     Budget("worker and clerk, until its lag is 0 ≤ ½ of respan-gateway", CALL, WITH_CLERK, 0.5, over=(CALL, RESPAN)),
     Budget("added latency p50 ≤ 0.3 ms", ADDED_P50, GANTRY, 0.3),

@@ -104,10 +104,26 @@ def start_gantry(shop: Workshop, *, tls: bool = False, workers: int = 1, spread:
 
 
 def roads(port: int, key: str) -> dict[Road, Target]:
-    """Return the ways in: Mistral's own surface, and OpenAI's with a Mistral model."""
+    """Return the ways in: Mistral's own surface, and OpenAI's and Anthropic's with a Mistral model."""
     native = Target("gantry", port, "/api/v1/chat/completions", MODEL, mistral_headers(key), exact=True)
     adapted = Target("gantry adapt", port, "/api/chat/completions", f"mistral/{MODEL}", openai_headers(key))
-    return {Road.RELAY: native, Road.STREAM: native, Road.ADAPT: adapted}
+    translated = Target(
+        "gantry translate", port, "/api/anthropic/v1/messages", f"mistral/{MODEL}", anthropic_headers(key)
+    )
+    return {Road.RELAY: native, Road.STREAM: native, Road.ADAPT: adapted, Road.TRANSLATE: translated}
+
+
+def anthropic_headers(key: str) -> dict[str, str]:
+    """Return the headers that Anthropic's Python SDK sends."""
+    return {
+        "accept-encoding": "gzip, deflate",
+        "connection": "keep-alive",
+        "accept": "application/json",
+        "content-type": "application/json",
+        "user-agent": "Anthropic/Python 2.12.0",
+        "anthropic-version": "2023-06-01",
+        "x-api-key": key,
+    }
 
 
 def openai_headers(key: str) -> dict[str, str]:

@@ -27,6 +27,7 @@ from tests.gateway.conftest import Node, running_node
 ROADS = (
     ("/api/v1/chat/completions", b"mistral-client-python/1.12.4"),  # relay
     ("/api/chat/completions", b"OpenAI/Python 3.54.0"),  # adapt
+    ("/api/anthropic/v1/messages", b"Anthropic/Python 2.12.0"),  # translate
 )
 BODY = b'{"model":"mistral-small-latest","messages":[{"role":"user","content":"' + b"x" * 180 + b'"}],"stream":false}'
 ANSWER = (

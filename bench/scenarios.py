@@ -59,7 +59,7 @@ def cpu_per_call(
 
 
 def plain_calls(shop: Workshop, figures: f.Figures, systems: Sequence[Running], effort: Effort) -> None:
-    contenders = lanes(systems) + lanes(systems, Road.ADAPT)
+    contenders = lanes(systems) + lanes(systems, Road.ADAPT) + lanes(systems, Road.TRANSLATE)
     job = Job(targets=[], connections=_CONNECTIONS, seconds=effort.seconds)
     cpu_per_call(shop, figures, f.CALL, contenders, job, effort.rounds)
 
@@ -99,7 +99,7 @@ def worker_and_clerk(shop: Workshop, figures: f.Figures, gantry: Gantry, effort:
 
 def added_latency(shop: Workshop, figures: f.Figures, systems: Sequence[Running], effort: Effort) -> None:
     """Compare single calls through each system with calls past all of them, taking turns."""
-    contenders = lanes(systems) + lanes(systems, Road.ADAPT)
+    contenders = lanes(systems) + lanes(systems, Road.ADAPT) + lanes(systems, Road.TRANSLATE)
     targets = [shop.direct(), *(lane.target for lane in contenders)]
     job = Job(targets=targets, calls=effort.turns * len(targets))
     for _ in range(effort.rounds):
@@ -111,7 +111,8 @@ def added_latency(shop: Workshop, figures: f.Figures, systems: Sequence[Running]
 
 def stream_delays(shop: Workshop, figures: f.Figures, systems: Sequence[Running], effort: Effort) -> None:
     """Compare the first and the following events of single streams with those of streams past all systems."""
-    targets = [shop.direct(), *(lane.target for lane in lanes(systems, Road.STREAM))]
+    streamed = lanes(systems, Road.STREAM) + lanes(systems, Road.TRANSLATE)
+    targets = [shop.direct(), *(lane.target for lane in streamed)]
     job = Job(targets=targets, calls=effort.turns // 20 * len(targets), shape=Shape(events=20, pace=2000))
     for _ in range(min(effort.rounds, 3)):
         direct, *others = checked(shop.perform(job))

@@ -30,6 +30,7 @@ class Road(StrEnum):
     RELAY = "relay"
     STREAM = "stream"
     ADAPT = "adapt"
+    TRANSLATE = "translate"
 
 
 class Unavailable(Exception):

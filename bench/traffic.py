@@ -19,8 +19,9 @@ ANSWER = (
 ANSWER_MARK = b"nobody has to stop for it."
 _SHAPE = re.compile(rb"bench events=(\d+) pace=(\d+) delay=(\d+)")
 _STREAMED = re.compile(rb'"stream"\s*:\s*true')
-_EVENT = re.compile(rb'"content"\s*:\s*"(\d{6}) (\d{16}) ')
+_EVENT = re.compile(rb'"(?:content|text)"\s*:\s*"(\d{6}) (\d{16}) ')
 _DONE = b"data: [DONE]"
+_ENDS = (_DONE, b"event: message_stop")  # OpenAI's and Mistral's, Anthropic's
 _CHUNK_HEAD = (
     b'{"id":"cmpl-6b1f0e2d9c8a4f57b3e1d0c9a8b7f6e5","object":"chat.completion.chunk","created":1763800000,'
     b'"model":"mistral-small-latest","choices":[{"index":0,"delta":{"content":"'
@@ -95,7 +96,7 @@ class StreamReader:
             if int(found[1]) != len(self.delays):
                 self.fault = self.fault or f"event {int(found[1])} came where {len(self.delays)} was due"
             self.delays.append(now - int(found[2]))
-        if _DONE in data[:whole]:
+        if any(end in data[:whole] for end in _ENDS):
             self._done = True
 
     def finish(self, expected: int) -> str:
@@ -104,4 +105,4 @@ class StreamReader:
             return self.fault
         if len(self.delays) != expected:
             return f"{len(self.delays)} events of {expected}"
-        return "" if self._done else "no [DONE]"
+        return "" if self._done else "no end"

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import click
 
+from docs.conformance import conformance_page
 from gantry.cli.main import gantry
 from gantry.cli.serve import base_type
 from gantry.core.secret import Secret
@@ -117,10 +118,15 @@ def _route_row(method: str, path: str, surface: Surface) -> str:
     return f"| {'any' if method == '*' else method} | `{path}` | {operation} | {dialects} | {_DOORS[surface.door]} |"
 
 
+def conformance() -> str:
+    return conformance_page(NOTICE)
+
+
 PAGES: Mapping[str, Callable[[], str]] = {
     "settings.md": settings_page,
     "cli.md": commands_page,
     "routes.md": routes_page,
+    "conformance.md": conformance,
 }
 
 

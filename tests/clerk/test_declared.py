@@ -59,6 +59,99 @@ def test_a_key_in_the_environment_is_a_credential_by_reference(control: ControlS
     assert _apply(control)[0] == []
 
 
+@pytest.mark.parametrize(
+    ("environ", "base_url"),
+    [
+        (
+            {"AZURE_OPENAI_API_KEY": "k", "AZURE_OPENAI_ENDPOINT": "https://me.openai.azure.com/"},
+            "https://me.openai.azure.com",
+        ),
+        ({"AWS_BEARER_TOKEN_BEDROCK": "k"}, "https://bedrock-runtime.{aws_region_name}.amazonaws.com"),
+    ],
+)
+def test_what_a_key_needs_beside_it_is_in_the_environment_too(
+    control: ControlStore, environ: dict[str, str], base_url: str
+) -> None:
+    (credential,), problems = _apply(control, environ=environ)
+    assert (credential.base_url, credential.source) == (base_url, next(iter(environ)))
+    assert problems == []
+    version = control.version()
+    _apply(control, environ=environ)
+    assert control.version() == version
+
+
+@pytest.mark.parametrize(
+    ("environ", "problem"),
+    [
+        (
+            {"AZURE_OPENAI_API_KEY": "canary"},
+            "$AZURE_OPENAI_API_KEY is not used: Azure OpenAI also needs its Endpoint: https://NAME.openai.azure.com, "
+            "in $AZURE_OPENAI_ENDPOINT or $AZURE_API_BASE",
+        ),
+        (
+            {"AZURE_OPENAI_API_KEY": "canary", "AZURE_API_BASE": "me"},
+            "$AZURE_OPENAI_API_KEY is not used: 'me' is no base URL; it looks like https://api.mistral.ai",
+        ),
+    ],
+)
+def test_a_key_that_lacks_what_it_needs_is_not_used(
+    control: ControlStore, environ: dict[str, str], problem: str
+) -> None:
+    assert _apply(control, environ=environ) == ([], [problem])
+
+
+KEYS = {"aws_access_key_id": Secret("AKIA"), "aws_secret_access_key": Secret("s")}
+
+
+@pytest.mark.parametrize(
+    ("entry", "base_url", "kept"),
+    [
+        (
+            DeclaredProvider(provider="bedrock", fields=KEYS),
+            "https://bedrock-runtime.{aws_region_name}.amazonaws.com",
+            KEYS,
+        ),
+        (
+            DeclaredProvider(
+                provider="azure", api_key=Secret("k"), fields={"api_base": Secret("https://me.azure.test/")}
+            ),
+            "https://me.azure.test",
+            {"api_key": Secret("k")},
+        ),
+        (
+            DeclaredProvider(provider="azure", fields={"api_key": Secret("k")}, base_url="https://me.azure.test"),
+            "https://me.azure.test",
+            {"api_key": Secret("k")},
+        ),
+        (
+            DeclaredProvider(
+                provider="vertex_ai",
+                fields={"vertex_ai_credentials": Secret('{ "a": 1 }'), "vertex_ai_project": Secret("p")},
+            ),
+            "https://{vertex_ai_location}-aiplatform.googleapis.com",
+            {"vertex_ai_credentials": Secret('{"a":1}'), "vertex_ai_project": Secret("p")},
+        ),
+        (
+            DeclaredProvider(provider="cloudflare", api_key_env="CF", fields={"account_id": Secret("a")}),
+            "https://api.cloudflare.com",
+            {"account_id": Secret("a")},
+        ),
+    ],
+    ids=["access key", "address in fields", "address", "service account", "a key in the environment"],
+)
+def test_a_credential_of_several_fields(
+    control: ControlStore, entry: DeclaredProvider, base_url: str, kept: dict[str, Secret]
+) -> None:
+    (credential,), problems = _apply(control, [entry])
+    assert (credential.base_url, problems) == (base_url, [])
+    with control.reading() as connection:
+        sealed = sealed_secrets(connection)[credential.id]
+    assert {name: VAULT.open(value, credential.place(name)) for name, value in sealed.items()} == kept
+    version = control.version()
+    _apply(control, [entry])
+    assert control.version() == version
+
+
 def test_a_variable_that_is_empty_is_not_set(control: ControlStore) -> None:
     assert _apply(control, environ={"MISTRAL_API_KEY": " "}) == ([], [])
 
@@ -120,6 +213,10 @@ def test_a_changed_base_url_moves_a_declared_provider(control: ControlStore) -> 
         (DeclaredProvider(provider="mistral", api_key=Secret("x"), base_url="ftp://x"), "is no base URL"),
         (DeclaredProvider(provider="mistral", api_key=Secret("x"), name="mine"), "mistral/mine exists already"),
         (FROM_FILE, "mistral/gantry.toml exists already"),
+        (DeclaredProvider(provider="azure", api_key=Secret("x")), "each Azure OpenAI server has its own address"),
+        (DeclaredProvider(provider="bedrock"), "needs either api_key or aws_access_key_id and aws_secret_access_key"),
+        (DeclaredProvider(provider="bedrock", fields={"region": Secret("x")}), "bedrock has no field 'region'"),
+        (DeclaredProvider(provider="mistral", api_key_env="V", fields={"api_key": Secret("x")}), "needs either"),
     ],
 )
 def test_an_object_that_cannot_be_used_refuses_itself_alone(

@@ -1,10 +1,12 @@
 """Which provider is meant, and which base URLs are none."""
 
+import re
 from contextlib import nullcontext
 
 import pytest
 
-from gantry.clerk.provider_choice import ChoiceError, check_base_url, check_key_given, choose_provider
+from gantry.clerk.provider_choice import ChoiceError, check_base_url, check_given, choose_provider, read_fields
+from gantry.core.secret import Secret
 from gantry.providers.spec import load_catalog
 from gantry.store.providers import CustomProvider
 
@@ -37,27 +39,72 @@ def test_each_prefix_names_its_provider(name: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("provider", "api_key", "api_key_env", "ok"),
+    ("provider", "given", "api_key_env", "ok"),
     [
-        ("mistral", True, False, True),
-        ("mistral", False, True, True),
-        ("mistral", False, False, False),
-        ("mistral", True, True, False),
-        ("ollama", False, False, True),
-        ("ollama", True, False, True),
-        ("ollama", True, True, False),
+        ("mistral", {"api_key"}, False, True),
+        ("mistral", set(), True, True),
+        ("mistral", set(), False, False),
+        ("mistral", {"api_key"}, True, False),
+        ("ollama", set(), False, True),
+        ("ollama", {"api_key"}, False, True),
+        ("ollama", {"api_key"}, True, False),
     ],
 )
-def test_a_declared_key_is_given_once_or_needs_none(provider: str, api_key: bool, api_key_env: bool, ok: bool) -> None:
+def test_a_declared_key_is_given_once_or_needs_none(
+    provider: str, given: set[str], api_key_env: bool, ok: bool
+) -> None:
     with nullcontext() if ok else pytest.raises(ChoiceError, match=f"{provider} needs either api_key or api_key_env"):
-        check_key_given(CATALOG[provider], api_key, api_key_env)
+        check_given(CATALOG[provider], given, api_key_env)
+
+
+@pytest.mark.parametrize(
+    ("provider", "given", "api_key_env", "message"),
+    [
+        ("cloudflare", {"api_key"}, False, "needs account_id (Account id): give it in fields"),
+        ("cloudflare", set(), True, None),  # $CLOUDFLARE_ACCOUNT_ID may be set with it
+        ("cloudflare", {"api_key", "account_id"}, False, None),
+        (
+            "bedrock",
+            {"aws_access_key_id"},
+            False,
+            "needs either api_key or aws_access_key_id and aws_secret_access_key",
+        ),
+        ("bedrock", {"aws_access_key_id", "aws_secret_access_key"}, False, None),
+        ("google_vertex_ai", {"vertex_ai_credentials"}, False, "needs vertex_ai_project"),
+        ("google_vertex_ai", {"vertex_ai_project"}, False, "needs either api_key or api_key_env"),
+    ],
+)
+def test_a_declared_credential_is_whole(provider: str, given: set[str], api_key_env: bool, message: str | None) -> None:
+    with nullcontext() if message is None else pytest.raises(ChoiceError, match=re.escape(message)):
+        check_given(CATALOG[provider], given, api_key_env)
+
+
+def test_fields_are_read_as_they_are_kept() -> None:
+    read = read_fields(CATALOG["google_vertex_ai"], {"vertex_ai_project": " p ", "vertex_ai_credentials": '{"a": 1}\n'})
+    assert read == {"vertex_ai_project": Secret("p"), "vertex_ai_credentials": Secret('{"a":1}')}
+
+
+@pytest.mark.parametrize(
+    ("provider", "fields", "message"),
+    [
+        ("mistral", {"region": "canary"}, "mistral has no field 'region'; it has api_key"),
+        ("azure_openai", {"api_base": "canary"}, "no field 'api_base'; it has api_key, api_version"),
+        ("google_vertex_ai", {"vertex_ai_credentials": "canary"}, "vertex_ai_credentials must be a JSON object"),
+        ("bedrock", {"aws_region_name": "canäry"}, "aws_region_name has characters that no key has"),
+        ("bedrock", {"aws_region_name": ""}, "aws_region_name is missing"),
+    ],
+)
+def test_what_is_no_field_is_named_and_not_shown(provider: str, fields: dict[str, str], message: str) -> None:
+    with pytest.raises(ChoiceError, match=re.escape(message)) as raised:
+        read_fields(CATALOG[provider], fields)
+    assert "can" not in str(raised.value)
 
 
 @pytest.mark.parametrize(
     ("provider", "base_url", "message"),
     [
         ("mistrall", None, "Did you mean mistral?"),
-        ("nobody", None, "Known are acme, cerebras, deepinfra,"),
+        ("nobody", None, "Known are acme, ai21labs, alibaba, anthropic,"),
         ("vllm", None, "each vLLM server has its own address"),
         ("New One", "https://x.test", "lower-case letters"),
         ("a/b", "https://x.test", "lower-case letters"),

@@ -15,7 +15,9 @@ Run = Callable[..., Result]
 
 @pytest.fixture(autouse=True)
 def _clean_environment(monkeypatch: pytest.MonkeyPatch) -> None:
-    offered = {variable for spec in load_catalog().values() for variable in spec.environment}
+    specs = load_catalog().values()
+    offered = {variable for spec in specs for variable in spec.environment}
+    offered |= {variable for spec in specs for item in spec.fields for variable in item.environment}
     for variable in list(os.environ):
         if variable.startswith("GANTRY_") or variable in offered:
             monkeypatch.delenv(variable)

@@ -48,7 +48,7 @@ def test_every_error_has_a_whole_envelope(dialect: Dialect, error_type: type[Gat
             assert fields["code"] == error_type.status
             assert fields["status"].isupper()
         case Dialect.BEDROCK | Dialect.COHERE:
-            assert body.keys() <= {"message", "retry_after"}
+            assert body.keys() <= {"message", "__type", "retry_after"}
         case _:
             assert_never(dialect)
     assert dict(wire.headers)["content-type"] == "application/json"

@@ -203,9 +203,18 @@ def asked(request: ChatRequest) -> list[Line]:
                     lines.append(Line("result", names.get(call_id, ""), text))
                 case _:
                     pass
-    if request.tool_choice is not None and request.tool_choice.mode is ToolMode.NONE:
-        return lines  # a format that has no word for none leaves the tools out
-    return lines + [Line("tool", tool.name, "") for tool in request.tools if isinstance(tool, FunctionTool)]
+    return lines + [Line("tool", name, "") for name in offered(request)]
+
+
+def offered(request: ChatRequest) -> list[str]:
+    """Return the tools that the model may call: a format that cannot say so offers no others."""
+    names = [tool.name for tool in request.tools if isinstance(tool, FunctionTool)]
+    choice = request.tool_choice
+    if choice is None:
+        return names
+    if choice.mode is ToolMode.NONE:
+        return []
+    return [name for name in names if not choice.names or name in choice.names]
 
 
 def first_lost(before: list[Line], after: list[Line]) -> Line | None:

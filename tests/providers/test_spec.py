@@ -1,13 +1,16 @@
 """Providers as rows: the strict loader, the catalogue that comes with this version, and a user's own."""
 
+import re
 from fnmatch import fnmatchcase
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from gantry.core.secret import Secret
 from gantry.core.vocabulary import STATEFUL_OPERATIONS, Dialect, Operation
 from gantry.dial.origin import parse_base_url
 from gantry.dialects.rules import RequestRules
@@ -20,12 +23,17 @@ from gantry.providers.spec import (
     ProviderSpec,
     SpecError,
     custom_spec,
+    fill_template,
     load_catalog,
     normalise_base_url,
     parse_spec,
+    read_field,
 )
 
 CATALOG = load_catalog()
+OTHER_HOSTS = {
+    spec.id: tuple(url for urls in spec.base_url_where.values() for url in urls.values()) for spec in CATALOG.values()
+}
 ROW = """
 id = "acme"
 name = "Acme"
@@ -52,6 +60,43 @@ default = { top_p = 0.9 }
 [[request_for]]
 models = ["acme-think-*"]
 drop = ["temperature"]
+"""
+
+CLOUD = """
+id = "cloud"
+name = "Cloud"
+base_url = "https://{region}.cloud.example"
+either = [["api_key"], ["key_id", "key_secret"]]
+[base_url_where.region]
+global = "https://cloud.example"
+[[fields]]
+name = "api_key"
+label = "API key"
+required = false
+[[fields]]
+name = "key_id"
+label = "Key id"
+required = false
+[[fields]]
+name = "key_secret"
+label = "Key secret"
+required = false
+[[fields]]
+name = "account"
+label = "Account"
+secret = false
+[[fields]]
+name = "region"
+label = "Region"
+secret = false
+host = true
+default = "eu-1"
+[paths.openai_chat]
+chat = "/v1/{account}/models/{model}/chat"
+[paths.anthropic]
+chat = "/v1/{account}/messages"
+[dialect_models]
+anthropic = ["claude-*"]
 """
 
 
@@ -99,6 +144,18 @@ def test_a_row_is_read() -> None:
         (row_with('models = ["acme-think', 'model = ["acme-think'), ["model", "$.request_for[0]"]),
         (row_with('"/v1/chat', '"v1/chat'), ["paths.openai_chat.chat", "slash"]),
         (row_with('"/v1/chat', '"https://evil.example/v1/chat'), ["paths.openai_chat.chat", "slash"]),
+        (row_with('"/v1/chat', '"/v1/{account}/chat'), ["paths.openai_chat.chat", "{account}", "no field"]),
+        (row_with('"/v1/chat', '"/v1/{api_key}/chat'), ["paths.openai_chat.chat", "{api_key}", "secret"]),
+        (row_with("api.acme", "{region}.acme"), ["base_url", "{region}"]),
+        (row_with("api.acme", "{model}.acme"), ["base_url", "{model}"]),
+        (CLOUD.replace("host = true\n", ""), ["fields", "region", "host = true"]),
+        (row_with('models = ["acme-*"]', 'probe = "/v1/{account}"'), ["probe", "{account}"]),
+        (row_with('scheme = "header"', 'scheme = "header"\nfield = "token"'), ["token", "no field"]),
+        (row_with('models = ["acme-*"]', 'either = [["api_key"], ["token"]]'), ["token", "no field"]),
+        (row_with("[auth]", '[base_url_where.region]\neu = "https://eu"\n[auth]'), ["region", "no field"]),
+        (ROW + '[stream_paths.openai_chat]\nchat = "v1/stream"\n', ["stream_paths.openai_chat.chat", "slash"]),
+        (ROW + '[stream_paths.cobol]\nchat = "/v1/stream"\n', ["cobol", "$.stream_paths"]),
+        (ROW + '[dialect_models]\ncobol = ["x"]\n', ["cobol", "$.dialect_models"]),
     ],
 )
 def test_an_error_names_the_file_and_the_key(text: str, words: list[str]) -> None:
@@ -132,8 +189,10 @@ def test_the_catalogue_is_sorted() -> None:
 
 @pytest.mark.parametrize("spec", CATALOG.values(), ids=CATALOG.keys())
 def test_a_row_of_the_catalogue_is_sane(spec: ProviderSpec) -> None:
+    values = {item.name: item.default or "some-place" for item in spec.fields}
     if spec.base_url and spec.needs_secret:
-        assert parse_base_url(spec.base_url, private=False).origin.scheme == "https"
+        for url in (spec.fill_base_url(spec.base_url, values), *OTHER_HOSTS.get(spec.id, ())):
+            assert parse_base_url(url, private=False).origin.scheme == "https"
     for url in (spec.base_url, spec.base_url + spec.root) if spec.base_url else ():
         assert normalise_base_url(url, spec.root) == spec.base_url
     assert spec.name
@@ -141,8 +200,12 @@ def test_a_row_of_the_catalogue_is_sane(spec: ProviderSpec) -> None:
     assert spec.id in spec.prefixes
     assert spec.paths
     assert all(spec.paths.values())
-    assert spec.base_url or not spec.environment  # a key alone would have nowhere to go
-    assert spec.probe.startswith("/")
+    addresses = [item for item in spec.fields if item.address]
+    assert len(addresses) <= 1
+    assert all(item.environment for item in addresses) or not spec.environment  # a key alone would have nowhere to go
+    assert spec.base_url or addresses or not spec.needs_secret
+    assert not spec.probe or spec.probe.startswith("/")
+    assert not any(item.default for item in spec.fields if item.secret)
     assert spec.auth.field in {field.name for field in spec.fields}
     assert spec.auth.name == spec.auth.name.lower()
     assert all(name == name.lower() for name in spec.request_id_headers)
@@ -152,18 +215,44 @@ def test_a_row_of_the_catalogue_is_sane(spec: ProviderSpec) -> None:
         assert spec.native in spec.paths
         for path in spec.paths[spec.native].values():
             assert path.startswith(tuple(f"{prefix}/" for prefix in spec.native_prefixes))
-    assert all(
-        Operation.OPAQUE not in operations and all("?" not in path for path in operations.values())
-        for operations in spec.paths.values()
-    )
+    assert not any(Operation.OPAQUE in operations for operations in spec.paths.values())
+    if spec.auth.scheme is AuthScheme.SIGV4:  # what is signed is the whole path
+        assert all("?" not in path for table in (spec.paths, spec.stream_paths) for path in table.values())
+    for dialect, operations in spec.stream_paths.items():
+        assert operations.keys() <= spec.paths[dialect].keys()
+    assert spec.dialect_models.keys() <= spec.paths.keys()
 
 
 def test_no_two_rows_answer_to_one_name() -> None:
-    for kind in ("prefixes", "environment", "models"):
+    for kind in ("prefixes", "environment"):
         names = [name for spec in CATALOG.values() for name in getattr(spec, kind)]
         assert len(names) == len(set(names)), kind
-    natives = [spec.native for spec in CATALOG.values() if spec.native is not None]
-    assert len(natives) == len(set(natives))
+    surfaces = [(spec.native, spec.native_root) for spec in CATALOG.values() if spec.native is not None]
+    assert len(surfaces) == len(set(surfaces))
+
+
+def test_no_bare_name_is_claimed_twice_but_where_that_is_meant() -> None:
+    """Google's two doors have the same models, and a Claude with its date after an `@` is Vertex AI's."""
+    claims = [(spec.id, pattern) for spec in CATALOG.values() for pattern in spec.models]
+    overlaps = {
+        (one, other)
+        for one, pattern in claims
+        for other, wider in claims
+        if one != other
+        and (fnmatchcase(pattern.replace("*", "x"), wider) or fnmatchcase(pattern.replace("*", ""), wider))
+    }
+    assert {tuple(sorted(pair)) for pair in overlaps} == {
+        ("anthropic", "google_vertex_ai"),
+        ("google_gemini_ai", "google_vertex_ai"),
+    }
+
+
+@pytest.mark.parametrize(
+    ("model", "stronger", "weaker"),
+    [("claude-sonnet-4-5@20250929", "google_vertex_ai", "anthropic"), ("claude-x", "anthropic", "google_vertex_ai")],
+)
+def test_the_closest_claim_is_the_strongest(model: str, stronger: str, weaker: str) -> None:
+    assert CATALOG[stronger].claim_strength(model) > CATALOG[weaker].claim_strength(model)
 
 
 @pytest.mark.parametrize("spec", CATALOG.values(), ids=CATALOG.keys())
@@ -218,7 +307,12 @@ def test_a_rule_of_the_models_own_wins() -> None:
         ("sonar-pro", "perplexity"),
         ("kimi-k3", None),  # open weights: many serve them
         ("deepseek-v4-1-flash-1017", None),
-        ("claude-sonnet-4", None),
+        ("claude-sonnet-4", "anthropic"),
+        ("qwen-plus-latest", "alibaba"),
+        ("@cf/meta/llama-3.1-8b-instruct", "cloudflare"),
+        ("us.anthropic.claude-sonnet-4-5-20250929-v1:0", "bedrock"),
+        ("voyage-3.5", "voyage"),
+        ("glm-4.6", None),
         ("my-mistral-large", None),
         ("Mistral-Large", None),
         ("", None),
@@ -322,3 +416,124 @@ def test_a_secret_is_rendered_by_scheme(auth: Auth, line: str) -> None:
     assert auth.render("s3cret") == line
     assert auth.lines("s3cret") == f"{line}\r\n"
     assert auth.lines("") == ""
+
+
+# Places in paths and base URLs, and the fields that go there
+
+
+@pytest.mark.parametrize(
+    ("template", "values", "filled"),
+    [
+        ("/v1/chat", {"model": "m"}, "/v1/chat"),
+        ("/model/{model}/converse", {"model": "us.meta.llama-v1:0"}, "/model/us.meta.llama-v1%3A0/converse"),
+        ("/models/{model}:run", {"model": "a/b c?d#e%"}, "/models/a%2Fb%20c%3Fd%23e%25:run"),
+        ("/models/{model}:raw", {"model": "claude-sonnet-4-5@20250929"}, "/models/claude-sonnet-4-5@20250929:raw"),
+        ("/{model}", {"model": "übermodell"}, "/%C3%BCbermodell"),
+        ("/{model}", {"model": "{region}"}, "/%7Bregion%7D"),
+        ("/x?api-version={api_version}", {"api_version": "2024&admin=1"}, "/x?api-version=2024%26admin%3D1"),
+        ("https://{region}.x", {"region": "evil.test/"}, "https://evil.test%2F.x"),
+        ("/{a}/{b}", {"a": "1"}, "/1/"),
+    ],
+)
+def test_places_are_filled_and_encoded(template: str, values: dict[str, str], filled: str) -> None:
+    assert fill_template(template, values) == filled
+
+
+@pytest.mark.parametrize("value", ["evil.test/", "evil.test:443", "a b", "evil.test#", "user@evil.test", "ü", "x\\y"])
+def test_what_no_host_has_makes_no_other_host(value: str) -> None:
+    url = CATALOG["bedrock"].fill_base_url(CATALOG["bedrock"].base_url, {"aws_region_name": value})
+    with pytest.raises(ValueError, match="host"):
+        parse_base_url(url, private=False)
+
+
+@pytest.mark.parametrize(
+    ("base_url", "region", "filled"),
+    [
+        ("https://{region}.cloud.example", "eu-1", "https://eu-1.cloud.example"),
+        ("https://{region}.cloud.example", "global", "https://cloud.example"),
+        ("https://{region}.inner.example", "global", "https://global.inner.example"),
+        ("http://127.0.0.1:9700", "global", "http://127.0.0.1:9700"),
+    ],
+)
+def test_a_field_chooses_the_host(base_url: str, region: str, filled: str) -> None:
+    assert parse_spec(CLOUD, "cloud.toml").fill_base_url(base_url, {"region": region}) == filled
+
+
+def test_only_what_is_no_secret_stands_in_a_place() -> None:
+    secrets = {"api_key": Secret("k"), "account": Secret("a"), "region": Secret("r"), "other": Secret("x")}
+    assert parse_spec(CLOUD, "cloud.toml").place_values(secrets) == {"account": "a", "region": "r"}
+
+
+@pytest.mark.parametrize(
+    ("given_names", "words"),
+    [
+        ({"api_key", "account"}, ""),
+        ({"key_id", "key_secret", "account"}, ""),
+        ({"api_key"}, "Cloud needs account (Account)"),
+        ({"key_id", "account"}, "Cloud needs either api_key or key_id and key_secret"),
+        ({"account"}, "Cloud needs either api_key or key_id and key_secret"),
+    ],
+)
+def test_what_a_credential_lacks_is_named(given_names: set[str], words: str) -> None:
+    assert parse_spec(CLOUD, "cloud.toml").explain_missing(given_names) == words
+
+
+@pytest.mark.parametrize(
+    ("provider", "model", "spoken"),
+    [
+        ("google_vertex_ai", "claude-sonnet-4-5@20250929", {Dialect.ANTHROPIC}),
+        ("google_vertex_ai", "gemini-2.5-flash", {Dialect.GEMINI}),
+        ("google_vertex_ai", None, {Dialect.GEMINI, Dialect.ANTHROPIC}),
+        ("snowflake", "claude-sonnet-4-5", {Dialect.OPENAI_CHAT, Dialect.ANTHROPIC}),
+        ("snowflake", "llama3.1-70b", {Dialect.OPENAI_CHAT}),
+        ("zai", "glm-4.6", {Dialect.OPENAI_CHAT, Dialect.ANTHROPIC}),
+    ],
+)
+def test_a_model_speaks_some_of_its_providers_dialects(provider: str, model: str | None, spoken: set[Dialect]) -> None:
+    spec = CATALOG[provider]
+    assert {dialect for dialect in spec.paths if spec.speaks(dialect, model)} == spoken
+
+
+REGION = CredentialField("region", "Region", secret=False, host=True)
+KEY, ACCOUNT = CredentialField("api_key", "API key"), CredentialField("account", "Account key", json=True)
+
+
+@pytest.mark.parametrize(
+    ("item", "given_value", "kept"),
+    [
+        (KEY, " k3y\n", "k3y"),
+        (ACCOUNT, '{ "a": 1,\n "b": "é" }', '{"a":1,"b":"\\u00e9"}'),
+        (ACCOUNT, {"private_key": "-----BEGIN\nX"}, '{"private_key":"-----BEGIN\\nX"}'),
+    ],
+)
+def test_a_field_is_kept_as_one_line_of_ascii(
+    item: CredentialField, given_value: str | dict[str, Any], kept: str
+) -> None:
+    assert read_field(item, given_value) == kept
+
+
+@pytest.mark.parametrize(
+    ("item", "given_value", "words"),
+    [
+        (KEY, "", "api_key is missing"),
+        (KEY, " \n", "api_key is missing"),
+        (KEY, 5, "api_key is missing"),
+        (KEY, {"a": "canary"}, "api_key is missing"),
+        (KEY, "canäry", "characters that no key has"),
+        (KEY, "canary\r\nx-injected: 1", "characters that no key has"),
+        (REGION, "canary/", "region has characters that no host has"),
+        (REGION, "canary:443", "region has characters that no host has"),
+        (REGION, "canary@x", "region has characters that no host has"),
+        (KEY, "canary\x00", "characters that no key has"),
+        (ACCOUNT, "canary", "account must be a JSON object: the whole content of the file"),
+        (ACCOUNT, '["canary"]', "account must be a JSON object"),
+        (ACCOUNT, "", "account must be a JSON object"),
+        (ACCOUNT, 5, "account must be a JSON object"),
+        (ACCOUNT, ["canary"], "account must be a JSON object"),
+        (ACCOUNT, '{"private_key": "canary', "account must be a JSON object"),
+    ],
+)
+def test_what_is_no_field_is_refused_without_being_shown(item: CredentialField, given_value: Any, words: str) -> None:
+    with pytest.raises(ValueError, match=re.escape(words)) as raised:
+        read_field(item, given_value)
+    assert "can" not in str(raised.value).replace("cannot", "")

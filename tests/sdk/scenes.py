@@ -4,8 +4,8 @@ Law: one table for all clients, whatever language they are written in; only the 
 """
 
 import re
-from collections.abc import Callable, Mapping
-from typing import Any, NamedTuple
+from collections.abc import Mapping
+from typing import Any
 
 from tests.sdk.crossroads import MODELS, PROVIDER_IDS, asked, question
 from tests.sdk.logs import Log

@@ -88,9 +88,13 @@ def test_a_reference_stores_the_name_of_its_variable(control: ControlStore, orga
     assert (added.source, added.managed_by) == ("MISTRAL_API_KEY", ManagedBy.ENVIRONMENT)
 
 
-def test_a_secret_has_one_origin_or_none(control: ControlStore, organization: str) -> None:
-    with pytest.raises(ValueError, match="either secrets or a source"):
-        _add(control, organization, structs.replace(NEW, source="V"))
+def test_what_stands_beside_a_reference_is_kept(control: ControlStore, organization: str) -> None:
+    added = _add(control, organization, structs.replace(NEW, secrets={"region": Secret("eu-1")}, source="V"))
+    with control.reading() as connection:
+        assert sealed_secrets(connection)[added.id].keys() == {"region"}
+
+
+def test_a_credential_may_have_no_secret(control: ControlStore, organization: str) -> None:
     keyless = _add(control, organization, structs.replace(NEW, secrets={}))
     with control.reading() as connection:
         assert sealed_secrets(connection) == {}

@@ -57,6 +57,12 @@ def test_the_index_of_a_question(
     assert f"USING {kind} ix_request_logs_{index} " in plan_of(database, query)
 
 
+def test_the_newest_come_in_the_order_of_an_index(database: Database) -> None:
+    for conditions in ((), (is_("model", "a"),), (is_("customer_identifier", "a"),)):
+        query = LogQuery(organization_id="o", environment=Environment.PROD, since=1, filters=AllOf(conditions))
+        assert "B-TREE" not in plan_of(database, query), conditions
+
+
 @pytest.mark.parametrize("name", ["cost", "latency", "total_tokens", "tokens_per_second", "model", "status_code"])
 def test_sorting_reads_no_rows(database: Database, name: str) -> None:
     query = LogQuery(organization_id="o", environment=Environment.PROD, since=1, sort_by=field_named(name))

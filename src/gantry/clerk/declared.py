@@ -5,9 +5,17 @@ declared goes. An object that cannot be used is reported and left out, and refus
 environment is a reference: its variable's name is stored, never its value.
 """
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
-from gantry.clerk.provider_choice import ChoiceError, check_key_given, choose_provider, read_fields
+from gantry.clerk.provider_choice import (
+    ADDRESS,
+    ChoiceError,
+    ProviderChoice,
+    check_base_url,
+    check_given,
+    choose_provider,
+    read_fields,
+)
 from gantry.core.sealing import SealBroken
 from gantry.core.secret import Secret
 from gantry.providers.spec import ProviderSpec
@@ -49,9 +57,17 @@ class _Wanted:
 
     def add_environment(self, catalog: Mapping[str, ProviderSpec], environ: Mapping[str, str]) -> None:
         """Add what the environment offers, where nothing else uses that variable or that name."""
-        for credential in _offered(catalog.values(), environ):
-            if credential.source not in self._sources and _slot(credential) not in self._taken:
-                self._add(credential)
+        for spec in catalog.values():
+            for variable in spec.environment:
+                if variable in self._sources or (spec.id, variable) in self._taken:
+                    continue
+                try:
+                    offered = offer(spec, variable, environ)
+                except ChoiceError as error:
+                    self.problems.append(f"${variable} is not used: {error}")
+                    continue
+                if offered is not None:
+                    self._add(offered)
 
     def _add(self, credential: NewCredential) -> None:
         if _slot(credential) in self._taken:
@@ -61,9 +77,7 @@ class _Wanted:
         self.credentials[_slot(credential)] = credential
 
     def _from_entry(self, entry: DeclaredProvider, catalog: Mapping[str, ProviderSpec]) -> NewCredential:
-        choice = choose_provider(entry.provider, entry.base_url, catalog, self._known_customs)
-        own = choice.spec.auth.field in entry.fields
-        check_key_given(choice.spec, entry.api_key is not None or own, entry.api_key_env is not None)
+        choice, secrets = read_declared(entry, catalog, self._known_customs)
         if choice.is_new or any(p.id == choice.spec.id and p.managed_by for p in self._known_customs):
             base_url = choice.base_url
             custom = CustomProvider(
@@ -80,7 +94,7 @@ class _Wanted:
             provider_id=choice.spec.id,
             name=entry.name,
             base_url=choice.base_url,
-            secrets=declared_secrets(choice.spec, entry),
+            secrets=secrets,
             source=entry.api_key_env,
             weight=entry.weight,
             models=entry.models,
@@ -125,25 +139,38 @@ def apply_declared(
     return wanted.problems
 
 
-def declared_secrets(spec: ProviderSpec, entry: DeclaredProvider) -> dict[str, Secret]:
-    """Return the fields of a declared credential. Raises ChoiceError for one that its provider does not have."""
-    given = dict(entry.fields)
+def read_declared(
+    entry: DeclaredProvider, catalog: Mapping[str, ProviderSpec], customs: Iterable[CustomProvider]
+) -> tuple[ProviderChoice, dict[str, Secret]]:
+    """Return the provider and the fields that an entry of gantry.toml means. Raises ChoiceError."""
+    given = {name: secret.reveal() for name, secret in entry.fields.items()}
+    address = given.pop(ADDRESS, None)
+    choice = choose_provider(entry.provider, entry.base_url or address, catalog, customs)
     if entry.api_key is not None:
-        given[spec.auth.field] = entry.api_key
-    return read_fields(spec, {name: secret.reveal() for name, secret in given.items()})
+        given[choice.spec.auth.field] = entry.api_key.reveal()
+    secrets = read_fields(choice.spec, given)
+    check_given(choice.spec, secrets, entry.api_key_env is not None)
+    return choice, secrets
 
 
-def _offered(specs: Iterable[ProviderSpec], environ: Mapping[str, str]) -> Iterator[NewCredential]:
-    for spec in specs:
-        for variable in spec.environment:
-            if environ.get(variable, "").strip():
-                yield NewCredential(
-                    provider_id=spec.id,
-                    name=variable,
-                    base_url=spec.base_url,
-                    source=variable,
-                    managed_by=ManagedBy.ENVIRONMENT,
-                )
+def offer(spec: ProviderSpec, variable: str, environ: Mapping[str, str]) -> NewCredential | None:
+    """Return the credential that a variable offers, if it is set. Raises ChoiceError where more must be set with it."""
+    if not environ.get(variable, "").strip():
+        return None
+    base_url = spec.base_url
+    for item in spec.fields:
+        text = next((environ[name].strip() for name in item.environment if environ.get(name, "").strip()), "")
+        if item.address and text:
+            base_url = check_base_url(text, spec.root)
+        if not text and (not base_url if item.address else item.environment and item.required and not item.default):
+            raise ChoiceError(f"{spec.name} also needs its {item.label}, in ${' or $'.join(item.environment)}")
+    return NewCredential(
+        provider_id=spec.id,
+        name=variable,
+        base_url=base_url,
+        source=variable,
+        managed_by=ManagedBy.ENVIRONMENT,
+    )
 
 
 def _slot(credential: Credential | NewCredential) -> _Slot:

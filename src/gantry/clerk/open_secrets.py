@@ -18,6 +18,7 @@ def open_secrets(
 ) -> dict[str, Secret]:
     """Return a credential's secrets by field; an empty one where a field that is not required has none.
 
+    What stands beside a secret from the environment, a region, is looked for there as well.
     Raises CredentialUnusable.
     """
     try:
@@ -26,14 +27,17 @@ def open_secrets(
         raise CredentialUnusable(f"its secret does not open: {error}") from error
     if credential.source is not None:
         found[spec.auth.field] = Secret(environ.get(credential.source, "").strip())
+    if credential.source is not None and not found[spec.auth.field].reveal():
+        raise CredentialUnusable(f"${credential.source} is not set")
     for item in spec.fields:
-        text = found.get(item.name, Secret("")).reveal() or item.default
-        if not text and credential.source is not None and item.name == spec.auth.field:
-            raise CredentialUnusable(f"${credential.source} is not set")
-        if not text and item.required:
-            raise CredentialUnusable(f"it has no {item.label}")
+        text = found.get(item.name, Secret("")).reveal()
+        if not text and credential.source is not None:
+            text = next((environ[name] for name in item.environment if environ.get(name, "").strip()), "")
         try:
-            found[item.name] = Secret(read_field(item, text) if text else "")
+            found[item.name] = Secret(read_field(item, text or item.default) if text or item.default else "")
         except ValueError as error:
             raise CredentialUnusable(f"its {item.label}: {error}") from None
+    missing = spec.explain_missing({name for name, secret in found.items() if secret.reveal()})
+    if missing:
+        raise CredentialUnusable(missing)
     return found

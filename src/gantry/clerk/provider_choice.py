@@ -1,8 +1,9 @@
 """Which provider is meant: one of the catalogue, one that a user named before, or a new one by its base URL."""
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from difflib import get_close_matches
+from typing import Final
 from urllib.parse import urlsplit
 
 from msgspec import Struct
@@ -11,6 +12,7 @@ from gantry.core.secret import Secret
 from gantry.providers.spec import ProviderSpec, custom_spec, normalise_base_url, read_field
 from gantry.store.providers import CustomProvider
 
+ADDRESS: Final = "api_base"  # what some providers' users call the base URL
 _ID_FORM = re.compile(r"[a-z0-9][a-z0-9_.-]{0,62}")
 
 
@@ -56,10 +58,15 @@ def choose_provider(
     return ProviderChoice(custom_spec(provider_id, provider_id, host), host, is_new=True)
 
 
-def check_key_given(spec: ProviderSpec, api_key: bool, api_key_env: bool) -> None:
-    """Check that a declared credential says where its key is, once; a provider may need none. Raises ChoiceError."""
-    if (api_key and api_key_env) or (spec.needs_secret and not api_key and not api_key_env):
+def check_given(spec: ProviderSpec, given: Collection[str], api_key_env: bool) -> None:
+    """Check that a declared credential is whole, and says once where its key is. Raises ChoiceError."""
+    key = spec.auth.field
+    if (key in given and api_key_env) or (spec.needs_secret and key not in given and not api_key_env):
         raise ChoiceError(f"{spec.id} needs either api_key or api_key_env")
+    if not api_key_env:  # what stands beside a key in the environment may be there as well
+        missing = spec.explain_missing(given)
+        if missing:
+            raise ChoiceError(f"{missing}: give it in fields")
 
 
 def read_fields(spec: ProviderSpec, given: Mapping[str, str]) -> dict[str, Secret]:

@@ -9,7 +9,8 @@ from typing import NamedTuple
 
 import click
 
-from gantry.clerk.provider_choice import ChoiceError, check_key_given, choose_provider
+from gantry.clerk.declared import offer, read_declared
+from gantry.clerk.provider_choice import ChoiceError
 from gantry.clerk.publish import Publisher
 from gantry.cli.opened import store_address
 from gantry.cli.options import home_option
@@ -65,8 +66,7 @@ def _check_declared(
     for number, entry in enumerate(declared):
         where = f"gantry.toml: providers[{number}]"
         try:
-            choice = choose_provider(entry.provider, entry.base_url, catalog, ())
-            check_key_given(choice.spec, entry.api_key is not None, entry.api_key_env is not None)
+            choice, _ = read_declared(entry, catalog, ())
         except ChoiceError as error:
             yield Finding(False, f"{where}: {error}")
             continue
@@ -76,8 +76,11 @@ def _check_declared(
             yield Finding(True, f"{where}: {entry.provider}/{entry.name} for {choice.base_url}")
     for spec in catalog.values():
         for variable in spec.environment:
-            if environ.get(variable):
-                yield Finding(True, f"environment: ${variable} is a credential for {spec.name}")
+            try:
+                if offer(spec, variable, environ) is not None:
+                    yield Finding(True, f"environment: ${variable} is a credential for {spec.name}")
+            except ChoiceError as error:
+                yield Finding(True, f"environment: ${variable} is not used: {error}")
 
 
 def _check_files(home: Home, settings: ServeSettings, environ: Mapping[str, str]) -> Iterator[Finding]:

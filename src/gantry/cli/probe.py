@@ -1,36 +1,109 @@
-"""One harmless GET that proves a credential. A redirect is not followed: it would carry the secret to another host."""
+"""What proves a credential and costs nothing: one harmless GET, or a token where the credential buys one.
+
+A redirect is not followed: it would carry the secret to another host.
+"""
 
 import ssl
+import time
 import urllib.error
 import urllib.request
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple, assert_never
+from urllib.parse import urlsplit
 
 from gantry.core.secret import Secret
-from gantry.providers.spec import ProviderSpec
+from gantry.providers.google_tokens import (
+    TOKEN_FORM_TYPE,
+    ServiceAccountError,
+    read_service_account,
+    read_token,
+    sign_assertion,
+    token_form,
+)
+from gantry.providers.sigv4 import AwsCredential, SigningScope, UnsignedRequest, sign
+from gantry.providers.spec import AuthScheme, ProviderSpec, fill_template
 
 _TIMEOUT = 15.0
+_MOST = 64 * 1024  # bytes of an answer that are read
+_REASON = "x-amzn-errortype"  # Amazon's: a refused signature and a missing permission are both 403
 
 
-def probe(base_url: str, spec: ProviderSpec, secrets: Mapping[str, Secret], ca_bundle: Path | None) -> tuple[str, bool]:
-    """Return what the provider said, in words, and whether the credential works."""
-    url = base_url + spec.probe
-    request = urllib.request.Request(url, headers={"accept": "application/json"})
-    secret = secrets[spec.auth.field].reveal()
-    if secret:
-        request.add_header(spec.auth.name, spec.auth.value(secret))
+class Verdict(NamedTuple):
+    """Whether the credential works, or None where that cannot be asked for free, and what was said."""
+
+    ok: bool | None
+    text: str
+
+
+def probe(base_url: str, spec: ProviderSpec, secrets: Mapping[str, Secret], ca_bundle: Path | None) -> Verdict:
+    """Ask the provider whether a credential works."""
+    values = {item.name: item.default for item in spec.fields if not item.secret} | spec.place_values(secrets)
+    if spec.auth.scheme is AuthScheme.GOOGLE:
+        return _buy_token(secrets[spec.auth.field], ca_bundle)
+    if not spec.probe:
+        return Verdict(None, f"{spec.name} has no free request that proves a key: the first call will tell")
+    url = spec.fill_base_url(base_url, values) + fill_template(spec.probe, values)
+    request = urllib.request.Request(url, headers={"accept": "application/json", **spec.headers})
+    for name, value in _authority(url, spec, secrets):
+        request.add_header(name, value)
+    return _ask(request, ca_bundle)[0]
+
+
+def _authority(url: str, spec: ProviderSpec, secrets: Mapping[str, Secret]) -> list[tuple[str, str]]:
+    """Return the headers that carry a credential, or prove it."""
+    auth, secret = spec.auth, secrets[spec.auth.field].reveal()
+    match auth.scheme:
+        case AuthScheme.BEARER | AuthScheme.HEADER:
+            return [(auth.name, auth.value(secret))] if secret else []
+        case AuthScheme.SIGV4:
+            if secret:
+                return [("authorization", f"Bearer {secret}")]
+            parts = urlsplit(url)
+            session = secrets["aws_session_token"]
+            credential = AwsCredential(
+                secrets["aws_access_key_id"].reveal(),
+                secrets["aws_secret_access_key"],
+                session if session.reveal() else None,
+            )
+            scope = SigningScope(secrets[auth.region].reveal(), auth.service)
+            return sign(UnsignedRequest("GET", parts.netloc, parts.path), scope, credential, time.time())
+        case AuthScheme.GOOGLE:
+            return []
+    assert_never(auth.scheme)
+
+
+def _buy_token(account_key: Secret, ca_bundle: Path | None) -> Verdict:
+    """Buy a token, which proves the service account, though not yet what it may do."""
+    try:
+        account = read_service_account(account_key.reveal())
+        form = token_form(sign_assertion(account, time.time()))
+    except ServiceAccountError as error:
+        return Verdict(False, str(error))
+    request = urllib.request.Request(account.token_uri, data=form, headers={"content-type": TOKEN_FORM_TYPE})
+    verdict, body = _ask(request, ca_bundle)
+    if not body:
+        return verdict
+    try:
+        read_token(body, time.time())
+    except ServiceAccountError as error:
+        return Verdict(False, f"{verdict.text}: {error}")
+    return Verdict(True, f"{account.token_uri} gave {account.client_email} a token")
+
+
+def _ask(request: urllib.request.Request, ca_bundle: Path | None) -> tuple[Verdict, bytes]:
+    url = request.full_url
     context = ssl.create_default_context(cafile=None if ca_bundle is None else str(ca_bundle))
     opener = urllib.request.build_opener(_NoRedirect, urllib.request.HTTPSHandler(context=context))
     try:
         with opener.open(request, timeout=_TIMEOUT) as answer:
-            return f"{url} answered {answer.status}", True
+            return Verdict(True, f"{url} answered {answer.status}"), answer.read(_MOST)
     except urllib.error.HTTPError as error:
         with error:
-            return f"{url} answered {error.code} {error.reason}", False
+            reason = f" ({error.headers[_REASON]})" if error.headers.get(_REASON) else ""
+            return Verdict(False, f"{url} answered {error.code} {error.reason}{reason}"), error.read(_MOST)
     except (OSError, ValueError) as error:
-        reason = getattr(error, "reason", error)
-        return f"{url} cannot be reached: {reason}", False
+        return Verdict(False, f"{url} cannot be reached: {getattr(error, 'reason', error)}"), b""
 
 
 class _NoRedirect(urllib.request.HTTPRedirectHandler):

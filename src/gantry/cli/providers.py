@@ -2,6 +2,7 @@
 
 import os
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -9,11 +10,11 @@ import click
 import msgspec
 
 from gantry.clerk.open_secrets import CredentialUnusable, open_secrets
-from gantry.clerk.provider_choice import choose_provider, read_fields, spec_of
+from gantry.clerk.provider_choice import ADDRESS, ChoiceError, choose_provider, read_fields, spec_of
 from gantry.cli.live import make_live
 from gantry.cli.opened import OpenHome, open_home
 from gantry.cli.options import home_option, json_option, split_models
-from gantry.cli.probe import probe
+from gantry.cli.probe import Verdict, probe
 from gantry.cli.table import print_table
 from gantry.cli.when import iso
 from gantry.core.secret import Secret
@@ -33,7 +34,7 @@ from gantry.store.providers import CustomProvider, custom_providers, put_provide
 from gantry.store.vault import Vault
 
 FROM_STDIN = "-"
-_ADDRESS = "api_base"
+_MARKS = {True: "ok  ", False: "FAIL", None: "?   "}
 _LIVE_WITH_HOME = "Files, batches, agents, conversations, libraries, fine-tuning jobs and voices"
 
 
@@ -51,8 +52,8 @@ def group() -> None:
     "--field",
     "given_fields",
     multiple=True,
-    metavar="NAME=VALUE",
-    help="A further input of the credential: a region, an account. NAME=@FILE takes a file's content.",
+    metavar="NAME=VALUE|@FILE|-",
+    help="A further input of the credential: a region, an account. NAME=@FILE takes a file's content, NAME=- stdin's.",
 )
 @click.option("--name", default="default", show_default=True, help="What this credential is called in logs.")
 @click.option("--weight", type=click.FloatRange(min=0), default=1.0, show_default=True, help="Its share of calls.")
@@ -83,13 +84,11 @@ def add(
     with open_home(home) as opened:
         with opened.control.reading() as connection:
             customs = custom_providers(connection)
-        address = fields.pop(_ADDRESS, None)
+        address = fields.pop(ADDRESS, None)
         choice = choose_provider(provider, base_url or address, load_catalog(), customs)
-        secrets = read_fields(choice.spec, fields)
-        key = choice.spec.auth.field
-        is_keyless = api_key is None and (not choice.spec.needs_secret or key in secrets)
-        if not api_key_env and not is_keyless:
-            secrets[key] = _read_secret(api_key, choice.spec)
+        if api_key is not None:
+            fields[choice.spec.auth.field] = sys.stdin.read() if api_key == FROM_STDIN else api_key
+        secrets = _read_given(choice.spec, fields)
         _ask_for_missing(choice.spec, secrets, has_key=bool(api_key_env))
         new = NewCredential(
             provider_id=choice.spec.id,
@@ -112,7 +111,9 @@ def add(
                 put_provider(change, custom)
             add_credential(change, Vault(opened.keyring.vault), opened.organization_id, new)
         keyless = "" if secrets or api_key_env else ", without a key"
-        click.echo(f"Added {choice.spec.id}/{name}, for {choice.base_url}{keyless}.", err=True)
+        defaults = {item.name: item.default for item in choice.spec.fields}
+        address = choice.spec.fill_base_url(choice.base_url, defaults | choice.spec.place_values(secrets))
+        click.echo(f"Added {choice.spec.id}/{name}, for {address}{keyless}.", err=True)
         make_live(opened, change.version)
 
 
@@ -192,16 +193,16 @@ def choose_home(credential: str, home: Path) -> None:
 @click.argument("credential", required=False)
 @home_option
 def test_credentials(credential: str | None, home: Path) -> None:
-    """Ask each provider, or one, for its models: proves the credential and spends nothing."""
+    """Ask each provider, or one, for what proves the credential and spends nothing, mostly its list of models."""
     with open_home(home) as opened:
         failures = 0
         for found, spec, secrets in _openable(opened, credential):
             if isinstance(secrets, str):
-                verdict, ok = secrets, False
+                verdict = Verdict(False, secrets)
             else:
-                verdict, ok = probe(found.base_url, spec, secrets, opened.settings.ca_bundle)
-            failures += not ok
-            click.echo(f"{'ok  ' if ok else 'FAIL'}  {_label(found)}  {verdict}")
+                verdict = probe(found.base_url, spec, secrets, opened.settings.ca_bundle)
+            failures += verdict.ok is False
+            click.echo(f"{_MARKS[verdict.ok]}  {_label(found)}  {verdict.text}")
     if failures:
         sys.exit(1)
 
@@ -229,41 +230,46 @@ def _openable(opened: OpenHome, text: str | None) -> list[tuple[Credential, Prov
     return found
 
 
-def _read_secret(api_key: str | None, spec: ProviderSpec) -> Secret:
-    if api_key == FROM_STDIN:
-        api_key = sys.stdin.readline()
-    elif api_key is None:
-        if not sys.stdin.isatty():
-            raise click.UsageError("give --api-key K, --api-key - (from stdin) or --api-key-env VAR")
-        api_key = click.prompt(f"{spec.name} {spec.fields[0].label}", hide_input=True, err=True)
-    text = str(api_key).strip()
-    if not text or not text.isascii() or not text.isprintable():
-        raise click.UsageError("the API key is empty, or holds characters that no HTTP header carries")
-    return Secret(text)
-
-
 def _split_field(given: str) -> tuple[str, str]:
     name, mark, value = given.partition("=")
     if not mark:
-        raise click.UsageError(f"--field {given}: write NAME=VALUE, or NAME=@FILE for the content of a file")
+        raise click.UsageError(
+            f"--field {given}: write NAME=VALUE, NAME=@FILE for a file's content, or NAME=- for stdin"
+        )
     if value.startswith("@"):
         try:
             return name, Path(value[1:]).read_text(encoding="utf-8")
         except OSError as error:
             raise click.UsageError(f"--field {name}: {value[1:]} cannot be read: {error.strerror}") from error
-    return name, sys.stdin.readline() if value == FROM_STDIN else value
+        except UnicodeDecodeError as error:
+            raise click.UsageError(f"--field {name}: {value[1:]} is no text") from error
+    return name, sys.stdin.read() if value == FROM_STDIN else value
+
+
+def _read_given(spec: ProviderSpec, fields: Mapping[str, str]) -> dict[str, Secret]:
+    try:
+        return read_fields(spec, fields)
+    except ChoiceError as error:
+        raise click.UsageError(str(error)) from error
 
 
 def _ask_for_missing(spec: ProviderSpec, secrets: dict[str, Secret], *, has_key: bool) -> None:
-    """Ask for the fields without which no call can be made."""
+    """Ask for the fields without which no call can be made. Raises UsageError where nobody can answer."""
     for item in spec.fields:
-        is_given = item.name in secrets or (has_key and item.name == spec.auth.field)
+        is_key = item.name == spec.auth.field
+        is_given = item.name in secrets or (has_key and (is_key or any(map(os.environ.get, item.environment))))
         if is_given or item.address or item.default or not item.required:
             continue
         if not sys.stdin.isatty():
-            raise click.UsageError(f"{spec.name} needs --field {item.name}=… ({item.label})")
+            how = f"--field {item.name}=…, --field {item.name}=@FILE or --field {item.name}=-"
+            if is_key and not item.json:
+                how = "--api-key K, --api-key - (from stdin) or --api-key-env VAR"
+            raise click.UsageError(f"{spec.name} needs its {item.label}: give {how}")
         text = click.prompt(f"{spec.name} {item.label}", hide_input=item.secret, err=True)
-        secrets.update(read_fields(spec, {item.name: str(text)}))
+        secrets.update(_read_given(spec, {item.name: str(text)}))
+    missing = "" if has_key else spec.explain_missing(secrets)
+    if missing:
+        raise click.UsageError(f"{missing}: give them with --field")
 
 
 def _label(credential: Credential) -> str:

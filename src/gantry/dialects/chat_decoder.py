@@ -10,11 +10,12 @@ from typing import Final
 import msgspec
 
 from gantry.core.chat import ProviderError
-from gantry.core.chat_events import ENDED, AnswerEnded, AnswerFailed, ChatEvent
+from gantry.core.chat_events import AnswerEnded, AnswerFailed, ChatEvent
 from gantry.core.errors import UpstreamBroke
 from gantry.wire.sse import EventTooLarge, SSEEvent, SSEParser
 
 UNREADABLE: Final = (msgspec.DecodeError, ValueError, RecursionError)
+_LAST: Final = (AnswerEnded, AnswerFailed)
 _BROKE_OFF: Final = ProviderError(502, "the provider's stream ended before the answer did")
 _UNREADABLE_EVENT: Final = ProviderError(502, "the provider's stream holds an event that cannot be read")
 
@@ -42,6 +43,8 @@ class ChatStreamDecoder(ABC):
             events = self._parser.feed(data)
         except EventTooLarge as error:
             raise UpstreamBroke(str(error)) from error
+        if len(events) == 1:  # as most reads are
+            return self._take(events[0])
         return self._take_all(events)
 
     def close(self) -> list[ChatEvent]:
@@ -57,18 +60,21 @@ class ChatStreamDecoder(ABC):
     def _take_all(self, events: list[SSEEvent]) -> list[ChatEvent]:
         decoded: list[ChatEvent] = []
         for event in events:
-            if self._over:
-                break
-            try:
-                found = self.decode(event)
-            except UNREADABLE:
-                found = [AnswerFailed(_UNREADABLE_EVENT)]
-            decoded += self._until_over(found)
+            decoded += self._take(event)
         return decoded
+
+    def _take(self, event: SSEEvent) -> list[ChatEvent]:
+        if self._over:
+            return []
+        try:
+            found = self.decode(event)
+        except UNREADABLE:
+            found = [AnswerFailed(_UNREADABLE_EVENT)]
+        return self._until_over(found)
 
     def _until_over(self, events: list[ChatEvent]) -> list[ChatEvent]:
         for number, event in enumerate(events):
-            if event is ENDED or isinstance(event, AnswerEnded | AnswerFailed):
+            if type(event) in _LAST:
                 self._over = True
                 return events[: number + 1]
         return events

@@ -7,7 +7,7 @@ which parameters of a request need changing on the way. Nothing else in Gantry n
 import json
 import re
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from enum import StrEnum
 from fnmatch import fnmatchcase
 from importlib.resources import files
@@ -17,11 +17,13 @@ from urllib.parse import quote
 import msgspec
 from msgspec import Struct, field
 
+from gantry.core.secret import Secret
 from gantry.core.vocabulary import Dialect, Operation
 from gantry.dialects.rules import RequestRules
 
 _CHAT = "/chat/completions"
 _PLACE = re.compile(r"\{([a-z_]+)\}")
+_HOST_PART = re.compile(r"[A-Za-z0-9_.-]+")
 _VERSION_SEGMENT = re.compile(r"/v[0-9][a-z0-9]*(?=/|$)")
 _OPENAI_OPERATIONS: Mapping[Operation, str] = {
     Operation.CHAT: _CHAT,
@@ -71,8 +73,10 @@ class CredentialField(Struct, frozen=True, forbid_unknown_fields=True):
     secret: bool = True
     required: bool = True
     default: str = ""  # of one that is no secret
+    environment: tuple[str, ...] = ()  # variables that hold it, for a credential whose secret is in one as well
     json: bool = False  # the content of a JSON file
     address: bool = False  # the base URL, under the name that users of this provider know
+    host: bool = False  # stands in the host of the base URL
 
 
 def read_field(item: CredentialField, given: str | Mapping[str, Any]) -> str:
@@ -81,13 +85,17 @@ def read_field(item: CredentialField, given: str | Mapping[str, Any]) -> str:
         try:
             content = msgspec.json.decode(given, type=dict[str, Any]) if isinstance(given, str) else given
         except msgspec.DecodeError:
-            raise ValueError(f"{item.name} must be a JSON object: the whole content of the file") from None
+            content = None
+        if not isinstance(content, Mapping):
+            raise ValueError(f"{item.name} must be a JSON object: the whole content of the file")
         # ASCII alone, as everything that is kept beside a credential.
         return json.dumps(content, ensure_ascii=True, separators=(",", ":"))
     if not isinstance(given, str) or not given.strip():
         raise ValueError(f"{item.name} is missing")
     if not given.strip().isascii() or not given.strip().isprintable():
         raise ValueError(f"{item.name} has characters that no key has")
+    if item.host and not _HOST_PART.fullmatch(given.strip()):
+        raise ValueError(f"{item.name} has characters that no host has")
     return given.strip()
 
 
@@ -101,7 +109,8 @@ class ProviderSpec(Struct, frozen=True, forbid_unknown_fields=True):
     """One provider. `paths` maps each dialect it speaks to the path of each operation in it.
 
     An empty `base_url` means that each user has their own, and must give it. A path may hold `{model}`, and both may
-    hold fields of the credential: `{api_version}`. `stream_paths` are those of streams, where they differ.
+    hold fields of the credential that are no secrets: `{api_version}`. `stream_paths` are those of streams, where they
+    differ. `base_url_where` is another base URL for some values of a field.
     """
 
     id: str
@@ -110,15 +119,17 @@ class ProviderSpec(Struct, frozen=True, forbid_unknown_fields=True):
     paths: dict[Dialect, dict[Operation, str]]
     stream_paths: dict[Dialect, dict[Operation, str]] = {}
     dialect_models: dict[Dialect, tuple[str, ...]] = {}  # patterns of models that speak only this one of its dialects
+    base_url_where: dict[str, dict[str, str]] = {}
     prefixes: tuple[str, ...] = ()
     environment: tuple[str, ...] = ()  # variables that hold a credential by reference
     auth: Auth = Auth()
     fields: tuple[CredentialField, ...] = (CredentialField("api_key", "API key"),)
+    either: tuple[tuple[str, ...], ...] = ()  # sets of fields, one of which a credential must have whole
     native: Dialect | None = None  # whose native surface this provider serves with opaque operations
     native_root: str = ""  # of our paths that are this provider's own, where several serve a dialect
     native_prefixes: tuple[str, ...] = ()  # upstream paths an opaque operation may reach: ("/v1", "/v2")
     models: tuple[str, ...] = ()  # patterns of bare names that mean this provider
-    probe: str = "/v1/models"  # a GET that proves a credential and costs nothing
+    probe: str = "/v1/models"  # a GET that proves a credential and costs nothing; empty where there is none
     request_id_headers: tuple[str, ...] = ()
     headers: dict[str, str] = {}  # sent unless the caller sent one of that name
     max_tokens: int = 4096  # where the format demands a bound and the caller gave none
@@ -134,6 +145,29 @@ class ProviderSpec(Struct, frozen=True, forbid_unknown_fields=True):
     @property
     def needs_secret(self) -> bool:
         return any(item.required for item in self.fields if item.name == self.auth.field)
+
+    def explain_missing(self, given: Collection[str]) -> str:
+        """Return which field a credential with these lacks, in words; nothing where it is whole."""
+        for item in self.fields:
+            if item.required and not (item.name in given or item.default or item.address):
+                return f"{self.name} needs {item.name} ({item.label})"
+        if self.either and not any(all(name in given for name in fields) for fields in self.either):
+            return f"{self.name} needs either {' or '.join(' and '.join(fields) for fields in self.either)}"
+        return ""
+
+    def place_values(self, secrets: Mapping[str, Secret]) -> dict[str, str]:
+        """Return what may stand in a path or base URL: the fields of a credential that are no secrets."""
+        plain = (item.name for item in self.fields if not item.secret)
+        return {name: secrets[name].reveal() for name in plain if name in secrets}
+
+    def fill_base_url(self, base_url: str, values: Mapping[str, str]) -> str:
+        """Return a credential's base URL with its fields in their places."""
+        if "{" not in base_url:
+            return base_url
+        for name, urls in self.base_url_where.items():
+            if base_url == self.base_url and values.get(name, "") in urls:
+                return urls[values[name]]
+        return fill_template(base_url, values)
 
     def rules_for(self, model: str | None) -> RequestRules:
         """Return the rules for a chat request to a model; a rule of the model's own wins over one for all."""
@@ -160,6 +194,10 @@ class ProviderSpec(Struct, frozen=True, forbid_unknown_fields=True):
         """Say whether a bare model name means this provider."""
         return _matches(model, self.models)
 
+    def claim_strength(self, model: str) -> int:
+        """Return how closely a bare name is claimed: the length of the longest pattern that it fits, or 0."""
+        return max((len(pattern) for pattern in self.models if fnmatchcase(model, pattern)), default=0)
+
 
 def _matches(model: str, patterns: tuple[str, ...]) -> bool:
     return any(fnmatchcase(model, pattern) for pattern in patterns)
@@ -184,6 +222,13 @@ def parse_spec(text: str, source: str) -> ProviderSpec:
             for operation, path in operations.items():
                 _check_path(spec, path, f"{source}: {table}.{dialect}.{operation}")
     _check_template(spec, spec.base_url, f"{source}: base_url")
+    for item in spec.fields:
+        if has_place(spec.base_url, item.name) and not item.host:
+            raise SpecError(f"{source}: fields: {item.name} stands in base_url, so it needs host = true")
+    _check_template(spec, spec.probe, f"{source}: probe")
+    named = {spec.auth.field, *spec.base_url_where, *(name for fields in spec.either for name in fields)}
+    for name in sorted(named - {item.name for item in spec.fields}):
+        raise SpecError(f"{source}: {name} is no field of the credential")
     return spec
 
 
@@ -203,10 +248,10 @@ def _check_path(spec: ProviderSpec, path: str, where: str) -> None:
 
 
 def _check_template(spec: ProviderSpec, template: str, where: str) -> None:
-    known = {"model", *(item.name for item in spec.fields)}
+    plain = {item.name for item in spec.fields if not item.secret}
     for name in _PLACE.findall(template):
-        if name not in known:
-            raise SpecError(f"{where} has a place for {{{name}}}, which is no field of the credential")
+        if name not in plain and not (name == "model" and template.startswith("/")):
+            raise SpecError(f"{where} has a place for {{{name}}}, which is no field of the credential, or a secret one")
 
 
 def load_catalog() -> Mapping[str, ProviderSpec]:

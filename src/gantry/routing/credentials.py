@@ -94,6 +94,9 @@ def _as_record(spec: ProviderSpec, fields: Any, param: str) -> CredentialRecord:
             secrets[item.name] = Secret(read_field(item, given or ""))
         except ValueError as error:
             raise InvalidRequest(f"{param}.{error}", param=param) from None
+    missing = spec.explain_missing({name for name, secret in secrets.items() if secret.reveal()})
+    if missing:
+        raise InvalidRequest(f"{param}: {missing}", param=param)
     return CredentialRecord(
         credential_id=CALLERS_CREDENTIAL,
         organization_id=None,

@@ -58,7 +58,7 @@ class Attempt(Struct, frozen=True):
     def base_url(self) -> str:
         """The base URL, with the credential's fields in their places."""
         url = self.credential.base_url
-        return fill_template(url, self._values()) if "{" in url else url
+        return self.route.provider.fill_base_url(url, self._values()) if "{" in url else url
 
     def path(self, *, stream: bool) -> str:
         """Return the path of the call, with the model and the credential's fields in their places."""
@@ -74,9 +74,7 @@ class Attempt(Struct, frozen=True):
         return auth.lines(self.credential.secrets[auth.field].reveal())
 
     def _values(self) -> dict[str, str]:
-        plain = {item.name for item in self.route.provider.fields if not item.secret}
-        secrets = self.credential.secrets
-        values = {name: secrets[name].reveal() for name in plain if name in secrets}
+        values = self.route.provider.place_values(self.credential.secrets)
         return {**values, "model": self.route.upstream_model or ""}
 
 

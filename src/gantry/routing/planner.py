@@ -4,9 +4,9 @@ What depends on the snapshot alone is the route, which a worker remembers per wi
 request's own credentials comes after it.
 
 How a model is resolved: a known prefix names its provider; a bare name goes to the provider that claims it (by its
-patterns in the catalogue, or a credential that lists it), then on a native surface to that surface's provider, then to
-the only provider there is. Among the providers left, one that speaks the caller's dialect is preferred: relay before
-adapt before translate.
+patterns in the catalogue, the closest one, or a credential that lists it), then on a native surface to that surface's
+provider, then to the only provider there is. Among the providers left, one that speaks the caller's dialect is
+preferred: relay before adapt before translate.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -123,7 +123,7 @@ def _resolve(
     claiming = [spec for spec in snapshot.providers.values() if spec.id in listed or spec.claims(ref.name)]
     for choice in ([spec for spec in claiming if spec in usable], claiming):
         if choice:
-            return min(choice, key=lambda spec: _distance(spec, wish)), ref.name
+            return min(choice, key=lambda spec: (_distance(spec, wish), -spec.claim_strength(ref.name))), ref.name
     native = [spec for spec in usable if spec.native in wish.dialects and wish.dialects[0] is spec.native]
     if native:
         return native[0], ref.name
@@ -181,8 +181,8 @@ def _choose_path(spec: ProviderSpec, wish: Wish, name: str | None) -> tuple[Dial
         if path is not None and operation in ADAPTABLE.get((wish.dialects[0], dialect), ()):
             return dialect, path, Tier.ADAPT, operation
     if operation in CONVERSING_OPERATIONS:
-        for dialect, paths in spoken_paths.items():
-            for spoken in _CONVERSING:
+        for spoken in _CONVERSING:
+            for dialect, paths in spoken_paths.items():
                 path = paths.get(spoken)
                 if path is not None and can_translate(wish.dialects[0], dialect):
                     return dialect, path, Tier.TRANSLATE, spoken

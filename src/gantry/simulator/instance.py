@@ -69,8 +69,8 @@ def _kind(schema: Mapping[str, Any]) -> str:
 
 
 def _object(schema: Mapping[str, Any], root: Mapping[str, Any], depth: int) -> dict[str, Any]:
-    properties: Mapping[str, Any] = schema.get("properties") or {}
-    required = list(schema.get("required") or ())
+    properties = _typed(schema.get("properties"), dict) or {}
+    required = [name for name in _typed(schema.get("required"), list) or () if isinstance(name, str)]
     names = [*required, *(name for name in properties if name not in required)] if depth < 4 else required
     return {name: _value(properties.get(name, {}), root, name, depth + 1) for name in names}
 
@@ -105,6 +105,11 @@ def _number(schema: Mapping[str, Any], fallback: float) -> float:
         value = min(value, high)
     step = schema.get("multipleOf")
     return float(-(-value // step) * step) if step else value
+
+
+def _typed(value: Any, kind: type) -> Any:
+    """Return a value of that kind, or None: a schema may hold anything."""
+    return value if isinstance(value, kind) else None
 
 
 def _first_concrete(options: list[Any]) -> Any:

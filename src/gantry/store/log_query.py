@@ -118,16 +118,21 @@ def with_said(statement: Select[Any]) -> Select[Any]:
 
 def indexed_count(query: LogQuery) -> Select[Any] | None:
     """Return the statement for a count that an index gives alone; None where counting would read rows."""
+    if not _is_indexed(query):
+        return None
+    some = select(always()).select_from(request_logs).where(matching(query)).limit(INDEXED_COUNT_BOUND + 1)
+    return select(func.count()).select_from(some.subquery())
+
+
+def _is_indexed(query: LogQuery) -> bool:
+    """Say whether one index has all that is asked for, and in the order of time."""
     asked = {"key_id"} if query.key_id is not None else set()
     for part in parts_of(query.filters):
         column = _indexed_column(part)
         if column is None:
-            return None
+            return False
         asked.add(column)
-    if len(asked) > 1:
-        return None
-    some = select(always()).select_from(request_logs).where(matching(query)).limit(INDEXED_COUNT_BOUND + 1)
-    return select(func.count()).select_from(some.subquery())
+    return len(asked) <= 1
 
 
 def _indexed_column(part: Filter) -> str | None:
@@ -144,8 +149,10 @@ def matching(query: LogQuery, filters: Filter | None = None) -> ColumnElement[bo
     columns = request_logs.c
     conditions: list[ColumnElement[bool]] = [columns.organization_id == query.organization_id]
     if query.environment is not None:
-        # Written out, because a partial index is used only where its condition is seen
-        conditions.append(columns.environment == bindparam(None, query.environment.value, literal_execute=True))
+        # Written out, because a partial index is used only where its condition is seen.
+        wanted: ColumnElement[str] = bindparam(None, query.environment.value, literal_execute=True)
+        is_plain = query.environment is Environment.TEST or not _is_indexed(query)
+        conditions.append(columns.environment == wanted if is_plain else columns.environment.between(wanted, wanted))
     if query.since is not None:
         conditions.append(columns.started_at >= query.since)
     if query.until is not None:
@@ -185,7 +192,11 @@ def _match_of(search: Condition) -> str:
 def _order(query: LogQuery, value: ColumnElement[Any], seq: ColumnElement[Any]) -> list[UnaryExpression[Any]]:
     """Return the order, unknown values last; turned round before a cursor."""
     turned = query.cursor is not None and query.cursor.before
-    keys = (seq,) if by_arrival(query) else (value, seq)
+    keys: tuple[ColumnElement[Any], ...] = (seq,) if by_arrival(query) else (value, seq)
+    if query.sort_by is None and query.environment is not None and _is_indexed(query):
+        # As the indexes have it, in whose order rows then come: SQLite sorts what it knows to have one environment by
+        # `=`, and so `matching` does not say it like that. A page far from the start takes a quarter of the time.
+        keys = (value, request_logs.c.environment, seq)
     ways = [key.desc() if query.descending is not turned else key.asc() for key in keys]
     if query.sort_by is not None:
         ways[0] = ways[0].nulls_first() if turned else ways[0].nulls_last()

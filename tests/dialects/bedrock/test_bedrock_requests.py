@@ -35,6 +35,7 @@ from gantry.core.errors import InvalidRequest
 from gantry.core.vocabulary import Dialect
 from gantry.dialects.bedrock.codec import BEDROCK
 from gantry.dialects.codec import Target
+from gantry.dialects.instructions import ANY_JSON
 from tests.dialects.canonical import requests
 
 CLAUDE = "us.anthropic.claude-sonnet-4-5-20250929-v1:0"
@@ -221,6 +222,18 @@ def test_thinking_goes_back_only_when_it_can_be_checked(thinking: Thinking, bloc
     assert (changes == []) is (block is not None)
 
 
+def test_what_claude_signed_goes_to_no_other_maker() -> None:
+    signed = Thinking("hm", "sig", dialect=Dialect.ANTHROPIC)
+    for model, blocks in (
+        (CLAUDE, 2),
+        ("arn:aws:bedrock:::application-inference-profile/x", 2),
+        ("amazon.nova-pro", 1),
+    ):
+        body, changes = encoded(asking(HELLO, assistant(signed, Text("Hi")), HELLO), model)
+        assert len(body["messages"][1]["content"]) == blocks
+        assert len(changes) == 2 - blocks
+
+
 def test_what_others_said_earlier() -> None:
     cited = Text("said", (Citation("https://a.example"), Citation(dialect=Dialect.BEDROCK, raw=Raw(b'{"title":"T"}'))))
     body, changes = encoded(
@@ -374,8 +387,8 @@ def test_no_tools_cannot_be_asked_of_a_conversation_that_used_them() -> None:
         (
             {"format": AnswerFormat(FormatKind.JSON)},
             CLAUDE,
-            {},
-            ["response_format: dropped the provider writes JSON by a schema only"],
+            {"system": [{"text": ANY_JSON}]},
+            ["response_format: converted to an instruction in the system prompt"],
         ),
         ({"format": AnswerFormat(FormatKind.TEXT)}, CLAUDE, {}, []),
         ({"metadata": Raw(b'{"team":"a b"}')}, CLAUDE, {"requestMetadata": {"team": "a b"}}, []),

@@ -16,6 +16,7 @@ from gantry.core.vocabulary import Dialect
 from gantry.dialects.anthropic.generation import Generation
 from gantry.dialects.caller_names import caller_name
 from gantry.dialects.changes import Change, converted
+from gantry.dialects.instructions import ANY_JSON, BY_SCHEMA, instructed
 
 _UNREADABLE: Final = (msgspec.DecodeError, ValueError, RecursionError)
 _REFUSED: Final = frozenset(
@@ -24,10 +25,6 @@ _REFUSED: Final = frozenset(
 )
 _CHILDREN: Final = ("properties", "$defs", "definitions")
 _ALTERNATIVES: Final = ("anyOf", "allOf", "oneOf", "prefixItems")
-_ANY_JSON: Final = "Answer with one JSON object and nothing else: no explanation and no code fence."
-_BY_SCHEMA: Final = (
-    "Answer with JSON that this JSON schema allows, and nothing else: no explanation and no code fence.\n"
-)
 
 
 def write_format(
@@ -41,11 +38,11 @@ def write_format(
         return {"type": "json_schema", "schema": wish.schema}, None
     name = caller_name(request.dialect, "format")
     if wish.kind is FormatKind.JSON or wish.schema is None:
-        changes.append(converted(name, "to an instruction in the system prompt"))
-        return None, _ANY_JSON
+        changes.append(instructed(name))
+        return None, ANY_JSON
     if not generation.schemas:
-        changes.append(converted(name, "to an instruction in the system prompt"))
-        return None, _BY_SCHEMA + bytes(wish.schema).decode("utf-8", "replace")
+        changes.append(instructed(name))
+        return None, BY_SCHEMA + bytes(wish.schema).decode("utf-8", "replace")
     return {"type": "json_schema", "schema": _compilable(wish, wish.schema, name, changes)}, None
 
 

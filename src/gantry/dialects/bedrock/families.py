@@ -1,7 +1,8 @@
 """What differs between the makers of Bedrock's models: how each is asked to think, and its word for top-k.
 
 Law: everything a maker wants otherwise than Converse does is a row here, by a pattern of the model's id. A model of no
-row, and one behind an inference profile whose name says nothing, is asked for nothing that Converse has no field for.
+row, and one behind an inference profile whose name says nothing, is asked for nothing that Converse has no field for,
+and given back the thinking that it may have signed.
 Spec: https://docs.aws.amazon.com/bedrock/latest/userguide/model-parameters.html
 """
 
@@ -24,18 +25,19 @@ class Family(Struct, frozen=True):
     pattern: str
     thinking: ThinkingForm = ThinkingForm.NONE
     top_k: tuple[str, ...] = ()  # the path of its top-k in additionalModelRequestFields
+    signs: bool = False  # its thinking, and so takes it back
 
 
 _TOP_K: Final = ("top_k",)
 _FAMILIES: Final = (
-    Family("*anthropic.claude*", ThinkingForm.BUDGET, _TOP_K),
+    Family("*anthropic.claude*", ThinkingForm.BUDGET, _TOP_K, signs=True),
     Family("*amazon.nova-2*", ThinkingForm.NOVA, ("inferenceConfig", "topK")),
     Family("*amazon.nova*", ThinkingForm.NONE, ("inferenceConfig", "topK")),
     Family("*openai.gpt-oss*", ThinkingForm.EFFORT),
     Family("*openai.gpt*", ThinkingForm.NESTED_EFFORT),
     Family("*mistral.*", ThinkingForm.NONE, _TOP_K),
 )
-_UNKNOWN: Final = Family("*")
+_UNKNOWN: Final = Family("*", signs=True)
 
 
 def family_of(model: str) -> Family:

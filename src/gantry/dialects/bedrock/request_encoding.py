@@ -30,6 +30,7 @@ from gantry.dialects.caller_names import caller_name
 from gantry.dialects.changes import Change, clamped, converted, defaulted, dropped
 from gantry.dialects.codec import EncodedRequest, Target
 from gantry.dialects.foreign import drop_extra, refuse_tool
+from gantry.dialects.instructions import ANY_JSON, instructed
 from gantry.dialects.members import UNREADABLE, asks_nothing
 
 _ANY_OBJECT: Final = Raw(b'{"type":"object","properties":{}}')
@@ -56,30 +57,31 @@ def encode_request(request: ChatRequest, target: Target) -> EncodedRequest:
 
 
 class _Encoding:
-    __slots__ = ("_request", "_target", "_turns", "changes")
+    __slots__ = ("_family", "_request", "_target", "_turns", "changes")
 
     def __init__(self, request: ChatRequest, target: Target) -> None:
         self._request = request
         self._target = target
-        self._turns = Turns(request)
+        self._family = family_of(target.model)
+        self._turns = Turns(request, takes_signed=self._family.signs)
         self.changes: list[Change] = self._turns.changes
 
     def body(self) -> dict[str, Any]:
         request = self._request
         self._refuse()
         body: dict[str, Any] = {"messages": self._turns.messages()}
+        output = self._output_config()
         if self._turns.system:
             body["system"] = self._turns.system
         tools = self._tool_config()
         if tools:
             body["toolConfig"] = tools
-        fields = ModelFields(request, family_of(self._target.model), self._target, self.changes)
+        fields = ModelFields(request, self._family, self._target, self.changes)
         inference = self._inference(fields)
         if inference:
             body["inferenceConfig"] = inference
         if fields.fields:
             body["additionalModelRequestFields"] = fields.fields
-        output = self._output_config()
         if output:
             body["outputConfig"] = output
         self._add_metadata(body)
@@ -130,7 +132,8 @@ class _Encoding:
             if wanted.kind is FormatKind.JSON_SCHEMA and wanted.schema is not None:
                 values["textFormat"] = _text_format(wanted)
             elif wanted.kind is not FormatKind.TEXT:
-                self.changes.append(dropped(self._name("format"), "the provider writes JSON by a schema only"))
+                self._turns.system.append({"text": ANY_JSON})
+                self.changes.append(instructed(self._name("format")))
         return values | self._own_rest("outputConfig")
 
     def _tool_config(self) -> dict[str, Any]:

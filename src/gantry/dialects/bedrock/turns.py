@@ -54,9 +54,20 @@ class _Turn(Struct):
 class Turns:
     """The system blocks and the messages of one request, and what was changed on the way."""
 
-    __slots__ = ("_keeps_names", "_names", "_request", "_turns", "_where", "changes", "system", "used_tools")
+    __slots__ = (
+        "_keeps_names",
+        "_names",
+        "_request",
+        "_takes_signed",
+        "_turns",
+        "_where",
+        "changes",
+        "system",
+        "used_tools",
+    )
 
-    def __init__(self, request: ChatRequest) -> None:
+    def __init__(self, request: ChatRequest, *, takes_signed: bool) -> None:
+        self._takes_signed = takes_signed or request.dialect is Dialect.BEDROCK
         self._request = request
         self._keeps_names = request.dialect is Dialect.BEDROCK
         self._where = ""  # what the caller calls the message that is being added
@@ -144,9 +155,11 @@ class Turns:
         return media_block(media, name, self._where)
 
     def _thinking(self, thinking: Thinking) -> Blocks:
-        block = thinking_block(thinking, unsigned=self._request.dialect is Dialect.BEDROCK)
+        block = None
+        if self._takes_signed:
+            block = thinking_block(thinking, unsigned=self._request.dialect is Dialect.BEDROCK)
         if block is None:
-            self._change(dropped(f"{self._where}.thinking", "the provider takes back only what Claude signed"))
+            self._change(dropped(f"{self._where}.thinking", "only Claude takes it back, and only what it signed"))
             return []
         return [block]
 

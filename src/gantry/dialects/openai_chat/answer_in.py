@@ -25,6 +25,7 @@ from gantry.dialects.usage import read_usage
 from gantry.wire.sse import SSEEvent
 
 _DONE: Final = b"[DONE]"
+_NUMBER: Final = (int, float)
 _NULL: Final = len("null")  # a longer member is there and says something
 _STOPPED: Final = ProviderError(502, "the model stopped with an error")
 
@@ -91,7 +92,7 @@ class AnswerReader:
     def _begin(self, given: AnswerIn, events: list[ChatEvent]) -> None:
         self._began = True
         self._id = given.id or ""
-        created = int(given.created) if isinstance(given.created, int | float) else None
+        created = int(given.created) if isinstance(given.created, _NUMBER) else None
         events.append(AnswerBegan(given.id or None, given.model or None, created, given.service_tier))
 
 

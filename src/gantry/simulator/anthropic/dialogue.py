@@ -146,7 +146,7 @@ def _check_end(request: Countable, model: Model) -> None:
     if request.thinks or not model.prefill:
         text = "This model does not support assistant message prefill."
         raise invalid(f"{text} The conversation must end with a user message.")
-    block = last.blocks[-1]
+    block = last.blocks[-1] if last.blocks else None
     if isinstance(block, TextBlock) and block.text != block.text.rstrip():
         raise invalid("messages: final assistant content cannot end with trailing whitespace")
 

@@ -225,7 +225,8 @@ def _loose(schema: Any) -> Iterator[str]:
     if refused:
         yield f"For '{kind}' type, properties {', '.join(refused)} are not supported"
     for name in ("properties", "$defs", "definitions"):
-        yield from _loose(list((schema.get(name) or {}).values()))
+        inner = schema.get(name)
+        yield from _loose(list(inner.values()) if isinstance(inner, Mapping) else None)
     for name in ("items", "anyOf", "allOf"):
         yield from _loose(schema.get(name))
 

@@ -105,8 +105,9 @@ def loose(schema: Any, place: tuple[str, ...]) -> Iterator[str]:
     if schema.get("type") == "object":
         if schema.get("additionalProperties") is not False:
             yield f"In context={place}, 'additionalProperties' is required to be supplied and to be false."
-        properties = schema.get("properties") or {}
-        if set(properties) - set(schema.get("required") or ()):
+        given, required = schema.get("properties"), schema.get("required")
+        properties = given if isinstance(given, dict) else {}
+        if any(name not in (required if isinstance(required, list) else ()) for name in properties):
             yield f"In context={place}, 'required' is required to be supplied and to include every key in properties."
         for name, inner in properties.items():
             yield from loose(inner, (*place, "properties", name))
