@@ -136,7 +136,8 @@ _VERBS: Final = {
 _NAMED_MODEL: Final = re.compile(
     r"(?P<root>/google/gemini|/google/vertexai)?(?:/v1[a-z0-9]*)?"
     r"(?:/projects/[^/]+/locations/[^/]+)?(?:/publishers/(?P<publisher>[^/]+))?"
-    rf"/models/(?P<model>[^:]+(?::[^:/]+)*):(?P<verb>{'|'.join(_VERBS)})"
+    # Vercel's Google factory leaves `models/` out before a name with a slash, as those with a provider's prefix are.
+    rf"/(?:models/|(?!v1|projects/|publishers/)(?=[^/:]+/))(?P<model>[^:]+(?::[^:/]+)*):(?P<verb>{'|'.join(_VERBS)})"
 ).fullmatch
 
 
@@ -151,13 +152,13 @@ class Family(Enum):
 _DIALECTS_OF: Final = {Family.MISTRAL: _MISTRAL, Family.OPENAI: _OPENAI, Family.UNKNOWN: _EITHER}
 # Where only clients of OpenAI's format are expected, until one says that it is Mistral's.
 _STYLED: Final = frozenset(("/chat/completions",))
-_VERCELS_MISTRAL: Final = b"ai-sdk/mistral/"
+_VERCELS_MISTRAL: Final = re.compile(rb"\bai-sdk[-/]mistral/").search  # with a hyphen since version 7
 
 
 def family_of(fields: Mapping[bytes, bytes]) -> Family:
     """Return the family of a client from its request's headers."""
     agent = fields.get(b"user-agent", b"")
-    if agent.startswith(b"mistral-client-") or b"x-mistral-user-agent" in fields or _VERCELS_MISTRAL in agent:
+    if agent.startswith(b"mistral-client-") or b"x-mistral-user-agent" in fields or _VERCELS_MISTRAL(agent):
         return Family.MISTRAL
     if b"x-stainless-lang" in fields or agent.startswith((b"OpenAI/", b"AsyncOpenAI/")):
         return Family.OPENAI
@@ -192,8 +193,9 @@ _KNOWN: Final[Mapping[Family, Mapping[tuple[str, bytes], Surface]]] = {
 def match_named_model(method: str, path: str, query: bytes) -> Surface | None:
     """Return the surface of a path that names its model and what is asked of it, as Google's do; None for others.
 
-    `/v1beta/models/NAME:generateContent`, with or without the version and our prefix for it; NAME may have slashes. On
-    Vertex it stands behind its project, location and publisher; a publisher that is not Google's is the prefix.
+    `/v1beta/models/NAME:generateContent`, with or without the version and our prefix for it; NAME may have slashes, and
+    then stand without `models/`. On Vertex it stands behind its project, location and publisher; a publisher that is
+    not Google's is the prefix.
     """
     found = _NAMED_MODEL(path) if method == "POST" else None
     if found is None:
