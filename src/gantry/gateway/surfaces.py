@@ -53,6 +53,7 @@ _OPENAI = (Dialect.OPENAI_CHAT,)
 _RESPONSES = (Dialect.OPENAI_RESPONSES,)
 _ANTHROPIC = (Dialect.ANTHROPIC,)
 _GEMINI = (Dialect.GEMINI,)
+_COHERE = (Dialect.COHERE,)
 # Where both families of SDK post to the same path, the user agent tells them apart; a client that is neither is relayed
 # to in whichever of the two the provider speaks, and our own errors come in OpenAI's shape.
 _EITHER = (Dialect.OPENAI_CHAT, Dialect.MISTRAL)
@@ -65,6 +66,11 @@ _EXACT: tuple[Surface, ...] = (
     Surface(Door.CALL, _EITHER, Operation.CHAT, path="/chat/completions"),
     Surface(Door.CALL, _RESPONSES, Operation.RESPONSES, path="/responses"),
     Surface(Door.CALL, _OPENAI, Operation.EMBEDDINGS, path="/embeddings"),
+    Surface(Door.CALL, _OPENAI, Operation.COMPLETIONS, path="/completions"),
+    Surface(Door.CALL, _OPENAI, Operation.RERANK, path="/rerank"),
+    Surface(Door.CALL, _OPENAI, Operation.IMAGES, path="/images/generations"),
+    Surface(Door.CALL, _OPENAI, Operation.IMAGE_EDITS, path="/images/edits"),
+    Surface(Door.CALL, _OPENAI, Operation.IMAGE_VARIATIONS, path="/images/variations"),
     Surface(Door.CALL, _OPENAI, Operation.MODERATION, path="/moderations"),
     Surface(Door.CALL, _OPENAI, Operation.TRANSCRIPTION, path="/audio/transcriptions"),
     Surface(Door.CALL, _OPENAI, Operation.TRANSCRIPTION, path="/audio/transcription"),
@@ -79,6 +85,12 @@ _EXACT: tuple[Surface, ...] = (
     Surface(Door.CALL, _ANTHROPIC, Operation.COUNT_TOKENS, path="/v1/messages/count_tokens"),
     Surface(Door.CALL, _ANTHROPIC, Operation.COUNT_TOKENS, path="/anthropic/v1/messages/count_tokens"),
     Surface(Door.CALL, _EITHER, Operation.EMBEDDINGS, path="/v1/embeddings"),
+    Surface(Door.CALL, _OPENAI, Operation.COMPLETIONS, path="/v1/completions"),
+    Surface(Door.CALL, _OPENAI, Operation.RERANK, path="/v1/rerank"),
+    Surface(Door.CALL, _COHERE, Operation.RERANK, path="/v2/rerank"),
+    Surface(Door.CALL, _OPENAI, Operation.IMAGES, path="/v1/images/generations"),
+    Surface(Door.CALL, _OPENAI, Operation.IMAGE_EDITS, path="/v1/images/edits"),
+    Surface(Door.CALL, _OPENAI, Operation.IMAGE_VARIATIONS, path="/v1/images/variations"),
     Surface(Door.CALL, _EITHER, Operation.MODERATION, path="/v1/moderations"),
     Surface(Door.CALL, _EITHER, Operation.TRANSCRIPTION, path="/v1/audio/transcriptions"),
     Surface(Door.CALL, _EITHER, Operation.SPEECH, path="/v1/audio/speech"),
@@ -132,6 +144,8 @@ _VERBS: Final = {
     "generateContent": (Operation.CHAT, False),
     "streamGenerateContent": (Operation.CHAT, True),
     "countTokens": (Operation.COUNT_TOKENS, False),
+    "embedContent": (Operation.EMBEDDING, False),
+    "batchEmbedContents": (Operation.EMBEDDINGS, False),
 }
 _NAMED_MODEL: Final = re.compile(
     r"(?P<root>/google/gemini|/google/vertexai)?(?:/v1[a-z0-9]*)?"

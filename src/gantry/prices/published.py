@@ -39,6 +39,8 @@ _UNITS: Final[Mapping[str, tuple[tuple[str, ...], int]]] = {
     "pages": (("input_document_kpages",), 1000),
     "annotated_pages": (("input_annotated_document_kpages",), 1000),
     "requests": (("requests_kcount",), 1000),
+    "input_image": (("input_image_mtok",), 1),
+    "output_image": (("output_image_mtok",), 1),
 }
 # Parts of an answer that cost something else than the rest, in answers that do not count them for us.
 _UNCOUNTED: Final = ("output_reasoning_mtok", "output_citation_mtok")

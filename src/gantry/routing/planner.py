@@ -23,6 +23,7 @@ from gantry.core.vocabulary import (
     Tier,
 )
 from gantry.dialects.adapt import ADAPTABLE
+from gantry.dialects.beyond_chat import asked_operation
 from gantry.dialects.rules import NO_RULES
 from gantry.dialects.translate import can_translate
 from gantry.providers.spec import ProviderSpec
@@ -85,7 +86,7 @@ def find_route(snapshot: Snapshot, wish: Wish, brought: frozenset[str] = _NOBODY
         spec, name = _resolve(snapshot, wish, wish.model, stored, brought)
     serving = [c for c in stored if c.provider_id == spec.id and (not c.models or name is None or name in c.models)]
     dialect, path, tier, operation = _choose_path(spec, wish, name)
-    rules = spec.rules_for(name) if operation is Operation.CHAT else NO_RULES
+    rules = spec.rules_for(name) if wish.operation is operation is Operation.CHAT else NO_RULES
     if rules != NO_RULES and tier is Tier.RELAY:
         tier = Tier.ADAPT
     candidates, missing = prefer_own(serving, wish.organization_id), _explain_missing(spec, name, stored)
@@ -186,6 +187,11 @@ def _choose_path(spec: ProviderSpec, wish: Wish, name: str | None) -> tuple[Dial
                 path = paths.get(spoken)
                 if path is not None and can_translate(wish.dialects[0], dialect):
                     return dialect, path, Tier.TRANSLATE, spoken
+    for dialect, paths in spoken_paths.items():
+        asked = asked_operation(wish.dialects[0], dialect, operation)
+        path = None if asked is None else paths.get(asked)
+        if asked is not None and path is not None:
+            return dialect, path, Tier.TRANSLATE, asked
     raise NotSpoken(
         f"{spec.name} cannot be called with {operation} requests in the {wish.dialects[0]} format; "
         f"use a client that speaks {' or '.join(spec.paths)}",

@@ -58,7 +58,7 @@ def _revision_table(name: str) -> Table:
 
 
 CONTROL = Tree("control", control, "c0002", _revision_table("control_revision"))
-LOGS = Tree("logs", logs, "l0003", _revision_table("logs_revision"))
+LOGS = Tree("logs", logs, "l0004", _revision_table("logs_revision"))
 
 # A sum of many 64-bit numbers that callers post: PostgreSQL would refuse the row that passes 2^63.
 _Sum = BigInteger().with_variant(Numeric(38, 0), "postgresql")
@@ -246,6 +246,10 @@ request_logs = Table(
     Column("annotated_pages", BigInteger),
     Column("connector_tokens", BigInteger),
     Column("connector_calls", BigInteger),
+    Column("input_image_tokens", BigInteger),
+    Column("output_image_tokens", BigInteger),
+    Column("images", BigInteger),
+    Column("searches", BigInteger),
     Column("is_pinned", Boolean),
     Column("positive_feedback", Boolean),
     Column("note", Text),
