@@ -111,7 +111,9 @@ class _Writer:
             case Text():
                 return self._marked({"type": "text", "text": part.text}, part.cache)
             case Media():
-                return self._marked(write_media(part, self._place(index, number), self._request.dialect, self._changes), part.cache)
+                return self._marked(
+                    write_media(part, self._place(index, number), self._request.dialect, self._changes), part.cache
+                )
             case Refusal(text):
                 return {"type": "refusal", "refusal": text}
             case NativePart(Dialect.OPENAI_CHAT, raw):
