@@ -39,13 +39,14 @@ class TranslatedStream:
 
     def feed(self, data: bytes) -> bytes:
         """Return what these bytes complete. Raises UpstreamBroke."""
-        return self._pass(self._decoder.feed(data))
+        events = self._decoder.feed(data)
+        if self._watch is not None:
+            self._watch.see(events)
+        return self._encoder.feed(events)
 
     def close(self) -> bytes:
         """Return the end of the stream, or words of its having broken off."""
-        return self._pass(self._decoder.close())
-
-    def _pass(self, events: list[ChatEvent]) -> bytes:
+        events = self._decoder.close()
         if self._watch is not None:
             self._watch.see(events)
         return self._encoder.feed(events)
