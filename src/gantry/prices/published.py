@@ -68,7 +68,8 @@ def _compile_models(provider: types.Provider) -> Iterator[ModelPrices]:
     for model in provider.models:
         entries = tuple(_compile_entries(model))
         if entries:
-            yield ModelPrices(model.id, _compile_pattern(model.match), entries)
+            pattern, deprecated = _compile_pattern(model.match), bool(model.deprecated)
+            yield ModelPrices(model.id, pattern, entries, model.context_window, deprecated)
 
 
 def _compile_entries(model: types.ModelInfo) -> Iterator[DatedPrices]:

@@ -3,15 +3,17 @@
 What depends on the snapshot alone is the route, which a worker remembers per wish; what depends on chance and on the
 request's own credentials comes after it.
 
-How a model is resolved: a known prefix names its provider; a bare name goes to the provider that claims it (by its
-patterns in the catalogue, the closest one, or a credential that lists it), then on a native surface to that surface's
-provider, then to the only provider there is. Among the providers left, one that speaks the caller's dialect is
-preferred: relay before adapt before translate.
+How a model is resolved: a known prefix names its provider; then a custom name of the organization leads to the model
+behind it, which is resolved in its place; a bare name goes to the provider that claims it (by its patterns in the
+catalogue, the closest one, or a credential that lists it), then on a native surface to that surface's provider, then to
+the only provider there is. Among the providers left, one that speaks the caller's dialect is preferred: relay before
+adapt before translate.
 """
 
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+from gantry.core.custom_model import model_behind
 from gantry.core.errors import InvalidRequest, NoCredential, NotFound, NotSpoken
 from gantry.core.model_ref import parse_model_ref
 from gantry.core.vocabulary import (
@@ -114,9 +116,12 @@ def _resolve(
     snapshot: Snapshot, wish: Wish, model: str, stored: Sequence[CredentialRecord], brought: frozenset[str]
 ) -> tuple[ProviderSpec, str]:
     with_credential = {credential.provider_id for credential in stored}
-    ref = parse_model_ref(model, snapshot.prefixes)
+    custom = snapshot.custom_models_of(wish.organization_id).get(model)
+    ref = parse_model_ref(model, snapshot.prefixes) if custom is None else model_behind(custom, snapshot.prefixes)
     if wish.pinned is not None:
         return _pinned_provider(snapshot, wish.pinned), ref.name
+    if custom is not None and custom.provider_id is not None:
+        return snapshot.providers[custom.provider_id], ref.name
     if ref.prefix is not None:
         return snapshot.providers[snapshot.prefixes[ref.prefix]], ref.name
     listed = {credential.provider_id for credential in stored if ref.name in credential.models}
