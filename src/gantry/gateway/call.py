@@ -36,7 +36,6 @@ from gantry.gateway.headers import AnswerKind, encode_client_headers, read_kind,
 from gantry.gateway.intake import Intake
 from gantry.gateway.params import NO_PARAMETERS
 from gantry.gateway.prepare import (
-    OUTLINE_BYTES,
     Question,
     Voyage,
     asked_body,
@@ -190,7 +189,7 @@ class Call:
         try:
             if self._uploads:
                 if self._form is None:
-                    self._note_upload(recording, data)
+                    recording.note_upload(data)
                     self._upload(data)
                 else:
                     self._upload(self._form.pass_on(data))
@@ -352,12 +351,6 @@ class Call:
 
     def on_connect_failed(self, fault: UpstreamFault) -> None:
         self._fail(fault)
-
-    def _note_upload(self, recording: Recording, data: bytes) -> None:
-        """Keep the beginning of what is uploaded, for the record to say what it was."""
-        asked = recording.asked or recording.capture_request()
-        if asked.total < OUTLINE_BYTES:
-            asked.feed(data[: OUTLINE_BYTES - asked.total])
 
     def _upload(self, data: bytes) -> None:
         connection, voyage = self._connection, self._voyage
