@@ -192,7 +192,8 @@ class WorkerState:
         except ValueError:
             if not attempt.callers_credential:
                 raise
-            words = "the address of the credentials must be https://, a host and at most a path, as ASCII"  # which may hold a secret
+            # Its words show the address, which may hold a secret.
+            words = "the address of the credentials must be https://, a host and at most a path, as ASCII"
             raise InvalidRequest(words, param="customer_credentials") from None
         lines = f"host: {base.origin.authority}\r\n{attempt.auth_lines()}"  # a proof of its own comes per request
         return Departure(f"{method} {base.path}{path}".encode(), lines.encode(), self.dialler.pool(base.origin))
