@@ -144,6 +144,10 @@ class WholeBreakdownPump:
         """Of the answer as it leaves, once it has come to its end."""
         return self._inner.content_type if isinstance(self._inner, AdaptPump) else self._kind.content_type
 
+    @property
+    def failure(self) -> str | None:
+        return self._inner.failure
+
     def feed(self, data: bytes) -> bytes:
         data = self._inner.feed(data)
         self._size += len(data)
@@ -186,6 +190,10 @@ class StreamBreakdownPump:
         self._fold = ChatFold(True)
         self._held = b""
         self.stream_ended = False
+
+    @property
+    def failure(self) -> str | None:
+        return self._inner.failure
 
     def feed(self, data: bytes) -> bytes:
         return self._pass(self._inner.feed(data))

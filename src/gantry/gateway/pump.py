@@ -21,6 +21,8 @@ _DONE: Final = b"[DONE]"
 _DONE_EVENT: Final = re.compile(rb"[\r\n]data: ?\[DONE\](?:\n\n|\r\n\r\n|\r\r)")
 _EDGE: Final = 16  # as much of it as may lie in the bytes before
 _PING: Final = b": ping\n\n"
+_BLANK: Final = b"\n"
+_ERROR: Final = 400
 _IDENTITY: Final = ("", "identity")
 _MAX_WHOLE: Final = 96 * 1024 * 1024  # 2048 embeddings of 1536 floats are 60 MB of JSON
 
@@ -45,7 +47,19 @@ class Pump(Protocol):
 
     @property
     def stream_ended(self) -> bool:
-        """Whether the stream's `[DONE]` has passed."""
+        """Whether the stream's `[DONE]` has passed, or whatever is the last that its format says."""
+
+    @property
+    def failure(self) -> str | None:
+        """Why the answer failed, where the client was told so inside it."""
+
+
+def ping_in(dialect: Dialect) -> bytes:
+    """Return what may stand between two events of a stream and means nothing.
+
+    Google's clients take a comment for JSON. They skip blank lines, which are nothing to event streams and in arrays.
+    """
+    return _BLANK if dialect is Dialect.GEMINI else _PING
 
 
 class PlainPump:
@@ -54,6 +68,7 @@ class PlainPump:
     __slots__ = ()
 
     stream_ended = False
+    failure = None
 
     def feed(self, data: bytes) -> bytes:
         return data
@@ -72,6 +87,8 @@ class RelayPump:
     """A stream's bytes as they are."""
 
     __slots__ = ("_dialect", "_edge", "stream_ended")
+
+    failure = None
 
     def __init__(self, dialect: Dialect) -> None:
         self._dialect = dialect
@@ -92,7 +109,7 @@ class RelayPump:
         return b""
 
     def ping(self) -> bytes:
-        return _PING if ends_event(self._edge) else b""
+        return ping_in(self._dialect) if ends_event(self._edge) else b""
 
     def fail(self, error: GatewayError) -> bytes | None:
         if not ends_event(self._edge):
@@ -110,9 +127,13 @@ class AnswerAdaptation(Protocol):
     @property
     def stream(self) -> Callable[[], AnswerStream]: ...
 
+    @property
+    def streamed(self) -> bool:
+        """Whether the client reads a stream, and not a whole answer whatever the provider sends."""
+
 
 class AdaptPump:
-    """The upstream's answer in the client's dialect, which is of the same family."""
+    """The upstream's answer in the client's dialect."""
 
     __slots__ = (
         "_adaptation",
@@ -123,7 +144,6 @@ class AdaptPump:
         "_status",
         "_stream",
         "content_type",
-        "stream_ended",
     )
 
     def __init__(self, adaptation: AnswerAdaptation, dialect: Dialect, status: int, kind: AnswerKind) -> None:
@@ -131,19 +151,32 @@ class AdaptPump:
         self.content_type = kind.content_type  # of the answer as it leaves, once it has come to its end
         self._dialect = dialect
         self._status = status
-        self._stream = adaptation.stream() if kind.is_stream else None
+        flows = kind.is_stream and adaptation.streamed and status < _ERROR
+        self._stream = adaptation.stream() if flows else None
         if self._stream is not None:
             self.content_type = self._stream.content_type
         self._encoding = kind.encoding
         self._gathered: list[bytes] = []
         self._size = 0
-        self.stream_ended = False
+
+    @property
+    def flows(self) -> bool:
+        """Whether the answer leaves as it comes, and not as a whole at its end."""
+        return self._stream is not None
+
+    @property
+    def stream_ended(self) -> bool:
+        return self._stream is not None and self._stream.ended
+
+    @property
+    def failure(self) -> str | None:
+        return None if self._stream is None else self._stream.failure
 
     def feed(self, data: bytes) -> bytes:
         if self._stream is not None:
             if self._encoding not in _IDENTITY:
                 raise UpstreamBroke(f"the provider compressed ({self._encoding}) a stream that must not be")
-            return self._watch(self._stream.feed(data))
+            return self._stream.feed(data)
         self._size += len(data)
         if self._size > _MAX_WHOLE:
             raise UpstreamBroke(f"the provider's answer is larger than the {_MAX_WHOLE} bytes that can be adapted")
@@ -152,7 +185,7 @@ class AdaptPump:
 
     def end(self) -> bytes:
         if self._stream is not None:
-            return self._watch(self._stream.close())
+            return self._stream.close()
         decoded = decode_content(b"".join(self._gathered), self._encoding, _MAX_WHOLE)
         if decoded.problem is not None:
             raise UpstreamBroke(f"the provider's answer cannot be decoded: {decoded.problem}")
@@ -160,17 +193,10 @@ class AdaptPump:
         return body
 
     def ping(self) -> bytes:
-        return _PING if self._stream is not None else b""
+        return ping_in(self._dialect) if self._stream is not None else b""
 
     def fail(self, error: GatewayError) -> bytes | None:
-        if self._stream is None:
-            return None
-        return b"" if self.stream_ended else encode_stream_error(self._dialect, error)
-
-    def _watch(self, data: bytes) -> bytes:
-        if _DONE in data and _DONE_EVENT.search(b"\n" + data):  # whole events, so no edge
-            self.stream_ended = True
-        return data
+        return None if self._stream is None else self._stream.fail(error)
 
 
 PLAIN: Final = PlainPump()
