@@ -14,7 +14,7 @@ from typing import Any, Final
 
 from msgspec import Struct
 
-from gantry.core.chat import ChatAnswer, ChatRequest, Choice, Finish, FinishReason, Message, Role, Text
+from gantry.core.chat import ChatAnswer, ChatRequest, Finish, FinishReason, Message, Role, Text
 from gantry.core.chat_events import ENDED, AnswerBegan, ChatEvent, ChoiceFinished, TextAdded, UsageReported
 from gantry.core.errors import GatewayError
 from gantry.core.usage import Usage

@@ -70,8 +70,8 @@ NICENESS: Mapping[Role, int] = {Role.WORKER: 0, Role.CLERK: 5, Role.CONSOLE: 10}
 
 
 # glibc returns what was freed at the end of the heap, or was large, to the kernel, and a worker that reads bodies of
-# 100 KB and more has it back in a moment, page fault by page fault: a sixth of such a call (`scripts/bench`). Other
-# libraries of C do not read these.
+# 100 KB and more has it back in a moment, page fault by page fault: a tenth or more of such a call (`scripts/bench`).
+# Other libraries of C do not read these.
 _KEEP_MEMORY: Mapping[str, str] = {"MALLOC_MMAP_THRESHOLD_": str(4 << 20), "MALLOC_TRIM_THRESHOLD_": str(16 << 20)}
 
 

@@ -16,8 +16,8 @@ Run = Callable[..., Result]
 @pytest.fixture(autouse=True)
 def _clean_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     specs = load_catalog().values()
-    holders = [*specs, *(item for spec in specs for item in spec.fields)]
-    offered = {variable for holder in holders for variable in holder.environment}
+    offered = {variable for spec in specs for variable in spec.environment}
+    offered |= {variable for spec in specs for item in spec.fields for variable in item.environment}
     for variable in list(os.environ):
         if variable.startswith("GANTRY_") or variable in offered:
             monkeypatch.delenv(variable)

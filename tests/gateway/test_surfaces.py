@@ -6,7 +6,7 @@ import pytest
 
 from gantry.core.errors import InvalidRequest
 from gantry.core.vocabulary import Dialect, Operation
-from gantry.gateway.surfaces import Door, Family, match_surface, routes
+from gantry.gateway.surfaces import Door, Family, family_of, match_surface, routes
 
 MISTRAL, OPENAI, EITHER = (Dialect.MISTRAL,), (Dialect.OPENAI_CHAT,), (Dialect.OPENAI_CHAT, Dialect.MISTRAL)
 RESPONSES, ANTHROPIC, GEMINI = (Dialect.OPENAI_RESPONSES,), (Dialect.ANTHROPIC,), (Dialect.GEMINI,)
@@ -76,6 +76,19 @@ TABLE = [
     ("POST", "/google/gemini/v1beta/models/gemini-2.5-flash:generateContent", CALL, Operation.CHAT, GEMINI),
     ("POST", "/google/vertexai/v1/caches", CALL, Operation.OPAQUE, GEMINI),
     ("POST", "/v1beta/cachedContents", CALL, Operation.OPAQUE, GEMINI),
+    ("POST", "/completions", CALL, Operation.COMPLETIONS, OPENAI),
+    ("POST", "/v1/completions", CALL, Operation.COMPLETIONS, OPENAI),
+    ("POST", "/rerank", CALL, Operation.RERANK, OPENAI),
+    ("POST", "/v1/rerank", CALL, Operation.RERANK, OPENAI),
+    ("POST", "/v2/rerank", CALL, Operation.RERANK, (Dialect.COHERE,)),
+    ("POST", "/images/generations", CALL, Operation.IMAGES, OPENAI),
+    ("POST", "/v1/images/generations", CALL, Operation.IMAGES, OPENAI),
+    ("POST", "/images/edits", CALL, Operation.IMAGE_EDITS, OPENAI),
+    ("POST", "/v1/images/edits", CALL, Operation.IMAGE_EDITS, OPENAI),
+    ("POST", "/images/variations", CALL, Operation.IMAGE_VARIATIONS, OPENAI),
+    ("POST", "/v1/images/variations", CALL, Operation.IMAGE_VARIATIONS, OPENAI),
+    ("POST", "/v1beta/models/gemini-embedding-001:embedContent", CALL, Operation.EMBEDDING, GEMINI),
+    ("POST", "/v1beta/models/gemini-embedding-001:batchEmbedContents", CALL, Operation.EMBEDDINGS, GEMINI),
     ("POST", "/request-logs", Door.POST_LOG, None, None),
     ("POST", "/request-logs/create", Door.POST_LOG, None, None),
     ("GET", "/request-logs", UNKNOWN, None, EITHER),
@@ -123,6 +136,10 @@ NAMED = [
     ("/models/gemini-2.5-flash:generateContent", "", "gemini-2.5-flash", False, ""),
     ("/v1beta/models/mistral/mistral-large-latest:generateContent", "", "mistral/mistral-large-latest", False, ""),
     ("/v1beta/models/mistral%2Fmistral-large-latest:generateContent", "", "mistral/mistral-large-latest", False, ""),
+    # Vercel's Google factory writes a name with a slash without `models/`.
+    ("/mistral/mistral-large-latest:generateContent", "", "mistral/mistral-large-latest", False, ""),
+    ("/v1beta/google/gemini-2.5-flash:generateContent", "", "google/gemini-2.5-flash", False, ""),
+    ("/google/gemini-2.5-flash:generateContent", "", "google/gemini-2.5-flash", False, ""),
     ("/v1beta/models/ft:open-mistral:x:generateContent", "", "ft:open-mistral:x", False, ""),
     (f"{VERTEX}/google/models/gemini-2.5-pro:generateContent", "/google/vertexai", "gemini-2.5-pro", False, ""),
     (f"{VERTEX}/mistral/models/large:generateContent", "/google/vertexai", "mistral/large", False, ""),
@@ -137,6 +154,24 @@ def test_a_path_may_name_the_model_and_what_is_asked_of_it(
         surface = match_surface("POST", spelling.encode(), Family.UNKNOWN)
         assert (surface.door, surface.dialects, surface.operation) == (CALL, GEMINI, Operation.CHAT)
         assert (surface.root, surface.model, surface.stream, surface.query) == (root, model, stream, query)
+
+
+AGENTS = [
+    ({b"user-agent": b"mistral-client-python/1.12.4"}, Family.MISTRAL),
+    ({b"user-agent": b"mistral-client-typescript/2.7.0"}, Family.MISTRAL),
+    ({b"user-agent": b"undici", b"x-mistral-user-agent": b"mistral-client-typescript/2.7.0"}, Family.MISTRAL),
+    ({b"user-agent": b"ai-sdk-mistral/4.0.87 ai-sdk-provider-utils/5.0.81 node.js/v22"}, Family.MISTRAL),
+    ({b"user-agent": b"ai/5.0.9 ai-sdk/mistral/2.0.4 ai-sdk/provider-utils/3.0.3 runtime/node.js/22"}, Family.MISTRAL),
+    ({b"user-agent": b"ai-sdk-openai/4.0.118 ai-sdk-provider-utils/5.0.81 node.js/v22"}, Family.UNKNOWN),
+    ({b"user-agent": b"OpenAI/JS 7.59.0", b"x-stainless-lang": b"js"}, Family.OPENAI),
+    ({b"user-agent": b"curl/8"}, Family.UNKNOWN),
+    ({}, Family.UNKNOWN),
+]
+
+
+@pytest.mark.parametrize(("fields", "family"), AGENTS)
+def test_a_client_is_known_by_what_it_says_of_itself(fields: dict[bytes, bytes], family: Family) -> None:
+    assert family_of(fields) is family
 
 
 @pytest.mark.parametrize(("method", "path", "door", "operation", "dialects"), TABLE)

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gantry.core.secret import Secret
-from gantry.core.vocabulary import STATEFUL_OPERATIONS, Dialect, Operation
+from gantry.core.vocabulary import IMAGE_OPERATIONS, STATEFUL_OPERATIONS, Dialect, Operation
 from gantry.dial.origin import parse_base_url
 from gantry.dialects.rules import RequestRules
 from gantry.providers import spec as spec_module
@@ -60,6 +60,43 @@ default = { top_p = 0.9 }
 [[request_for]]
 models = ["acme-think-*"]
 drop = ["temperature"]
+"""
+
+CLOUD = """
+id = "cloud"
+name = "Cloud"
+base_url = "https://{region}.cloud.example"
+either = [["api_key"], ["key_id", "key_secret"]]
+[base_url_where.region]
+global = "https://cloud.example"
+[[fields]]
+name = "api_key"
+label = "API key"
+required = false
+[[fields]]
+name = "key_id"
+label = "Key id"
+required = false
+[[fields]]
+name = "key_secret"
+label = "Key secret"
+required = false
+[[fields]]
+name = "account"
+label = "Account"
+secret = false
+[[fields]]
+name = "region"
+label = "Region"
+secret = false
+host = true
+default = "eu-1"
+[paths.openai_chat]
+chat = "/v1/{account}/models/{model}/chat"
+[paths.anthropic]
+chat = "/v1/{account}/messages"
+[dialect_models]
+anthropic = ["claude-*"]
 """
 
 
@@ -111,6 +148,7 @@ def test_a_row_is_read() -> None:
         (row_with('"/v1/chat', '"/v1/{api_key}/chat'), ["paths.openai_chat.chat", "{api_key}", "secret"]),
         (row_with("api.acme", "{region}.acme"), ["base_url", "{region}"]),
         (row_with("api.acme", "{model}.acme"), ["base_url", "{model}"]),
+        (CLOUD.replace("host = true\n", ""), ["fields", "region", "host = true"]),
         (row_with('models = ["acme-*"]', 'probe = "/v1/{account}"'), ["probe", "{account}"]),
         (row_with('scheme = "header"', 'scheme = "header"\nfield = "token"'), ["token", "no field"]),
         (row_with('models = ["acme-*"]', 'either = [["api_key"], ["token"]]'), ["token", "no field"]),
@@ -222,9 +260,10 @@ def test_a_row_survives_the_snapshot(spec: ProviderSpec) -> None:
     assert msgspec.msgpack.decode(msgspec.msgpack.encode(spec), type=ProviderSpec) == spec
 
 
-def test_mistral_serves_every_operation_that_is_one_request() -> None:
+def test_mistral_serves_every_operation_of_its_api_that_is_one_request() -> None:
     paths = {name: path for operations in CATALOG["mistral"].paths.values() for name, path in operations.items()}
-    elsewhere = {Operation.REALTIME, Operation.OPAQUE, Operation.COUNT_TOKENS}
+    elsewhere = {Operation.REALTIME, Operation.OPAQUE, Operation.COUNT_TOKENS, Operation.COMPLETIONS}
+    elsewhere |= {Operation.EMBEDDING, Operation.RERANK, *IMAGE_OPERATIONS}
     assert set(Operation) - STATEFUL_OPERATIONS - paths.keys() == elsewhere
     assert Operation.AGENT_CHAT in paths
 
@@ -298,7 +337,11 @@ def test_claims_are_the_patterns_and_nothing_else(model: str) -> None:
 def test_a_custom_provider_speaks_openai_chat_under_its_own_prefix() -> None:
     spec = custom_spec("ours", "Our own", "http://10.0.0.5:8000")
     assert (spec.id, spec.name, spec.base_url, spec.prefixes) == ("ours", "Our own", "http://10.0.0.5:8000", ("ours",))
-    assert spec.paths == CATALOG["openai"].paths
+    paths = CATALOG["openai"].paths[Dialect.OPENAI_CHAT]
+    beside = {Operation.IMAGE_VARIATIONS: "/v1/images/variations"}
+    ranks = {Operation.RERANK: "/v1/rerank"}  # as servers of open models do
+    assert spec.paths[Dialect.OPENAI_CHAT] | beside == paths | ranks
+    assert spec.paths[Dialect.OPENAI_RESPONSES] == CATALOG["openai"].paths[Dialect.OPENAI_RESPONSES]
     assert spec.auth == Auth()
     assert not spec.claims("gpt-4o")
     assert spec.native is None
@@ -382,42 +425,6 @@ def test_a_secret_is_rendered_by_scheme(auth: Auth, line: str) -> None:
 
 # Places in paths and base URLs, and the fields that go there
 
-CLOUD = """
-id = "cloud"
-name = "Cloud"
-base_url = "https://{region}.cloud.example"
-either = [["api_key"], ["key_id", "key_secret"]]
-[base_url_where.region]
-global = "https://cloud.example"
-[[fields]]
-name = "api_key"
-label = "API key"
-required = false
-[[fields]]
-name = "key_id"
-label = "Key id"
-required = false
-[[fields]]
-name = "key_secret"
-label = "Key secret"
-required = false
-[[fields]]
-name = "account"
-label = "Account"
-secret = false
-[[fields]]
-name = "region"
-label = "Region"
-secret = false
-default = "eu-1"
-[paths.openai_chat]
-chat = "/v1/{account}/models/{model}/chat"
-[paths.anthropic]
-chat = "/v1/{account}/messages"
-[dialect_models]
-anthropic = ["claude-*"]
-"""
-
 
 @pytest.mark.parametrize(
     ("template", "values", "filled"),
@@ -492,6 +499,7 @@ def test_a_model_speaks_some_of_its_providers_dialects(provider: str, model: str
     assert {dialect for dialect in spec.paths if spec.speaks(dialect, model)} == spoken
 
 
+REGION = CredentialField("region", "Region", secret=False, host=True)
 KEY, ACCOUNT = CredentialField("api_key", "API key"), CredentialField("account", "Account key", json=True)
 
 
@@ -518,6 +526,9 @@ def test_a_field_is_kept_as_one_line_of_ascii(
         (KEY, {"a": "canary"}, "api_key is missing"),
         (KEY, "canäry", "characters that no key has"),
         (KEY, "canary\r\nx-injected: 1", "characters that no key has"),
+        (REGION, "canary/", "region has characters that no host has"),
+        (REGION, "canary:443", "region has characters that no host has"),
+        (REGION, "canary@x", "region has characters that no host has"),
         (KEY, "canary\x00", "characters that no key has"),
         (ACCOUNT, "canary", "account must be a JSON object: the whole content of the file"),
         (ACCOUNT, '["canary"]', "account must be a JSON object"),

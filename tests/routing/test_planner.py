@@ -1,5 +1,6 @@
 """The planner as a matrix: who asks for what, and which deployment serves it, how."""
 
+import json
 from typing import Any
 
 import pytest
@@ -9,7 +10,7 @@ from gantry.core.secret import Secret
 from gantry.core.vocabulary import Dialect, Environment, Operation, Tier
 from gantry.providers.spec import ProviderSpec, custom_spec, load_catalog
 from gantry.routing.plan import Attempt, Wish
-from gantry.routing.planner import plan
+from gantry.routing.planner import find_route, plan
 from gantry.routing.snapshot import Body, CredentialRecord, KeyTable, Snapshot, build_key_table
 
 MISTRAL, OPENAI = (Dialect.MISTRAL,), (Dialect.OPENAI_CHAT,)
@@ -88,7 +89,7 @@ def test_a_custom_provider_is_reached_by_prefix_by_list_and_when_it_is_alone() -
         (snapshot(), None, OPENAI, InvalidRequest, "`model` is missing"),
         (snapshot(credential("mistral", weight=0)), "mistral/x", MISTRAL, NoCredential, "weight 0"),
         (snapshot(credential("mistral", models=("y",))), "mistral/x", MISTRAL, NoCredential, "serves the model x"),
-        (BOTH, "openai/gpt-5.5", MISTRAL, InvalidRequest, "cannot be called"),
+        (snapshot(credential("voyage")), "voyage/voyage-3.5", MISTRAL, InvalidRequest, "cannot be called"),
     ],
 )
 def test_what_cannot_be_served_is_explained(
@@ -171,3 +172,299 @@ def test_malformed_credentials_are_refused_without_being_shown(customer: dict[st
     with pytest.raises(InvalidRequest) as caught:
         ask(BOTH, "mistral/x", customer=customer)
     assert "x-injected" not in caught.value.message
+
+
+# Paths with places, and models that speak one of their provider's dialects
+
+ANTHROPIC, GEMINI = (Dialect.ANTHROPIC,), (Dialect.GEMINI,)
+FIELDS: dict[str, dict[str, str]] = {
+    "google_vertex_ai": {
+        "vertex_ai_credentials": "{}",
+        "vertex_ai_project": "p 1",
+        "vertex_ai_location": "europe-west4",
+    },
+    "azure_openai": {"api_key": "k", "api_base": "", "api_version": "2024-10-21"},
+    "bedrock": {"api_key": "k", "aws_region_name": "eu-west-1"},
+    "cloudflare": {"api_key": "k", "account_id": "acc"},
+    "snowflake": {"api_key": "k", "account": "org-acc"},
+}
+
+
+def of_fields(provider: str, base_url: str | None = None, **fields: str) -> CredentialRecord:
+    secrets = {name: Secret(text) for name, text in {**FIELDS[provider], **fields}.items()}
+    return credential(provider, base_url=base_url or load_catalog()[provider].base_url, secrets=secrets)
+
+
+VERTEX = "/v1/projects/p%201/locations/europe-west4/publishers"
+
+
+@pytest.mark.parametrize(
+    ("record", "model", "dialects", "url", "stream_path", "tier"),
+    [
+        (
+            of_fields("google_vertex_ai"),
+            "vertex_ai/gemini-2.5-flash",
+            GEMINI,
+            f"https://europe-west4-aiplatform.googleapis.com{VERTEX}/google/models/gemini-2.5-flash:generateContent",
+            f"{VERTEX}/google/models/gemini-2.5-flash:streamGenerateContent?alt=sse",
+            Tier.RELAY,
+        ),
+        (
+            of_fields("google_vertex_ai"),
+            "vertex_ai_beta/gemini-2.5-flash",
+            OPENAI,
+            f"https://europe-west4-aiplatform.googleapis.com{VERTEX}/google/models/gemini-2.5-flash:generateContent",
+            f"{VERTEX}/google/models/gemini-2.5-flash:streamGenerateContent?alt=sse",
+            Tier.TRANSLATE,
+        ),
+        (
+            of_fields("google_vertex_ai"),
+            "vertex_ai/claude-sonnet-4-5@20250929",
+            ANTHROPIC,
+            "https://europe-west4-aiplatform.googleapis.com"
+            f"{VERTEX}/anthropic/models/claude-sonnet-4-5@20250929:rawPredict",
+            f"{VERTEX}/anthropic/models/claude-sonnet-4-5@20250929:streamRawPredict",
+            Tier.ADAPT,  # the model leaves the body, and the format's version enters it
+        ),
+        (
+            of_fields("google_vertex_ai", vertex_ai_location="global", vertex_ai_project="p"),
+            "vertex_ai/gemini-2.5-flash",
+            GEMINI,
+            "https://aiplatform.googleapis.com/v1/projects/p/locations/global/publishers/google/models/"
+            "gemini-2.5-flash:generateContent",
+            "/v1/projects/p/locations/global/publishers/google/models/gemini-2.5-flash:streamGenerateContent?alt=sse",
+            Tier.RELAY,
+        ),
+        (
+            of_fields("bedrock"),
+            "bedrock/us.meta.llama4-v1:0",
+            OPENAI,
+            "https://bedrock-runtime.eu-west-1.amazonaws.com/model/us.meta.llama4-v1%3A0/converse",
+            "/model/us.meta.llama4-v1%3A0/converse-stream",
+            Tier.TRANSLATE,
+        ),
+        (
+            of_fields("azure_openai", "https://me.openai.azure.com"),
+            "azure/my deploy",
+            OPENAI,
+            "https://me.openai.azure.com/openai/deployments/my%20deploy/chat/completions?api-version=2024-10-21",
+            "/openai/deployments/my%20deploy/chat/completions?api-version=2024-10-21",
+            Tier.RELAY,
+        ),
+        (
+            of_fields("cloudflare"),
+            "@cf/meta/llama-3.1-8b-instruct",
+            OPENAI,
+            "https://api.cloudflare.com/client/v4/accounts/acc/ai/v1/chat/completions",
+            "/client/v4/accounts/acc/ai/v1/chat/completions",
+            Tier.RELAY,
+        ),
+        (
+            of_fields("snowflake"),
+            "snowflake/claude-sonnet-4-5",
+            ANTHROPIC,
+            "https://org-acc.snowflakecomputing.com/api/v2/cortex/v1/messages",
+            "/api/v2/cortex/v1/messages",
+            Tier.RELAY,
+        ),
+        (
+            of_fields("snowflake"),
+            "snowflake/llama3.1-70b",
+            ANTHROPIC,
+            "https://org-acc.snowflakecomputing.com/api/v2/cortex/v1/chat/completions",
+            "/api/v2/cortex/v1/chat/completions",
+            Tier.TRANSLATE,
+        ),
+    ],
+)
+def test_where_a_call_goes(
+    record: CredentialRecord, model: str, dialects: tuple[Dialect, ...], url: str, stream_path: str, tier: Tier
+) -> None:
+    attempt = ask(snapshot(record), model, dialects)
+    assert attempt.base_url + attempt.path(stream=False) == url
+    assert attempt.path(stream=True) == stream_path
+    assert attempt.route.tier is tier
+
+
+@pytest.mark.parametrize(
+    ("provider", "lines"),
+    [
+        ("azure_openai", "api-key: k\r\n"),
+        ("cloudflare", "authorization: Bearer k\r\n"),
+        ("bedrock", ""),
+        ("google_vertex_ai", ""),
+    ],
+)
+def test_what_is_proven_anew_for_each_request_is_no_line_of_the_credential(provider: str, lines: str) -> None:
+    record = of_fields(provider, "https://me.test")
+    models = {"azure_openai": "azure/x", "google_vertex_ai": "vertex_ai/gemini-x"}
+    assert ask(snapshot(record), models.get(provider, f"{provider}/x"), OPENAI).auth_lines() == lines
+
+
+def test_claude_on_vertex_ai_has_its_version_in_the_body_and_its_name_in_the_path() -> None:
+    rules = ask(snapshot(of_fields("google_vertex_ai")), "vertex_ai/claude-x@1", ANTHROPIC).route.rules
+    assert (rules.omit, rules.default) == (("model",), {"anthropic_version": "vertex-2023-10-16"})
+    assert ask(snapshot(of_fields("google_vertex_ai")), "vertex_ai/gemini-x", GEMINI).route.rules.omit == ()
+
+
+@pytest.mark.parametrize(
+    ("stored", "model", "provider"),
+    [
+        (("anthropic", "google_vertex_ai"), "claude-sonnet-4-5", "anthropic"),
+        (("anthropic", "google_vertex_ai"), "claude-sonnet-4-5@20250929", "google_vertex_ai"),
+        (("google_gemini_ai", "google_vertex_ai"), "gemini-2.5-flash", "google_gemini_ai"),
+        (("google_vertex_ai",), "gemini-2.5-flash", "google_vertex_ai"),
+        (("anthropic", "bedrock"), "anthropic.claude-sonnet-4-5-v1:0", "bedrock"),
+        (("alibaba", "openai"), "qwen-plus", "alibaba"),
+    ],
+)
+def test_a_bare_name_goes_home(stored: tuple[str, ...], model: str, provider: str) -> None:
+    records = [of_fields(each) if each in FIELDS else credential(each) for each in stored]
+    assert ask(snapshot(*records), model, OPENAI).route.provider.id == provider
+
+
+@pytest.mark.parametrize(
+    ("pinned", "model", "provider", "upstream"),
+    [
+        ("azure", "gpt-4o", "azure_openai", "gpt-4o"),
+        ("azure_openai", "openai/gpt-4o", "azure_openai", "gpt-4o"),
+        ("vertex_ai", "claude-sonnet-4-5@20250929", "google_vertex_ai", "claude-sonnet-4-5@20250929"),
+        ("google_vertex_ai", "anthropic/claude-x", "google_vertex_ai", "claude-x"),
+        ("bedrock", "anthropic.claude-x", "bedrock", "anthropic.claude-x"),
+        ("together_ai", "meta-llama/Llama-3", "togetherai", "meta-llama/Llama-3"),
+    ],
+)
+def test_a_provider_is_pinned_by_prefix_or_id(pinned: str, model: str, provider: str, upstream: str) -> None:
+    wish = Wish("o1", Environment.PROD, OPENAI, Operation.CHAT, "", model, pinned=pinned)
+    route = find_route(snapshot(), wish)
+    assert (route.provider.id, route.upstream_model) == (provider, upstream)
+
+
+def test_pinning_what_is_no_provider_names_those_there_are() -> None:
+    wish = Wish("o1", Environment.PROD, OPENAI, Operation.CHAT, "", "gpt-4o", pinned="nobody")
+    with pytest.raises(InvalidRequest, match="'nobody', which is no provider; known are ai21labs, alibaba"):
+        find_route(snapshot(), wish)
+
+
+# Credentials of several fields that the request brings
+
+ACCOUNT = {"type": "service_account", "private_key": "-----BEGIN\ncanary", "client_email": "é@p.iam"}
+ACCOUNT_LINE = '{"type":"service_account","private_key":"-----BEGIN\\ncanary","client_email":"\\u00e9@p.iam"}'
+VERTEX_FIELDS = {"vertex_ai_credentials": ACCOUNT, "vertex_ai_project": "p", "vertex_ai_location": "us-east5"}
+AWS = {"aws_access_key_id": "AKIA", "aws_secret_access_key": "canary", "aws_region_name": "eu-west-1"}
+
+
+def shapes(provider: str, fields: dict[str, Any]) -> list[dict[str, Any]]:
+    """Return two of the shapes of `customer_credentials`; the third is made one of them when it is lifted."""
+    return [
+        {"customer": {provider: fields}},
+        {"customer": {provider: [{"weight": 2, "credentials": fields}]}},
+    ]
+
+
+@pytest.mark.parametrize(
+    ("model", "brought", "base_url", "secrets"),
+    [
+        *(
+            (
+                "vertex_ai/gemini-x",
+                shape,
+                "https://us-east5-aiplatform.googleapis.com",
+                {**VERTEX_FIELDS, "vertex_ai_credentials": ACCOUNT_LINE},
+            )
+            for shape in (
+                *shapes("google_vertex_ai", VERTEX_FIELDS),
+                *shapes("vertex_ai", {**VERTEX_FIELDS, "vertex_ai_credentials": json.dumps(ACCOUNT, indent=2)}),
+            )
+        ),
+        *(
+            (
+                "bedrock/meta.x",
+                shape,
+                "https://bedrock-runtime.eu-west-1.amazonaws.com",
+                {"api_key": "", "aws_session_token": "", **AWS},
+            )
+            for shape in shapes("bedrock", AWS)
+        ),
+        *(
+            (
+                "azure/gpt-4o",
+                shape,
+                "https://me.openai.azure.com",
+                {"api_key": "k", "api_base": "https://me.openai.azure.com/", "api_version": "2024-10-21"},
+            )
+            for shape in shapes("azure_openai", {"api_key": "k", "api_base": "https://me.openai.azure.com/"})
+        ),
+        (
+            "azure/gpt-4o",
+            {"override": {"azure/gpt-4o": {"api_key": "k", "api_base": "https://me.test", "api_version": "v"}}},
+            "https://me.test",
+            {"api_key": "k", "api_base": "https://me.test", "api_version": "v"},
+        ),
+        (
+            "bedrock/meta.x",
+            {"customer": {"bedrock": {"api_key": "k"}}},
+            "https://bedrock-runtime.us-east-1.amazonaws.com",
+            {
+                "api_key": "k",
+                "aws_access_key_id": "",
+                "aws_secret_access_key": "",
+                "aws_session_token": "",
+                "aws_region_name": "us-east-1",
+            },
+        ),
+    ],
+)
+def test_a_caller_brings_several_fields(
+    model: str, brought: dict[str, Any], base_url: str, secrets: dict[str, str]
+) -> None:
+    attempt = ask(snapshot(), model, OPENAI, **brought)
+    assert attempt.base_url == base_url
+    assert {name: secret.reveal() for name, secret in attempt.credential.secrets.items()} == secrets
+    assert attempt.callers_credential
+
+
+@pytest.mark.parametrize(
+    ("limits", "keys"),
+    [
+        (({}, {}), {"a", "b"}),
+        (({"available_models": []}, {"exclude_models": []}), {"a", "b"}),
+        (({"available_models": ["mistral/x"]}, {"available_models": ["y"]}), {"a"}),
+        (({"available_models": ["y"]}, {"available_models": ["x"]}), {"b"}),
+        (({"exclude_models": ["x"]}, {}), {"b"}),
+        (({"exclude_models": ["y"]}, {"exclude_models": ["mistral/x"]}), {"a"}),
+    ],
+)
+def test_a_callers_credential_may_be_for_some_models(limits: tuple[dict[str, Any], ...], keys: set[str]) -> None:
+    entries = [{**limit, "credentials": {"api_key": key}} for key, limit in zip("ab", limits, strict=True)]
+    attempts = [ask(BOTH, "mistral/x", customer={"mistral": entries}, draw=draw) for draw in (0.0, 0.99)]
+    assert {attempt.credential.secrets["api_key"].reveal() for attempt in attempts} == keys
+
+
+def test_a_callers_credentials_of_which_none_is_for_the_model_are_no_reason_to_take_ours() -> None:
+    entries = [{"available_models": ["y"], "credentials": {"api_key": "c"}}]
+    with pytest.raises(InvalidRequest, match="lists no credentials for this model"):
+        ask(BOTH, "mistral/x", customer={"mistral": entries})
+
+
+@pytest.mark.parametrize(
+    ("model", "provider", "fields", "words"),
+    [
+        ("azure/x", "azure_openai", {"api_key": "canary"}, "customer_credentials.azure_openai.api_base is missing"),
+        ("azure/x", "azure_openai", {"api_key": "canary", "api_base": "http://10.0.0.1"}, "must begin with https://"),
+        ("azure/x", "azure_openai", {"api_key": "canary", "api_base": {"a": "canary"}}, "api_base is missing"),
+        ("bedrock/x", "bedrock", {"aws_access_key_id": "canary"}, "needs either api_key or aws_access_key_id and"),
+        ("bedrock/x", "bedrock", {}, "needs either api_key or aws_access_key_id and"),
+        ("vertex_ai/gemini-x", "google_vertex_ai", {"vertex_ai_credentials": "canary"}, "must be a JSON object"),
+        ("vertex_ai/gemini-x", "google_vertex_ai", {"vertex_ai_credentials": 5}, "must be a JSON object"),
+        ("vertex_ai/gemini-x", "google_vertex_ai", {"vertex_ai_credentials": ACCOUNT}, "vertex_ai_project is missing"),
+        ("cloudflare/x", "cloudflare", {"api_key": "canary", "account_id": "canäry"}, "account_id has characters"),
+    ],
+)
+def test_what_a_caller_brings_is_whole_or_refused(
+    model: str, provider: str, fields: dict[str, Any], words: str
+) -> None:
+    with pytest.raises(InvalidRequest, match=words) as raised:
+        ask(snapshot(), model, OPENAI, customer={provider: fields})
+    assert "canary" not in raised.value.message
+    assert (raised.value.param or "").startswith(f"customer_credentials.{provider}")

@@ -24,7 +24,11 @@ class Client(StrEnum):
     """The pinned clients. The value names the pins and the environment."""
 
     ANTHROPIC = "anthropic"
+    ANTHROPIC_TS = "anthropic-ts"
+    CLAUDE_CODE = "claude-code"
+    CODEX = "codex"
     GOOGLE_GENAI = "google-genai"
+    GOOGLE_GENAI_TS = "google-genai-ts"
     LANGCHAIN = "langchain"
     LITELLM = "litellm"
     LLAMA_INDEX = "llama-index"
@@ -37,6 +41,7 @@ class Client(StrEnum):
     OPENAI_3 = "openai-3"
     OPENAI_TS = "openai-ts"
     PYDANTIC_AI = "pydantic-ai"
+    VERCEL_TS = "vercel-ts"
 
     @property
     def speaks_mistral(self) -> bool:
@@ -44,7 +49,7 @@ class Client(StrEnum):
 
     @property
     def on_node(self) -> bool:
-        return "-ts" in self
+        return (NODE / self).is_dir()
 
 
 class NoClient(Exception):

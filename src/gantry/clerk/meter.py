@@ -16,10 +16,18 @@ from gantry.core.errors import InvalidRequest
 from gantry.core.model_ref import parse_model_ref
 from gantry.core.request_log import RequestLog
 from gantry.core.usage import NO_USAGE, Usage
-from gantry.core.vocabulary import ContentPolicy, Dialect, Environment, LogMethod, Operation, Outcome
+from gantry.core.vocabulary import (
+    EMBEDDING_OPERATIONS,
+    ContentPolicy,
+    Dialect,
+    Environment,
+    LogMethod,
+    Operation,
+    Outcome,
+)
 from gantry.dialects.answer import EMPTY_ANSWER, Answer, read_answer
 from gantry.dialects.content_coding import decode_content
-from gantry.dialects.estimate import estimate_usage
+from gantry.dialects.estimate import estimate_reading, estimate_usage
 from gantry.dialects.fields import Fields, object_members
 from gantry.dialects.labels import NO_LABELS, Labels, read_labels
 from gantry.dialects.posted_log import PostedLog, read_posted
@@ -31,10 +39,16 @@ from gantry.prices.rates import Rates
 _LOG_TYPES: Final = {
     Operation.CHAT: "chat",
     Operation.FIM: "completion",
+    Operation.COMPLETIONS: "completion",
     Operation.AGENT_CHAT: "chat",
     Operation.RESPONSES: "response",
     Operation.COUNT_TOKENS: "other",
     Operation.EMBEDDINGS: "embedding",
+    Operation.EMBEDDING: "embedding",
+    Operation.RERANK: "reranker",
+    Operation.IMAGES: "generation",
+    Operation.IMAGE_EDITS: "generation",
+    Operation.IMAGE_VARIATIONS: "generation",
     Operation.MODERATION: "guardrail",
     Operation.CHAT_MODERATION: "guardrail",
     Operation.CLASSIFICATION: "guardrail",
@@ -60,8 +74,17 @@ _LOG_TYPES_BY_PATH: Final = (
     ("/moderations", "guardrail"),
 )
 _ESTIMATED: Final = frozenset(
-    (Operation.CHAT, Operation.FIM, Operation.AGENT_CHAT, Operation.RESPONSES, Operation.CONVERSATIONS)
+    (
+        Operation.CHAT,
+        Operation.FIM,
+        Operation.COMPLETIONS,
+        Operation.AGENT_CHAT,
+        Operation.RESPONSES,
+        Operation.CONVERSATIONS,
+    )
 )
+_COMPLETING: Final = frozenset((Operation.FIM, Operation.COMPLETIONS))
+_ONLY_READING: Final = EMBEDDING_OPERATIONS | {Operation.RERANK}  # whose tokens are all input
 _ERROR_STATUS: Final = 400
 # Calling an enum costs ten times as much as a look into a dict.
 _POLICIES: Final = {policy.value: policy for policy in ContentPolicy}
@@ -139,7 +162,7 @@ def meter_call(opened: CallOpened, request: bytes, response: bytes, closed: Call
             charge = charge_call(rates, provider_id, (model, answered_as), at, service_tier, usage, host=host)
     content = _NO_CONTENT
     if _POLICIES[opened.content_policy] in _SHOWN:
-        completed = answer.text if operation is Operation.FIM and answer.messages is None else None
+        completed = answer.text if operation in _COMPLETING and answer.messages is None else None
         said = completed or answer.messages or answer.message
         content = _Content(request or None, question.input, body or None, said, answer.tool_calls, question.tools)
     measured = _Measured(
@@ -285,6 +308,10 @@ def _read_usage(
     elif usage_raw is None and usage == NO_USAGE and operation in _ESTIMATED:
         said = "".join(filter(None, (answer.reasoning, answer.text, answer.tool_calls)))
         usage = estimate_usage(question.input, said) if said else NO_USAGE
+    elif usage == NO_USAGE and operation in EMBEDDING_OPERATIONS and answer.message is not None and question.input:
+        usage = estimate_reading(question.input)
+    if operation in _ONLY_READING and usage.input_tokens is None and usage.total_tokens is not None:
+        usage = replace(usage, input_tokens=usage.total_tokens)
     if units is not NO_UNITS and 0 < closed.status < _ERROR_STATUS:
         usage = replace(
             usage,

@@ -4,8 +4,8 @@ Law: order per transport is kept, and nothing waits for a timer: the box is empt
 it holds a few dozen writes. Written one by one between reads, each write wakes the peer's process anew, which costs
 more than the write; written together, it is awake after the first (`scripts/bench`: 163 µs a call became 126).
 
-Where nothing comes together, coming round is a turn of the loop for nothing (a quarter of the added latency). So after
-some writes that were alone, the next ones go straight out; then it is looked at again.
+Where nothing comes together, coming round is an empty turn of the loop. So after some writes that were alone, the next
+ones go straight out; then it is looked at again.
 """
 
 import asyncio

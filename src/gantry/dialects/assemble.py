@@ -58,6 +58,8 @@ def assemble(dialect: Dialect, events: Iterable[ChatEvent]) -> ChatAnswer:
 
 def merge_usage(known: Usage, reported: Usage) -> Usage:
     """Return the usage with what was reported in place of what was known before."""
+    if known is NO_USAGE:  # as it is before the only report that most answers have
+        return reported
     news = {name: value for name in UNITS if (value := getattr(reported, name)) is not None}
     return structs.replace(known, **news) if news else known
 
@@ -79,12 +81,12 @@ class Assembly:
         match event:
             case AnswerBegan():
                 self._began = event
-            case UsageReported(usage):
-                self._usage = merge_usage(self._usage, usage)
+            case UsageReported():
+                self._usage = merge_usage(self._usage, event.usage)
             case AnswerEnded():
                 self.ended = True
-            case AnswerFailed(error):
-                self.error = error
+            case AnswerFailed():
+                self.error = event.error
             case _:
                 draft = self._choices.get(event.choice)
                 if draft is None:
@@ -98,7 +100,7 @@ class Assembly:
             id=began.id,
             model=began.model,
             created=began.created,
-            choices=tuple(draft.choice(index) for index, draft in sorted(self._choices.items())),
+            choices=tuple([draft.choice(index) for index, draft in sorted(self._choices.items())]),
             usage=self._usage,
             service_tier=began.service_tier,
         )
@@ -114,10 +116,10 @@ class _ChoiceDraft:
 
     def add(self, event: "_PartEvent | LogprobsAdded | ChoiceFinished") -> None:
         match event:
-            case ChoiceFinished(_, finish):
-                self._finish = finish
-            case LogprobsAdded(_, raw):
-                self._logprobs.append(raw)
+            case ChoiceFinished():
+                self._finish = event.finish
+            case LogprobsAdded():
+                self._logprobs.append(event.raw)
             case _:
                 draft = self._parts.get(event.part)
                 if draft is None:
@@ -125,8 +127,8 @@ class _ChoiceDraft:
                 draft.add(event)
 
     def choice(self, index: int) -> Choice:
-        parts = tuple(draft.part() for _, draft in sorted(self._parts.items()))
-        return Choice(index, parts, self._finish, _join_logprobs(self._logprobs))
+        parts = tuple([draft.part() for _, draft in sorted(self._parts.items())])
+        return Choice(index, parts, self._finish, _join_logprobs(self._logprobs) if self._logprobs else None)
 
 
 _PartEvent = (
@@ -154,13 +156,13 @@ class _PartDraft:
 
     def add(self, event: _PartEvent) -> None:
         match event:
-            case TextAdded(_, _, text):
-                self._pieces.append(text)
+            case TextAdded():
+                self._pieces.append(event.text)
             case CitationAdded(_, _, citation):
                 self._citations.append(citation)
-            case ThinkingAdded(_, _, text):
+            case ThinkingAdded():
                 self._began = Thinking
-                self._pieces.append(text)
+                self._pieces.append(event.text)
             case ThinkingSealed():
                 self._began = Thinking
                 self._sealed = event
@@ -169,8 +171,8 @@ class _PartDraft:
                 self._pieces.append(text)
             case CallBegan():
                 self._began = event
-            case CallAdded(_, _, arguments):
-                self._pieces.append(arguments)
+            case CallAdded():
+                self._pieces.append(event.arguments)
             case MediaAdded(_, _, media):
                 self._whole = media
             case NativeAdded(_, _, dialect, raw):
@@ -195,9 +197,9 @@ class _PartDraft:
         return Text(text, tuple(self._citations))
 
 
-def _join_logprobs(pieces: list[Raw]) -> Raw | None:
-    if len(pieces) < 2:
-        return pieces[0] if pieces else None
+def _join_logprobs(pieces: list[Raw]) -> Raw:
+    if len(pieces) == 1:
+        return pieces[0]
     content: list[Raw] = []
     for piece in pieces:
         content += msgspec.json.decode(piece, type=dict[str, list[Raw] | None]).get("content") or []

@@ -10,11 +10,12 @@ from typing import Final
 import msgspec
 
 from gantry.core.chat import ProviderError
-from gantry.core.chat_events import ENDED, AnswerEnded, AnswerFailed, ChatEvent
+from gantry.core.chat_events import AnswerEnded, AnswerFailed, ChatEvent
 from gantry.core.errors import UpstreamBroke
 from gantry.wire.sse import EventTooLarge, SSEEvent, SSEParser
 
 UNREADABLE: Final = (msgspec.DecodeError, ValueError, RecursionError)
+_LAST: Final = (AnswerEnded, AnswerFailed)
 _BROKE_OFF: Final = ProviderError(502, "the provider's stream ended before the answer did")
 _UNREADABLE_EVENT: Final = ProviderError(502, "the provider's stream holds an event that cannot be read")
 
@@ -30,7 +31,7 @@ class ChatStreamDecoder(ABC):
 
     @abstractmethod
     def decode(self, event: SSEEvent) -> list[ChatEvent]:
-        """Return what one event says. Raises msgspec's errors or ValueError when it cannot be read."""
+        """Return what one event says; what ends an answer is the last of it. Raises msgspec's errors or ValueError."""
 
     def finish(self) -> list[ChatEvent]:
         """Return what the end of the bytes itself completes. A format whose end is a silent one says so here."""
@@ -42,13 +43,13 @@ class ChatStreamDecoder(ABC):
             events = self._parser.feed(data)
         except EventTooLarge as error:
             raise UpstreamBroke(str(error)) from error
-        return self._take_all(events)
+        return self._take(events[0]) if len(events) == 1 else self._take_all(events)
 
     def close(self) -> list[ChatEvent]:
         """Return what the end of the bytes completes; `AnswerFailed` when the answer had not ended."""
         decoded = self._take_all(self._parser.close())
         if not self._over:
-            decoded += self._until_over(self.finish())
+            decoded += self._note_end(self.finish())
         if not self._over:
             self._over = True
             decoded.append(AnswerFailed(_BROKE_OFF))
@@ -57,18 +58,19 @@ class ChatStreamDecoder(ABC):
     def _take_all(self, events: list[SSEEvent]) -> list[ChatEvent]:
         decoded: list[ChatEvent] = []
         for event in events:
-            if self._over:
-                break
-            try:
-                found = self.decode(event)
-            except UNREADABLE:
-                found = [AnswerFailed(_UNREADABLE_EVENT)]
-            decoded += self._until_over(found)
+            decoded += self._take(event)
         return decoded
 
-    def _until_over(self, events: list[ChatEvent]) -> list[ChatEvent]:
-        for number, event in enumerate(events):
-            if event is ENDED or isinstance(event, AnswerEnded | AnswerFailed):
-                self._over = True
-                return events[: number + 1]
+    def _take(self, event: SSEEvent) -> list[ChatEvent]:
+        if self._over:
+            return []
+        try:
+            found = self.decode(event)
+        except UNREADABLE:
+            found = [AnswerFailed(_UNREADABLE_EVENT)]
+        return self._note_end(found)
+
+    def _note_end(self, events: list[ChatEvent]) -> list[ChatEvent]:
+        if events and isinstance(events[-1], _LAST):
+            self._over = True
         return events

@@ -9,12 +9,11 @@ from collections.abc import Callable
 from hashlib import sha256
 from typing import Final
 
-from gantry.core.errors import GatewayError, InternalError, NoCredential, UpstreamBroke
-from gantry.core.secret import Secret
+from gantry.core.errors import GatewayError, InternalError, InvalidRequest, NoCredential, UpstreamBroke
 from gantry.dial.origin import parse_base_url
 from gantry.dial.pool import Dialler
 from gantry.gateway.fetch import Fetch, Fetched
-from gantry.gateway.state import Departure, TokenDesk, WorkerState
+from gantry.gateway.state import Account, Departure, TokenDesk, WorkerState
 from gantry.providers.google_tokens import (
     TOKEN_FORM_TYPE,
     AccessToken,
@@ -40,7 +39,7 @@ Waiting = Callable[[GatewayError | None], None]
 class TokenNeeded(Exception):
     """The call has to wait for a token of its credential."""
 
-    def __init__(self, account: Secret) -> None:
+    def __init__(self, account: Account) -> None:
         super().__init__("a token is needed")
         self.account = account
 
@@ -53,9 +52,9 @@ class AccountTokens:
     def __init__(self, state: WorkerState, clock: Callable[[], float] = time.time) -> None:
         self._state = state
         self._clock = clock
-        self._desks: dict[bytes, _Desk] = {}
+        self._desks: dict[tuple[bytes, bool], _Desk] = {}
 
-    def token(self, account: Secret) -> str:
+    def token(self, account: Account) -> str:
         """Return a token that is valid now. Raises TokenNeeded when there is none yet."""
         desk = self._desk(account)
         token = desk.token
@@ -66,14 +65,14 @@ class AccountTokens:
             desk.buy()
         return token.token.reveal()
 
-    def wait(self, account: Secret, waiting: Waiting) -> None:
+    def wait(self, account: Account, waiting: Waiting) -> None:
         """Call `waiting` once there is a token, or with the error why there is none; perhaps before this returns."""
         desk = self._desk(account)
         desk.waiting.append(waiting)
         desk.buy()
 
-    def _desk(self, account: Secret) -> "_Desk":
-        name = sha256(account.reveal().encode()).digest()
+    def _desk(self, account: Account) -> "_Desk":
+        name = sha256(account.key.reveal().encode()).digest(), account.is_callers
         desk = self._desks.get(name)
         if desk is None:
             if len(self._desks) >= _MAX_ACCOUNTS:
@@ -85,7 +84,7 @@ class AccountTokens:
 class _Desk:
     __slots__ = ("_account", "_buying", "_clock", "_state", "token", "waiting")
 
-    def __init__(self, state: WorkerState, account: Secret, clock: Callable[[], float]) -> None:
+    def __init__(self, state: WorkerState, account: Account, clock: Callable[[], float]) -> None:
         self._state = state
         self._account = account
         self._clock = clock
@@ -98,11 +97,12 @@ class _Desk:
             return
         self._buying = True
         try:
-            account = read_service_account(self._account.reveal())
+            account = read_service_account(self._account.key.reveal())
             form = token_form(sign_assertion(account, self._clock()))
-            departure = _token_endpoint(account, self._state.dialler)
+            departure = _token_endpoint(account, self._state.dialler, private=not self._account.is_callers)
         except (ServiceAccountError, ValueError) as error:
-            self._done(NoCredential(f"the service account cannot be used: {error}"))
+            words = f"the service account cannot be used: {error}"
+            self._done(InvalidRequest(words) if self._account.is_callers else NoCredential(words))
             return
         Fetch(self._state, departure, _PATIENCE, self._on_fetched, form, TOKEN_FORM_TYPE).start()
 
@@ -124,9 +124,15 @@ class _Desk:
             one(error)
 
 
-def _token_endpoint(account: ServiceAccount, dialler: Dialler) -> Departure:
-    """Return where tokens are bought: the account's own endpoint, which is never a private address but on loopback."""
-    base = parse_base_url(account.token_uri, private=account.token_uri.startswith("http://"))
+def _token_endpoint(account: ServiceAccount, dialler: Dialler, *, private: bool) -> Departure:
+    """Return where tokens are bought: the account's own endpoint, on loopback only where the operator stored it.
+
+    Raises ServiceAccountError, ValueError.
+    """
+    on_loopback = account.token_uri.startswith("http://")
+    if on_loopback and not private:
+        raise ServiceAccountError("`token_uri` of the service account's key must begin with https://")
+    base = parse_base_url(account.token_uri, private=on_loopback)
     lines = f"host: {base.origin.authority}\r\n"
     return Departure(f"POST {base.path}".encode(), lines.encode(), dialler.pool(base.origin))
 
@@ -141,7 +147,8 @@ def authority_lines(desk: TokenDesk, attempt: Attempt, departure_target: bytes, 
     auth, secrets = attempt.route.provider.auth, attempt.credential.secrets
     match auth.scheme:
         case AuthScheme.GOOGLE:
-            return f"authorization: Bearer {desk.token(secrets[auth.field])}\r\n".encode()
+            account = Account(secrets[auth.field], attempt.callers_credential)
+            return f"authorization: Bearer {desk.token(account)}\r\n".encode()
         case AuthScheme.SIGV4:
             bearer = secrets.get(auth.field)
             if bearer is not None and bearer.reveal():

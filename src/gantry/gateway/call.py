@@ -10,7 +10,7 @@ import math
 import time
 from enum import Enum, auto
 from functools import partial
-from typing import Final, Protocol
+from typing import Final
 
 from gantry.board.board import Word
 from gantry.core.errors import (
@@ -30,12 +30,12 @@ from gantry.dialects.errors import encode_error, log_id_headers
 from gantry.dialects.frames import EVENT_STREAM
 from gantry.gateway.authority import TokenNeeded
 from gantry.gateway.breakdown import Asked, WholeBreakdownPump, ask_breakdown
+from gantry.gateway.exchange import Client
 from gantry.gateway.forms import FormUpload
-from gantry.gateway.headers import AnswerKind, encode_client_headers, read_kind
+from gantry.gateway.headers import AnswerKind, encode_client_headers, read_kind, request_id_in
 from gantry.gateway.intake import Intake
 from gantry.gateway.params import NO_PARAMETERS
 from gantry.gateway.prepare import (
-    OUTLINE_BYTES,
     Question,
     Voyage,
     asked_body,
@@ -60,16 +60,6 @@ logger = logging.getLogger(__name__)
 _MAX_REPLAYS: Final = 1
 _STALE_NS: Final = 1_000_000_000  # who closed later than this may have read the request, and must not get it twice
 _SANDBOX: Final = b"content-security-policy: sandbox\r\n"
-
-
-class Client(Protocol):
-    """The connection the call came on, as far as the call acts on it."""
-
-    def write(self, data: bytes) -> None: ...
-    def abort(self) -> None: ...
-    def pause_reading(self) -> None: ...
-    def resume_reading(self) -> None: ...
-    def finish_exchange(self) -> None: ...
 
 
 class Stage(Enum):
@@ -199,7 +189,7 @@ class Call:
         try:
             if self._uploads:
                 if self._form is None:
-                    self._note_upload(recording, data)
+                    recording.note_upload(data)
                     self._upload(data)
                 else:
                     self._upload(self._form.pass_on(data))
@@ -361,12 +351,6 @@ class Call:
 
     def on_connect_failed(self, fault: UpstreamFault) -> None:
         self._fail(fault)
-
-    def _note_upload(self, recording: Recording, data: bytes) -> None:
-        """Keep the beginning of what is uploaded, for the record to say what it was."""
-        asked = recording.asked or recording.capture_request()
-        if asked.total < OUTLINE_BYTES:
-            asked.feed(data[: OUTLINE_BYTES - asked.total])
 
     def _upload(self, data: bytes) -> None:
         connection, voyage = self._connection, self._voyage
@@ -595,18 +579,13 @@ class Call:
         if voyage is None or head is None or kind is None:
             recording.close(outcome, status, error)
             return
-        request_id = None
-        for name in voyage.attempt.route.request_id_headers:
-            request_id = head.get(name)
-            if request_id is not None:
-                break
         recording.close(
             outcome,
             status,
             error,
             content_type=kind.content_type,
             content_encoding=kind.encoding,
-            upstream_request_id=request_id.decode("latin-1") if request_id is not None else None,
+            upstream_request_id=request_id_in(head, voyage.attempt.route.request_id_headers),
         )
 
 

@@ -11,10 +11,11 @@ import asyncio
 import logging
 from collections.abc import Callable
 from enum import Enum, auto
-from typing import Protocol, cast
+from typing import cast
 
 from gantry.board.board import Word
 from gantry.core.errors import GatewayError, InternalError, InvalidRequest, RequestTimeout
+from gantry.gateway.exchange import Exchange
 from gantry.gateway.respond import Responder
 from gantry.gateway.state import WorkerState
 from gantry.wire.body import BodyReader, CloseBody, FramingError
@@ -26,21 +27,6 @@ logger = logging.getLogger(__name__)
 _MAX_PIPELINED_BYTES = 256 * 1024
 _LINGER_SECONDS = 5.0
 _WRITE_HIGH_WATER = 256 * 1024
-
-
-class Exchange(Protocol):
-    """One request and its response."""
-
-    def begin(self, body: bytes | None) -> None:
-        """The head is complete. So is the body, when it came with it; else the next two follow."""
-
-    def on_request_body(self, data: bytes) -> None: ...
-    def on_request_end(self) -> None: ...
-    def on_client_gone(self) -> None: ...
-    def on_client_full(self) -> None: ...
-    def on_client_drained(self) -> None: ...
-    def refuse(self, error: GatewayError) -> None:
-        """End with an error: the request went wrong on its way in, or one of the above raised a fault of ours."""
 
 
 class Phase(Enum):

@@ -103,6 +103,15 @@ def read_kind(head: ResponseHead) -> AnswerKind:
     return kind
 
 
+def request_id_in(head: ResponseHead, names: Iterable[bytes]) -> str | None:
+    """Return the id that the provider gave the request, from the first of these headers that has one."""
+    for name in names:
+        value = head.get(name)
+        if value is not None:
+            return value.decode("latin-1")
+    return None
+
+
 def encode_client_headers(head: ResponseHead, log_id: bytes, *, stream: bool, rewritten: bool) -> bytes:
     """Return the lines for the client: the upstream's headers, and our own.
 

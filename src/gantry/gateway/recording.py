@@ -246,6 +246,12 @@ class Recording:
             sent.feed(body[start : min(start + _PART_OF_BODY, size)])
         self._truncated = sent.truncated or size < len(body)
 
+    def note_upload(self, data: bytes) -> None:
+        """Keep the beginning of what is uploaded, to say what it was."""
+        asked = self.asked or self.capture_request()
+        if asked.total < OUTLINE_BYTES:
+            asked.feed(data[: OUTLINE_BYTES - asked.total])
+
     def capture_request(self) -> Capture:
         """Return the capture of what the caller goes on to say once the call is open; `close` ends it."""
         assert self.answer is not None

@@ -47,11 +47,18 @@ class Ticking(Protocol):
     def abort(self) -> None: ...
 
 
+class Account(NamedTuple):
+    """A service account by its JSON key. One that a caller brings reaches no private address, as nothing of theirs."""
+
+    key: Secret
+    is_callers: bool
+
+
 class TokenDesk(Protocol):
     """Where the access tokens of service accounts are bought (`gateway/authority.py`)."""
 
-    def token(self, account: Secret) -> str: ...
-    def wait(self, account: Secret, waiting: Callable[[GatewayError | None], None]) -> None: ...
+    def token(self, account: Account) -> str: ...
+    def wait(self, account: Account, waiting: Callable[[GatewayError | None], None]) -> None: ...
 
 
 class Departure(NamedTuple):

@@ -54,6 +54,7 @@ _OPENAI = (Dialect.OPENAI_CHAT,)
 _RESPONSES = (Dialect.OPENAI_RESPONSES,)
 _ANTHROPIC = (Dialect.ANTHROPIC,)
 _GEMINI = (Dialect.GEMINI,)
+_COHERE = (Dialect.COHERE,)
 # Where both families of SDK post to the same path, the user agent tells them apart; a client that is neither is relayed
 # to in whichever of the two the provider speaks, and our own errors come in OpenAI's shape.
 _EITHER = (Dialect.OPENAI_CHAT, Dialect.MISTRAL)
@@ -66,6 +67,11 @@ _EXACT: tuple[Surface, ...] = (
     Surface(Door.CALL, _EITHER, Operation.CHAT, path="/chat/completions"),
     Surface(Door.CALL, _RESPONSES, Operation.RESPONSES, path="/responses"),
     Surface(Door.CALL, _OPENAI, Operation.EMBEDDINGS, path="/embeddings"),
+    Surface(Door.CALL, _OPENAI, Operation.COMPLETIONS, path="/completions"),
+    Surface(Door.CALL, _OPENAI, Operation.RERANK, path="/rerank"),
+    Surface(Door.CALL, _OPENAI, Operation.IMAGES, path="/images/generations"),
+    Surface(Door.CALL, _OPENAI, Operation.IMAGE_EDITS, path="/images/edits"),
+    Surface(Door.CALL, _OPENAI, Operation.IMAGE_VARIATIONS, path="/images/variations"),
     Surface(Door.CALL, _OPENAI, Operation.MODERATION, path="/moderations"),
     Surface(Door.CALL, _OPENAI, Operation.TRANSCRIPTION, path="/audio/transcriptions"),
     Surface(Door.CALL, _OPENAI, Operation.TRANSCRIPTION, path="/audio/transcription"),
@@ -80,6 +86,12 @@ _EXACT: tuple[Surface, ...] = (
     Surface(Door.CALL, _ANTHROPIC, Operation.COUNT_TOKENS, path="/v1/messages/count_tokens"),
     Surface(Door.CALL, _ANTHROPIC, Operation.COUNT_TOKENS, path="/anthropic/v1/messages/count_tokens"),
     Surface(Door.CALL, _EITHER, Operation.EMBEDDINGS, path="/v1/embeddings"),
+    Surface(Door.CALL, _OPENAI, Operation.COMPLETIONS, path="/v1/completions"),
+    Surface(Door.CALL, _OPENAI, Operation.RERANK, path="/v1/rerank"),
+    Surface(Door.CALL, _COHERE, Operation.RERANK, path="/v2/rerank"),
+    Surface(Door.CALL, _OPENAI, Operation.IMAGES, path="/v1/images/generations"),
+    Surface(Door.CALL, _OPENAI, Operation.IMAGE_EDITS, path="/v1/images/edits"),
+    Surface(Door.CALL, _OPENAI, Operation.IMAGE_VARIATIONS, path="/v1/images/variations"),
     Surface(Door.CALL, _EITHER, Operation.MODERATION, path="/v1/moderations"),
     Surface(Door.CALL, _EITHER, Operation.TRANSCRIPTION, path="/v1/audio/transcriptions"),
     Surface(Door.CALL, _EITHER, Operation.SPEECH, path="/v1/audio/speech"),
@@ -133,11 +145,14 @@ _VERBS: Final = {
     "generateContent": (Operation.CHAT, False),
     "streamGenerateContent": (Operation.CHAT, True),
     "countTokens": (Operation.COUNT_TOKENS, False),
+    "embedContent": (Operation.EMBEDDING, False),
+    "batchEmbedContents": (Operation.EMBEDDINGS, False),
 }
 _NAMED_MODEL: Final = re.compile(
     r"(?P<root>/google/gemini|/google/vertexai)?(?:/v1[a-z0-9]*)?"
     r"(?:/projects/[^/]+/locations/[^/]+)?(?:/publishers/(?P<publisher>[^/]+))?"
-    rf"/models/(?P<model>[^:]+(?::[^:/]+)*):(?P<verb>{'|'.join(_VERBS)})"
+    # Vercel's Google factory leaves `models/` out before a name with a slash, as those with a provider's prefix are.
+    rf"/(?:models/|(?!v1|projects/|publishers/)(?=[^/:]+/))(?P<model>[^:]+(?::[^:/]+)*):(?P<verb>{'|'.join(_VERBS)})"
 ).fullmatch
 
 
@@ -152,13 +167,13 @@ class Family(Enum):
 _DIALECTS_OF: Final = {Family.MISTRAL: _MISTRAL, Family.OPENAI: _OPENAI, Family.UNKNOWN: _EITHER}
 # Where only clients of OpenAI's format are expected, until one says that it is Mistral's.
 _STYLED: Final = frozenset(("/chat/completions",))
-_VERCELS_MISTRAL: Final = b"ai-sdk/mistral/"
+_VERCELS_MISTRAL: Final = re.compile(rb"\bai-sdk[-/]mistral/").search  # with a hyphen since version 7
 
 
 def family_of(fields: Mapping[bytes, bytes]) -> Family:
     """Return the family of a client from its request's headers."""
     agent = fields.get(b"user-agent", b"")
-    if agent.startswith(b"mistral-client-") or b"x-mistral-user-agent" in fields or _VERCELS_MISTRAL in agent:
+    if agent.startswith(b"mistral-client-") or b"x-mistral-user-agent" in fields or _VERCELS_MISTRAL(agent):
         return Family.MISTRAL
     if b"x-stainless-lang" in fields or agent.startswith((b"OpenAI/", b"AsyncOpenAI/")):
         return Family.OPENAI
@@ -193,8 +208,9 @@ _KNOWN: Final[Mapping[Family, Mapping[tuple[str, bytes], Surface]]] = {
 def match_named_model(method: str, path: str, query: bytes) -> Surface | None:
     """Return the surface of a path that names its model and what is asked of it, as Google's do; None for others.
 
-    `/v1beta/models/NAME:generateContent`, with or without the version and our prefix for it; NAME may have slashes. On
-    Vertex it stands behind its project, location and publisher; a publisher that is not Google's is the prefix.
+    `/v1beta/models/NAME:generateContent`, with or without the version and our prefix for it; NAME may have slashes, and
+    then stand without `models/`. On Vertex it stands behind its project, location and publisher; a publisher that is
+    not Google's is the prefix.
     """
     found = _NAMED_MODEL(path) if method == "POST" else None
     if found is None:

@@ -45,8 +45,9 @@ from gantry.dial.pool import Dialler, PoolLimits
 from gantry.dialects.errors import encode_error
 from gantry.gateway.authority import AccountTokens
 from gantry.gateway.call import Call
-from gantry.gateway.client import ClientConnection, Exchange
+from gantry.gateway.client import ClientConnection
 from gantry.gateway.console_relay import ConsoleRelay
+from gantry.gateway.exchange import Exchange
 from gantry.gateway.intake import take_in
 from gantry.gateway.kept_rates import KeptRates
 from gantry.gateway.limits import WorkerLimits

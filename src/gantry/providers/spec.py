@@ -23,10 +23,15 @@ from gantry.dialects.rules import RequestRules
 
 _CHAT = "/chat/completions"
 _PLACE = re.compile(r"\{([a-z_]+)\}")
+_HOST_PART = re.compile(r"[A-Za-z0-9_.-]+")
 _VERSION_SEGMENT = re.compile(r"/v[0-9][a-z0-9]*(?=/|$)")
 _OPENAI_OPERATIONS: Mapping[Operation, str] = {
     Operation.CHAT: _CHAT,
     Operation.EMBEDDINGS: "/embeddings",
+    Operation.COMPLETIONS: "/completions",
+    Operation.RERANK: "/rerank",
+    Operation.IMAGES: "/images/generations",
+    Operation.IMAGE_EDITS: "/images/edits",
     Operation.MODERATION: "/moderations",
     Operation.TRANSCRIPTION: "/audio/transcriptions",
     Operation.SPEECH: "/audio/speech",
@@ -75,6 +80,7 @@ class CredentialField(Struct, frozen=True, forbid_unknown_fields=True):
     environment: tuple[str, ...] = ()  # variables that hold it, for a credential whose secret is in one as well
     json: bool = False  # the content of a JSON file
     address: bool = False  # the base URL, under the name that users of this provider know
+    host: bool = False  # stands in the host of the base URL
 
 
 def read_field(item: CredentialField, given: str | Mapping[str, Any]) -> str:
@@ -92,6 +98,8 @@ def read_field(item: CredentialField, given: str | Mapping[str, Any]) -> str:
         raise ValueError(f"{item.name} is missing")
     if not given.strip().isascii() or not given.strip().isprintable():
         raise ValueError(f"{item.name} has characters that no key has")
+    if item.host and not _HOST_PART.fullmatch(given.strip()):
+        raise ValueError(f"{item.name} has characters that no host has")
     return given.strip()
 
 
@@ -218,6 +226,9 @@ def parse_spec(text: str, source: str) -> ProviderSpec:
             for operation, path in operations.items():
                 _check_path(spec, path, f"{source}: {table}.{dialect}.{operation}")
     _check_template(spec, spec.base_url, f"{source}: base_url")
+    for item in spec.fields:
+        if has_place(spec.base_url, item.name) and not item.host:
+            raise SpecError(f"{source}: fields: {item.name} stands in base_url, so it needs host = true")
     _check_template(spec, spec.probe, f"{source}: probe")
     named = {spec.auth.field, *spec.base_url_where, *(name for fields in spec.either for name in fields)}
     for name in sorted(named - {item.name for item in spec.fields}):

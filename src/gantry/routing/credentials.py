@@ -8,7 +8,7 @@ What lives with an account at the provider (files, batches, agents, …) is neit
 organization's home credential, whatever its weight and models, and of no other.
 """
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from typing import Any
 
 from gantry.core.errors import InvalidRequest
@@ -36,7 +36,8 @@ def callers_credential(
         if name in customer:
             fields = customer[name]
             if isinstance(fields, list):
-                fields = _pick_weighted(fields, f"customer_credentials.{name}", draw)
+                names = {written, model, *(f"{prefix}/{model}" for prefix in spec.prefixes)}
+                fields = _pick_weighted(_serving(fields, names), f"customer_credentials.{name}", draw)
             return _as_record(spec, fields, f"customer_credentials.{name}")
     return None
 
@@ -125,6 +126,20 @@ def _address(spec: ProviderSpec, secrets: Mapping[str, Secret], param: str) -> s
     return normalise_base_url(given, spec.root)
 
 
+def _serving(entries: list[Any], names: Collection[str | None]) -> list[Any]:
+    """Return the entries that serve a model, by the names it may have: each may list some, or exclude some."""
+
+    def lists(entry: Any, key: str) -> bool | None:
+        listed = entry.get(key) if isinstance(entry, dict) else None
+        return any(name in names for name in listed) if isinstance(listed, list) and listed else None
+
+    return [
+        entry
+        for entry in entries
+        if lists(entry, "available_models") is not False and lists(entry, "exclude_models") is not True
+    ]
+
+
 def _pick_weighted(entries: list[Any], param: str, draw: Callable[[], float]) -> Any:
     """Return one of `[{weight, credentials}, …]`."""
     weighted = []
@@ -136,7 +151,7 @@ def _pick_weighted(entries: list[Any], param: str, draw: Callable[[], float]) ->
             raise InvalidRequest("Weight has to be greater than 0", param=f"{param}.weight")
         weighted.append((float(weight), entry["credentials"]))
     if not weighted:
-        raise InvalidRequest(f"{param} is an empty list", param=param)
+        raise InvalidRequest(f"{param} lists no credentials for this model", param=param)
     point = draw() * sum(weight for weight, _ in weighted)
     for weight, fields in weighted:
         point -= weight

@@ -3,8 +3,9 @@
 What depends on the snapshot alone is the route, which a worker remembers per wish; what depends on chance and on the
 request's own credentials comes after it.
 
-How a model is resolved: a known prefix names its provider; a bare name goes to the provider that claims it (by its
-patterns in the catalogue, the closest one, or a credential that lists it), then on a native surface to that surface's provider, then to
+How a model is resolved: a known prefix names its provider; then a custom name of the organization leads to the model
+behind it, which is resolved in its place; a bare name goes to the provider that claims it (by its patterns in the
+catalogue, the closest one, or a credential that lists it), then on a native surface to that surface's provider, then to
 the only provider there is. Among the providers left, one that speaks the caller's dialect is preferred: relay before
 adapt before translate.
 """
@@ -12,6 +13,7 @@ adapt before translate.
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+from gantry.core.custom_model import model_behind
 from gantry.core.errors import InvalidRequest, NoCredential, NotFound, NotSpoken
 from gantry.core.model_ref import parse_model_ref
 from gantry.core.vocabulary import (
@@ -23,6 +25,7 @@ from gantry.core.vocabulary import (
     Tier,
 )
 from gantry.dialects.adapt import ADAPTABLE
+from gantry.dialects.beyond_chat import asked_operation
 from gantry.dialects.rules import NO_RULES
 from gantry.dialects.translate import can_translate
 from gantry.providers.spec import ProviderSpec
@@ -85,7 +88,7 @@ def find_route(snapshot: Snapshot, wish: Wish, brought: frozenset[str] = _NOBODY
         spec, name = _resolve(snapshot, wish, wish.model, stored, brought)
     serving = [c for c in stored if c.provider_id == spec.id and (not c.models or name is None or name in c.models)]
     dialect, path, tier, operation = _choose_path(spec, wish, name)
-    rules = spec.rules_for(name) if operation is Operation.CHAT else NO_RULES
+    rules = spec.rules_for(name) if wish.operation is operation is Operation.CHAT else NO_RULES
     if rules != NO_RULES and tier is Tier.RELAY:
         tier = Tier.ADAPT
     candidates, missing = prefer_own(serving, wish.organization_id), _explain_missing(spec, name, stored)
@@ -113,9 +116,12 @@ def _resolve(
     snapshot: Snapshot, wish: Wish, model: str, stored: Sequence[CredentialRecord], brought: frozenset[str]
 ) -> tuple[ProviderSpec, str]:
     with_credential = {credential.provider_id for credential in stored}
-    ref = parse_model_ref(model, snapshot.prefixes)
+    custom = snapshot.custom_models_of(wish.organization_id).get(model)
+    ref = parse_model_ref(model, snapshot.prefixes) if custom is None else model_behind(custom, snapshot.prefixes)
     if wish.pinned is not None:
         return _pinned_provider(snapshot, wish.pinned), ref.name
+    if custom is not None and custom.provider_id is not None:
+        return snapshot.providers[custom.provider_id], ref.name
     if ref.prefix is not None:
         return snapshot.providers[snapshot.prefixes[ref.prefix]], ref.name
     listed = {credential.provider_id for credential in stored if ref.name in credential.models}
@@ -193,6 +199,11 @@ def _choose_path(spec: ProviderSpec, wish: Wish, name: str | None) -> tuple[Dial
                 path = paths.get(spoken)
                 if path is not None and can_translate(wish.dialects[0], dialect):
                     return dialect, path, Tier.TRANSLATE, spoken
+    for dialect, paths in spoken_paths.items():
+        asked = asked_operation(wish.dialects[0], dialect, operation)
+        path = None if asked is None else paths.get(asked)
+        if asked is not None and path is not None:
+            return dialect, path, Tier.TRANSLATE, asked
     raise NotSpoken(
         f"{spec.name} cannot be called with {operation} requests in the {wish.dialects[0]} format; "
         f"use a client that speaks {' or '.join(spec.paths)}",

@@ -303,10 +303,12 @@ def test_an_answer_is_never_null_where_an_sdk_wants_a_value() -> None:
     assert empty["choices"] == [{"index": 0, "message": {"role": "assistant", "content": ""}, "finish_reason": "stop"}]
 
 
-def test_calls_are_whole_and_content_beside_them_is_null() -> None:
+def test_calls_are_whole_and_content_beside_them_is_empty() -> None:
     called = answer(ToolCall("toolu_1", "f", ""), ToolCall("c2", "g", '{"a":1}'), reason=FinishReason.TOOL_CALLS)
     message = json.loads(MISTRAL.encode_answer(called, asking()))["choices"][0]["message"]
-    assert message["content"] is None
+    assert message["content"] == ""
+    formed = asking(format=decode(response_format={"type": "json_object"}).format)
+    assert json.loads(MISTRAL.encode_answer(called, formed))["choices"][0]["message"]["content"] is None
     assert message["tool_calls"] == [
         {"id": "toolu_1", "type": "function", "function": {"name": "f", "arguments": "{}"}, "index": 0},
         {"id": "c2", "type": "function", "function": {"name": "g", "arguments": '{"a":1}'}, "index": 1},

@@ -46,6 +46,12 @@ from gantry.dialects.codec import Asking
 from gantry.dialects.frames import EVENT_STREAM, named_frame
 from gantry.dialects.tool_terms import arguments_object, plain_tool_id
 
+_DELTA_HEAD: Final = b'event: content_block_delta\ndata: {"type":"content_block_delta","index":%d,"delta":'
+_TEXT: Final = b'{"type":"text_delta","text":'
+_THINKING: Final = b'{"type":"thinking_delta","thinking":'
+_ARGUMENTS: Final = b'{"type":"input_json_delta","partial_json":'
+_SIGNATURE: Final = b'{"type":"signature_delta","signature":'
+_DELTA_TAIL: Final = b"}}\n\n"
 _MESSAGE_STOP: Final = named_frame("message_stop", {"type": "message_stop"})
 _UNREADABLE: Final = (msgspec.DecodeError, ValueError, RecursionError)
 _decode_object: Final = msgspec.json.Decoder(dict[str, Raw]).decode
@@ -61,6 +67,9 @@ class _State(Enum):
     BEGUN = auto()  # AnswerBegan was seen, `message_start` waits for the usage that may come with it
     STARTED = auto()
     OVER = auto()
+
+
+_NEW, _BEGUN, _STARTED, _OVER = _State  # Python 3.11 reads an enum's member through a descriptor
 
 
 class _Call:
@@ -93,6 +102,7 @@ class AnthropicStreamEncoder:
         "_call",
         "_called",
         "_finish",
+        "_head",
         "_index",
         "_open",
         "_past",
@@ -105,12 +115,13 @@ class AnthropicStreamEncoder:
 
     def __init__(self, asking: Asking) -> None:
         self._asking = asking
-        self._state = _State.NEW
+        self._state = _NEW
         self._began = AnswerBegan()
         self._usage = NO_USAGE
         self._finish: Finish | None = None
         self._called = False
         self._index = 0  # of the open block, or of the next one
+        self._head = b""  # of a delta of the open block
         self._open: int | None = None  # the part whose block is open
         self._call: _Call | None = None  # when it is a call's
         self._past = -1  # the last part whose block is closed
@@ -120,10 +131,13 @@ class AnthropicStreamEncoder:
         """Return the events that these come to."""
         out: list[bytes] = []
         for event in events:
-            if self._state is _State.OVER:
+            if self._state is _OVER:
                 break
-            self._take(event, out)
-        if self._state is _State.BEGUN:
+            if type(event) is TextAdded and event.part == self._open and event.choice == 0 and event.text:
+                out.append(self._delta(_TEXT, event.text))  # what streams are made of
+            else:
+                self._take(event, out)
+        if self._state is _BEGUN:
             self._start(out)
         return b"".join(out)
 
@@ -135,7 +149,7 @@ class AnthropicStreamEncoder:
                 self._add(event, out)
             case AnswerBegan():
                 self._began = event
-                self._state = _State.BEGUN
+                self._state = _BEGUN
             case UsageReported(usage):
                 self._usage = merge_usage(self._usage, usage)
             case ChoiceFinished(0, finish):
@@ -143,7 +157,7 @@ class AnthropicStreamEncoder:
             case AnswerEnded():
                 self._end(out)
             case AnswerFailed(error):
-                self._state = _State.OVER
+                self._state = _OVER
                 out.append(named_frame("error", error_body(error)))
             case ChoiceFinished() | LogprobsAdded() | MediaAdded():
                 pass  # no slot for them
@@ -151,7 +165,7 @@ class AnthropicStreamEncoder:
                 assert_never(event)
 
     def _start(self, out: list[bytes]) -> None:
-        self._state = _State.STARTED
+        self._state = _STARTED
         began = self._began
         message = {
             **message_head(began.id, began.model, self._asking),
@@ -165,7 +179,7 @@ class AnthropicStreamEncoder:
     def _add(self, event: _PartEvent, out: list[bytes]) -> None:
         if event.choice != 0:
             return
-        if self._state is not _State.STARTED:
+        if self._state is not _STARTED:
             self._start(out)
         if event.part == self._open:
             self._write(event, out)
@@ -199,7 +213,7 @@ class AnthropicStreamEncoder:
                 if not text:
                     return
                 self._open_text(part, out)
-                out.append(_delta(self._index, b"text_delta", b"text", text))
+                out.append(self._delta(_TEXT, text))
             case CallAdded(_, _, arguments):
                 if self._call is not None:
                     self._add_arguments(self._call, arguments, out)
@@ -207,7 +221,7 @@ class AnthropicStreamEncoder:
                 self._open_call(event, out)
             case ThinkingAdded(_, part, text):
                 self._open_thinking(part, out)
-                out.append(_delta(self._index, b"thinking_delta", b"thinking", text))
+                out.append(self._delta(_THINKING, text))
             case ThinkingSealed():
                 self._seal(event, out)
             case CitationAdded(_, part, citation):
@@ -221,6 +235,7 @@ class AnthropicStreamEncoder:
     def _begin_block(self, part: int, block: dict[str, Any] | Raw, out: list[bytes]) -> None:
         event = {"type": "content_block_start", "index": self._index, "content_block": block}
         out.append(named_frame("content_block_start", event))
+        self._head = _DELTA_HEAD % self._index
         self._open = part
 
     def _open_text(self, part: int, out: list[bytes]) -> None:
@@ -243,7 +258,7 @@ class AnthropicStreamEncoder:
             # SDKs parse what they have so far and raise on anything but an object.
             call.live = begun.startswith("{")
         if call.live:
-            out.append(_delta(self._index, b"input_json_delta", b"partial_json", arguments))
+            out.append(self._delta(_ARGUMENTS, arguments))
 
     def _seal(self, event: ThinkingSealed, out: list[bytes]) -> None:
         if event.dialect is Dialect.ANTHROPIC and event.sealed is not None:
@@ -253,7 +268,7 @@ class AnthropicStreamEncoder:
         signature = write_signature(Thinking("", event.signature, event.sealed, event.dialect, event.id))
         if signature:
             self._open_thinking(event.part, out)
-            out.append(_delta(self._index, b"signature_delta", b"signature", signature))
+            out.append(self._delta(_SIGNATURE, signature))
 
     def _cite(self, part: int, citation: Citation, out: list[bytes]) -> None:
         written = write_citation(citation)
@@ -269,14 +284,14 @@ class AnthropicStreamEncoder:
         call = self._call
         if call is not None and not call.live and (text := "".join(call.pieces).strip()):
             given = bytes(arguments_object(text)).decode()
-            out.append(_delta(self._index, b"input_json_delta", b"partial_json", given))
+            out.append(self._delta(_ARGUMENTS, given))
         out.append(b'event: content_block_stop\ndata: {"type":"content_block_stop","index":%d}\n\n' % self._index)
         self._past = max(self._past, self._open)
         self._index += 1
         self._open = self._call = None
 
     def _end(self, out: list[bytes]) -> None:
-        if self._state is not _State.STARTED:
+        if self._state is not _STARTED:
             self._start(out)
         while self._waiting:
             self._drain(out)
@@ -289,12 +304,8 @@ class AnthropicStreamEncoder:
         usage = write_usage(self._usage)
         out.append(named_frame("message_delta", {"type": "message_delta", "delta": delta, "usage": usage}))
         out.append(_MESSAGE_STOP)
-        self._state = _State.OVER
+        self._state = _OVER
 
-
-def _delta(index: int, kind: bytes, name: bytes, text: str) -> bytes:
-    """Return a delta of text, the event that streams are made of."""
-    return (
-        b'event: content_block_delta\ndata: {"type":"content_block_delta","index":%d,"delta":{"type":"%b","%b":%b}}\n\n'
-        % (index, kind, name, _encode_text(text))
-    )
+    def _delta(self, kind: bytes, text: str) -> bytes:
+        """Return a delta of the open block: an object that `kind` begins and a text ends."""
+        return self._head + kind + _encode_text(text) + _DELTA_TAIL

@@ -1,8 +1,9 @@
 """A whole canonical answer for a Mistral client.
 
 Law: the strictest SDK decides. `usage` is always there, with zeros for what is not known; content is a string, because
-most code prints it, and a list with thinking only for who asked to think and for no form. An answer that goes on from a
-prefix begins with it, as Mistral's own do.
+most code prints it, and a list with thinking only for who asked to think and for no form. Beside calls it is empty, as
+Mistral's own is, and null where a form was asked for, because their SDKs read an empty one as that form. An answer that
+goes on from a prefix begins with it, as Mistral's own do.
 """
 
 from typing import Any, Final
@@ -54,12 +55,13 @@ def encode_answer(answer: ChatAnswer, asking: Asking) -> bytes:
     """Return a whole answer for a client."""
     prefix = "" if answer.dialect is Dialect.MISTRAL else prefix_of(asking.request)
     listed = shows_thinking(asking.request)
-    choices = [_write_choice(choice, prefix, listed=listed) for choice in answer.choices]
+    wordless = None if asking.request.format is not None else ""
+    choices = [_write_choice(choice, prefix, listed=listed, wordless=wordless) for choice in answer.choices]
     return _encode(
         {
             **envelope(answer.id, answer.model, answer.created, asking),
             "object": "chat.completion",
-            "choices": choices or [_write_choice(Choice(0, ()), "", listed=False)],
+            "choices": choices or [_write_choice(Choice(0, ()), "", listed=False, wordless="")],
             "usage": write_usage(answer.usage),
         }
     )
@@ -129,7 +131,8 @@ def text_chunks(part: Text) -> list[Any]:
     return chunks
 
 
-def _write_choice(choice: Choice, prefix: str, *, listed: bool) -> dict[str, Any]:
+def _write_choice(choice: Choice, prefix: str, *, listed: bool, wordless: str | None) -> dict[str, Any]:
+    """Return a choice; `wordless` is the content of one that only calls."""
     chunks: list[Any] = text_chunks(Text(prefix))
     texts: list[str] = [prefix]
     calls: list[dict[str, Any]] = []
@@ -160,6 +163,6 @@ def _write_choice(choice: Choice, prefix: str, *, listed: bool) -> dict[str, Any
     message: dict[str, Any] = {"role": "assistant", "content": chunks if is_list else text}
     if calls:
         message["tool_calls"] = calls
-        message["content"] = message["content"] or None
+        message["content"] = message["content"] or wordless
     word = "tool_calls" if calls and choice.finish is None else finish_word(choice.finish)
     return {"index": choice.index, "message": message, "finish_reason": word}

@@ -47,6 +47,7 @@ from gantry.dialects.mistral_chat.parts import write_thinking
 from gantry.dialects.openai_chat.errors import error_fields
 from gantry.dialects.openai_chat.usage import write_usage
 
+_TEXT_TAIL: Final = b'},"finish_reason":null}]}\n\n'
 _encode: Final = msgspec.json.Encoder().encode
 
 
@@ -68,12 +69,17 @@ class MistralStreamEncoder:
 
     def feed(self, events: Iterable[ChatEvent]) -> bytes:
         """Return what the client is sent. After AnswerEnded or AnswerFailed there is no more."""
-        return b"".join([self._encode_event(event) for event in events if not self._over])
+        out: list[bytes] = []
+        for event in events:
+            if self._over:
+                break
+            out.append(self._text(event) if type(event) is TextAdded else self._encode_event(event))
+        return b"".join(out)
 
     def _encode_event(self, event: ChatEvent) -> bytes:
         match event:
-            case TextAdded(choice, _, text) | RefusalAdded(choice, _, text):
-                return self._delta(self._choice(choice), text)
+            case TextAdded() | RefusalAdded():
+                return self._text(event)
             case ThinkingAdded(choice, _, text):
                 return self._delta(self._choice(choice), [write_thinking(text)]) if self._shows_thinking else b""
             case ThinkingSealed(choice):
@@ -110,6 +116,13 @@ class MistralStreamEncoder:
                 return self._fail(error)
             case _:
                 assert_never(event)
+
+    def _text(self, event: TextAdded | RefusalAdded) -> bytes:
+        choice = self._choice(event.choice)
+        if not choice.text_head:
+            choice.text_head = self._head + b'{"index":%d,"delta":{"content":' % choice.index
+            return self._delta(choice, event.text)
+        return choice.text_head + _encode(event.text) + _TEXT_TAIL
 
     def _begin(self, event: AnswerBegan) -> None:
         fields = envelope(event.id, event.model, event.created, self._asking)
@@ -179,10 +192,11 @@ class MistralStreamEncoder:
 class _Choice:
     """What of a choice has gone out, and what waits."""
 
-    __slots__ = ("calls", "finish", "has_role", "index")
+    __slots__ = ("calls", "finish", "has_role", "index", "text_head")
 
     def __init__(self, index: int) -> None:
         self.index = index
         self.has_role = False
+        self.text_head = b""  # of a chunk of text, once one has gone out: what streams are made of
         self.calls: dict[int, tuple[CallBegan, list[str]]] = {}
         self.finish: Finish | None = None

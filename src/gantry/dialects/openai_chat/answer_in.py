@@ -25,6 +25,7 @@ from gantry.dialects.usage import read_usage
 from gantry.wire.sse import SSEEvent
 
 _DONE: Final = b"[DONE]"
+_NUMBER: Final = (int, float)
 _NULL: Final = len("null")  # a longer member is there and says something
 _STOPPED: Final = ProviderError(502, "the model stopped with an error")
 
@@ -52,10 +53,11 @@ _decode: Final = msgspec.json.Decoder(AnswerIn).decode
 class AnswerReader:
     """An answer as far as it came."""
 
-    __slots__ = ("_began", "_choices", "_dialect", "_id", "_results", "_urls", "is_stopped")
+    __slots__ = ("_began", "_choices", "_dialect", "_id", "_results", "_streamed", "_urls", "is_stopped")
 
-    def __init__(self, dialect: Dialect) -> None:
+    def __init__(self, dialect: Dialect, *, streamed: bool) -> None:
         self._dialect = dialect
+        self._streamed = streamed
         self._began = False
         self._id = ""
         self._choices: dict[int, ChoiceReader] = {}
@@ -67,7 +69,7 @@ class AnswerReader:
     def is_finished(self) -> bool:
         return bool(self._choices) and all(choice.finished for choice in self._choices.values())
 
-    def take(self, given: AnswerIn, *, streamed: bool) -> list[ChatEvent]:
+    def take(self, given: AnswerIn) -> list[ChatEvent]:
         """Return what a chunk adds, or what a whole answer says."""
         events: list[ChatEvent] = []
         if not self._began and (given.id or given.choices):
@@ -78,10 +80,10 @@ class AnswerReader:
             index = choice.index or 0
             reader = self._choices.get(index)
             if reader is None:
-                reader = self._choices[index] = ChoiceReader(self._dialect, self._id, index)
+                reader = self._choices[index] = ChoiceReader(self._dialect, self._id, index, streamed=self._streamed)
             if choice.finish_reason and index == 0 and not reader.finished:
                 reader.add_sources(read_searched(self._urls, self._results))
-            reader.take(choice, events, streamed=streamed)
+            reader.take(choice, events)
             if choice.finish_reason == "error":
                 self.is_stopped = True
         if len(given.usage) > _NULL or given.x_groq is not None:
@@ -91,7 +93,7 @@ class AnswerReader:
     def _begin(self, given: AnswerIn, events: list[ChatEvent]) -> None:
         self._began = True
         self._id = given.id or ""
-        created = int(given.created) if isinstance(given.created, int | float) else None
+        created = int(given.created) if isinstance(given.created, _NUMBER) else None
         events.append(AnswerBegan(given.id or None, given.model or None, created, given.service_tier))
 
 
@@ -102,14 +104,14 @@ class FamilyStreamDecoder(ChatStreamDecoder):
 
     def __init__(self, dialect: Dialect) -> None:
         super().__init__()
-        self._reader = AnswerReader(dialect)
+        self._reader = AnswerReader(dialect, streamed=True)
 
     def decode(self, event: SSEEvent) -> list[ChatEvent]:
         data = event.data
         if data.startswith(_DONE):
             return [ENDED]
         given = _decode(data)
-        events = self._reader.take(given, streamed=True)
+        events = self._reader.take(given)
         if given.error is not ABSENT or given.choices is None or self._reader.is_stopped:
             failure = self._failure_in(given, data)
             if failure is not None:
@@ -137,7 +139,7 @@ def decode_answer(dialect: Dialect, body: bytes) -> ChatAnswer:
             "the provider's answer is not a chat completion" if said is None else f"the provider answered: {said}"
         )
     assembly = Assembly(dialect)
-    for event in AnswerReader(dialect).take(given, streamed=False):
+    for event in AnswerReader(dialect, streamed=False).take(given):
         assembly.add(event)
     return assembly.answer()
 

@@ -47,6 +47,7 @@ from gantry.dialects.openai_chat.messages_out import NO_ARGUMENTS, fitting_id
 from gantry.dialects.openai_chat.thinking import thinking_fields
 from gantry.dialects.openai_chat.usage import write_usage
 
+_TEXT_TAIL: Final = b'},"finish_reason":null}]}\n\n'
 _encode: Final = msgspec.json.Encoder().encode
 
 
@@ -67,14 +68,17 @@ class OpenAIStreamEncoder:
 
     def feed(self, events: Iterable[ChatEvent]) -> bytes:
         """Return what the client is sent. After AnswerEnded or AnswerFailed there is no more."""
-        return b"".join([self._encode_event(event) for event in events if not self._over])
+        out: list[bytes] = []
+        for event in events:
+            if self._over:
+                break
+            out.append(self._text(event) if type(event) is TextAdded else self._encode_event(event))
+        return b"".join(out)
 
     def _encode_event(self, event: ChatEvent) -> bytes:
         match event:
-            case TextAdded(choice, part, text):
-                state = self._choice(choice)
-                state.count_text(part, text)
-                return self._chunk(state, {"content": text})
+            case TextAdded():
+                return self._text(event)
             case ThinkingAdded(choice, part, text):
                 state = self._choice(choice)
                 state.thoughts.setdefault(part, []).append(text)
@@ -111,6 +115,14 @@ class OpenAIStreamEncoder:
                 return data_frame({"error": error_fields(error)})
             case _:
                 assert_never(event)
+
+    def _text(self, event: TextAdded) -> bytes:
+        choice, text = self._choice(event.choice), event.text
+        choice.count_text(event.part, text)
+        if not choice.text_head:
+            choice.text_head = self._head + b'{"index":%d,"delta":{"content":' % choice.index
+            return self._chunk(choice, {"content": text})  # and the role before it, if it has not gone out
+        return choice.text_head + _encode(text) + _TEXT_TAIL
 
     def _begin(self, event: AnswerBegan) -> None:
         fields = envelope(event.id, event.model, event.created, event.service_tier, self._asking)
@@ -204,6 +216,7 @@ class _Choice:
         "index",
         "sealed",
         "shown",
+        "text_head",
         "thoughts",
         "without_arguments",
     )
@@ -211,6 +224,7 @@ class _Choice:
     def __init__(self, index: int) -> None:
         self.index = index
         self.has_role = False
+        self.text_head = b""  # of a chunk of text, once one has gone out: what streams are made of
         self.thoughts: dict[int, list[str]] = {}
         self.calls: dict[int, int] = {}  # part → number among the calls
         self.custom: set[int] = set()

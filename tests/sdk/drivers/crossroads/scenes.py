@@ -46,7 +46,7 @@ WAGON = {
     "required": ["name", "axles", "loads"],
     "additionalProperties": False,
 }
-SUNNY = "22 °C and sunny"
+SUNNY = "22 degrees and sunny"
 
 
 def play(surfaces: Mapping[str, Make]) -> None:
