@@ -10,6 +10,7 @@ from enum import Enum, auto
 from typing import Final, NamedTuple
 from urllib.parse import unquote
 
+from gantry.core.api_key import holds_key
 from gantry.core.errors import InvalidRequest
 from gantry.core.vocabulary import Dialect, Operation
 
@@ -233,8 +234,13 @@ def match_named_model(method: str, path: str, query: bytes) -> Surface | None:
 
 
 def without_key(query: str) -> str:
-    """Return a query without the key in it, which is ours."""
-    return "&".join(item for item in query.split("&") if item and not item.startswith("key="))
+    """Return a query without the key in it, which is ours: `key` in any spelling, or one of our keys anywhere."""
+    return "&".join(item for item in query.split("&") if item and not _shows_key(item))
+
+
+def _shows_key(item: str) -> bool:
+    plain = unquote(item)
+    return plain.partition("=")[0].lower() == "key" or holds_key(plain)
 
 
 def match_surface(method: str, target: bytes, family: Family) -> Surface:

@@ -104,7 +104,7 @@ def find_route(snapshot: Snapshot, wish: Wish, brought: frozenset[str] = _NOBODY
         tier=tier,
         candidates=candidates,
         missing=missing,
-        names=() if wish.model is None else (wish.model, name or wish.model, f"{spec.id}/{name}"),
+        names=() if wish.model is None else _names(snapshot, spec, wish.model, name or wish.model),
         request_id_headers=tuple(header.encode() for header in spec.request_id_headers),
         rules=rules,
         stream_path=spec.stream_paths.get(dialect, {}).get(operation),
@@ -142,6 +142,13 @@ def _resolve(
     )
 
 
+def _names(snapshot: Snapshot, spec: ProviderSpec, written: str, name: str) -> tuple[str, ...]:
+    """Return how a key's model list may call a model: not by the prefix of a provider whose model it is not."""
+    named = snapshot.prefixes.get(parse_model_ref(written, snapshot.prefixes).prefix or "")
+    own = (name, f"{spec.id}/{name}")
+    return own if named not in (None, spec.id) else (written, *own)
+
+
 def _native_provider(snapshot: Snapshot, wish: Wish, stored: Sequence[CredentialRecord]) -> ProviderSpec:
     """Return whose surface this is, for calls that name no model."""
     native = [spec for spec in snapshot.providers.values() if spec.native in wish.dialects]
@@ -176,7 +183,7 @@ def _choose_path(spec: ProviderSpec, wish: Wish, name: str | None) -> tuple[Dial
     if operation in NATIVE_OPERATIONS:
         if not wish.path.startswith(tuple(f"{prefix}/" for prefix in spec.native_prefixes)):
             raise NotFound(f"{spec.name} has no path {wish.path}")
-        return wish.dialects[0], wish.path, Tier.RELAY, operation
+        return wish.dialects[0], wish.path.replace("{", "%7B"), Tier.RELAY, operation  # it is no template
     spoken_paths = {dialect: paths for dialect, paths in spec.paths.items() if spec.speaks(dialect, name)}
     for dialect in wish.dialects:
         path = spoken_paths.get(dialect, {}).get(operation)
