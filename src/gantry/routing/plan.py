@@ -4,6 +4,7 @@ from typing import Final, NamedTuple
 
 from msgspec import Struct
 
+from gantry.core.custom_model import CustomModel
 from gantry.core.vocabulary import Dialect, Operation, Tier
 from gantry.dialects.rules import NO_RULES, RequestRules
 from gantry.providers.spec import AuthScheme, ProviderSpec, fill_template
@@ -45,6 +46,7 @@ class Route(Struct, frozen=True):
     rules: RequestRules = NO_RULES
     stream_path: str | None = None
     operation: Operation | None = None  # what the provider is asked, where that is not what the caller asked
+    custom: CustomModel | None = None  # the custom model that the caller named
 
 
 class Attempt(Struct, frozen=True):
