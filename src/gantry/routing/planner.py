@@ -93,7 +93,8 @@ def find_route(snapshot: Snapshot, wish: Wish, brought: frozenset[str] = _NOBODY
         spec, name = _resolve(snapshot, wish, ref, custom, stored, brought), ref.name
     serving = [c for c in stored if c.provider_id == spec.id and (not c.models or name is None or name in c.models)]
     dialect, path, tier, operation = _choose_path(spec, wish, name)
-    rules = spec.rules_for(name) if wish.operation is operation is Operation.CHAT else NO_RULES
+    chats = operation is Operation.CHAT and wish.operation in CONVERSING_OPERATIONS
+    rules = spec.rules_for(name) if chats else NO_RULES
     if rules != NO_RULES and tier is Tier.RELAY:
         tier = Tier.ADAPT
     candidates, missing = prefer_own(serving, wish.organization_id), _explain_missing(spec, name, stored)
