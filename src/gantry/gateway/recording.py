@@ -20,7 +20,7 @@ from gantry.dialects.tail import find_usage
 from gantry.gateway.capture import Capture
 from gantry.gateway.intake import Intake
 from gantry.gateway.params import NO_PARAMETERS
-from gantry.gateway.prepare import LARGE_BODY, Question
+from gantry.gateway.prepare import LARGE_BODY, OUTLINE_BYTES, Question
 from gantry.gateway.state import WorkerState
 from gantry.journal.frames import (
     AttemptRecord,
