@@ -112,7 +112,10 @@ def _resolved(message: Message, recall: Recall) -> Message:
     part = message.parts[0] if len(message.parts) == 1 else None
     if not isinstance(part, NativePart) or part.dialect is not OWN:
         return message
-    reference = _decode_reference(part.raw)
+    try:
+        reference = _decode_reference(part.raw)
+    except msgspec.ValidationError:
+        return message  # an item of a type that is none: the codec of the target refuses it
     if reference.type != "item_reference" or reference.id is None:
         return message
     found = _remembered_item(reference.id, recall)
