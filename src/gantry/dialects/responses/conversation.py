@@ -99,7 +99,8 @@ def resolve(request: ChatRequest, recall: Recall) -> ChatRequest:
         if remembered is None:
             raise InvalidRequest(
                 f"`{_PREVIOUS}`: the response {previous} is not remembered here. It was answered with `store: false`, "
-                "by another provider, or too long ago. Send the conversation itself in `input`.",
+                "under a key or by a call that keeps no content, by another provider, or too long ago. "
+                "Send the conversation itself in `input`.",
                 param=_PREVIOUS,
             )
         request = go_on_from(request, remembered)
