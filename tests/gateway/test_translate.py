@@ -445,6 +445,30 @@ def test_a_caller_pins_the_provider(run: Runner, tmp_path: Path) -> None:
     run(main())
 
 
+def test_an_array_of_geminis_is_redacted_as_the_answer_it_came_to(run: Runner, tmp_path: Path) -> None:
+    texts = ("Write to ada@exa", "mple.org")
+    items: list[dict[str, Any]] = [
+        {"candidates": [{"content": {"role": "model", "parts": [{"text": text}]}, "index": 0}]} for text in texts
+    ]
+    items.append({"candidates": [{"finishReason": "STOP", "index": 0}], "usageMetadata": {"promptTokenCount": 3}})
+
+    async def main() -> None:
+        async with (
+            Upstream(answering(json_answer(json.dumps(items).encode()))).running() as up,
+            running_node(tmp_path, up.url, content_policy=ContentPolicy.REDACTED) as node,
+        ):
+            contents = [{"role": "user", "parts": [{"text": "Where?"}]}]
+            path = "/v1beta/models/gemini-2.5-flash:streamGenerateContent"
+            got = await node.ask(path, json.dumps({"contents": contents}).encode())
+            assert json.loads(got.body) == items
+            _, _, captured = await node.one_call()
+            kept = json.loads(captured)
+            assert kept["candidates"][0]["content"]["parts"][0]["text"] == "Write to [email]"
+            assert kept["usageMetadata"]["promptTokenCount"] == 3
+
+    run(main())
+
+
 def test_a_redacted_stream_is_kept_as_the_answer_it_came_to(run: Runner, tmp_path: Path) -> None:
     block = (
         {"type": "text", "text": ""},
