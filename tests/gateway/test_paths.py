@@ -202,3 +202,21 @@ def test_a_map_of_names_that_is_none_is_refused(run: Runner, tmp_path: Path, nam
             assert up.connections == []
 
     run(main())
+
+
+@pytest.mark.parametrize(
+    "address",
+    ["https://user:canary@x.test", "https://x.test/a b", "https://x.test?a=canary", "https://", "https://é.test"],
+)
+def test_an_address_of_a_callers_that_is_none_is_refused(run: Runner, tmp_path: Path, address: str) -> None:
+    async def main() -> None:
+        async with Upstream(taking(b"", [])).running() as up, running_node(tmp_path, up.url) as node:
+            fields = {"api_key": "canary", "api_base": address}
+            body = {"model": "azure/x", "messages": MESSAGES, "customer_credentials": {"azure_openai": fields}}
+            got = await node.ask("/api/chat/completions", json.dumps(body).encode())
+            assert (got.status, b"canary" in got.body) == (400, False), got.body
+            assert up.connections == []
+            _, closed, _ = await node.one_call()
+            assert closed.outcome == Outcome.REFUSED
+
+    run(main())

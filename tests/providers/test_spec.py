@@ -464,6 +464,20 @@ def test_a_field_chooses_the_host(base_url: str, region: str, filled: str) -> No
     assert parse_spec(CLOUD, "cloud.toml").fill_base_url(base_url, {"region": region}) == filled
 
 
+@pytest.mark.parametrize(
+    ("location", "host"),
+    [
+        ("us-central1", "us-central1-aiplatform.googleapis.com"),
+        ("global", "aiplatform.googleapis.com"),
+        ("us", "aiplatform.us.rep.googleapis.com"),
+        ("eu", "aiplatform.eu.rep.googleapis.com"),
+    ],
+)
+def test_vertex_ai_has_hosts_that_span_regions(location: str, host: str) -> None:
+    spec = CATALOG["google_vertex_ai"]
+    assert spec.fill_base_url(spec.base_url, {"vertex_ai_location": location}) == f"https://{host}"
+
+
 def test_only_what_is_no_secret_stands_in_a_place() -> None:
     secrets = {"api_key": Secret("k"), "account": Secret("a"), "region": Secret("r"), "other": Secret("x")}
     assert parse_spec(CLOUD, "cloud.toml").place_values(secrets) == {"account": "a", "region": "r"}

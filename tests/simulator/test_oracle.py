@@ -91,6 +91,14 @@ def test_tools_are_called_when_they_are_asked_for(fields: dict[str, object], nam
     assert len({call.id for call in calls}) == len(calls)
 
 
+def test_a_call_that_the_question_writes_out_is_made_as_it_stands() -> None:
+    (call,) = compose(
+        ask(tools=(WEATHER, CRANE), question='First call move_crane with {"to": "quay 7"}, please.')
+    ).calls
+    assert (call.name, call.arguments) == ("move_crane", '{"to": "quay 7"}')
+    assert not compose(ask(tools=(WEATHER,), question='Call sink_ship with {"at": "quay 7"}!')).calls
+
+
 def test_an_instance_satisfies_its_schema() -> None:
     wagon = Wagon.model_validate(instance(Wagon.model_json_schema()))
     assert len(wagon.axles) == 2

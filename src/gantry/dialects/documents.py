@@ -39,10 +39,10 @@ class _Vector(Struct, gc=False):
 
 
 class _Vectors(Struct, gc=False):
-    """Gemini's one or its list, and Cohere's by their type."""
+    """Gemini's one or its list, and Cohere's by their type or, in its first version, as such."""
 
-    embedding: _Vector | None = None
-    embeddings: list[_Vector] | dict[str, list[Raw]] | None = None
+    embedding: Raw = ABSENT
+    embeddings: list[Raw] | dict[str, list[Raw]] | None = None
 
 
 class _Result(Struct, gc=False):
@@ -217,11 +217,17 @@ def _vectors_in(document: bytes) -> list[Raw] | None:
     found = read_shape(_Vectors, document)
     if found is None:
         return None
-    if found.embedding is not None:
-        return [found.embedding.values]
+    if has_value(found.embedding):
+        return [_values_of(found.embedding)]
     if isinstance(found.embeddings, dict):
         return next(iter(found.embeddings.values()), [])
-    return None if found.embeddings is None else [vector.values for vector in found.embeddings]
+    return None if found.embeddings is None else [_values_of(vector) for vector in found.embeddings]
+
+
+def _values_of(vector: Raw) -> Raw:
+    """Return the numbers of a vector, which Gemini wraps."""
+    shape = read_shape(_Vector, vector) if bytes(memoryview(vector)[:1]) == b"{" else None
+    return vector if shape is None else shape.values
 
 
 def _billed(document: bytes) -> bytes | None:

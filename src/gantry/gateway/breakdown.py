@@ -28,6 +28,7 @@ from gantry.gateway.kept_rates import KeptRates
 from gantry.gateway.prepare import Question, Voyage
 from gantry.gateway.pump import AdaptPump, Pump
 from gantry.gateway.recording import Recording
+from gantry.prices.custom import custom_rate
 from gantry.prices.rate import cost
 from gantry.routing.plan import Attempt
 from gantry.wire.sse import EventTooLarge, SSEParser
@@ -94,6 +95,8 @@ class Asked(Struct, frozen=True, gc=False):
             return None
         at, tier = self.recording.started_at, answer.service_tier
         rate = rates.find_first(route.provider.id, (route.upstream_model, answer.model), at, tier, host=self.host)
+        if route.custom is not None:
+            rate = custom_rate(rates, route.custom, rate, at, tier)
         return None if rate is None else cost(rate, answer.usage)
 
 

@@ -1,12 +1,13 @@
 """Pumps: what becomes of an answer's bytes between upstream and client. Step 7 of a request's path.
 
 Law: the tier chooses the pump, and there is one routine around both. A relayed byte is the upstream's byte; comments
-and errors of ours go only between events. `stream_ended` means that `[DONE]` has passed, on which SDKs stop reading.
+and errors of ours go only between events. `stream_ended` means that the event has passed on which SDKs stop reading:
+`[DONE]`, or in other dialects the one that is called the last. Codex for one leaves at once, and was served in full.
 """
 
 import re
 from collections.abc import Callable
-from typing import Final, Protocol
+from typing import Final, NamedTuple, Protocol
 
 from gantry.core.errors import GatewayError, UpstreamBroke
 from gantry.core.vocabulary import Dialect
@@ -16,10 +17,30 @@ from gantry.dialects.errors import encode_stream_error
 from gantry.gateway.headers import AnswerKind
 from gantry.wire.sse import ends_event
 
-_DONE: Final = b"[DONE]"
-# An event of its own: a model may say these words, but inside JSON no line begins.
-_DONE_EVENT: Final = re.compile(rb"[\r\n]data: ?\[DONE\](?:\n\n|\r\n\r\n|\r\r)")
-_EDGE: Final = 16  # as much of it as may lie in the bytes before
+
+class _LastEvent(NamedTuple):
+    """How a dialect's last event is known: one of `marks` is in it, and `start` finds where it begins.
+
+    A model may say such words too, but inside JSON no line begins.
+    """
+
+    marks: tuple[bytes, ...]
+    start: "re.Pattern[bytes]"
+    longest: int  # bytes that `start` may match
+
+
+def _called(*names: bytes) -> _LastEvent:
+    start = re.compile(rb'[\r\n](?:event: ?|data: ?\{"type": ?")(?:%b)(?=[\r\n"])' % b"|".join(map(re.escape, names)))
+    return _LastEvent(names, start, max(map(len, names)) + len('\ndata: {"type": ""'))
+
+
+_DONE: Final = _LastEvent((b"[DONE]",), re.compile(rb"[\r\n]data: ?\[DONE\](?=[\r\n])"), len("\ndata: [DONE]\n"))
+_LAST_EVENTS: Final = {
+    Dialect.ANTHROPIC: _called(b"message_stop"),
+    Dialect.OPENAI_RESPONSES: _called(b"response.completed", b"response.failed", b"response.incomplete"),
+}
+_BLANK_LINE: Final = re.compile(rb"\n\n|\n\r|\r\r")
+_EDGE: Final = 4  # bytes that a blank line may lie in
 _PING: Final = b": ping\n\n"
 _BLANK: Final = b"\n"
 _ERROR: Final = 400
@@ -42,12 +63,12 @@ class Pump(Protocol):
     def fail(self, error: GatewayError) -> bytes | None:
         """Return the end of a stream that broke, as the client's SDK understands it; None to cut the connection.
 
-        A stream whose `[DONE]` has passed is whole, so nothing needs to be said.
+        A stream whose last event has passed is whole, so nothing needs to be said.
         """
 
     @property
     def stream_ended(self) -> bool:
-        """Whether the stream's `[DONE]` has passed, or whatever is the last that its format says."""
+        """Whether the stream's last event has passed, by its format."""
 
     @property
     def failure(self) -> str | None:
@@ -86,24 +107,42 @@ class PlainPump:
 class RelayPump:
     """A stream's bytes as they are."""
 
-    __slots__ = ("_dialect", "_edge", "stream_ended")
+    __slots__ = ("_began", "_dialect", "_edge", "_last", "_marks", "stream_ended")
 
     failure = None
 
     def __init__(self, dialect: Dialect) -> None:
         self._dialect = dialect
+        self._last = _LAST_EVENTS.get(dialect, _DONE)
+        self._marks = self._last.marks
+        self._began = False  # the last event
         self._edge = b"\n\n"  # the last bytes that passed
         self.stream_ended = False
 
     def feed(self, data: bytes) -> bytes:
         edge = self._edge
-        if _DONE in data or not edge.endswith(b"\n\n"):
-            near = edge + data
-            self.stream_ended = self.stream_ended or _DONE_EVENT.search(near) is not None
-            self._edge = near[-_EDGE:]
-        else:
-            self._edge = data[-_EDGE:] if len(data) >= _EDGE else (edge + data)[-_EDGE:]
+        if not self._began and edge.endswith(b"\n\n"):
+            for mark in self._marks:
+                if mark in data:
+                    break
+            else:  # between events, and the last one is not among these
+                longest = self._last.longest
+                self._edge = data[-longest:] if len(data) >= longest else (edge + data)[-longest:]
+                return data
+        self._look_closer(edge + data)
         return data
+
+    def _look_closer(self, near: bytes) -> None:
+        """Find the last event where its mark may be, however its bytes are cut."""
+        if not self._began:
+            found = self._last.start.search(near)
+            if found is None:
+                self._edge = near[-self._last.longest :]
+                return
+            self._began = True
+            near = near[found.end() :]
+        self.stream_ended = self.stream_ended or _BLANK_LINE.search(near) is not None
+        self._edge = near[-_EDGE:]
 
     def end(self) -> bytes:
         return b""

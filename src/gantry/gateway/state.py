@@ -189,13 +189,12 @@ class WorkerState:
         # Only a URL that the operator stored may lead to a private address.
         try:
             base = parse_base_url(attempt.base_url, private=not attempt.callers_credential)
-        except ValueError as error:
+        except ValueError:
             if not attempt.callers_credential:
                 raise
-            # Without the address, which may hold a password.
-            raise InvalidRequest(
-                "the address or region in the credential that came with the request is none"
-            ) from error
+            # Its words show the address, which may hold a secret.
+            words = "the address of the credentials must be https://, a host and at most a path, as ASCII"
+            raise InvalidRequest(words, param="customer_credentials") from None
         lines = f"host: {base.origin.authority}\r\n{attempt.auth_lines()}"  # a proof of its own comes per request
         return Departure(f"{method} {base.path}{path}".encode(), lines.encode(), self.dialler.pool(base.origin))
 

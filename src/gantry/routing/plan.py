@@ -4,6 +4,7 @@ from typing import Final, NamedTuple
 
 from msgspec import Struct
 
+from gantry.core.custom_model import CustomModel
 from gantry.core.errors import InvalidRequest
 from gantry.core.model_ref import is_safe_path_segment
 from gantry.core.vocabulary import Dialect, Operation, Tier
@@ -47,6 +48,7 @@ class Route(Struct, frozen=True):
     rules: RequestRules = NO_RULES
     stream_path: str | None = None
     operation: Operation | None = None  # what the provider is asked, where that is not what the caller asked
+    custom: CustomModel | None = None  # the custom model that the caller named
 
 
 class Attempt(Struct, frozen=True):

@@ -13,9 +13,9 @@ adapt before translate.
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from gantry.core.custom_model import model_behind
+from gantry.core.custom_model import CustomModel, model_behind
 from gantry.core.errors import InvalidRequest, NoCredential, NotFound, NotSpoken
-from gantry.core.model_ref import parse_model_ref
+from gantry.core.model_ref import ModelRef, parse_model_ref
 from gantry.core.vocabulary import (
     CONVERSING_OPERATIONS,
     NATIVE_OPERATIONS,
@@ -81,14 +81,20 @@ def find_route(snapshot: Snapshot, wish: Wish, brought: frozenset[str] = _NOBODY
         # What such a call reads or leaves at the provider belongs to the account: a shared one would leak it.
         and not (of_account and credential.organization_id is None)
     ]
+    custom = None
     if native or wish.model is None:
         spec = _native_provider(snapshot, wish, stored)
         name = None if wish.model is None else parse_model_ref(wish.model, spec.prefixes).name
     else:
-        spec, name = _resolve(snapshot, wish, wish.model, stored, brought)
+        ref = parse_model_ref(wish.model, snapshot.prefixes)
+        custom = snapshot.custom_models_of(wish.organization_id).get(wish.model)
+        if custom is not None:
+            ref = model_behind(custom, snapshot.prefixes)
+        spec, name = _resolve(snapshot, wish, ref, custom, stored, brought), ref.name
     serving = [c for c in stored if c.provider_id == spec.id and (not c.models or name is None or name in c.models)]
     dialect, path, tier, operation = _choose_path(spec, wish, name)
-    rules = spec.rules_for(name) if wish.operation is operation is Operation.CHAT else NO_RULES
+    chats = operation is Operation.CHAT and wish.operation in CONVERSING_OPERATIONS
+    rules = spec.rules_for(name) if chats else NO_RULES
     if rules != NO_RULES and tier is Tier.RELAY:
         tier = Tier.ADAPT
     candidates, missing = prefer_own(serving, wish.organization_id), _explain_missing(spec, name, stored)
@@ -109,34 +115,37 @@ def find_route(snapshot: Snapshot, wish: Wish, brought: frozenset[str] = _NOBODY
         rules=rules,
         stream_path=spec.stream_paths.get(dialect, {}).get(operation),
         operation=None if operation is wish.operation else operation,
+        custom=custom,
     )
 
 
 def _resolve(
-    snapshot: Snapshot, wish: Wish, model: str, stored: Sequence[CredentialRecord], brought: frozenset[str]
-) -> tuple[ProviderSpec, str]:
+    snapshot: Snapshot,
+    wish: Wish,
+    ref: ModelRef,
+    custom: CustomModel | None,
+    stored: Sequence[CredentialRecord],
+    brought: frozenset[str],
+) -> ProviderSpec:
+    """Return the provider of a model, which may be the one behind a custom name. Raises NotFound, InvalidRequest."""
     with_credential = {credential.provider_id for credential in stored}
-    custom = snapshot.custom_models_of(wish.organization_id).get(model)
-    ref = parse_model_ref(model, snapshot.prefixes) if custom is None else model_behind(custom, snapshot.prefixes)
     if wish.pinned is not None:
-        return _pinned_provider(snapshot, wish.pinned), ref.name
+        return _pinned_provider(snapshot, wish.pinned)
     if custom is not None and custom.provider_id is not None:
-        return snapshot.providers[custom.provider_id], ref.name
+        return snapshot.providers[custom.provider_id]
     if ref.prefix is not None:
-        return snapshot.providers[snapshot.prefixes[ref.prefix]], ref.name
+        return snapshot.providers[snapshot.prefixes[ref.prefix]]
     listed = {credential.provider_id for credential in stored if ref.name in credential.models}
     usable = [spec for spec in snapshot.providers.values() if spec.id in with_credential or spec.id in brought]
     claiming = [spec for spec in snapshot.providers.values() if spec.id in listed or spec.claims(ref.name)]
     for choice in ([spec for spec in claiming if spec in usable], claiming):
         if choice:
-            return min(
-                choice, key=lambda spec: (_distance(spec, wish, ref.name), -spec.claim_strength(ref.name))
-            ), ref.name
+            return min(choice, key=lambda spec: (_distance(spec, wish, ref.name), -spec.claim_strength(ref.name)))
     native = [spec for spec in usable if spec.native in wish.dialects and wish.dialects[0] is spec.native]
     if native:
-        return native[0], ref.name
+        return native[0]
     if len(usable) == 1:
-        return usable[0], ref.name
+        return usable[0]
     raise NotFound(
         f"Requested model: {ref.name} is not available in the model list. Write it with its provider, as in "
         f"mistral/mistral-large-latest, or add a credential that lists it (gantry providers add … --models NAME).",

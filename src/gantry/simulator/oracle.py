@@ -20,6 +20,7 @@ from gantry.simulator.instance import instance
 DEFAULT_TOKENS = 40
 CREATED = 1_790_000_000  # every answer was made at this second
 _TOKEN = re.compile(r"\s*\S{1,9}|\s+")
+_WRITTEN_CALL = re.compile(r"call ([\w.-]+) with (\{[^{}]*\})")
 _FILLER = (
     "The crane rolls along the quay and sets each load down without a sound.",
     "Every wagon is weighed, counted and waved through while it is still moving.",
@@ -165,9 +166,15 @@ def _until_stop(ask: Ask, tokens: tuple[str, ...]) -> tuple[tuple[str, ...], str
 
 
 def _calls(ask: Ask) -> tuple[Call, ...]:
-    """Call the tools the question names; the first when one must be called or the question asks for "a tool"."""
+    """Call the tools the question names; the first when one must be called or the question asks for "a tool".
+
+    A question that writes a call out has that one made: `call get_weather with {"city": "Brest"}`.
+    """
     if not ask.tools or (ask.tool_result is not None and not ask.must_call):
         return ()
+    written = _WRITTEN_CALL.search(ask.question)
+    if written is not None and any(tool.name == written[1] for tool in ask.tools):
+        return (Call(identifier(ask.question, written[1]), written[1], written[2]),)
     question = ask.question.lower().replace("_", " ")
     chosen = [tool for tool in ask.tools if tool.name.lower().replace("_", " ") in question]
     if not chosen and (ask.must_call or "tool" in question):

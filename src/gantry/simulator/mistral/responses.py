@@ -1,9 +1,14 @@
-"""Responses, the operation only the newest client knows, whole and as named events."""
+"""Responses, the operation only the newest client knows, whole and as named events.
+
+Unlike Mistral's other operations it takes members that it does not know, as OpenAI's clients send them, and leaves them
+be (https://docs.mistral.ai/studio/conversations/responses, and the open models of its client). Its tools are functions,
+alone or in a namespace, and of reasoning it knows the effort.
+"""
 
 from typing import Annotated, Any, Literal
 
 import msgspec
-from msgspec import Meta
+from msgspec import Meta, Struct
 
 from gantry.simulator.exchange import Answer, json_answer
 from gantry.simulator.mistral.bodies import decode
@@ -15,7 +20,11 @@ from gantry.simulator.replies import Reply, events, input_tokens, last_text, rea
 from gantry.simulator.routes import Call, Table
 
 
-class CountRequest(Closed, frozen=True, kw_only=True):
+class Reasoning(Closed, frozen=True):
+    effort: str | None = None
+
+
+class CountRequest(Struct, frozen=True, kw_only=True):
     model: str
     input: str | list[dict[str, Any]]
     instructions: str | None = None
@@ -24,7 +33,7 @@ class CountRequest(Closed, frozen=True, kw_only=True):
     truncation: Literal["disabled"] | None = "disabled"
     tools: list[dict[str, Any]] | None = None
     tool_choice: Literal["auto", "none", "required"] | dict[str, Any] | None = None
-    reasoning: dict[str, Any] | None = None
+    reasoning: Reasoning | None = None
     conversation: None = None
     prompt: None = None
     text: dict[str, Any] | None = None
@@ -46,6 +55,7 @@ class ResponseRequest(CountRequest, frozen=True, kw_only=True):
     top_logprobs: Annotated[int, Meta(ge=0, le=0)] | None = 0
 
 
+_TOOLS = ("function", "namespace")
 _CREATE = msgspec.json.Decoder(ResponseRequest)
 _COUNT = msgspec.json.Decoder(CountRequest)
 
@@ -59,7 +69,14 @@ def _respond(call: Call) -> Answer:
         if given:
             raise unprocessable("literal_error", ("body", name), "Input should be False", given)
     form = (request.text or {}).get("format") or {}
-    effort = (request.reasoning or {}).get("effort") or "none"
+    for index, tool in enumerate(request.tools or ()):
+        if tool.get("type") not in _TOOLS:
+            expected = ", ".join(f"'{kind}'" for kind in _TOOLS)
+            text = (
+                f"Input tag '{tool.get('type')}' found using 'type' does not match any of the expected tags: {expected}"
+            )
+            raise unprocessable("union_tag_invalid", ("body", "tools", index), text, tool)
+    effort = (request.reasoning.effort if request.reasoning else None) or "none"
     question, result = last_text(request.input)
     ask = Ask(
         question=question,

@@ -54,6 +54,7 @@ class CountRequest(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True
 
 class ResponseRequest(CountRequest, frozen=True, forbid_unknown_fields=True, kw_only=True):
     background: bool | None = None
+    client_metadata: dict[str, str] | None = None  # what Codex says of itself
     context_management: Any = None
     include: list[str] | None = None
     max_output_tokens: Annotated[int, Meta(ge=16)] | None = None
