@@ -15,6 +15,7 @@ from gantry.cli.main import gantry
 from gantry.cli.serve import base_type
 from gantry.core.secret import Secret
 from gantry.gateway.surfaces import Door, Surface, routes
+from gantry.providers.spec import ProviderSpec, load_catalog
 from gantry.settings import Setting, list_settings
 
 FOLDER = Path(__file__).resolve().parent
@@ -122,7 +123,39 @@ def conformance() -> str:
     return conformance_page(NOTICE)
 
 
+def catalogue_page() -> str:
+    rows = "\n".join(map(_catalogue_row, load_catalog().values()))
+    return f"""{NOTICE}# The providers of this version
+
+How to add a credential for one, and a provider of your own, is in [providers.md](providers.md). The first prefix is the
+one that lists of models show; each of them, and the id, names the provider. Of a credential's fields, those with a `?`
+may be left out. A variable that is set makes a credential by itself, where what else it needs is known.
+
+| provider | id | prefixes of its models | formats | fields | key from the environment | address |
+|---|---|---|---|---|---|---|
+{rows}
+"""
+
+
+def _catalogue_row(spec: ProviderSpec) -> str:
+    fields = ", ".join(
+        f"`{item.name}`" + ("?" if item.default or not (item.required or (item.address and not spec.base_url)) else "")
+        for item in spec.fields
+    )
+    cells = (
+        spec.name,
+        f"`{spec.id}`",
+        ", ".join(f"`{prefix}/`" for prefix in spec.prefixes),
+        ", ".join(spec.paths),
+        fields,
+        ", ".join(f"`{variable}`" for variable in spec.environment) or ("" if spec.needs_secret else "none needed"),
+        f"`{spec.base_url}`" if spec.base_url else "yours",
+    )
+    return f"| {' | '.join(cells)} |"
+
+
 PAGES: Mapping[str, Callable[[], str]] = {
+    "catalogue.md": catalogue_page,
     "settings.md": settings_page,
     "cli.md": commands_page,
     "routes.md": routes_page,

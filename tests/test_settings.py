@@ -177,3 +177,20 @@ def test_granted_cpus(
     monkeypatch.setattr(os, "sched_getaffinity", lambda _pid: set(range(affinity)), raising=False)
     monkeypatch.setattr(settings, "CGROUPS", tmp_path)
     assert granted_cpus() == expected
+
+
+def test_fields_of_a_declared_provider_are_secrets(tmp_path: Path) -> None:
+    (tmp_path / "gantry.toml").write_text(
+        "[[providers]]\nprovider = 'bedrock'\nfields = { aws_access_key_id = 'canary', aws_region_name = 'eu-1' }\n"
+    )
+    (declared,) = read_config(Home(tmp_path)).providers
+    assert declared.fields == {"aws_access_key_id": Secret("canary"), "aws_region_name": Secret("eu-1")}
+    assert "canary" not in repr(declared)
+    assert "canary" not in str(declared.fields)
+
+
+def test_a_field_of_a_declared_provider_is_text(tmp_path: Path) -> None:
+    (tmp_path / "gantry.toml").write_text("[[providers]]\nprovider = 'm'\nfields = { api_key = ['canary'] }\n")
+    with pytest.raises(SettingsError, match="providers") as raised:
+        read_config(Home(tmp_path))
+    assert "canary" not in str(raised.value)

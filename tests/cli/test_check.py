@@ -40,6 +40,9 @@ def test_a_home_in_use_is_checked_down_to_its_snapshot(run: Run, home_path: Path
         ("[[providers]]\nprovider = 'acme'\napi_key = 'k'", {}, "providers[0]: no provider 'acme'"),
         ("[[providers]]\nprovider = 'mistral'", {}, "mistral needs either api_key or api_key_env"),
         ("[[providers]]\nprovider = 'mistral'\napi_key_env = 'V'", {}, "providers[0]: $V is not set"),
+        ("[[providers]]\nprovider = 'bedrock'\nfields = { region = 'canary' }", {}, "bedrock has no field 'region'"),
+        ("[[providers]]\nprovider = 'bedrock'", {}, "needs either api_key or aws_access_key_id and"),
+        ("[[providers]]\nprovider = 'azure'\napi_key = 'k'", {}, "each Azure OpenAI server has its own address"),
     ],
 )
 def test_a_fault_fails_the_check(run: Run, home_path: Path, toml: str, environ: dict[str, str], finding: str) -> None:
@@ -57,6 +60,14 @@ def test_what_will_be_used_is_named(run: Run, home_path: Path) -> None:
     assert "listens on 127.0.0.1:1234" in text
     assert "providers[0]: mistral/gantry.toml for https://api.mistral.ai" in text
     assert "environment: $OPENAI_API_KEY is a credential for OpenAI" in text
+    assert "canary" not in text
+
+
+def test_a_key_in_the_environment_that_lacks_an_address_is_named(run: Run) -> None:
+    text = run("check", AZURE_OPENAI_API_KEY="canary").output
+    assert "environment: $AZURE_OPENAI_API_KEY is not used: Azure OpenAI also needs its Endpoint" in text
+    text = run("check", AZURE_OPENAI_API_KEY="canary", AZURE_OPENAI_ENDPOINT="https://me.openai.azure.com").output
+    assert "environment: $AZURE_OPENAI_API_KEY is a credential for Azure OpenAI" in text
     assert "canary" not in text
 
 

@@ -125,6 +125,11 @@ def test_openapi_describes_the_api_with_its_keys(client: TestClient) -> None:
     document = client.get("/api/openapi.json").json()
     assert set(document["paths"]) == {
         "/api/health-check",
+        "/api/models",
+        "/api/models/list",
+        "/api/models/public",
+        "/api/models/summary",
+        "/api/models/{model_name}",
         "/api/request-logs",
         "/api/request-logs/batch-update",
         "/api/request-logs/batch/create",

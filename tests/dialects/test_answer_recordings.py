@@ -2,6 +2,7 @@
 
 import json
 import random
+from base64 import b64decode
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -197,10 +198,17 @@ OTHERS = {
     "mistral_models": Operation.MODELS,
     "mistral_moderations": Operation.MODERATION,
     "mistral_ocr": Operation.OCR,
+    "cohere_embed": Operation.EMBEDDINGS,
+    "gemini_embed": Operation.EMBEDDINGS,
     "openai_audio_transcriptions": Operation.TRANSCRIPTION,
+    "openai_completions": Operation.COMPLETIONS,
     "openai_files_batches": Operation.FILES,
+    "openai_images": Operation.IMAGES,
     "openai_moderations": Operation.MODERATION,
+    "openai_rerank": Operation.RERANK,
     "openai_responses": Operation.RESPONSES,
+    "voyage_embeddings": Operation.EMBEDDINGS,
+    "voyage_rerank": Operation.RERANK,
 }
 
 
@@ -221,9 +229,46 @@ def test_every_other_operation_reads_as_its_document_says(shared: Path, folder: 
         check_units(answer, document, exchange.file)
         if OTHERS[folder] is Operation.RESPONSES:
             check_response(answer, document, exchange)
+        elif OTHERS[folder] in SHOWN:
+            assert json.loads(answer.message or "") == SHOWN[OTHERS[folder]](document), exchange.file
+        elif OTHERS[folder] is Operation.COMPLETIONS:
+            texts = [choice["text"] for chunk in exchange.chunks for choice in chunk["choices"] if choice["index"] == 0]
+            assert answer.text == "".join(texts), exchange.file
         elif isinstance(document.get("text"), str):
             assert answer.text == document["text"], exchange.file
     assert count >= 1
+
+
+def shown_vectors(document: dict[str, Any]) -> dict[str, Any]:
+    vectors: Any = document.get("data") or document["embeddings"]
+    if isinstance(vectors, dict):
+        vectors = vectors["float"]
+    first = vectors[0]
+    first = first.get("embedding") or first["values"] if isinstance(first, dict) else first
+    if isinstance(first, str):
+        return {"embeddings": len(vectors), "encoding": "base64", "dimensions": len(b64decode(first)) // 4}
+    return {"embeddings": len(vectors), "dimensions": len(first)}
+
+
+def shown_ranking(document: dict[str, Any]) -> list[dict[str, Any]]:
+    results = document.get("results") or document["data"]
+    return [{name: result[name] for name in ("index", "relevance_score")} for result in results]
+
+
+def shown_images(document: dict[str, Any]) -> dict[str, Any]:
+    said: dict[str, Any] = {
+        name: document[name] for name in ("size", "quality", "background", "output_format") if name in document
+    }
+    notes = {"b64_json": f"[5 bytes of image/{said.get('output_format')}]"}  # they recorded no more of them
+    urls = [{"url": image["url"].partition("?")[0] + "?…"} if "url" in image else notes for image in document["data"]]
+    return {"images": urls, **said}
+
+
+SHOWN = {
+    Operation.EMBEDDINGS: shown_vectors,
+    Operation.RERANK: shown_ranking,
+    Operation.IMAGES: shown_images,
+}
 
 
 def has_error(exchange: Exchange) -> bool:
@@ -231,7 +276,8 @@ def has_error(exchange: Exchange) -> bool:
 
 
 def check_units(answer: Answer, document: dict[str, Any], file: str) -> None:
-    used = document.get("usage") or document.get("usage_info") or {}
+    billed = document.get("meta", {}).get("billed_units")
+    used = document.get("usage") or document.get("usage_info") or billed or {}
     given = used.get("prompt_tokens", used.get("input_tokens"))
     made = used.get("completion_tokens", used.get("output_tokens"))
     seconds = used.get("prompt_audio_seconds", used.get("seconds"))

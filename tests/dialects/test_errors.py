@@ -47,7 +47,7 @@ def test_every_error_has_a_whole_envelope(dialect: Dialect, error_type: type[Gat
         case Dialect.GEMINI:
             assert fields["code"] == error_type.status
             assert fields["status"].isupper()
-        case Dialect.BEDROCK | Dialect.COHERE:
+        case Dialect.BEDROCK | Dialect.COHERE | Dialect.VOYAGE:
             assert body.keys() <= {"message", "__type", "retry_after"}
         case _:
             assert_never(dialect)

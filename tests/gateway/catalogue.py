@@ -10,6 +10,7 @@ from typing import Any
 
 from gantry.board.board import Word
 from gantry.core.api_key import key_digest
+from gantry.core.custom_model import CustomModel
 from gantry.core.secret import Secret
 from gantry.core.vocabulary import DEFAULT_SCOPES, Environment
 from gantry.gateway.limits import WorkerLimits
@@ -64,7 +65,13 @@ def credential(provider: str, url: str, *models: str, organization: str | None =
     return CredentialRecord(f"c-{provider}-{organization}", organization, provider, "main", url, secrets, models=models)
 
 
-async def publish(node: Node, version: int, credentials: Sequence[CredentialRecord], **key_fields: Any) -> None:
+async def publish(
+    node: Node,
+    version: int,
+    credentials: Sequence[CredentialRecord],
+    customs: Sequence[CustomModel] = (),
+    **key_fields: Any,
+) -> None:
     """Put another snapshot into place, and wait until the worker routes by it."""
     keyring = load_keyring(node.home)
     fields: dict[str, Any] = {"environment": Environment.PROD, "scopes": int(DEFAULT_SCOPES), **key_fields}
@@ -72,7 +79,9 @@ async def publish(node: Node, version: int, credentials: Sequence[CredentialReco
     table = build_key_table([(key_digest(node.key, keyring.pepper), key)])
     custom = (custom_spec(each.provider_id, each.provider_id, each.base_url) for each in credentials)
     providers = {**{spec.id: spec for spec in custom}, **load_catalog()}
-    body = Body(version, time.time_ns(), f"t{version}", tuple(providers.values()), tuple(credentials), {})
+    body = Body(
+        version, time.time_ns(), f"t{version}", tuple(providers.values()), tuple(credentials), {}, tuple(customs)
+    )
     written = node.home.snapshot.with_name("next")
     written.write_bytes(write_snapshot(body, seal_table(table, keyring.snapshot), [], keyring.snapshot))
     written.replace(node.home.snapshot)
@@ -81,12 +90,16 @@ async def publish(node: Node, version: int, credentials: Sequence[CredentialReco
 
 @contextlib.asynccontextmanager
 async def listing_node(
-    path: Path, *credentials: CredentialRecord, patience: float = 10.0, **key_fields: Any
+    path: Path,
+    *credentials: CredentialRecord,
+    patience: float = 10.0,
+    customs: Sequence[CustomModel] = (),
+    **key_fields: Any,
 ) -> AsyncIterator[Node]:
     """Run a worker for an organization with these credentials."""
     limits = WorkerLimits(first_byte_timeout=patience, drain_timeout=0.2)
     async with running_node(path, "http://127.0.0.1:9", limits=limits) as node:
-        await publish(node, 6, credentials, **key_fields)
+        await publish(node, 6, credentials, customs, **key_fields)
         yield node
 
 

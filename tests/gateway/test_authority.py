@@ -3,7 +3,7 @@
 import asyncio
 import json
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from hashlib import sha256
 from pathlib import Path
@@ -47,6 +47,14 @@ GENERATED = json_answer(
 MESSAGES = [{"role": "user", "content": "hi"}]
 LLAMA = {"model": "bedrock/us.meta.llama4-v1:0", "messages": MESSAGES}
 GEMINI = {"model": "vertex_ai/gemini-2.5-flash", "messages": MESSAGES}
+
+
+@pytest.fixture(autouse=True)
+def _no_secret_is_logged(caplog: pytest.LogCaptureFixture) -> Iterator[None]:
+    caplog.set_level(logging.DEBUG)
+    yield
+    for secret in ("canary", "PRIVATE KEY", AWS["aws_secret_access_key"], "Bearer "):
+        assert secret not in caplog.text
 
 
 def stored(provider: str, base_url: str, secrets: dict[str, str]) -> CredentialRecord:
@@ -450,11 +458,7 @@ def test_a_callers_account_buys_at_no_private_address(run: Runner, tmp_path: Pat
         ('{"type":"service_account","client_email":"a"}', "`private_key` is missing"),
     ],
 )
-def test_what_is_no_service_account_is_said_so(
-    run: Runner, tmp_path: Path, caplog: pytest.LogCaptureFixture, text: str, words: str
-) -> None:
-    caplog.set_level(logging.DEBUG)
-
+def test_what_is_no_service_account_is_said_so(run: Runner, tmp_path: Path, text: str, words: str) -> None:
     async def main() -> None:
         async with Upstream(answering(GENERATED)).running() as up, running_node(tmp_path, up.url) as node:
             await publish(node, 6, [vertex(up.url, Keys(text, ""))])
@@ -462,7 +466,6 @@ def test_what_is_no_service_account_is_said_so(
             assert words in json.loads(got.body)["error"]["message"]
             assert b"canary" not in got.body
             await settled(node, '"canary"')
-            assert "canary" not in caplog.text
 
     run(main())
 

@@ -56,7 +56,12 @@ FORMATS = {
     "gemini_models": (Dialect.GEMINI, Operation.MODELS),
     "bedrock_converse": (Dialect.BEDROCK, Operation.CHAT),
     "cohere_chat": (Dialect.COHERE, Operation.CHAT),
-    "voyage_embeddings": (Dialect.OPENAI_CHAT, Operation.EMBEDDINGS),
+    "voyage_embeddings": (Dialect.VOYAGE, Operation.EMBEDDINGS),
+    "voyage_rerank": (Dialect.VOYAGE, Operation.RERANK),
+    "openai_rerank": (Dialect.OPENAI_CHAT, Operation.RERANK),
+    "openai_images": (Dialect.OPENAI_CHAT, Operation.IMAGES),
+    "openai_completions": (Dialect.OPENAI_CHAT, Operation.COMPLETIONS),
+    "gemini_embed": (Dialect.GEMINI, Operation.EMBEDDINGS),
 }
 each_row = pytest.mark.parametrize("spec", CATALOG.values(), ids=CATALOG.keys())
 

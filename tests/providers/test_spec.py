@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gantry.core.secret import Secret
-from gantry.core.vocabulary import STATEFUL_OPERATIONS, Dialect, Operation
+from gantry.core.vocabulary import IMAGE_OPERATIONS, STATEFUL_OPERATIONS, Dialect, Operation
 from gantry.dial.origin import parse_base_url
 from gantry.dialects.rules import RequestRules
 from gantry.providers import spec as spec_module
@@ -260,9 +260,10 @@ def test_a_row_survives_the_snapshot(spec: ProviderSpec) -> None:
     assert msgspec.msgpack.decode(msgspec.msgpack.encode(spec), type=ProviderSpec) == spec
 
 
-def test_mistral_serves_every_operation_that_is_one_request() -> None:
+def test_mistral_serves_every_operation_of_its_api_that_is_one_request() -> None:
     paths = {name: path for operations in CATALOG["mistral"].paths.values() for name, path in operations.items()}
-    elsewhere = {Operation.REALTIME, Operation.OPAQUE, Operation.COUNT_TOKENS}
+    elsewhere = {Operation.REALTIME, Operation.OPAQUE, Operation.COUNT_TOKENS, Operation.COMPLETIONS}
+    elsewhere |= {Operation.EMBEDDING, Operation.RERANK, *IMAGE_OPERATIONS}
     assert set(Operation) - STATEFUL_OPERATIONS - paths.keys() == elsewhere
     assert Operation.AGENT_CHAT in paths
 
@@ -336,7 +337,11 @@ def test_claims_are_the_patterns_and_nothing_else(model: str) -> None:
 def test_a_custom_provider_speaks_openai_chat_under_its_own_prefix() -> None:
     spec = custom_spec("ours", "Our own", "http://10.0.0.5:8000")
     assert (spec.id, spec.name, spec.base_url, spec.prefixes) == ("ours", "Our own", "http://10.0.0.5:8000", ("ours",))
-    assert spec.paths == CATALOG["openai"].paths
+    paths = CATALOG["openai"].paths[Dialect.OPENAI_CHAT]
+    beside = {Operation.IMAGE_VARIATIONS: "/v1/images/variations"}
+    ranks = {Operation.RERANK: "/v1/rerank"}  # as servers of open models do
+    assert spec.paths[Dialect.OPENAI_CHAT] | beside == paths | ranks
+    assert spec.paths[Dialect.OPENAI_RESPONSES] == CATALOG["openai"].paths[Dialect.OPENAI_RESPONSES]
     assert spec.auth == Auth()
     assert not spec.claims("gpt-4o")
     assert spec.native is None
@@ -457,6 +462,20 @@ def test_what_no_host_has_makes_no_other_host(value: str) -> None:
 )
 def test_a_field_chooses_the_host(base_url: str, region: str, filled: str) -> None:
     assert parse_spec(CLOUD, "cloud.toml").fill_base_url(base_url, {"region": region}) == filled
+
+
+@pytest.mark.parametrize(
+    ("location", "host"),
+    [
+        ("us-central1", "us-central1-aiplatform.googleapis.com"),
+        ("global", "aiplatform.googleapis.com"),
+        ("us", "aiplatform.us.rep.googleapis.com"),
+        ("eu", "aiplatform.eu.rep.googleapis.com"),
+    ],
+)
+def test_vertex_ai_has_hosts_that_span_regions(location: str, host: str) -> None:
+    spec = CATALOG["google_vertex_ai"]
+    assert spec.fill_base_url(spec.base_url, {"vertex_ai_location": location}) == f"https://{host}"
 
 
 def test_only_what_is_no_secret_stands_in_a_place() -> None:

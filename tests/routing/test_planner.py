@@ -245,10 +245,10 @@ VERTEX = "/v1/projects/p%201/locations/europe-west4/publishers"
         ),
         (
             of_fields("azure_openai", "https://me.openai.azure.com"),
-            "azure/my deploy",
+            "azure/my:deploy@1",
             OPENAI,
-            "https://me.openai.azure.com/openai/deployments/my%20deploy/chat/completions?api-version=2024-10-21",
-            "/openai/deployments/my%20deploy/chat/completions?api-version=2024-10-21",
+            "https://me.openai.azure.com/openai/deployments/my%3Adeploy@1/chat/completions?api-version=2024-10-21",
+            "/openai/deployments/my%3Adeploy@1/chat/completions?api-version=2024-10-21",
             Tier.RELAY,
         ),
         (
@@ -422,6 +422,29 @@ def test_a_caller_brings_several_fields(
     assert attempt.base_url == base_url
     assert {name: secret.reveal() for name, secret in attempt.credential.secrets.items()} == secrets
     assert attempt.callers_credential
+
+
+@pytest.mark.parametrize(
+    ("limits", "keys"),
+    [
+        (({}, {}), {"a", "b"}),
+        (({"available_models": []}, {"exclude_models": []}), {"a", "b"}),
+        (({"available_models": ["mistral/x"]}, {"available_models": ["y"]}), {"a"}),
+        (({"available_models": ["y"]}, {"available_models": ["x"]}), {"b"}),
+        (({"exclude_models": ["x"]}, {}), {"b"}),
+        (({"exclude_models": ["y"]}, {"exclude_models": ["mistral/x"]}), {"a"}),
+    ],
+)
+def test_a_callers_credential_may_be_for_some_models(limits: tuple[dict[str, Any], ...], keys: set[str]) -> None:
+    entries = [{**limit, "credentials": {"api_key": key}} for key, limit in zip("ab", limits, strict=True)]
+    attempts = [ask(BOTH, "mistral/x", customer={"mistral": entries}, draw=draw) for draw in (0.0, 0.99)]
+    assert {attempt.credential.secrets["api_key"].reveal() for attempt in attempts} == keys
+
+
+def test_a_callers_credentials_of_which_none_is_for_the_model_are_no_reason_to_take_ours() -> None:
+    entries = [{"available_models": ["y"], "credentials": {"api_key": "c"}}]
+    with pytest.raises(InvalidRequest, match="lists no credentials for this model"):
+        ask(BOTH, "mistral/x", customer={"mistral": entries})
 
 
 @pytest.mark.parametrize(

@@ -12,8 +12,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import requests
 from msgspec import Struct
 
+from tests.e2e.node import await_true
 from tests.sdk.logs import Log, await_stored, read_logs
 from tests.sdk.roads import GANTRY, listening, run
 
@@ -58,6 +60,7 @@ def open_crossroads(folder: Path) -> Iterator[Crossroads]:
     ):
         for name, provider in PROVIDER_IDS.items():
             run((*GANTRY, "providers", "add", provider, *home, "--api-key", "k", "--base-url", f"{simulator}/{name}"))
+        await_true(lambda: requests.get(f"{url}/health-check", timeout=30).ok, "a console that answers")
         yield Crossroads(url, simulator, home)
 
 

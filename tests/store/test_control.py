@@ -1,5 +1,7 @@
 """The control store: every change raises the version in its own transaction."""
 
+import subprocess
+import sys
 import threading
 from pathlib import Path
 
@@ -89,3 +91,22 @@ def test_the_version_can_be_raised_but_not_lowered(control: ControlStore) -> Non
     assert control.raise_version(100) == 100
     assert control.raise_version(5) == 101
     assert control.version() == 101
+
+
+_OTHER_PROCESS = """
+import sys
+from pathlib import Path
+from gantry.store.control import ControlStore
+with ControlStore(Path(sys.argv[1])) as control, control.changing() as change:
+    print(change.version)
+"""
+
+
+@pytest.mark.slow
+def test_a_second_store_of_a_process_costs_the_first_none_of_its_locks(tmp_path: Path) -> None:
+    """SQLite's locks are the process's: the first store must go on seeing what other processes write and leave."""
+    path = tmp_path / "control.db"
+    with ControlStore(path) as first, ControlStore(path) as second:
+        for _ in range(2):
+            done = subprocess.run((sys.executable, "-c", _OTHER_PROCESS, str(path)), stdout=subprocess.PIPE, check=True)
+            assert first.version() == second.version() == int(done.stdout)

@@ -10,11 +10,13 @@ from typing import Final
 import msgspec
 from msgspec import Struct
 
+from gantry.core.custom_model import CustomModel
 from gantry.core.model_ref import parse_model_ref
 from gantry.core.usage import NO_USAGE, Usage
 from gantry.dialects.fold import BatchResult
 from gantry.dialects.posted_log import PostedLog
 from gantry.dialects.usage import service_tier_in
+from gantry.prices.custom import custom_rate
 from gantry.prices.rate import Prices, Rate, cost_and_parts
 from gantry.prices.rates import Rates
 
@@ -45,11 +47,17 @@ def charge_call(
     usage: Usage,
     *,
     host: str | None = None,
+    custom: CustomModel | None = None,
 ) -> Charge:
-    """Price a usage under the first of the names that has a rate. `host` is where it went: regions differ."""
-    if provider_id is None:
-        return _UNKNOWN
-    rate = rates.find_first(provider_id, names, at, service_tier, host=host)
+    """Price a usage under the first of the names that has a rate. `host` is where it went: regions differ.
+
+    Of a call under a custom name, `custom` is that model.
+    """
+    rate = None
+    if provider_id is not None:
+        rate = rates.find_first(provider_id, names, at, service_tier, host=host)
+    if custom is not None:
+        rate = custom_rate(rates, custom, rate, at, service_tier)
     return _UNKNOWN if rate is None else _charge_of(rate, usage)
 
 
@@ -77,7 +85,14 @@ def charge_results(
     return NO_CHARGE if last is None else Charge(total, _text_of(parts), False, last.source, last.version)
 
 
-def charge_posted(posted: PostedLog, rates: Rates, provider_id: str | None, model: str | None, at: int) -> Charge:
+def charge_posted(
+    posted: PostedLog,
+    rates: Rates,
+    provider_id: str | None,
+    model: str | None,
+    at: int,
+    custom: CustomModel | None = None,
+) -> Charge:
     """Return the charge of a posted log."""
     if posted.cost is not None:
         return Charge(posted.cost, price_source=_POSTED)
@@ -88,7 +103,7 @@ def charge_posted(posted: PostedLog, rates: Rates, provider_id: str | None, mode
         amount, parts = cost_and_parts(Rate(prices, model or "", _POSTED, _POSTED), posted.usage)
         return Charge(amount, _text_of(parts), amount is None, _POSTED)
     service_tier = service_tier_in(posted.usage_raw.encode()) if posted.usage_raw else None
-    return charge_call(rates, provider_id, (model,), at, service_tier, posted.usage)
+    return charge_call(rates, provider_id, (model,), at, service_tier, posted.usage, custom=custom)
 
 
 def likely_provider(requested_model: str | None, rates: Rates) -> str | None:

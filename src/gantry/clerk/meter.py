@@ -4,7 +4,7 @@ Law: each part is read on its own, and what cannot be read is a warning on the r
 key's policy withholds is not put on the row even if it came.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final
 
 import msgspec
@@ -12,14 +12,23 @@ from msgspec import Struct
 from msgspec.structs import asdict, astuple, replace
 
 from gantry.clerk.charge import NO_CHARGE, Charge, charge_call, charge_posted, charge_results, likely_provider
+from gantry.core.custom_model import CustomModel, model_behind
 from gantry.core.errors import InvalidRequest
 from gantry.core.model_ref import parse_model_ref
 from gantry.core.request_log import RequestLog
 from gantry.core.usage import NO_USAGE, Usage
-from gantry.core.vocabulary import ContentPolicy, Dialect, Environment, LogMethod, Operation, Outcome
+from gantry.core.vocabulary import (
+    EMBEDDING_OPERATIONS,
+    ContentPolicy,
+    Dialect,
+    Environment,
+    LogMethod,
+    Operation,
+    Outcome,
+)
 from gantry.dialects.answer import EMPTY_ANSWER, Answer, read_answer
 from gantry.dialects.content_coding import decode_content
-from gantry.dialects.estimate import estimate_usage
+from gantry.dialects.estimate import estimate_reading, estimate_usage
 from gantry.dialects.fields import Fields, object_members
 from gantry.dialects.labels import NO_LABELS, Labels, read_labels
 from gantry.dialects.posted_log import PostedLog, read_posted
@@ -31,10 +40,16 @@ from gantry.prices.rates import Rates
 _LOG_TYPES: Final = {
     Operation.CHAT: "chat",
     Operation.FIM: "completion",
+    Operation.COMPLETIONS: "completion",
     Operation.AGENT_CHAT: "chat",
     Operation.RESPONSES: "response",
     Operation.COUNT_TOKENS: "other",
     Operation.EMBEDDINGS: "embedding",
+    Operation.EMBEDDING: "embedding",
+    Operation.RERANK: "reranker",
+    Operation.IMAGES: "generation",
+    Operation.IMAGE_EDITS: "generation",
+    Operation.IMAGE_VARIATIONS: "generation",
     Operation.MODERATION: "guardrail",
     Operation.CHAT_MODERATION: "guardrail",
     Operation.CLASSIFICATION: "guardrail",
@@ -60,8 +75,17 @@ _LOG_TYPES_BY_PATH: Final = (
     ("/moderations", "guardrail"),
 )
 _ESTIMATED: Final = frozenset(
-    (Operation.CHAT, Operation.FIM, Operation.AGENT_CHAT, Operation.RESPONSES, Operation.CONVERSATIONS)
+    (
+        Operation.CHAT,
+        Operation.FIM,
+        Operation.COMPLETIONS,
+        Operation.AGENT_CHAT,
+        Operation.RESPONSES,
+        Operation.CONVERSATIONS,
+    )
 )
+_COMPLETING: Final = frozenset((Operation.FIM, Operation.COMPLETIONS))
+_ONLY_READING: Final = EMBEDDING_OPERATIONS | {Operation.RERANK}  # whose tokens are all input
 _ERROR_STATUS: Final = 400
 # Calling an enum costs ten times as much as a look into a dict.
 _POLICIES: Final = {policy.value: policy for policy in ContentPolicy}
@@ -108,8 +132,18 @@ _NO_CONTENT: Final = _Content()
 _EVENT_STREAM: Final = "text/event-stream"
 
 
-def meter_call(opened: CallOpened, request: bytes, response: bytes, closed: CallClosed, rates: Rates) -> RequestLog:
-    """Return the request log of a call that went through the gateway, ended or crashed."""
+def meter_call(
+    opened: CallOpened,
+    request: bytes,
+    response: bytes,
+    closed: CallClosed,
+    rates: Rates,
+    custom: CustomModel | None = None,
+) -> RequestLog:
+    """Return the request log of a call that went through the gateway, ended or crashed.
+
+    `custom` is the custom model that it was for, if it was for one.
+    """
     warnings = list(closed.warnings)
     operation = _OPERATIONS[opened.operation]
     spoken = _OPERATIONS[opened.spoken_operation or opened.operation]
@@ -136,10 +170,11 @@ def meter_call(opened: CallOpened, request: bytes, response: bytes, closed: Call
         if answer.results:
             charge = charge_results(rates, provider_id, answer.results, at, host=host)
         else:
-            charge = charge_call(rates, provider_id, (model, answered_as), at, service_tier, usage, host=host)
+            names = (model, answered_as)
+            charge = charge_call(rates, provider_id, names, at, service_tier, usage, host=host, custom=custom)
     content = _NO_CONTENT
     if _POLICIES[opened.content_policy] in _SHOWN:
-        completed = answer.text if operation is Operation.FIM and answer.messages is None else None
+        completed = answer.text if operation in _COMPLETING and answer.messages is None else None
         said = completed or answer.messages or answer.message
         content = _Content(request or None, question.input, body or None, said, answer.tool_calls, question.tools)
     measured = _Measured(
@@ -148,14 +183,20 @@ def meter_call(opened: CallOpened, request: bytes, response: bytes, closed: Call
     return _log_of(opened, closed, last, measured, {} if labels is NO_LABELS else asdict(labels))
 
 
-def meter_posted(frame: LogPosted, rates: Rates) -> RequestLog:
-    """Return the request log of a call made elsewhere. Raises InvalidRequest for a body no door would have taken."""
+def meter_posted(
+    frame: LogPosted, rates: Rates, find_custom: Callable[[str | None], CustomModel | None] | None = None
+) -> RequestLog:
+    """Return the request log of a call made elsewhere. Raises InvalidRequest for a body no door would have taken.
+
+    `find_custom` returns the custom model of a name, if there is one.
+    """
     posted = read_posted(frame.body)
     policy = ContentPolicy(frame.content_policy)
     labels = NO_LABELS if policy is ContentPolicy.NOTHING else posted.labels
-    provider_id, model = _posted_model(posted, rates)
+    custom = None if find_custom is None else find_custom(posted.model)
+    provider_id, model = _posted_model(posted, rates, custom)
     ended_at, started_at, latency = _posted_times(posted, frame.received_at)
-    charge = charge_posted(posted, rates, provider_id, model, ended_at)
+    charge = charge_posted(posted, rates, provider_id, model, ended_at, custom)
     content: dict[str, Any] = {}
     if policy in _SHOWN and not posted.disable_log:
         names = ("input", "output", "tool_calls", "tools", "full_request", "full_response", "extra", "note")
@@ -285,6 +326,10 @@ def _read_usage(
     elif usage_raw is None and usage == NO_USAGE and operation in _ESTIMATED:
         said = "".join(filter(None, (answer.reasoning, answer.text, answer.tool_calls)))
         usage = estimate_usage(question.input, said) if said else NO_USAGE
+    elif usage == NO_USAGE and operation in EMBEDDING_OPERATIONS and answer.message is not None and question.input:
+        usage = estimate_reading(question.input)
+    if operation in _ONLY_READING and usage.input_tokens is None and usage.total_tokens is not None:
+        usage = replace(usage, input_tokens=usage.total_tokens)
     if units is not NO_UNITS and 0 < closed.status < _ERROR_STATUS:
         usage = replace(
             usage,
@@ -327,12 +372,15 @@ def _joined_metadata(of_body: bytes, of_params: str | None, problems: list[str])
     return msgspec.json.encode({**members, **object_members(of_params.encode(), "`metadata`")}).decode()
 
 
-def _posted_model(posted: PostedLog, rates: Rates) -> tuple[str | None, str | None]:
-    """Return the provider and the model's name without its prefix."""
+def _posted_model(posted: PostedLog, rates: Rates, custom: CustomModel | None) -> tuple[str | None, str | None]:
+    """Return the provider and its name for the model."""
     if posted.model is None:
         return posted.provider_id, None
-    ref = parse_model_ref(posted.model, rates.providers)
-    return posted.provider_id or ref.prefix or rates.provider_of(ref.name), ref.name
+    if custom is not None:
+        ref, provider_id = model_behind(custom, rates.providers), posted.provider_id or custom.provider_id
+    else:
+        ref, provider_id = parse_model_ref(posted.model, rates.providers), posted.provider_id
+    return provider_id or ref.prefix or rates.provider_of(ref.name), ref.name
 
 
 def _posted_times(posted: PostedLog, received_at: int) -> tuple[int, int, int | None]:

@@ -15,6 +15,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from gantry.board.board import CLERK_SLOT, Board, Slot, State, Word
+from gantry.clerk.custom_prices import CustomPrices
 from gantry.clerk.declared import apply_declared
 from gantry.clerk.loop import keep_doing
 from gantry.clerk.meter import meter_call, meter_posted
@@ -42,30 +43,38 @@ logger = logging.getLogger(__name__)
 
 
 class RatedMeter:
-    """The meter, with its rates bound."""
+    """The meter, with its rates bound, and the custom models where there may be some."""
 
-    def __init__(self, rates: Rates) -> None:
+    def __init__(self, rates: Rates, customs: CustomPrices | None = None) -> None:
         self._rates = rates
+        self._customs = customs
 
     def call(self, opened: CallOpened, request: bytes, response: bytes, closed: CallClosed) -> RequestLog:
-        return meter_call(opened, request, response, closed, self._rates)
+        custom = None
+        if self._customs is not None:
+            custom = self._customs.find(opened.organization_id, opened.requested_model, opened.snapshot_version)
+        return meter_call(opened, request, response, closed, self._rates, custom)
 
     def posted(self, frame: LogPosted) -> RequestLog:
-        return meter_posted(frame, self._rates)
+        customs = self._customs
+        find = None if customs is None else lambda name: customs.find(frame.organization_id, name)
+        return meter_posted(frame, self._rates, find)
 
 
 class Recording:
     """The recording loop's step. The first one opens the store; until that succeeds there is no lag to show."""
 
-    def __init__(self, home: Home, address: str | Path, slot: Slot) -> None:
+    def __init__(self, home: Home, address: str | Path, customs: CustomPrices, slot: Slot) -> None:
         self._home = home
         self._address = address
+        self._customs = customs
         self._slot = slot
         self._recorder: Recorder | None = None
 
     def step(self) -> bool:
         """Store one batch, and return whether a whole one is waiting: what is less waits, to share a transaction."""
         recorder = self._opened()
+        self._customs.refresh()
         stored = recorder.run_once()
         if self._slot[Word.STATE] == State.STARTING:
             self._slot[Word.STATE] = State.READY
@@ -75,6 +84,7 @@ class Recording:
         """Store what the journals hold, until the monotonic time `until` at the latest."""
         try:
             recorder = self._opened()
+            self._customs.refresh()
             while recorder.run_once():
                 if time.monotonic() >= until:
                     logger.warning("the clerk leaves before all records are stored; the journal keeps the rest")
@@ -85,7 +95,7 @@ class Recording:
     def _opened(self) -> Recorder:
         if self._recorder is None:
             store = LogStore(self._address)
-            meter = RatedMeter(open_rates(self._home.cache))
+            meter = RatedMeter(open_rates(self._home.cache), self._customs)
             self._recorder = Recorder(self._home.journal, self._home.rejected, store, meter, self._slot)
         return self._recorder
 
@@ -156,7 +166,7 @@ def run_clerk(home: Home, lifeline: int, environ: Mapping[str, str]) -> None:
     slot.claim(os.getpid(), time.time_ns())
     stop = threading.Event()
     publishing = Publishing(home, url or home.control_db, keyring, environ)
-    recording = Recording(home, url or home.logs_db, slot)
+    recording = Recording(home, url or home.logs_db, CustomPrices(url or home.control_db), slot)
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())
     signal.signal(signal.SIGHUP, lambda *_: publishing.reload())

@@ -18,6 +18,7 @@ from msgspec import Struct
 
 from gantry.clerk.open_secrets import CredentialUnusable, open_secrets
 from gantry.clerk.provider_choice import spec_of
+from gantry.core.custom_model import CustomModel
 from gantry.core.ids import ENTROPY_BITS, format_id
 from gantry.core.sealing import SealBroken
 from gantry.home import Home, Keyring
@@ -37,6 +38,7 @@ from gantry.routing.snapshot import (
 from gantry.store import Connection
 from gantry.store.control import ControlStore, settings_by_organization, version_of
 from gantry.store.credentials import credentials_of, sealed_secrets
+from gantry.store.custom_models import custom_models_of
 from gantry.store.database import Clock, StoreUnavailable
 from gantry.store.keys import ApiKey, keys_changed_after
 from gantry.store.providers import custom_providers
@@ -125,6 +127,7 @@ class Publisher:
                 providers=tuple(providers.values()),
                 credentials=tuple(self._credentials(connection, providers, problems)),
                 settings=settings_by_organization(connection),
+                custom_models=tuple(self._custom_models(connection, providers, problems)),
             )
         data = write_snapshot(body, table.sealed, delta, self._keyring.snapshot)
         held = table.held if table is self._table else None  # a table once read back is not read back again
@@ -200,6 +203,17 @@ class Publisher:
                 environment=credential.environment,
                 home=credential.home,
             )
+
+    def _custom_models(
+        self, connection: Connection, providers: Mapping[str, ProviderSpec], problems: list[str]
+    ) -> Iterator[CustomModel]:
+        for model in custom_models_of(connection):
+            if model.provider_id is not None and model.provider_id not in providers:
+                problems.append(
+                    f"the custom model {model.name} is left out: no provider {model.provider_id!r} is known"
+                )
+                continue
+            yield model
 
 
 def published_snapshot(home: Home, keyring: Keyring) -> Snapshot | None:

@@ -10,7 +10,8 @@ from collections.abc import Callable
 
 import click
 
-from gantry.board.board import Board, Slot, State, Word
+from gantry.board.board import Board, Word
+from gantry.board.live import behind, routing_workers
 from gantry.clerk.publish import Publisher
 from gantry.cli.opened import OpenHome
 from gantry.home import Home, HomeError
@@ -50,29 +51,16 @@ def wait_until_live(
     board = Board(home.board)
     deadline = clock() + timeout
     while True:
-        workers = [slot for slot in board.workers() if _is_routing(slot)]
+        workers = routing_workers(board)
         if not workers:
             return "No gateway is running here: it is live when `gantry serve` starts."
-        behind = [slot for slot in workers if slot[Word.SNAPSHOT_VERSION] < version]
-        if not behind:
+        late = behind(workers, version)
+        if not late:
             return f"Live: {len(workers)} of {len(workers)} workers route by version {version}."
         if clock() >= deadline:
-            pids = ", ".join(str(slot[Word.PID]) for slot in behind)
+            pids = ", ".join(str(slot[Word.PID]) for slot in late)
             return (
-                f"NOT live yet: after {timeout:g} s, {len(behind)} of {len(workers)} workers do not route by version "
+                f"NOT live yet: after {timeout:g} s, {len(late)} of {len(workers)} workers do not route by version "
                 f"{version} (pid {pids}). It is stored and goes live when the clerk can publish; see `gantry status`."
             )
         sleep(_POLL)
-
-
-def _is_routing(slot: Slot) -> bool:
-    """Say whether a slot is that of a live worker that takes new calls, and not what a killed one left behind."""
-    if slot[Word.STATE] == State.DRAINING:
-        return False
-    try:
-        os.kill(slot[Word.PID], 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:
-        return True
-    return True

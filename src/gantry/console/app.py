@@ -5,7 +5,16 @@ from typing import Final
 from fastapi import FastAPI
 
 from gantry import __version__
-from gantry.console import health, log_batches, log_edits, log_export, log_posts, request_logs
+from gantry.console import (
+    health,
+    log_batches,
+    log_edits,
+    log_export,
+    log_posts,
+    model_changes,
+    models,
+    request_logs,
+)
 from gantry.console.access import GuardedRoute, UndeclaredAccess
 from gantry.console.errors import install_error_handlers
 from gantry.console.paths import CanonicalPaths
@@ -19,6 +28,8 @@ ROUTERS: Final = (
     log_export.router,
     request_logs.router,
     log_edits.router,
+    models.router,
+    model_changes.router,
 )
 
 

@@ -22,9 +22,11 @@ import uvicorn
 
 from gantry.board.board import CONSOLE_SLOT, Board, Slot, State, Word
 from gantry.console.app import create_app
+from gantry.console.model_book import ModelBook
 from gantry.console.state import PATIENCE, ConsoleState
 from gantry.home import Home, HomeError, load_keyring
 from gantry.journal.writer import JournalWriter
+from gantry.prices.kept import read_rates
 from gantry.settings import load_settings
 from gantry.store.control import ControlStore
 from gantry.store.logs import LogStore
@@ -69,14 +71,17 @@ async def run_console(home: Home, lifeline: int, environ: Mapping[str, str]) -> 
     keyring = load_keyring(home, environ.get("GANTRY_MASTER_KEY"))
     settings, _ = load_settings(home, {}, environ)
     database = settings.database.reveal() if settings.database is not None else None
+    board = Board(home.board)
     state = ConsoleState(
         control=lambda: ControlStore(database or home.control_db),
         logs=lambda: LogStore(database or home.logs_db, patience=PATIENCE),
         journal=JournalWriter(home.journal, budget=settings.journal_budget),
         pepper=keyring.pepper,
         clock=time.time_ns,
+        models=ModelBook(lambda: read_rates(home.cache), time.time_ns),
+        board=board,
     )
-    slot = Board(home.board).slot(CONSOLE_SLOT)
+    slot = board.slot(CONSOLE_SLOT)
     slot.claim(os.getpid(), time.time_ns())
     server = ConsoleServer(
         uvicorn.Config(

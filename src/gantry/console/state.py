@@ -6,15 +6,19 @@ store that is locked, full or gone costs a 503 with what to do; the console star
 
 import asyncio
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Final, Generic, TypeVar
 
+from gantry.board.board import Board
+from gantry.console.model_book import ModelBook
 from gantry.core.errors import Overloaded
 from gantry.journal.writer import JournalWriter
+from gantry.providers.model_catalogue import Catalogue
 from gantry.store.control import ControlStore
 from gantry.store.database import Clock, StoreUnavailable
 from gantry.store.logs import LogStore
+from gantry.store.providers import CustomProvider
 from gantry.store.schema import SchemaError
 
 PATIENCE: Final = 10.0
@@ -56,10 +60,15 @@ class ConsoleState:
         pepper: bytes,
         clock: Clock,
         patience: float = PATIENCE,
+        models: ModelBook | None = None,
+        board: Board | None = None,
     ) -> None:
+        """`board` tells when a change is live; without one nobody is asked."""
         self.journal: Final = journal
         self.pepper: Final = pepper
         self.clock: Final = clock
+        self.board: Final = board
+        self.models: Final = models or ModelBook(lambda: None, clock)
         self.bodies: Final = asyncio.Semaphore(_BODIES)
         self.batches: Final = asyncio.Semaphore(1)  # a batch may have 100 MB
         self._control: Final = Lazily(control)
@@ -74,6 +83,10 @@ class ConsoleState:
     async def ask_logs(self, question: Callable[[LogStore], T]) -> T:
         """Return the log store's answer. Raises Overloaded when there is none in time."""
         return await self._ask(lambda: question(self._logs.get()), "log database")
+
+    async def ask_models(self, customs: Sequence[CustomProvider] = ()) -> Catalogue:
+        """Return the catalogue of models, with the custom providers that are given."""
+        return await self._ask(lambda: self.models.read(customs), "catalogue of models")
 
     async def _ask(self, question: Callable[[], T], what: str) -> T:
         answer = asyncio.get_running_loop().run_in_executor(self._threads, question)

@@ -7,6 +7,7 @@ selects all of it. 43 base62 characters hold 256 bits.
 
 import hashlib
 import hmac
+import re
 import zlib
 
 from gantry.core.secret import Secret
@@ -18,6 +19,7 @@ CHECKSUM_LENGTH = 6
 KEY_LENGTH = len(KEY_START) + PREFIX_LENGTH + 1 + SECRET_LENGTH + CHECKSUM_LENGTH
 ENTROPY_BYTES = 38  # 6 for the prefix, 32 for the secret
 
+_LIKE_A_KEY = re.compile(rf"{KEY_START}[0-9A-Za-z]{{{PREFIX_LENGTH}}}_[0-9A-Za-z]{{{SECRET_LENGTH}}}")
 _ALPHABET = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
 
 
@@ -38,6 +40,11 @@ def has_key_form(token: str) -> bool:
         and token.startswith(KEY_START)
         and token[-CHECKSUM_LENGTH:] == _checksum(token[:-CHECKSUM_LENGTH])
     )
+
+
+def holds_key(text: str) -> bool:
+    """Say whether one of our keys, or what looks like one, stands somewhere in a text."""
+    return KEY_START in text and _LIKE_A_KEY.search(text) is not None
 
 
 def public_prefix(token: str) -> str:

@@ -22,11 +22,15 @@ def parse_model_ref(text: str, prefixes: Container[str]) -> ModelRef:
 
 
 def is_safe_path_segment(text: str) -> bool:
-    """Say whether a name may be put into a URL path as it is: no control, no dot segments, no `?`, `#`, `%`, `\\`."""
+    """Say whether a name may be put into a URL path: no control, no dot or empty segments, no `?`, `#`, `;`, `%`, `\\`.
+
+    A slash in it is safe once it is encoded, and where the other side decodes it too early it leads nowhere else.
+    """
     return (
         bool(text)
         and text.isprintable()
         and text.isascii()
-        and not any(c in text for c in "?#%\\ ")
+        and not any(c in text for c in "?#;%\\ ")
         and ".." not in text
+        and not any(segment in ("", ".") for segment in text.split("/"))
     )

@@ -23,7 +23,11 @@ class Usage(Struct, frozen=True, omit_defaults=True, gc=False):
     annotated_pages: int | None = None  # of `pages`
     connector_tokens: int | None = None  # what built-in tools read, beside the input
     connector_calls: int | None = None
-    estimated: bool = False  # counted by us, because the stream died before the provider reported usage
+    input_image_tokens: int | None = None  # of `input_tokens`
+    output_image_tokens: int | None = None  # of `output_tokens`
+    images: int | None = None  # that were made
+    searches: int | None = None  # rankings of up to 100 documents
+    estimated: bool = False  # counted by us: the stream died before the provider reported usage, or it reports none
 
 
 NO_USAGE = Usage()

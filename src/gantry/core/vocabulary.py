@@ -13,6 +13,7 @@ class Dialect(StrEnum):
     GEMINI = "gemini"
     BEDROCK = "bedrock"
     COHERE = "cohere"
+    VOYAGE = "voyage"  # embeddings and ranking, nearly as OpenAI and Cohere have them
 
 
 class Operation(StrEnum):
@@ -20,10 +21,16 @@ class Operation(StrEnum):
 
     CHAT = "chat"
     FIM = "fim"
+    COMPLETIONS = "completions"  # a text goes on: what was there before chats
     AGENT_CHAT = "agent_chat"  # a completion by an agent that the provider stores
     RESPONSES = "responses"
     COUNT_TOKENS = "count_tokens"
     EMBEDDINGS = "embeddings"
+    EMBEDDING = "embedding"  # one vector, where that is an operation of its own, as it is at Google
+    RERANK = "rerank"
+    IMAGES = "images"
+    IMAGE_EDITS = "image_edits"
+    IMAGE_VARIATIONS = "image_variations"
     MODERATION = "moderation"
     CHAT_MODERATION = "chat_moderation"
     CLASSIFICATION = "classification"
@@ -57,6 +64,8 @@ STATEFUL_OPERATIONS = frozenset(
         Operation.VOICES,
     )
 )
+EMBEDDING_OPERATIONS = frozenset((Operation.EMBEDDINGS, Operation.EMBEDDING))
+IMAGE_OPERATIONS = frozenset((Operation.IMAGES, Operation.IMAGE_EDITS, Operation.IMAGE_VARIATIONS))
 # A conversation goes on by either, in whichever of a dialect's formats its provider has.
 CONVERSING_OPERATIONS = frozenset((Operation.CHAT, Operation.RESPONSES))
 # Relayed on the path they came by; the others' paths are the provider's row's.

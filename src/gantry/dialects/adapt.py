@@ -10,10 +10,9 @@ from typing import Final, Protocol
 
 from msgspec import Struct, structs
 
-from gantry.core.errors import InternalError, UpstreamBroke
+from gantry.core.errors import GatewayError, InternalError, UpstreamBroke
 from gantry.core.vocabulary import Dialect, Operation
 from gantry.dialects.changes import Change
-from gantry.dialects.frames import EVENT_STREAM
 from gantry.dialects.mistral_answer import to_openai
 from gantry.dialects.mistral_embeddings import to_mistral_embeddings, to_openai_embeddings
 from gantry.dialects.mistral_moderation import to_openai_moderation
@@ -28,10 +27,18 @@ _JSON: Final = "application/json"
 
 
 class AnswerStream(Protocol):
-    """A streamed answer on its way, whatever the cut of its bytes."""
+    """A streamed answer on its way, whatever the cut of its bytes. What it returns ends between two events."""
 
     @property
     def content_type(self) -> str: ...
+
+    @property
+    def ended(self) -> bool:
+        """Whether the client was told of the end, or of a failure: nothing follows."""
+
+    @property
+    def failure(self) -> str | None:
+        """What the client was told of an answer that failed."""
 
     def feed(self, data: bytes) -> bytes:
         """Return what these bytes complete. Raises UpstreamBroke."""
@@ -39,32 +46,23 @@ class AnswerStream(Protocol):
     def close(self) -> bytes:
         """Return the end of the stream, or words of its having broken off."""
 
+    def fail(self, error: GatewayError) -> bytes:
+        """Return the end of a stream that cannot go on; nothing where it has ended."""
+
 
 class Adaptation(Struct, frozen=True):
     """A call on its way: `body` goes upstream, and the answer comes back through `response` or `stream`.
 
     `response` takes the status, the body and the content type of a whole answer, and returns the content type and the
-    bytes for the client. It raises UpstreamBroke, and may add to `changes` what was done to the answer.
+    bytes for the client. It raises UpstreamBroke, and may add to `changes` what was done to the answer. Where the
+    client is not to be `streamed` to, a stream comes through it, too.
     """
 
     body: bytes
     changes: list[Change]
     response: Callable[[int, bytes, str], tuple[str, bytes]]
     stream: Callable[[], AnswerStream]
-
-
-class _Same:
-    """A stream that both sides read alike."""
-
-    __slots__ = ()
-
-    content_type = EVENT_STREAM
-
-    def feed(self, data: bytes) -> bytes:
-        return data
-
-    def close(self) -> bytes:
-        return b""
+    streamed: bool = True
 
 
 class FormAdaptation:
@@ -74,6 +72,8 @@ class FormAdaptation:
     """
 
     __slots__ = ("_editor", "_form")
+
+    streamed = True
 
     def __init__(self, content_type: str, form: TranscriptionForm) -> None:
         self._form = form
@@ -128,7 +128,7 @@ def adapt_form(
 
 def _ruled(body: bytes) -> Adaptation:
     """Return a request to a provider of the client's own dialect, which only the provider's rules change."""
-    return Adaptation(body, [], lambda status, answer, content_type: (content_type, answer), _Same)
+    return Adaptation(body, [], lambda status, answer, content_type: (content_type, answer), _never_adapted)
 
 
 def _chat(body: bytes) -> Adaptation:
@@ -169,6 +169,10 @@ def _moderation(body: bytes) -> Adaptation:
     return Adaptation(
         body, [], lambda status, answer, content_type: (_JSON, to_openai_moderation(status, answer)), _never_streamed
     )
+
+
+def _never_adapted() -> AnswerStream:
+    raise InternalError("an answer in the client's own dialect is relayed")
 
 
 def _never_streamed() -> AnswerStream:

@@ -17,15 +17,17 @@ from gantry.dialects.conversation_fold import ConversationFold
 from gantry.dialects.documents import (
     Describe,
     DocumentFold,
+    EmbeddingsFold,
     describe_classifications,
-    describe_embeddings,
     describe_models,
     describe_moderations,
     describe_pages,
+    describe_ranking,
     describe_resource,
 )
 from gantry.dialects.error_message import clip_message
 from gantry.dialects.fold import EMPTY_ANSWER, Answer, Fold, as_text, encode
+from gantry.dialects.image_fold import ImageFold
 from gantry.dialects.media import size_note
 from gantry.dialects.outline import outline
 from gantry.dialects.responses_fold import ResponsesFold
@@ -51,10 +53,16 @@ def _document(describe: Describe) -> Callable[[bool], Fold]:
 _FOLDS: Final[Mapping[Operation, Callable[[bool], Fold]]] = {
     Operation.CHAT: ChatFold,
     Operation.FIM: ChatFold,
+    Operation.COMPLETIONS: ChatFold,
     Operation.AGENT_CHAT: ChatFold,
     Operation.RESPONSES: ResponsesFold,
     Operation.COUNT_TOKENS: _document(describe_resource),
-    Operation.EMBEDDINGS: _document(describe_embeddings),
+    Operation.EMBEDDINGS: lambda streamed: EmbeddingsFold(),
+    Operation.EMBEDDING: lambda streamed: EmbeddingsFold(),
+    Operation.RERANK: _document(describe_ranking),
+    Operation.IMAGES: ImageFold,
+    Operation.IMAGE_EDITS: ImageFold,
+    Operation.IMAGE_VARIATIONS: ImageFold,
     Operation.MODERATION: _document(describe_moderations),
     Operation.CHAT_MODERATION: _document(describe_moderations),
     Operation.CLASSIFICATION: _document(describe_classifications),
@@ -83,7 +91,7 @@ def read_answer(operation: Operation, dialect: Dialect, content_type: str, body:
     if not body:
         return EMPTY_ANSWER
     match dialect:
-        case Dialect.MISTRAL | Dialect.OPENAI_CHAT | Dialect.OPENAI_RESPONSES:
+        case Dialect.MISTRAL | Dialect.OPENAI_CHAT | Dialect.OPENAI_RESPONSES | Dialect.VOYAGE:
             return _read(operation, content_type, body)
         case Dialect.ANTHROPIC | Dialect.GEMINI | Dialect.BEDROCK | Dialect.COHERE:
             if operation is Operation.CHAT:

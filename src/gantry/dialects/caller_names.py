@@ -78,6 +78,21 @@ def parts_name(dialect: Dialect) -> str:
     return "parts" if dialect is Dialect.GEMINI else "content"
 
 
+class TurnNames:
+    """What the caller calls each message, worked out when the first name is asked for: most requests need none."""
+
+    __slots__ = ("_names", "_request")
+
+    def __init__(self, request: ChatRequest) -> None:
+        self._request = request
+        self._names: list[str] | None = None
+
+    def __getitem__(self, index: int) -> str:
+        if self._names is None:
+            self._names = turn_names(self._request)
+        return self._names[index]
+
+
 def turn_names(request: ChatRequest) -> list[str]:
     """Return what the caller calls each message: `messages[2]`, `contents[1]`, and `system` where that stands apart."""
     word = _TURNS.get(request.dialect, "messages")

@@ -31,7 +31,7 @@ class ChatStreamDecoder(ABC):
 
     @abstractmethod
     def decode(self, event: SSEEvent) -> list[ChatEvent]:
-        """Return what one event says. Raises msgspec's errors or ValueError when it cannot be read."""
+        """Return what one event says; what ends an answer is the last of it. Raises msgspec's errors or ValueError."""
 
     def finish(self) -> list[ChatEvent]:
         """Return what the end of the bytes itself completes. A format whose end is a silent one says so here."""
@@ -43,15 +43,13 @@ class ChatStreamDecoder(ABC):
             events = self._parser.feed(data)
         except EventTooLarge as error:
             raise UpstreamBroke(str(error)) from error
-        if len(events) == 1:  # as most reads are
-            return self._take(events[0])
-        return self._take_all(events)
+        return self._take(events[0]) if len(events) == 1 else self._take_all(events)
 
     def close(self) -> list[ChatEvent]:
         """Return what the end of the bytes completes; `AnswerFailed` when the answer had not ended."""
         decoded = self._take_all(self._parser.close())
         if not self._over:
-            decoded += self._until_over(self.finish())
+            decoded += self._note_end(self.finish())
         if not self._over:
             self._over = True
             decoded.append(AnswerFailed(_BROKE_OFF))
@@ -70,11 +68,9 @@ class ChatStreamDecoder(ABC):
             found = self.decode(event)
         except UNREADABLE:
             found = [AnswerFailed(_UNREADABLE_EVENT)]
-        return self._until_over(found)
+        return self._note_end(found)
 
-    def _until_over(self, events: list[ChatEvent]) -> list[ChatEvent]:
-        for number, event in enumerate(events):
-            if type(event) in _LAST:
-                self._over = True
-                return events[: number + 1]
+    def _note_end(self, events: list[ChatEvent]) -> list[ChatEvent]:
+        if events and isinstance(events[-1], _LAST):
+            self._over = True
         return events

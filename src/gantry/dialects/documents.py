@@ -1,4 +1,4 @@
-"""Answers that are one document: embeddings, moderations, classifications, OCR, models, and resources at a provider.
+"""Answers that are one document: embeddings, rankings, moderations, classifications, OCR, models, resources.
 
 Law: a log shows what a person wants to know of them, never megabytes of floats; the document itself stands beside it.
 Each reader takes the document's bytes and returns the readable form, or None where it finds nothing of its kind.
@@ -8,9 +8,9 @@ from collections.abc import Callable, Iterable
 from typing import Any, Final
 
 import msgspec
-from msgspec import Raw, Struct
+from msgspec import Raw, Struct, structs
 
-from gantry.dialects.chat_chunk import ABSENT, UNREADABLE, read_chunk, read_shape
+from gantry.dialects.chat_chunk import ABSENT, UNREADABLE, has_value, read_chunk, read_shape
 from gantry.dialects.fold import Answer, Envelope, encode
 from gantry.dialects.media import decoded_size
 from gantry.dialects.outline import outline
@@ -32,6 +32,38 @@ class _Item(Struct, gc=False):
 
 class _List(Struct, gc=False):
     data: list[_Item] | None = None
+
+
+class _Vector(Struct, gc=False):
+    values: Raw = ABSENT
+
+
+class _Vectors(Struct, gc=False):
+    """Gemini's one or its list, and Cohere's by their type or, in its first version, as such."""
+
+    embedding: Raw = ABSENT
+    embeddings: list[Raw] | dict[str, list[Raw]] | None = None
+
+
+class _Result(Struct, gc=False):
+    index: int | None = None
+    relevance_score: float | None = None
+
+
+class _Ranking(Struct, gc=False):
+    results: list[_Result] | None = None
+    data: list[_Result] | None = None
+
+
+class _Meta(Struct, gc=False):
+    billed_units: Raw = ABSENT
+
+
+class _Billed(Struct, gc=False):
+    """Where the usage stands in answers of other families: Cohere's, Gemini's."""
+
+    meta: _Meta | None = None
+    usageMetadata: Raw = ABSENT  # noqa: N815
 
 
 class _Moderation(Struct):
@@ -77,6 +109,8 @@ class DocumentFold(Envelope):
             return False
         self.take(chunk)
         self._document = document
+        if self.usage is None:
+            self.usage = _billed(document)
         return True
 
     def answer(self, ended: bool, warnings: Iterable[str] = ()) -> Answer:
@@ -90,19 +124,43 @@ class DocumentFold(Envelope):
         return self._document or b"{}"
 
 
+class EmbeddingsFold(DocumentFold):
+    """Vectors. Nothing is put out but them, so where a provider counts only a total (Voyage), it is the input's."""
+
+    __slots__ = ()
+
+    def __init__(self) -> None:
+        super().__init__(describe_embeddings)
+
+    def answer(self, ended: bool, warnings: Iterable[str] = ()) -> Answer:
+        found = super().answer(ended, warnings)
+        if found.usage.input_tokens is not None or found.usage.total_tokens is None:
+            return found
+        return structs.replace(found, usage=structs.replace(found.usage, input_tokens=found.usage.total_tokens))
+
+
 def describe_embeddings(document: bytes) -> bytes | None:
     """Return how many there are, and of how many dimensions."""
-    listed = read_shape(_List, document)
-    if listed is None or listed.data is None:
+    vectors = _vectors_in(document)
+    if vectors is None:
         return None
-    shown: dict[str, Any] = {"embeddings": len(listed.data)}
-    first = bytes(listed.data[0].embedding) if listed.data else b""
+    shown: dict[str, Any] = {"embeddings": len(vectors)}
+    first = bytes(vectors[0]) if vectors else b""
     if first.startswith(b"["):
         shown["dimensions"] = _length(first)
     elif first.startswith(b'"'):
         shown["encoding"] = "base64"
         shown["dimensions"] = (decoded_size(first) or 0) // _FLOAT_BYTES
     return encode(shown)
+
+
+def describe_ranking(document: bytes) -> bytes | None:
+    """Return the places of the documents in the request, best first, with their scores."""
+    found = read_shape(_Ranking, document)
+    results = None if found is None else found.results or found.data
+    if results is None:
+        return None
+    return encode([{"index": item.index, "relevance_score": item.relevance_score} for item in results[:_SHOWN]])
 
 
 def describe_moderations(document: bytes) -> bytes | None:
@@ -150,6 +208,37 @@ def describe_models(document: bytes) -> bytes | None:
 
 def describe_resource(document: bytes) -> bytes | None:
     return outline(document)
+
+
+def _vectors_in(document: bytes) -> list[Raw] | None:
+    listed = read_shape(_List, document)
+    if listed is not None and listed.data is not None:
+        return [item.embedding for item in listed.data]
+    found = read_shape(_Vectors, document)
+    if found is None:
+        return None
+    if has_value(found.embedding):
+        return [_values_of(found.embedding)]
+    if isinstance(found.embeddings, dict):
+        return next(iter(found.embeddings.values()), [])
+    return None if found.embeddings is None else [_values_of(vector) for vector in found.embeddings]
+
+
+def _values_of(vector: Raw) -> Raw:
+    """Return the numbers of a vector, which Gemini wraps."""
+    shape = read_shape(_Vector, vector) if bytes(memoryview(vector)[:1]) == b"{" else None
+    return vector if shape is None else shape.values
+
+
+def _billed(document: bytes) -> bytes | None:
+    if b'"billed_units"' not in document and b'"usageMetadata"' not in document:
+        return None
+    found = read_shape(_Billed, document)
+    if found is None:
+        return None
+    if has_value(found.usageMetadata):
+        return bytes(found.usageMetadata)
+    return bytes(found.meta.billed_units) if found.meta is not None and has_value(found.meta.billed_units) else None
 
 
 def _top(scores: dict[str, float]) -> dict[str, float]:

@@ -97,7 +97,7 @@ def encode_stream_error(dialect: Dialect, error: GatewayError) -> bytes:
             return data_frame(chunk) + DONE
         case Dialect.OPENAI_CHAT:
             return data_frame({"error": _fields(error)})
-        case Dialect.COHERE:
+        case Dialect.COHERE | Dialect.VOYAGE:
             return cohere_stream_error(error.message) + DONE
         case Dialect.BEDROCK:
             return bedrock_stream_error(ProviderError(error.status, error.message))
@@ -132,7 +132,7 @@ def _envelope(dialect: Dialect, error: GatewayError) -> dict[str, Any]:
             return {"error": {"code": error.status, "message": error.message, "status": status}}
         case Dialect.BEDROCK:
             return {"__type": bedrock_type(error.status), "message": error.message}
-        case Dialect.COHERE:
+        case Dialect.COHERE | Dialect.VOYAGE:
             return {"message": error.message}
         case _:
             assert_never(dialect)

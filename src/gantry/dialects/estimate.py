@@ -29,6 +29,12 @@ def count_tokens(text: str) -> int:
     return max(1, -(-hundredths // 100))
 
 
+def estimate_reading(text: str) -> Usage:
+    """Return the estimated usage of a call that only reads this text, as one for embeddings does."""
+    tokens = count_tokens(text)
+    return Usage(input_tokens=tokens, total_tokens=tokens, estimated=True)
+
+
 def estimate_usage(request: str | None, answer: str) -> Usage:
     """Return the estimated usage of a call whose answer got as far as this text."""
     input_tokens = count_tokens(request) if request is not None else None

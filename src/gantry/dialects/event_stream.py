@@ -9,7 +9,7 @@ from typing import Any, Final
 
 import msgspec
 
-from gantry.core.errors import UpstreamBroke
+from gantry.core.errors import GatewayError, UpstreamBroke
 from gantry.core.vocabulary import Dialect
 from gantry.dialects.chat_chunk import UNREADABLE, has_value, read_chunk
 from gantry.dialects.error_message import error_message
@@ -24,13 +24,14 @@ _encode: Final = msgspec.json.Encoder().encode
 class EventStream(ABC):
     """Events in, events out. `adapt` reads one; it sets `finished` on the last."""
 
-    __slots__ = ("_closed", "_parser", "finished")
+    __slots__ = ("_parser", "ended", "failure", "finished")
 
     content_type = EVENT_STREAM
 
     def __init__(self) -> None:
         self._parser = SSEParser()
-        self._closed = False
+        self.ended = False
+        self.failure: str | None = None
         self.finished = False
 
     @abstractmethod
@@ -48,10 +49,14 @@ class EventStream(ABC):
     def close(self) -> bytes:
         """Return the end of the stream, or an error when it broke off."""
         rest = b"".join([self._take(event.data) for event in self._parser.close()])
-        return rest if self._closed else rest + self._break_off("the provider's stream ended before the answer did")
+        return rest if self.ended else rest + self._break_off("the provider's stream ended before the answer did")
+
+    def fail(self, error: GatewayError) -> bytes:
+        """Return the end of a stream that cannot go on; nothing where it has ended."""
+        return b"" if self.ended else encode_stream_error(Dialect.OPENAI_CHAT, error)
 
     def _take(self, data: bytes) -> bytes:
-        if self._closed:
+        if self.ended:
             return b""
         if data.startswith(b"[DONE]"):
             return self._end() if self.finished else b""
@@ -65,9 +70,10 @@ class EventStream(ABC):
         return out + self._end() if self.finished else out
 
     def _end(self) -> bytes:
-        self._closed = True
+        self.ended = True
         return _DONE
 
     def _break_off(self, message: str) -> bytes:
-        self._closed = True
+        self.ended = True
+        self.failure = message
         return encode_stream_error(Dialect.OPENAI_CHAT, UpstreamBroke(message))

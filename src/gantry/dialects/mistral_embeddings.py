@@ -1,4 +1,4 @@
-"""An OpenAI embeddings request as Mistral takes it, and the vectors of its answer as OpenAI's SDK decodes them.
+"""Embeddings between OpenAI and Mistral: each one's request as the other takes it, and the answer as its SDK reads it.
 
 Law: floats are asked of Mistral, whose base64 is not documented, and encoded here as OpenAI's (`vectors`).
 """
@@ -18,6 +18,7 @@ from gantry.dialects.vectors import packed_vector
 _BASE64: Final = "base64"
 _FLOAT: Final = Raw(b'"float"')
 _SAME: Final = frozenset("model input output_dimension output_dtype metadata".split())
+_SAME_AT_OPENAI: Final = frozenset("model input encoding_format dimensions user".split())
 _STARTS_OF_NUMBERS: Final = b"-0123456789"
 
 
@@ -80,6 +81,39 @@ def to_openai_embeddings(status: int, body: bytes, *, as_base64: bool) -> bytes:
         return msgspec.json.encode(members)
     except UNREADABLE:
         raise UpstreamBroke("the provider's answer is not a list of embeddings") from None
+
+
+def to_openai_request(body: bytes) -> tuple[bytes, list[Change]]:
+    """Return a Mistral embeddings request for OpenAI, and what was changed. Raises InvalidRequest."""
+    given = object_members(body, "an embeddings request")
+    if given.get("input", NULL) == NULL:
+        raise InvalidRequest("`input` is missing", param="input")
+    adapted: Members = {}
+    changes: list[Change] = []
+    for name, value in given.items():
+        if value == NULL:
+            continue
+        if name in _SAME_AT_OPENAI:
+            adapted[name] = value
+        elif name == "output_dimension":
+            adapted["dimensions"] = value
+            changes.append(renamed(name, "dimensions"))
+        elif name == "output_dtype":
+            if read_text(value, name) != "float":
+                raise InvalidRequest(f"`{name}` must be float: OpenAI makes no other vectors", param=name)
+        elif not asks_nothing(value):
+            changes.append(dropped(name))
+    return body if adapted == given else bytes(encode(adapted)), changes
+
+
+def openai_vectors_for_mistral(body: bytes, answer_id: str) -> bytes:
+    """Return OpenAI's answer for a Mistral client, whose SDK wants an id in it. Raises UpstreamBroke."""
+    try:
+        _decode_answer(body)
+        members = _decode_members(body)
+    except UNREADABLE:
+        raise UpstreamBroke("the provider's answer is not a list of embeddings") from None
+    return body if "id" in members else msgspec.json.encode({"id": answer_id, **members})
 
 
 def _openai_item(number: int, item: _Item, as_base64: bool) -> dict[str, Any]:

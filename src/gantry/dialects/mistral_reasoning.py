@@ -4,9 +4,10 @@ Law: a model that is not known here is given the wish as it is, for only Mistral
 near, the lower wins: thinking is billed. Levels and families: Mistral's documentation of reasoning, November 2026.
 """
 
-from collections.abc import Sequence
+import re
+from collections.abc import Iterable, Sequence
 from enum import Enum
-from fnmatch import fnmatchcase
+from fnmatch import fnmatchcase, translate
 from typing import Final
 
 _SCALE: Final = ("none", "minimal", "low", "medium", "high", "xhigh", "max")
@@ -32,17 +33,26 @@ _LEVELS: Final[Sequence[tuple[str, Sequence[str]]]] = (
     ("mistral-large-4*", _ON_OR_OFF),
     ("zai-glm-5-3*", ("low", "high", "max")),
 )
-_BY_PROMPT_MODE: Final = ("magistral-*",)
-_NEVER: Final = ("ministral-*", "codestral-*", "devstral-*", "pixtral-*", "voxtral-*", "open-mi*", "mistral-large-2*")
+
+
+def _any_of(patterns: Iterable[str]) -> re.Pattern[str]:
+    return re.compile("|".join(map(translate, patterns)))
+
+
+_BY_LEVEL: Final = _any_of(pattern for pattern, _ in _LEVELS)
+_BY_PROMPT_MODE: Final = _any_of(("magistral-*",))
+_NEVER: Final = _any_of(
+    ("ministral-*", "codestral-*", "devstral-*", "pixtral-*", "voxtral-*", "open-mi*", "mistral-large-2*")
+)
 
 
 def reasoning_of(model: str) -> Reasoning:
     """Say how a model is asked to think."""
-    if _levels_of(model):
+    if _BY_LEVEL.match(model):
         return Reasoning.EFFORT
-    if any(fnmatchcase(model, pattern) for pattern in _BY_PROMPT_MODE):
+    if _BY_PROMPT_MODE.match(model):
         return Reasoning.PROMPT_MODE
-    if any(fnmatchcase(model, pattern) for pattern in _NEVER):
+    if _NEVER.match(model):
         return Reasoning.NEVER
     return Reasoning.UNKNOWN
 

@@ -11,7 +11,7 @@ from typing import Any, Final
 import msgspec
 from msgspec import Struct
 
-from gantry.core.errors import UpstreamBroke
+from gantry.core.errors import GatewayError, UpstreamBroke
 from gantry.core.vocabulary import Dialect
 from gantry.dialects.call_fold import arguments_text
 from gantry.dialects.chat_chunk import UNREADABLE, ChoicePart, Chunk, MessagePart, ToolCallPart, has_value, read_chunk
@@ -63,7 +63,7 @@ _encode: Final = msgspec.json.Encoder().encode
 class StreamAdapter:
     """A stream of Mistral's chunks in, a stream of OpenAI's out."""
 
-    __slots__ = ("_between", "_calls", "_done", "_finished", "_include_usage", "_parser")
+    __slots__ = ("_between", "_calls", "_finished", "_include_usage", "_parser", "ended", "failure")
 
     content_type = EVENT_STREAM
 
@@ -73,7 +73,8 @@ class StreamAdapter:
         self._between = True  # the parser holds no part of an event
         self._calls: dict[int, _CallNumbers] = {}
         self._finished = False
-        self._done = False
+        self.ended = False
+        self.failure: str | None = None
 
     def feed(self, data: bytes) -> bytes:
         """Return what these bytes complete. Raises UpstreamBroke when an event is too large to be one."""
@@ -89,16 +90,22 @@ class StreamAdapter:
     def close(self) -> bytes:
         """Return the end of the stream: nothing more, a missing `[DONE]`, or an error when the answer broke off."""
         rest = self._adapt_all(self._parser.close())
-        if self._done:
+        if self.ended:
             return rest
-        self._done = True
-        return rest + (DONE if self._finished else broken("the provider's stream ended before the answer did"))
+        if not self._finished:
+            return rest + self._break_off("the provider's stream ended before the answer did")
+        self.ended = True
+        return rest + DONE
+
+    def fail(self, error: GatewayError) -> bytes:
+        """Return the end of a stream that cannot go on; nothing where it has ended."""
+        return b"" if self.ended else encode_stream_error(Dialect.OPENAI_CHAT, error)
 
     def _adapt_all(self, events: list[SSEEvent]) -> bytes:
         return b"".join([self._adapt(event.data) for event in events])
 
     def _adapt(self, data: bytes) -> bytes:
-        if self._done:
+        if self.ended:
             return b""
         try:
             _decode_alike(data)
@@ -108,7 +115,7 @@ class StreamAdapter:
 
     def _rewrite_event(self, data: bytes) -> bytes:
         if data.startswith(_DONE_DATA):
-            self._done = True
+            self.ended = True
             return DONE
         chunk = read_chunk(data)
         if chunk is None:
@@ -122,8 +129,9 @@ class StreamAdapter:
 
     def _break_off(self, message: str) -> bytes:
         """Return an error and say nothing after it: OpenAI's SDKs raise on it, and its users read no further."""
-        self._done = True
-        return broken(message)
+        self.ended = True
+        self.failure = message
+        return encode_stream_error(Dialect.OPENAI_CHAT, UpstreamBroke(message))
 
     def _rewrite(self, data: bytes, chunk: Chunk) -> bytes:
         members: dict[str, Any] = dict(_decode_members(data))
@@ -181,8 +189,3 @@ class _CallNumbers:
             "type": "function",
             "function": {"name": name or "", "arguments": arguments},
         }
-
-
-def broken(message: str) -> bytes:
-    """Return the event that tells an OpenAI client of a stream that failed."""
-    return encode_stream_error(Dialect.OPENAI_CHAT, UpstreamBroke(message))

@@ -67,6 +67,7 @@ class _Known(Struct):
 
 _decode_list: Final = msgspec.json.Decoder(Members | list[Raw]).decode
 _decode_cards: Final = msgspec.json.Decoder(list[Members]).decode
+_decode_members: Final = msgspec.json.Decoder(Members).decode
 _decode_text: Final = msgspec.json.Decoder(str).decode
 _decode_count: Final = msgspec.json.Decoder(int).decode
 _encode: Final = msgspec.json.Encoder().encode
@@ -96,8 +97,13 @@ def encode_models(named: Sequence[tuple[str, ModelCard]], *, respan: bool) -> by
     return b'{"object":"list","data":[%b]%b}' % (cards, b',"models":[%b]' % models if respan else b"")
 
 
-def encode_model(name: str, card: ModelCard) -> bytes:
-    return b'{"id":%b,%b' % (_encode(name), card.members)
+def encode_model(name: str, card: ModelCard, *, respan: bool = False) -> bytes:
+    """Return a card under a name; `respan` adds the members of Respan's card that are not in it."""
+    text = _encode(name)
+    if not respan:
+        return b'{"id":%b,%b' % (text, card.members)
+    members, more = _decode_members(b"{" + card.members), _decode_members(b"{" + card.respan_members)
+    return b'{"id":%b,"model_name":%b,%b' % (text, text, _encode({**more, **members})[1:])
 
 
 def _encode_respan(named: Iterable[tuple[str, ModelCard]]) -> Iterator[bytes]:

@@ -11,12 +11,13 @@ from msgspec import Raw, Struct
 
 from gantry.core.chat import FunctionTool
 from gantry.core.errors import GatewayError
-from gantry.core.vocabulary import Dialect, Operation
+from gantry.core.vocabulary import EMBEDDING_OPERATIONS, Dialect, Operation
 from gantry.dialects.chat_chunk import ABSENT, UNREADABLE, has_value, read_shape
 from gantry.dialects.codec import Target
 from gantry.dialects.codecs import CODECS
 from gantry.dialects.fold import encode
 from gantry.dialects.form import MULTIPART, URLENCODED, read_form
+from gantry.dialects.gemini.embeddings import read_gemini_texts
 from gantry.dialects.media import decoded_size, size_note
 from gantry.dialects.outline import outlined
 
@@ -25,6 +26,8 @@ _OUTLINED: Final = frozenset(
     (
         Operation.OCR,
         Operation.TRANSCRIPTION,
+        Operation.IMAGE_EDITS,
+        Operation.IMAGE_VARIATIONS,
         Operation.AGENTS,
         Operation.FILES,
         Operation.BATCHES,
@@ -48,6 +51,9 @@ class _Request(Struct, gc=False):
     suffix: Raw = ABSENT
     input: Raw = ABSENT
     inputs: Raw = ABSENT
+    texts: Raw = ABSENT  # Cohere's, to embed
+    query: Raw = ABSENT
+    documents: Raw = ABSENT
     instructions: Raw = ABSENT
     tools: Raw = ABSENT
     temperature: float | None = None
@@ -117,6 +123,9 @@ def read_question(
     request = _read_request(body)
     if request is None:
         return _UNREAD
+    if dialect is Dialect.GEMINI and operation in EMBEDDING_OPERATIONS:
+        texts = read_gemini_texts(body)
+        return _UNREAD if texts is None else Question(encode(texts).decode())
     try:
         asked = _outline(body) if operation in _OUTLINED else _asked(operation, request)
     except UNREADABLE:
@@ -182,7 +191,10 @@ def _read_request(body: bytes) -> _Request | None:
 
 def _asked(operation: Operation, request: _Request) -> str | None:
     """Return the request's messages, prompt or input: a string as itself, anything else as JSON."""
-    for raw in (request.messages, request.prompt, request.input, request.inputs):
+    if operation is Operation.RERANK and has_value(request.query):
+        documents = Raw(b"[]") if request.documents is ABSENT else request.documents
+        return encode({"query": request.query, "documents": documents}).decode()
+    for raw in (request.messages, request.prompt, request.input, request.inputs, request.texts):
         if raw is ABSENT or not has_value(raw):
             continue
         if has_value(request.suffix):

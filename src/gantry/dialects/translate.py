@@ -1,24 +1,27 @@
 """The translate tier: one call between two dialects of different families, through the canonical chat.
 
 Law: one routine for both deliveries and all pairs (law 4): bytes, decoder, events, encoder, bytes. A whole answer is
-decoded and encoded by the same codecs whose stream machines it would have come through.
+decoded and encoded by the same codecs whose stream machines it would have come through. The client gets the delivery
+it asked for, also where the provider chose the other one.
 """
 
 from collections.abc import Callable
 
 from msgspec import structs
 
-from gantry.core.chat import ChatAnswer, ChatRequest
-from gantry.core.chat_events import AnswerEnded, ChatEvent
+from gantry.core.chat import ChatAnswer, ChatRequest, ProviderError
+from gantry.core.chat_events import AnswerEnded, AnswerFailed, ChatEvent
+from gantry.core.errors import GatewayError, UpstreamBroke
 from gantry.core.vocabulary import Dialect
 from gantry.dialects.adapt import Adaptation
-from gantry.dialects.assemble import Assembly
+from gantry.dialects.answer import is_stream
+from gantry.dialects.assemble import Assembly, unfold
 from gantry.dialects.codec import Asking, Codec, StreamDecoder, StreamEncoder, Target
 from gantry.dialects.codecs import CODECS
 from gantry.dialects.rules import NO_RULES, RequestRules, apply_rules
 
 _JSON = "application/json"
-
+_ERROR = 400
 
 OnAnswer = Callable[[ChatAnswer, bytes], None]
 
@@ -26,12 +29,14 @@ OnAnswer = Callable[[ChatAnswer, bytes], None]
 class TranslatedStream:
     """A provider's stream in, a client's out."""
 
-    __slots__ = ("_decoder", "_encoder", "_watch")
+    __slots__ = ("_decoder", "_encoder", "_watch", "ended", "failure")
 
     def __init__(self, decoder: StreamDecoder, encoder: StreamEncoder, watch: "_Watch | None") -> None:
         self._decoder = decoder
         self._encoder = encoder
         self._watch = watch
+        self.ended = False
+        self.failure: str | None = None
 
     @property
     def content_type(self) -> str:
@@ -45,7 +50,17 @@ class TranslatedStream:
         """Return the end of the stream, or words of its having broken off."""
         return self._pass(self._decoder.close())
 
+    def fail(self, error: GatewayError) -> bytes:
+        """Return the end of a stream that cannot go on; nothing where it has ended."""
+        if self.ended:
+            return b""
+        return self._pass([AnswerFailed(ProviderError(error.status, error.message, code=error.kind))])
+
     def _pass(self, events: list[ChatEvent]) -> bytes:
+        if events and isinstance(last := events[-1], AnswerEnded | AnswerFailed):
+            self.ended = True
+            if isinstance(last, AnswerFailed):
+                self.failure = last.error.message
         if self._watch is not None:
             self._watch.see(events)
         return self._encoder.feed(events)
@@ -102,8 +117,9 @@ def translate(
     return Adaptation(
         body,
         changes,
-        lambda status, answer, _: (_JSON, _translate_answer(provider, client, status, answer, asking, on_answer)),
+        lambda status, answer, said: _translate_answer(provider, client, status, answer, said, asking, on_answer),
         stream,
+        request.stream,
     )
 
 
@@ -116,12 +132,32 @@ def decode_request(source: Dialect, body: bytes, model: str | None, *, stream: b
 
 
 def _translate_answer(
-    provider: Codec, client: Codec, status: int, body: bytes, asking: Asking, on_answer: OnAnswer | None
-) -> bytes:
-    if status >= 400:
-        return client.encode_error(provider.decode_error(status, body))
-    answer = provider.decode_answer(body)
-    told = client.encode_answer(answer, asking)
+    provider: Codec,
+    client: Codec,
+    status: int,
+    body: bytes,
+    content_type: str,
+    asking: Asking,
+    on_answer: OnAnswer | None,
+) -> tuple[str, bytes]:
+    """Return an answer that came whole, or is to leave whole, with its content type. Raises UpstreamBroke."""
+    if status >= _ERROR:
+        return _JSON, client.encode_error(provider.decode_error(status, body))
+    answer = _gather(provider, body) if is_stream(content_type, body) else provider.decode_answer(body)
     if on_answer is not None:
-        on_answer(answer, told)
-    return told
+        on_answer(answer, client.encode_answer(answer, asking))
+    if not asking.request.stream:
+        return _JSON, client.encode_answer(answer, asking)
+    encoder = client.stream_encoder(asking)
+    return encoder.content_type, encoder.feed(unfold(answer))
+
+
+def _gather(provider: Codec, body: bytes) -> ChatAnswer:
+    """Return the answer that a stream came to. Raises UpstreamBroke where it came to none."""
+    decoder = provider.stream_decoder()
+    assembly = Assembly(provider.dialect)
+    for event in (*decoder.feed(body), *decoder.close()):
+        assembly.add(event)
+    if assembly.error is not None:
+        raise UpstreamBroke(assembly.error.message)
+    return assembly.answer()

@@ -20,12 +20,14 @@ MAX_COUNT: Final = 10**15
 
 class _InputDetails(Struct, gc=False):
     cached_tokens: int | None = None
+    image_tokens: int | None = None
     cache_write_tokens: int | None = None
     cache_creation_tokens: int | None = None
 
 
 class _OutputDetails(Struct, gc=False):
     reasoning_tokens: int | None = None
+    image_tokens: int | None = None
 
 
 class _Usage(Struct, gc=False):
@@ -53,6 +55,8 @@ class _Usage(Struct, gc=False):
     seconds: Decimal | None = None  # OpenAI's audio, billed by duration
     connector_tokens: int | None = None
     connectors: dict[str, int] | None = None
+    search_units: int | None = None  # Cohere's, in what it bills
+    promptTokenCount: int | None = None  # noqa: N815  # Gemini's, of an embedding
 
 
 class _Tier(Struct):
@@ -124,6 +128,8 @@ def _normalise(found: _Usage, warnings: list[str]) -> Usage:
         input_tokens = found.input_tokens
         if input_tokens is not None and found.input_tokens_details is None:
             input_tokens += (found.cache_read_input_tokens or 0) + (found.cache_creation_input_tokens or 0)
+    if input_tokens is None:
+        input_tokens = found.promptTokenCount
     output_tokens = found.completion_tokens if found.completion_tokens is not None else found.output_tokens
     if reasoning and total is not None and total == (input_tokens or 0) + (output_tokens or 0) + reasoning:
         output_tokens = (output_tokens or 0) + reasoning
@@ -155,6 +161,11 @@ def _normalise(found: _Usage, warnings: list[str]) -> Usage:
         pages=pages,
         connector_tokens=_clamped(found.connector_tokens),
         connector_calls=_clamped(sum(found.connectors.values())) if found.connectors else None,
+        input_image_tokens=_clamped(details.image_tokens) if details and details.image_tokens else None,
+        output_image_tokens=(
+            _clamped(output_details.image_tokens) if output_details and output_details.image_tokens else None
+        ),
+        searches=_clamped(found.search_units),
     )
 
 

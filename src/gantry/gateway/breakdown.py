@@ -27,6 +27,7 @@ from gantry.gateway.kept_rates import KeptRates
 from gantry.gateway.prepare import Question, Voyage
 from gantry.gateway.pump import AdaptPump, Pump
 from gantry.gateway.recording import Recording
+from gantry.prices.custom import custom_rate
 from gantry.prices.rate import cost
 from gantry.routing.plan import Attempt
 from gantry.wire.sse import EventTooLarge, SSEParser
@@ -89,6 +90,8 @@ class Asked(Struct, frozen=True, gc=False):
             return None
         at, tier = self.recording.started_at, answer.service_tier
         rate = rates.find_first(route.provider.id, (route.upstream_model, answer.model), at, tier, host=self.host)
+        if route.custom is not None:
+            rate = custom_rate(rates, route.custom, rate, at, tier)
         return None if rate is None else cost(rate, answer.usage)
 
 
@@ -144,6 +147,10 @@ class WholeBreakdownPump:
         """Of the answer as it leaves, once it has come to its end."""
         return self._inner.content_type if isinstance(self._inner, AdaptPump) else self._kind.content_type
 
+    @property
+    def failure(self) -> str | None:
+        return self._inner.failure
+
     def feed(self, data: bytes) -> bytes:
         data = self._inner.feed(data)
         self._size += len(data)
@@ -186,6 +193,10 @@ class StreamBreakdownPump:
         self._fold = ChatFold(True)
         self._held = b""
         self.stream_ended = False
+
+    @property
+    def failure(self) -> str | None:
+        return self._inner.failure
 
     def feed(self, data: bytes) -> bytes:
         return self._pass(self._inner.feed(data))

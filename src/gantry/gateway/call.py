@@ -36,7 +36,6 @@ from gantry.gateway.headers import AnswerKind, encode_client_headers, read_kind,
 from gantry.gateway.intake import Intake
 from gantry.gateway.params import NO_PARAMETERS
 from gantry.gateway.prepare import (
-    OUTLINE_BYTES,
     Question,
     Voyage,
     asked_body,
@@ -190,7 +189,7 @@ class Call:
         try:
             if self._uploads:
                 if self._form is None:
-                    self._note_upload(recording, data)
+                    recording.note_upload(data)
                     self._upload(data)
                 else:
                     self._upload(self._form.pass_on(data))
@@ -353,12 +352,6 @@ class Call:
     def on_connect_failed(self, fault: UpstreamFault) -> None:
         self._fail(fault)
 
-    def _note_upload(self, recording: Recording, data: bytes) -> None:
-        """Keep the beginning of what is uploaded, for the record to say what it was."""
-        asked = recording.asked or recording.capture_request()
-        if asked.total < OUTLINE_BYTES:
-            asked.feed(data[: OUTLINE_BYTES - asked.total])
-
     def _upload(self, data: bytes) -> None:
         connection, voyage = self._connection, self._voyage
         if not data:
@@ -390,14 +383,17 @@ class Call:
         self._head = head
         self._status = head.status
         self._kind = kind = read_kind(head)
-        stream, adaptation, guard = kind.is_stream, voyage.adaptation, voyage.guard
-        asked = self._asked if self._asked is not None and self._asked.fits(head.status, kind) else None
+        adaptation, guard = voyage.adaptation, voyage.guard
+        adapting = AdaptPump(adaptation, self.intake.surface.dialect, head.status, kind) if adaptation else None
+        stream = kind.is_stream if adapting is None else adapting.flows
+        told = kind if stream is kind.is_stream else kind._replace(is_stream=False, is_json=True)
+        asked = self._asked if self._asked is not None and self._asked.fits(head.status, told) else None
         rewritten = adaptation is not None or asked is not None
         headers = encode_client_headers(head, recording.log_id.encode(), stream=stream, rewritten=rewritten)
         if voyage.changes:
             headers += b"x-gantry-changes: %b\r\n" % header_value(voyage.changes)
-        if adaptation is not None:
-            self._pump = AdaptPump(adaptation, self.intake.surface.dialect, head.status, kind)
+        if adapting is not None:
+            self._pump = adapting
         elif stream and not kind.encoding:
             self._pump = RelayPump(voyage.attempt.route.dialect)
         else:
@@ -405,10 +401,10 @@ class Call:
             if not (stream or kind.is_json):
                 headers += _SANDBOX
         if rewritten and stream:
-            said = self._pump.content_type if isinstance(self._pump, AdaptPump) else EVENT_STREAM
+            said = EVENT_STREAM if adapting is None else adapting.content_type
             headers += b"content-type: %b\r\n" % said.encode("latin-1")
         if asked is not None:
-            self._pump = asked.over(self._pump, head.status, kind)
+            self._pump = asked.over(self._pump, head.status, told)
         if guard is not None:
             self._pump = guard.over(self._pump, head.status, kind)
         if (rewritten and not stream) or (guard is not None and guard.holds(head.status, kind)):
@@ -501,7 +497,11 @@ class Call:
     # Endings
 
     def _settle(self) -> None:
-        """The answer is complete: record it before its last byte leaves."""
+        """The answer is complete, or has told of its failure: record it before its last byte leaves."""
+        failure = self._pump.failure if self._pump is not None else None
+        if failure is not None:
+            self._close_record(Outcome.UPSTREAM_BROKE, self._status, failure)
+            return
         outcome = Outcome.SUCCESS if self._status < 400 else Outcome.UPSTREAM_ERROR
         self._close_record(outcome, self._status, None)
 

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable, Mapping, Set
 from operator import itemgetter
 from typing import Final, NamedTuple
 
+from gantry.core.api_key import holds_key
 from gantry.wire.head import Header, Likeness, RequestHead, ResponseHead
 
 # What a client says to providers of its own format.
@@ -43,7 +44,7 @@ def encode_upstream_headers(head: RequestHead) -> bytes:
         [
             b"%b: %b\r\n" % header
             for header in head.headers
-            if header[0] not in dropped and not header[0].startswith(_NOT_UPSTREAM_STARTS)
+            if header[0] not in dropped and not header[0].startswith(_NOT_UPSTREAM_STARTS) and not _shows_key(header[1])
         ]
     )
 
@@ -56,9 +57,17 @@ def encode_translated_headers(head: RequestHead) -> bytes:
         [
             b"%b: %b\r\n" % header
             for header in head.headers
-            if header[0] not in dropped and header[0] not in _OF_THE_BODY and not header[0].startswith(starts)
+            if header[0] not in dropped
+            and header[0] not in _OF_THE_BODY
+            and not header[0].startswith(starts)
+            and not _shows_key(header[1])
         ]
     )
+
+
+def _shows_key(value: bytes) -> bool:
+    """Say whether a header of any name carries a key of ours, for clients may send theirs in several places."""
+    return b"gk_" in value and holds_key(value.decode("latin-1"))
 
 
 def default_headers(wanted: Mapping[str, str], forwarded: bytes) -> bytes:

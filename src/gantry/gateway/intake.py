@@ -24,7 +24,7 @@ from gantry.routing.planner import draw_attempt
 from gantry.routing.snapshot import KeyRecord
 from gantry.wire.head import RequestHead
 
-_TRANSCRIPTION: Final = Operation.TRANSCRIPTION
+_FORMS: Final = frozenset((Operation.TRANSCRIPTION, Operation.IMAGE_EDITS, Operation.IMAGE_VARIATIONS))
 _RELAY, _TRANSLATE = Tier.RELAY, Tier.TRANSLATE
 _ROUTE_PROVIDER: Final = b"x-respan-route-provider"
 _IDENTITY: Final = b"accept-encoding: identity\r\n"
@@ -88,7 +88,7 @@ class Intake:
         self.content_type = fields.get(b"content-type", b"").decode("latin-1")
         if len(self.content_type) > _MAX_CONTENT_TYPE:
             self.content_type = ""  # none has so long a one, and the boundary in half of one is another boundary
-        self.is_form = self.surface.operation is _TRANSCRIPTION and is_form(self.content_type)
+        self.is_form = self.surface.operation in _FORMS and is_form(self.content_type)
         self.user_agent = fields.get(b"user-agent", b"")[:256].decode("latin-1")
 
     def admit(self, now_ns: int) -> KeyRecord:

@@ -8,9 +8,9 @@ import asyncio
 import logging
 from pathlib import Path
 
-from gantry.prices.overrides import load_overrides
+from gantry.prices.kept import read_rates
 from gantry.prices.rates import Rates
-from gantry.prices.sealed_table import TableDamaged, open_table, table_name
+from gantry.prices.sealed_table import TableDamaged
 
 logger = logging.getLogger(__name__)
 
@@ -38,11 +38,8 @@ class KeptRates:
 
 
 def _read(cache: Path) -> Rates | None:
-    path = cache / table_name()
     try:
-        return Rates(load_overrides(), open_table(path.read_bytes()))
-    except FileNotFoundError:
-        return None
+        return read_rates(cache)
     except (TableDamaged, OSError) as error:
-        logger.warning("the prices in %s cannot be used, so breakdowns have no cost: %s", path, error)
+        logger.warning("the prices in %s cannot be used, so breakdowns have no cost: %s", cache, error)
         return None

@@ -18,6 +18,7 @@ from gantry.board.board import Word
 from gantry.core.errors import GatewayError, InternalError, NotFound, Unauthenticated
 from gantry.core.model_ref import parse_model_ref
 from gantry.core.vocabulary import Operation, Outcome
+from gantry.dialects.custom_card import custom_card
 from gantry.dialects.errors import encode_error
 from gantry.dialects.models import ModelCard, encode_model, encode_models, plain_card
 from gantry.gateway.client import ClientConnection
@@ -214,8 +215,13 @@ class ModelListing:
             )
 
     def _encode_list(self) -> bytes | None:
-        """Return the merged list: each name once, the first card wins. None when all who were asked have failed."""
+        """Return the merged list: each name once, the first card wins. None when all who were asked have failed.
+
+        The organization's own names come first.
+        """
         named: dict[str, ModelCard] = {}
+        for custom, card in self._custom_cards():
+            named.setdefault(custom, card)
         heard = not self._errors
         for source in self._sources:
             for card in self._cards_of(source):
@@ -229,18 +235,42 @@ class ModelListing:
 
     def _encode_card(self, name: str) -> bytes | None:
         """Return the card of a model under the name it was asked for by: its own, or else an alias."""
+        respan = self._intake.surface.path.startswith("/models/")
+        for custom, card in self._custom_cards():
+            if custom == name:
+                return encode_model(name, card, respan=respan)
         for source in self._sources:
+            if name in source.named:
+                continue
             model = parse_model_ref(name, source.snapshot.prefixes).name
             if not self._may_use(source, name, model):
                 continue
             cards = list(self._cards_of(source))
             for card in cards:
                 if card.model == model:
-                    return encode_model(name, card)
+                    return encode_model(name, card, respan=respan)
             for card in cards:
                 if model in card.aliases:
-                    return encode_model(name, card)
+                    return encode_model(name, card, respan=respan)
         return None
+
+    def _custom_cards(self) -> Iterator[tuple[str, ModelCard]]:
+        """Yield the organization's own names that the key may use, each with its card."""
+        for source in self._sources:
+            customs = [
+                (custom, model)
+                for custom, model in source.customs
+                if self._name in (None, custom.name) and self._may_use(source, custom.name, model)
+            ]
+            if not customs:
+                continue
+            by_name: dict[str, ModelCard] = {}
+            for card in self._cards_of(source):
+                for known in (card.model, *card.aliases):
+                    by_name.setdefault(known, card)
+            owner = owner_of(source.provider)
+            for custom, model in customs:
+                yield custom.name, custom_card(custom, by_name.get(model), owner)
 
     def _cards_of(self, source: ModelSource) -> Iterator[ModelCard]:
         """Yield what a provider listed, then what its credentials name."""

@@ -188,6 +188,7 @@ class FilterPump:
     __slots__ = ("_gathered", "_guard", "_kind", "_size")
 
     stream_ended = False
+    failure = None
 
     def __init__(self, guard: Guard, kind: AnswerKind) -> None:
         self._guard = guard
@@ -238,6 +239,10 @@ class WatchPump:
     @property
     def stream_ended(self) -> bool:
         return self._pump.stream_ended
+
+    @property
+    def failure(self) -> str | None:
+        return self._pump.failure
 
     def feed(self, data: bytes) -> bytes:
         if self._parser is None:

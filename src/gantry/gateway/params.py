@@ -44,7 +44,7 @@ _OURS_IN_CHAT: Final = _OURS | {"prompt", "models", "weight"}
 FORM_FIELDS: Final = _OURS | {"metadata"}  # no form of a provider has such a field
 _CHAT: Final = Operation.CHAT
 # Understood, kept in the log, and not acted on yet: the record says so instead of staying silent.
-_NOT_ACTED_ON: Final = (_ROUTING - {"posthog_integration"}) | {
+_NOT_ACTED_ON: Final = (_ROUTING - {"posthog_integration", "model_name_map"}) | {
     "prompt",
     "models",
     "customer_api_keys",
@@ -67,6 +67,16 @@ class Parameters(Struct, frozen=True):
     def strict(self) -> bool:
         """Whether the caller would rather be refused than have a parameter dropped."""
         return self.values.get("strict_parameters") in (True, "true")
+
+    def model_named(self, model: str) -> str:
+        """Return what `model_name_map` calls a model: on Azure, its deployment. Raises InvalidRequest."""
+        names = self.values.get("model_name_map")
+        if names is None:
+            return model
+        if not isinstance(names, dict) or not all(isinstance(name, str) and name for name in names.values()):
+            raise InvalidRequest("`model_name_map` must be an object of model names", param="model_name_map")
+        named: str = names.get(model, model)
+        return named
 
     def credentials(self, name: str) -> Mapping[str, Any]:
         """Return `customer_credentials` or `credential_override`. Raises InvalidRequest when it is not an object."""
@@ -198,5 +208,5 @@ def _regroup(entries: list[Any], name: str) -> Mapping[str, Any]:
         if not isinstance(credentials, dict):
             raise InvalidRequest(f"`{name}` must list objects with credentials and weight", param=name)
         for provider, fields in credentials.items():
-            grouped.setdefault(provider, []).append({"credentials": fields, "weight": entry.get("weight", 1)})
+            grouped.setdefault(provider, []).append({**entry, "credentials": fields})
     return grouped

@@ -9,13 +9,14 @@ from collections.abc import Sequence
 from typing import Final
 
 import msgspec
-from msgspec import Struct
+from msgspec import Struct, structs
 
 from gantry.core.errors import InternalError, InvalidRequest
-from gantry.core.vocabulary import Dialect, Operation, Tier
+from gantry.core.vocabulary import CONVERSING_OPERATIONS, Dialect, Operation, Tier
 from gantry.dial.pool import Pool
 from gantry.dialects.adapt import Adaptation, adapt
 from gantry.dialects.anthropic.unsigned import without_unsigned
+from gantry.dialects.beyond_chat import Errand, translate_beyond_chat
 from gantry.dialects.changes import Change, refuse_drops
 from gantry.dialects.codec import Asking, Target
 from gantry.dialects.translate import decode_request, translate
@@ -38,7 +39,16 @@ from gantry.wire.envelope import Envelope, peek
 from gantry.wire.head import RequestHead
 
 _NEED_MODEL: Final = frozenset(
-    (Operation.CHAT, Operation.FIM, Operation.EMBEDDINGS, Operation.RESPONSES, Operation.COUNT_TOKENS)
+    (
+        Operation.CHAT,
+        Operation.FIM,
+        Operation.COMPLETIONS,
+        Operation.EMBEDDINGS,
+        Operation.RERANK,
+        Operation.IMAGES,
+        Operation.RESPONSES,
+        Operation.COUNT_TOKENS,
+    )
 )
 _WRAPPED: Final = b'"is_unknown":true'  # as Mistral's own clients write it
 _MISTRAL, _ANTHROPIC = Dialect.MISTRAL, Dialect.ANTHROPIC
@@ -97,6 +107,12 @@ def understand(intake: Intake, head: RequestHead, body: bytes) -> Question:
         model, stream = envelope.text("model"), envelope.flag("stream")
         if model is None and surface.operation in _NEED_MODEL:
             raise InvalidRequest("`model` is missing", param="model")
+    if parameters is not NO_PARAMETERS and model is not None:
+        named = parameters.model_named(model)
+        if named != model and surface.model is None:
+            replace = {**parameters.replace, "model": msgspec.json.encode(named)}
+            parameters = structs.replace(parameters, replace=replace)
+        model = named
     metadata = (None if parameters is NO_PARAMETERS else parameters.replace.get("metadata")) or envelope.get("metadata")
     return Question(envelope, parameters, model, stream, metadata or b"")
 
@@ -168,18 +184,22 @@ def _translate(
     state: WorkerState, key: KeyRecord, route: Route, surface: Surface, question: Question, body: bytes
 ) -> Adaptation:
     """Return the translation of a request whose gateway fields are spliced out. Raises InvalidRequest."""
+    now = time.time_ns()
+    created, call_id = now // 1_000_000_000, state.new_log_id(now)
+    if surface.operation not in CONVERSING_OPERATIONS:
+        asked = Errand(surface.dialect, route.dialect, surface.operation, route.upstream_model or "", created, call_id)
+        return translate_beyond_chat(body, asked)
     in_path = surface.model is not None
     stream = question.stream if in_path else None
     request = decode_request(surface.dialect, body, question.model, stream=stream)
     remembrance = Remembrance(state.turns, key)
     request = remembrance.restore(request, route.dialect)
-    now = time.time_ns()
     return translate(
         surface.dialect,
         route.dialect,
         request,
         Target(route.upstream_model or "", route.provider.max_tokens),
-        asking=Asking(request, now // 1_000_000_000, state.new_log_id(now), surface.query),
+        asking=Asking(request, created, call_id, surface.query),
         rules=route.rules,
         on_answer=remembrance.remember if remembrance.wanted else None,
     )

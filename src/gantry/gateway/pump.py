@@ -42,6 +42,8 @@ _LAST_EVENTS: Final = {
 _BLANK_LINE: Final = re.compile(rb"\n\n|\n\r|\r\r")
 _EDGE: Final = 4  # bytes that a blank line may lie in
 _PING: Final = b": ping\n\n"
+_BLANK: Final = b"\n"
+_ERROR: Final = 400
 _IDENTITY: Final = ("", "identity")
 _MAX_WHOLE: Final = 96 * 1024 * 1024  # 2048 embeddings of 1536 floats are 60 MB of JSON
 
@@ -66,7 +68,19 @@ class Pump(Protocol):
 
     @property
     def stream_ended(self) -> bool:
-        """Whether the stream's last event has passed."""
+        """Whether the stream's last event has passed, by its format."""
+
+    @property
+    def failure(self) -> str | None:
+        """Why the answer failed, where the client was told so inside it."""
+
+
+def ping_in(dialect: Dialect) -> bytes:
+    """Return what may stand between two events of a stream and means nothing.
+
+    Google's clients take a comment for JSON. They skip blank lines, which are nothing to event streams and in arrays.
+    """
+    return _BLANK if dialect is Dialect.GEMINI else _PING
 
 
 class PlainPump:
@@ -75,6 +89,7 @@ class PlainPump:
     __slots__ = ()
 
     stream_ended = False
+    failure = None
 
     def feed(self, data: bytes) -> bytes:
         return data
@@ -89,65 +104,54 @@ class PlainPump:
         return None
 
 
-class _EndWatch:
-    """Looks out for the last event of a stream, however its bytes are cut."""
+class RelayPump:
+    """A stream's bytes as they are."""
 
-    __slots__ = ("_began", "_last", "_marks", "edge", "passed")
+    __slots__ = ("_began", "_dialect", "_edge", "_last", "_marks", "stream_ended")
+
+    failure = None
 
     def __init__(self, dialect: Dialect) -> None:
+        self._dialect = dialect
         self._last = _LAST_EVENTS.get(dialect, _DONE)
         self._marks = self._last.marks
-        self._began = False
-        self.edge = b"\n\n"  # the last bytes that passed
-        self.passed = False
+        self._began = False  # the last event
+        self._edge = b"\n\n"  # the last bytes that passed
+        self.stream_ended = False
 
-    def see(self, data: bytes) -> None:
-        edge = self.edge
+    def feed(self, data: bytes) -> bytes:
+        edge = self._edge
         if not self._began and edge.endswith(b"\n\n"):
             for mark in self._marks:
                 if mark in data:
                     break
             else:  # between events, and the last one is not among these
                 longest = self._last.longest
-                self.edge = data[-longest:] if len(data) >= longest else (edge + data)[-longest:]
-                return
-        near = edge + data
+                self._edge = data[-longest:] if len(data) >= longest else (edge + data)[-longest:]
+                return data
+        self._look_closer(edge + data)
+        return data
+
+    def _look_closer(self, near: bytes) -> None:
+        """Find the last event where its mark may be, however its bytes are cut."""
         if not self._began:
             found = self._last.start.search(near)
             if found is None:
-                self.edge = near[-self._last.longest :]
+                self._edge = near[-self._last.longest :]
                 return
             self._began = True
             near = near[found.end() :]
-        self.passed = self.passed or _BLANK_LINE.search(near) is not None
-        self.edge = near[-_EDGE:]
-
-
-class RelayPump:
-    """A stream's bytes as they are."""
-
-    __slots__ = ("_dialect", "_end")
-
-    def __init__(self, dialect: Dialect) -> None:
-        self._dialect = dialect
-        self._end = _EndWatch(dialect)
-
-    @property
-    def stream_ended(self) -> bool:
-        return self._end.passed
-
-    def feed(self, data: bytes) -> bytes:
-        self._end.see(data)
-        return data
+        self.stream_ended = self.stream_ended or _BLANK_LINE.search(near) is not None
+        self._edge = near[-_EDGE:]
 
     def end(self) -> bytes:
         return b""
 
     def ping(self) -> bytes:
-        return _PING if ends_event(self._end.edge) else b""
+        return ping_in(self._dialect) if ends_event(self._edge) else b""
 
     def fail(self, error: GatewayError) -> bytes | None:
-        if not ends_event(self._end.edge):
+        if not ends_event(self._edge):
             return None
         return b"" if self.stream_ended else encode_stream_error(self._dialect, error)
 
@@ -162,15 +166,18 @@ class AnswerAdaptation(Protocol):
     @property
     def stream(self) -> Callable[[], AnswerStream]: ...
 
+    @property
+    def streamed(self) -> bool:
+        """Whether the client reads a stream, and not a whole answer whatever the provider sends."""
+
 
 class AdaptPump:
-    """The upstream's answer in the client's dialect, which is of the same family."""
+    """The upstream's answer in the client's dialect."""
 
     __slots__ = (
         "_adaptation",
         "_dialect",
         "_encoding",
-        "_end",
         "_gathered",
         "_size",
         "_status",
@@ -183,23 +190,32 @@ class AdaptPump:
         self.content_type = kind.content_type  # of the answer as it leaves, once it has come to its end
         self._dialect = dialect
         self._status = status
-        self._stream = adaptation.stream() if kind.is_stream else None
+        flows = kind.is_stream and adaptation.streamed and status < _ERROR
+        self._stream = adaptation.stream() if flows else None
         if self._stream is not None:
             self.content_type = self._stream.content_type
         self._encoding = kind.encoding
         self._gathered: list[bytes] = []
         self._size = 0
-        self._end = _EndWatch(dialect)
+
+    @property
+    def flows(self) -> bool:
+        """Whether the answer leaves as it comes, and not as a whole at its end."""
+        return self._stream is not None
 
     @property
     def stream_ended(self) -> bool:
-        return self._end.passed
+        return self._stream is not None and self._stream.ended
+
+    @property
+    def failure(self) -> str | None:
+        return None if self._stream is None else self._stream.failure
 
     def feed(self, data: bytes) -> bytes:
         if self._stream is not None:
             if self._encoding not in _IDENTITY:
                 raise UpstreamBroke(f"the provider compressed ({self._encoding}) a stream that must not be")
-            return self._watch(self._stream.feed(data))
+            return self._stream.feed(data)
         self._size += len(data)
         if self._size > _MAX_WHOLE:
             raise UpstreamBroke(f"the provider's answer is larger than the {_MAX_WHOLE} bytes that can be adapted")
@@ -208,7 +224,7 @@ class AdaptPump:
 
     def end(self) -> bytes:
         if self._stream is not None:
-            return self._watch(self._stream.close())
+            return self._stream.close()
         decoded = decode_content(b"".join(self._gathered), self._encoding, _MAX_WHOLE)
         if decoded.problem is not None:
             raise UpstreamBroke(f"the provider's answer cannot be decoded: {decoded.problem}")
@@ -216,16 +232,10 @@ class AdaptPump:
         return body
 
     def ping(self) -> bytes:
-        return _PING if self._stream is not None else b""
+        return ping_in(self._dialect) if self._stream is not None else b""
 
     def fail(self, error: GatewayError) -> bytes | None:
-        if self._stream is None:
-            return None
-        return b"" if self.stream_ended else encode_stream_error(self._dialect, error)
-
-    def _watch(self, data: bytes) -> bytes:
-        self._end.see(data)
-        return data
+        return None if self._stream is None else self._stream.fail(error)
 
 
 PLAIN: Final = PlainPump()

@@ -20,7 +20,7 @@ from gantry.dialects.tail import find_usage
 from gantry.gateway.capture import Capture
 from gantry.gateway.intake import Intake
 from gantry.gateway.params import NO_PARAMETERS
-from gantry.gateway.prepare import LARGE_BODY, Question
+from gantry.gateway.prepare import LARGE_BODY, OUTLINE_BYTES, Question
 from gantry.gateway.state import WorkerState
 from gantry.journal.frames import (
     AttemptRecord,
@@ -245,6 +245,12 @@ class Recording:
         for start in range(0, size, _PART_OF_BODY):
             sent.feed(body[start : min(start + _PART_OF_BODY, size)])
         self._truncated = sent.truncated or size < len(body)
+
+    def note_upload(self, data: bytes) -> None:
+        """Keep the beginning of what is uploaded, to say what it was."""
+        asked = self.asked or self.capture_request()
+        if asked.total < OUTLINE_BYTES:
+            asked.feed(data[: OUTLINE_BYTES - asked.total])
 
     def capture_request(self) -> Capture:
         """Return the capture of what the caller goes on to say once the call is open; `close` ends it."""

@@ -9,7 +9,7 @@ from typing import Final, NamedTuple, Protocol
 from gantry.board.board import Slot
 from gantry.board.resources import ResourceBook
 from gantry.board.turns import TurnMemory
-from gantry.core.errors import GatewayError, InternalError
+from gantry.core.errors import GatewayError, InternalError, InvalidRequest
 from gantry.core.ids import ENTROPY_BITS, format_id
 from gantry.core.secret import Secret
 from gantry.dial.origin import parse_base_url
@@ -187,7 +187,14 @@ class WorkerState:
 
     def _find_departure(self, method: str, attempt: Attempt, path: str) -> Departure:
         # Only a URL that the operator stored may lead to a private address.
-        base = parse_base_url(attempt.base_url, private=not attempt.callers_credential)
+        try:
+            base = parse_base_url(attempt.base_url, private=not attempt.callers_credential)
+        except ValueError:
+            if not attempt.callers_credential:
+                raise
+            # Its words show the address, which may hold a secret.
+            words = "the address of the credentials must be https://, a host and at most a path, as ASCII"
+            raise InvalidRequest(words, param="customer_credentials") from None
         lines = f"host: {base.origin.authority}\r\n{attempt.auth_lines()}"  # a proof of its own comes per request
         return Departure(f"{method} {base.path}{path}".encode(), lines.encode(), self.dialler.pool(base.origin))
 

@@ -10,6 +10,7 @@ from enum import Enum, auto
 from typing import Final, NamedTuple
 from urllib.parse import unquote
 
+from gantry.core.api_key import holds_key
 from gantry.core.errors import InvalidRequest
 from gantry.core.vocabulary import Dialect, Operation
 
@@ -53,6 +54,7 @@ _OPENAI = (Dialect.OPENAI_CHAT,)
 _RESPONSES = (Dialect.OPENAI_RESPONSES,)
 _ANTHROPIC = (Dialect.ANTHROPIC,)
 _GEMINI = (Dialect.GEMINI,)
+_COHERE = (Dialect.COHERE,)
 # Where both families of SDK post to the same path, the user agent tells them apart; a client that is neither is relayed
 # to in whichever of the two the provider speaks, and our own errors come in OpenAI's shape.
 _EITHER = (Dialect.OPENAI_CHAT, Dialect.MISTRAL)
@@ -65,11 +67,17 @@ _EXACT: tuple[Surface, ...] = (
     Surface(Door.CALL, _EITHER, Operation.CHAT, path="/chat/completions"),
     Surface(Door.CALL, _RESPONSES, Operation.RESPONSES, path="/responses"),
     Surface(Door.CALL, _OPENAI, Operation.EMBEDDINGS, path="/embeddings"),
+    Surface(Door.CALL, _OPENAI, Operation.COMPLETIONS, path="/completions"),
+    Surface(Door.CALL, _OPENAI, Operation.RERANK, path="/rerank"),
+    Surface(Door.CALL, _OPENAI, Operation.IMAGES, path="/images/generations"),
+    Surface(Door.CALL, _OPENAI, Operation.IMAGE_EDITS, path="/images/edits"),
+    Surface(Door.CALL, _OPENAI, Operation.IMAGE_VARIATIONS, path="/images/variations"),
     Surface(Door.CALL, _OPENAI, Operation.MODERATION, path="/moderations"),
     Surface(Door.CALL, _OPENAI, Operation.TRANSCRIPTION, path="/audio/transcriptions"),
     Surface(Door.CALL, _OPENAI, Operation.TRANSCRIPTION, path="/audio/transcription"),
     Surface(Door.CALL, _OPENAI, Operation.SPEECH, path="/audio/speech"),
     Surface(Door.MODELS, _EITHER, Operation.MODELS, method="GET", path="/models"),
+    Surface(Door.CONSOLE, method="GET", path="/models/public"),
     Surface(Door.CALL, _EITHER, Operation.CHAT, path="/v1/chat/completions"),
     Surface(Door.CALL, _RESPONSES, Operation.RESPONSES, path="/v1/responses"),
     Surface(Door.CALL, _ANTHROPIC, Operation.CHAT, path="/messages"),
@@ -79,6 +87,12 @@ _EXACT: tuple[Surface, ...] = (
     Surface(Door.CALL, _ANTHROPIC, Operation.COUNT_TOKENS, path="/v1/messages/count_tokens"),
     Surface(Door.CALL, _ANTHROPIC, Operation.COUNT_TOKENS, path="/anthropic/v1/messages/count_tokens"),
     Surface(Door.CALL, _EITHER, Operation.EMBEDDINGS, path="/v1/embeddings"),
+    Surface(Door.CALL, _OPENAI, Operation.COMPLETIONS, path="/v1/completions"),
+    Surface(Door.CALL, _OPENAI, Operation.RERANK, path="/v1/rerank"),
+    Surface(Door.CALL, _COHERE, Operation.RERANK, path="/v2/rerank"),
+    Surface(Door.CALL, _OPENAI, Operation.IMAGES, path="/v1/images/generations"),
+    Surface(Door.CALL, _OPENAI, Operation.IMAGE_EDITS, path="/v1/images/edits"),
+    Surface(Door.CALL, _OPENAI, Operation.IMAGE_VARIATIONS, path="/v1/images/variations"),
     Surface(Door.CALL, _EITHER, Operation.MODERATION, path="/v1/moderations"),
     Surface(Door.CALL, _EITHER, Operation.TRANSCRIPTION, path="/v1/audio/transcriptions"),
     Surface(Door.CALL, _EITHER, Operation.SPEECH, path="/v1/audio/speech"),
@@ -113,6 +127,8 @@ _PREFIXES: tuple[tuple[str, str, Surface], ...] = (
     ("*", "/google/vertexai/", Surface(Door.CALL, _GEMINI, Operation.OPAQUE, root="/google/vertexai")),
     ("*", "/v1beta/", Surface(Door.CALL, _GEMINI, Operation.OPAQUE)),
     ("GET", "/models/", Surface(Door.MODELS, _EITHER, Operation.MODEL)),
+    ("*", "/models", Surface(Door.CONSOLE)),
+    ("*", "/providers", Surface(Door.CONSOLE)),
     ("GET", "/v1/models/", Surface(Door.MODELS, _EITHER, Operation.MODEL)),
     ("*", "/v1/models/", Surface(Door.CALL, _MISTRAL, Operation.FINE_TUNING)),
     ("*", "/v1/fine_tuning/", Surface(Door.CALL, _MISTRAL, Operation.FINE_TUNING)),
@@ -132,6 +148,8 @@ _VERBS: Final = {
     "generateContent": (Operation.CHAT, False),
     "streamGenerateContent": (Operation.CHAT, True),
     "countTokens": (Operation.COUNT_TOKENS, False),
+    "embedContent": (Operation.EMBEDDING, False),
+    "batchEmbedContents": (Operation.EMBEDDINGS, False),
 }
 _NAMED_MODEL: Final = re.compile(
     r"(?P<root>/google/gemini|/google/vertexai)?(?:/v1[a-z0-9]*)?"
@@ -219,8 +237,13 @@ def match_named_model(method: str, path: str, query: bytes) -> Surface | None:
 
 
 def without_key(query: str) -> str:
-    """Return a query without the key in it, which is ours."""
-    return "&".join(item for item in query.split("&") if item and not item.startswith("key="))
+    """Return a query without the key in it, which is ours: `key` in any spelling, or one of our keys anywhere."""
+    return "&".join(item for item in query.split("&") if item and not _shows_key(item))
+
+
+def _shows_key(item: str) -> bool:
+    plain = unquote(item)
+    return plain.partition("=")[0].lower() == "key" or holds_key(plain)
 
 
 def match_surface(method: str, target: bytes, family: Family) -> Surface:

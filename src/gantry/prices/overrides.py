@@ -59,6 +59,8 @@ class RateLine(Struct, frozen=True, forbid_unknown_fields=True):
     characters: Decimal | None = None
     pages: Decimal | None = None
     annotated_pages: Decimal | None = None
+    images: Decimal | None = None
+    searches: Decimal | None = None
 
     def prices(self) -> Prices:
         if self.free:

@@ -39,6 +39,8 @@ _UNITS: Final[Mapping[str, tuple[tuple[str, ...], int]]] = {
     "pages": (("input_document_kpages",), 1000),
     "annotated_pages": (("input_annotated_document_kpages",), 1000),
     "requests": (("requests_kcount",), 1000),
+    "input_image": (("input_image_mtok",), 1),
+    "output_image": (("output_image_mtok",), 1),
 }
 # Parts of an answer that cost something else than the rest, in answers that do not count them for us.
 _UNCOUNTED: Final = ("output_reasoning_mtok", "output_citation_mtok")
@@ -66,7 +68,8 @@ def _compile_models(provider: types.Provider) -> Iterator[ModelPrices]:
     for model in provider.models:
         entries = tuple(_compile_entries(model))
         if entries:
-            yield ModelPrices(model.id, _compile_pattern(model.match), entries)
+            pattern, deprecated = _compile_pattern(model.match), bool(model.deprecated)
+            yield ModelPrices(model.id, pattern, entries, model.context_window, deprecated)
 
 
 def _compile_entries(model: types.ModelInfo) -> Iterator[DatedPrices]:

@@ -30,6 +30,10 @@ class Prices(Struct, frozen=True, array_like=True):
     annotated_pages: int | None = None
     requests: int | None = None
     above: tuple[tuple[int, "Prices"], ...] = ()  # what applies to all units past this many input tokens, highest first
+    input_image: int | None = None  # of tokens, where those of images have a price of their own
+    output_image: int | None = None
+    images: int | None = None
+    searches: int | None = None
 
 
 class Rate(Struct, frozen=True):
@@ -78,7 +82,11 @@ def _charges(prices: Prices, usage: Usage) -> list[tuple[str, int]]:
     if input_tokens is not None and prices.input is not None:
         cached = usage.cached_input_tokens or 0
         written = usage.cache_write_tokens or 0
-        charges.append(("input_tokens", (input_tokens - cached - written) * prices.input * _HOUR_SECONDS))
+        plain = input_tokens - cached - written
+        seen = 0 if prices.input_image is None else min(usage.input_image_tokens or 0, plain)
+        charges.append(("input_tokens", (plain - seen) * prices.input * _HOUR_SECONDS))
+        if seen and prices.input_image is not None:
+            charges.append(("input_image_tokens", seen * prices.input_image * _HOUR_SECONDS))
         if cached:
             price = prices.input if prices.cached_input is None else prices.cached_input
             charges.append(("cached_input_tokens", cached * price * _HOUR_SECONDS))
@@ -88,7 +96,10 @@ def _charges(prices: Prices, usage: Usage) -> list[tuple[str, int]]:
     if output_tokens and prices.output is None and prices.input is not None:
         return []
     if output_tokens is not None and prices.output is not None:
-        charges.append(("output_tokens", output_tokens * prices.output * _HOUR_SECONDS))
+        drawn = 0 if prices.output_image is None else min(usage.output_image_tokens or 0, output_tokens)
+        charges.append(("output_tokens", (output_tokens - drawn) * prices.output * _HOUR_SECONDS))
+        if drawn and prices.output_image is not None:
+            charges.append(("output_image_tokens", drawn * prices.output_image * _HOUR_SECONDS))
     if usage.characters is not None and prices.characters is not None:
         charges.append(("characters", usage.characters * prices.characters * _HOUR_SECONDS))
     if usage.pages is not None and prices.pages is not None:
@@ -97,6 +108,10 @@ def _charges(prices: Prices, usage: Usage) -> list[tuple[str, int]]:
         if annotated:
             price = prices.pages if prices.annotated_pages is None else prices.annotated_pages
             charges.append(("annotated_pages", annotated * price * _HOUR_SECONDS))
+    if usage.images is not None and prices.images is not None:
+        charges.append(("images", usage.images * prices.images * _HOUR_SECONDS))
+    if usage.searches is not None and prices.searches is not None:
+        charges.append(("searches", usage.searches * prices.searches * _HOUR_SECONDS))
     if usage.input_audio_seconds is not None and prices.audio_hour is not None:
         charges.append(("input_audio_seconds", int(usage.input_audio_seconds * _MILLION) * prices.audio_hour))
     if charges and prices.requests is not None:

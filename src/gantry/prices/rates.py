@@ -4,7 +4,7 @@ Law: a pure function of provider, model and moment. The memo over it is bounded,
 write; when it is full it is emptied, which costs a few matches and never memory.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from decimal import Decimal
 from math import prod
 from typing import Final
@@ -104,6 +104,23 @@ class Rates:
             if rate is not None:
                 return rate
         return None
+
+    def since(self, provider_id: str, model: str, at: int) -> int | None:
+        """Return when the price began that is in force at a moment; None where no date is known."""
+        for candidate in self._remember((provider_id, model)):
+            if candidate.since <= at and candidate.record.at(at, None) is not None:
+                return max(candidate.record.since(at) or 0, candidate.since) or None
+        return None
+
+    def published(self, provider_id: str) -> Iterator[ModelPrices]:
+        """Yield the published records of the models that a provider serves, each named after one that it matches."""
+        own = self._published.providers.get(self._names.get(provider_id, provider_id))
+        if own is None:
+            return
+        served = (own, *(self._published.providers.get(name) for name in own.fallbacks))
+        for record in (record for prices in served if prices is not None for record in prices.models):
+            if record.pattern.matches(record.model.lower()):
+                yield record
 
     def _factors_of(self, provider_id: str) -> Factors:
         return self._factors.get(self._names.get(provider_id, provider_id), _NO_FACTORS)

@@ -80,6 +80,13 @@ class ModelPrices(Struct, frozen=True, array_like=True):
     model: str
     pattern: Pattern
     entries: tuple[DatedPrices, ...]
+    context_window: int | None = None  # in tokens
+    deprecated: bool = False
+
+    def since(self, at: int) -> int | None:
+        """Return the moment from which the ordinary prices at another hold; None where no date is known."""
+        starts = [entry.since for entry in self.entries if _is_ordinary(entry) and entry.in_force(at)]
+        return starts[-1] if starts else None
 
     def at(self, at: int, service_tier: str | None) -> Prices | None:
         """Return the prices in force: those of the service tier where it has its own, else the ordinary ones."""
@@ -138,6 +145,10 @@ encode_table: Final = msgspec.msgpack.Encoder().encode
 def decode_table(data: bytes) -> PriceTable:
     """Return the table in bytes made by `encode_table`. Raises msgspec.DecodeError."""
     return _decoder.decode(data)
+
+
+def _is_ordinary(entry: DatedPrices) -> bool:
+    return entry.service_tier is None and not entry.batch
 
 
 def _first_match(models: Sequence[ModelPrices], name: str) -> ModelPrices | None:

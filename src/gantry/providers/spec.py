@@ -28,6 +28,10 @@ _VERSION_SEGMENT = re.compile(r"/v[0-9][a-z0-9]*(?=/|$)")
 _OPENAI_OPERATIONS: Mapping[Operation, str] = {
     Operation.CHAT: _CHAT,
     Operation.EMBEDDINGS: "/embeddings",
+    Operation.COMPLETIONS: "/completions",
+    Operation.RERANK: "/rerank",
+    Operation.IMAGES: "/images/generations",
+    Operation.IMAGE_EDITS: "/images/edits",
     Operation.MODERATION: "/moderations",
     Operation.TRANSCRIPTION: "/audio/transcriptions",
     Operation.SPEECH: "/audio/speech",

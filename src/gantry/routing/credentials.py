@@ -8,12 +8,13 @@ What lives with an account at the provider (files, batches, agents, …) is neit
 organization's home credential, whatever its weight and models, and of no other.
 """
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from typing import Any
 
 from gantry.core.errors import InvalidRequest
 from gantry.core.secret import Secret
-from gantry.providers.spec import ProviderSpec, normalise_base_url, read_field
+from gantry.providers.google_tokens import ServiceAccountError, check_callers_account
+from gantry.providers.spec import AuthScheme, ProviderSpec, normalise_base_url, read_field
 from gantry.routing.snapshot import CredentialRecord
 
 CALLERS_CREDENTIAL = "caller"
@@ -35,7 +36,8 @@ def callers_credential(
         if name in customer:
             fields = customer[name]
             if isinstance(fields, list):
-                fields = _pick_weighted(fields, f"customer_credentials.{name}", draw)
+                names = {written, model, *(f"{prefix}/{model}" for prefix in spec.prefixes)}
+                fields = _pick_weighted(_serving(fields, names), f"customer_credentials.{name}", draw)
             return _as_record(spec, fields, f"customer_credentials.{name}")
     return None
 
@@ -94,6 +96,11 @@ def _as_record(spec: ProviderSpec, fields: Any, param: str) -> CredentialRecord:
             secrets[item.name] = Secret(read_field(item, given or ""))
         except ValueError as error:
             raise InvalidRequest(f"{param}.{error}", param=param) from None
+    if spec.auth.scheme is AuthScheme.GOOGLE:
+        try:
+            check_callers_account(secrets[spec.auth.field].reveal())
+        except ServiceAccountError as error:
+            raise InvalidRequest(f"{param}.{spec.auth.field}: {error}", param=param) from None
     missing = spec.explain_missing({name for name, secret in secrets.items() if secret.reveal()})
     if missing:
         raise InvalidRequest(f"{param}: {missing}", param=param)
@@ -119,6 +126,20 @@ def _address(spec: ProviderSpec, secrets: Mapping[str, Secret], param: str) -> s
     return normalise_base_url(given, spec.root)
 
 
+def _serving(entries: list[Any], names: Collection[str | None]) -> list[Any]:
+    """Return the entries that serve a model, by the names it may have: each may list some, or exclude some."""
+
+    def lists(entry: Any, key: str) -> bool | None:
+        listed = entry.get(key) if isinstance(entry, dict) else None
+        return any(name in names for name in listed) if isinstance(listed, list) and listed else None
+
+    return [
+        entry
+        for entry in entries
+        if lists(entry, "available_models") is not False and lists(entry, "exclude_models") is not True
+    ]
+
+
 def _pick_weighted(entries: list[Any], param: str, draw: Callable[[], float]) -> Any:
     """Return one of `[{weight, credentials}, …]`."""
     weighted = []
@@ -130,7 +151,7 @@ def _pick_weighted(entries: list[Any], param: str, draw: Callable[[], float]) ->
             raise InvalidRequest("Weight has to be greater than 0", param=f"{param}.weight")
         weighted.append((float(weight), entry["credentials"]))
     if not weighted:
-        raise InvalidRequest(f"{param} is an empty list", param=param)
+        raise InvalidRequest(f"{param} lists no credentials for this model", param=param)
     point = draw() * sum(weight for weight, _ in weighted)
     for weight, fields in weighted:
         point -= weight

@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from msgspec import Struct
 
+from gantry.core.custom_model import CustomModel, model_behind
 from gantry.core.errors import NoCredential
 from gantry.core.model_ref import parse_model_ref
 from gantry.core.vocabulary import Dialect, Operation, Tier
@@ -25,11 +26,29 @@ class ModelSource(Struct, frozen=True):
     asked: tuple[Attempt, ...]
     declared: tuple[str, ...]
     is_default: bool  # bare names that nobody claims lead here
+    named: Mapping[str, CustomModel] = {}  # all custom models of the organization, by name
+
+    @property
+    def customs(self) -> Iterator[tuple[CustomModel, str]]:
+        """The custom models that lead to this provider, each with the provider's name for what is behind it."""
+        for custom in self.named.values():
+            if self.serves(custom):
+                yield custom, model_behind(custom, self.snapshot.prefixes).name
+
+    def serves(self, custom: CustomModel) -> bool:
+        """Say whether a call with a custom name leads to this provider."""
+        if custom.provider_id is not None:
+            return custom.provider_id == self.provider.id
+        ref = model_behind(custom, self.snapshot.prefixes)
+        return ref.prefix in self.provider.prefixes if ref.prefix is not None else self._takes(ref.name)
 
     def owns(self, name: str) -> bool:
         """Say whether a call with a bare name leads to this provider."""
-        if parse_model_ref(name, self.snapshot.prefixes).prefix is not None:
+        if name in self.named or parse_model_ref(name, self.snapshot.prefixes).prefix is not None:
             return False
+        return self._takes(name)
+
+    def _takes(self, name: str) -> bool:
         if name in self.declared or self.provider.claims(name):
             return True
         return self.is_default and not any(spec.claims(name) for spec in self.snapshot.providers.values())
@@ -62,6 +81,9 @@ def find_sources(snapshot: Snapshot, wish: Wish) -> tuple[ModelSource, ...]:
 
 
 def _could_list(source: ModelSource, name: str) -> bool:
+    custom = source.named.get(name)
+    if custom is not None:
+        return source.serves(custom)
     ref = parse_model_ref(name, source.snapshot.prefixes)
     return ref.prefix in source.provider.prefixes if ref.prefix is not None else source.owns(ref.name)
 
@@ -83,7 +105,10 @@ def _source(
     )
     path = _models_path(spec.paths, wish.dialects)
     asked = () if path is None else tuple(_attempt(spec, *path, credential) for credential in by_address.values())
-    return ModelSource(snapshot, spec, asked, tuple(declared), is_only or spec.native is wish.dialects[0])
+    is_default = is_only or spec.native is wish.dialects[0]
+    return ModelSource(
+        snapshot, spec, asked, tuple(declared), is_default, snapshot.custom_models_of(wish.organization_id)
+    )
 
 
 def _models_path(

@@ -4,9 +4,12 @@ from typing import Final, NamedTuple
 
 from msgspec import Struct
 
+from gantry.core.custom_model import CustomModel
+from gantry.core.errors import InvalidRequest
+from gantry.core.model_ref import is_safe_path_segment
 from gantry.core.vocabulary import Dialect, Operation, Tier
 from gantry.dialects.rules import NO_RULES, RequestRules
-from gantry.providers.spec import AuthScheme, ProviderSpec, fill_template
+from gantry.providers.spec import AuthScheme, ProviderSpec, fill_template, has_place
 from gantry.routing.snapshot import CredentialRecord
 
 _PROVEN_EACH_TIME: Final = frozenset((AuthScheme.SIGV4, AuthScheme.GOOGLE))
@@ -45,6 +48,7 @@ class Route(Struct, frozen=True):
     rules: RequestRules = NO_RULES
     stream_path: str | None = None
     operation: Operation | None = None  # what the provider is asked, where that is not what the caller asked
+    custom: CustomModel | None = None  # the custom model that the caller named
 
 
 class Attempt(Struct, frozen=True):
@@ -61,10 +65,21 @@ class Attempt(Struct, frozen=True):
         return self.route.provider.fill_base_url(url, self._values()) if "{" in url else url
 
     def path(self, *, stream: bool) -> str:
-        """Return the path of the call, with the model and the credential's fields in their places."""
+        """Return the path of the call, with the model and the credential's fields in their places.
+
+        Raises InvalidRequest for a model whose name could lead out of its place.
+        """
         route = self.route
         path = route.stream_path if stream and route.stream_path is not None else route.path
-        return fill_template(path, self._values()) if "{" in path else path
+        if "{" not in path:
+            return path
+        if has_place(path, "model") and not is_safe_path_segment(route.upstream_model or ""):
+            raise InvalidRequest(
+                f"{route.provider.name} has no model called {route.upstream_model!r}: the name has characters, "
+                "or segments between slashes, that no model's name has",
+                param="model",
+            )
+        return fill_template(path, self._values())
 
     def auth_lines(self) -> str:
         """Return the header lines that carry the credential, as far as they do not depend on the request."""

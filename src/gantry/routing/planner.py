@@ -3,17 +3,19 @@
 What depends on the snapshot alone is the route, which a worker remembers per wish; what depends on chance and on the
 request's own credentials comes after it.
 
-How a model is resolved: a known prefix names its provider; a bare name goes to the provider that claims it (by its
-patterns in the catalogue, the closest one, or a credential that lists it), then on a native surface to that surface's
-provider, then to the only provider there is. Among the providers left, one that speaks the caller's dialect is
-preferred: relay before adapt before translate.
+How a model is resolved: a known prefix names its provider; then a custom name of the organization leads to the model
+behind it, which is resolved in its place; a bare name goes to the provider that claims it (by its patterns in the
+catalogue, the closest one, or a credential that lists it), then on a native surface to that surface's provider, then to
+the only provider there is. Among the providers left, one that speaks the caller's dialect is preferred: relay before
+adapt before translate.
 """
 
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+from gantry.core.custom_model import CustomModel, model_behind
 from gantry.core.errors import InvalidRequest, NoCredential, NotFound, NotSpoken
-from gantry.core.model_ref import parse_model_ref
+from gantry.core.model_ref import ModelRef, parse_model_ref
 from gantry.core.vocabulary import (
     CONVERSING_OPERATIONS,
     NATIVE_OPERATIONS,
@@ -23,6 +25,7 @@ from gantry.core.vocabulary import (
     Tier,
 )
 from gantry.dialects.adapt import ADAPTABLE
+from gantry.dialects.beyond_chat import asked_operation
 from gantry.dialects.rules import NO_RULES
 from gantry.dialects.translate import can_translate
 from gantry.providers.spec import ProviderSpec
@@ -78,14 +81,20 @@ def find_route(snapshot: Snapshot, wish: Wish, brought: frozenset[str] = _NOBODY
         # What such a call reads or leaves at the provider belongs to the account: a shared one would leak it.
         and not (of_account and credential.organization_id is None)
     ]
+    custom = None
     if native or wish.model is None:
         spec = _native_provider(snapshot, wish, stored)
         name = None if wish.model is None else parse_model_ref(wish.model, spec.prefixes).name
     else:
-        spec, name = _resolve(snapshot, wish, wish.model, stored, brought)
+        ref = parse_model_ref(wish.model, snapshot.prefixes)
+        custom = snapshot.custom_models_of(wish.organization_id).get(wish.model)
+        if custom is not None:
+            ref = model_behind(custom, snapshot.prefixes)
+        spec, name = _resolve(snapshot, wish, ref, custom, stored, brought), ref.name
     serving = [c for c in stored if c.provider_id == spec.id and (not c.models or name is None or name in c.models)]
     dialect, path, tier, operation = _choose_path(spec, wish, name)
-    rules = spec.rules_for(name) if operation is Operation.CHAT else NO_RULES
+    chats = operation is Operation.CHAT and wish.operation in CONVERSING_OPERATIONS
+    rules = spec.rules_for(name) if chats else NO_RULES
     if rules != NO_RULES and tier is Tier.RELAY:
         tier = Tier.ADAPT
     candidates, missing = prefer_own(serving, wish.organization_id), _explain_missing(spec, name, stored)
@@ -101,39 +110,54 @@ def find_route(snapshot: Snapshot, wish: Wish, brought: frozenset[str] = _NOBODY
         tier=tier,
         candidates=candidates,
         missing=missing,
-        names=() if wish.model is None else (wish.model, name or wish.model, f"{spec.id}/{name}"),
+        names=() if wish.model is None else _names(snapshot, spec, wish.model, name or wish.model),
         request_id_headers=tuple(header.encode() for header in spec.request_id_headers),
         rules=rules,
         stream_path=spec.stream_paths.get(dialect, {}).get(operation),
         operation=None if operation is wish.operation else operation,
+        custom=custom,
     )
 
 
 def _resolve(
-    snapshot: Snapshot, wish: Wish, model: str, stored: Sequence[CredentialRecord], brought: frozenset[str]
-) -> tuple[ProviderSpec, str]:
+    snapshot: Snapshot,
+    wish: Wish,
+    ref: ModelRef,
+    custom: CustomModel | None,
+    stored: Sequence[CredentialRecord],
+    brought: frozenset[str],
+) -> ProviderSpec:
+    """Return the provider of a model, which may be the one behind a custom name. Raises NotFound, InvalidRequest."""
     with_credential = {credential.provider_id for credential in stored}
-    ref = parse_model_ref(model, snapshot.prefixes)
     if wish.pinned is not None:
-        return _pinned_provider(snapshot, wish.pinned), ref.name
+        return _pinned_provider(snapshot, wish.pinned)
+    if custom is not None and custom.provider_id is not None:
+        return snapshot.providers[custom.provider_id]
     if ref.prefix is not None:
-        return snapshot.providers[snapshot.prefixes[ref.prefix]], ref.name
+        return snapshot.providers[snapshot.prefixes[ref.prefix]]
     listed = {credential.provider_id for credential in stored if ref.name in credential.models}
     usable = [spec for spec in snapshot.providers.values() if spec.id in with_credential or spec.id in brought]
     claiming = [spec for spec in snapshot.providers.values() if spec.id in listed or spec.claims(ref.name)]
     for choice in ([spec for spec in claiming if spec in usable], claiming):
         if choice:
-            return min(choice, key=lambda spec: (_distance(spec, wish), -spec.claim_strength(ref.name))), ref.name
+            return min(choice, key=lambda spec: (_distance(spec, wish), -spec.claim_strength(ref.name)))
     native = [spec for spec in usable if spec.native in wish.dialects and wish.dialects[0] is spec.native]
     if native:
-        return native[0], ref.name
+        return native[0]
     if len(usable) == 1:
-        return usable[0], ref.name
+        return usable[0]
     raise NotFound(
         f"Requested model: {ref.name} is not available in the model list. Write it with its provider, as in "
         f"mistral/mistral-large-latest, or add a credential that lists it (gantry providers add … --models NAME).",
         param="model",
     )
+
+
+def _names(snapshot: Snapshot, spec: ProviderSpec, written: str, name: str) -> tuple[str, ...]:
+    """Return how a key's model list may call a model: not by the prefix of a provider whose model it is not."""
+    named = snapshot.prefixes.get(parse_model_ref(written, snapshot.prefixes).prefix or "")
+    own = (name, f"{spec.id}/{name}")
+    return own if named not in (None, spec.id) else (written, *own)
 
 
 def _native_provider(snapshot: Snapshot, wish: Wish, stored: Sequence[CredentialRecord]) -> ProviderSpec:
@@ -170,7 +194,7 @@ def _choose_path(spec: ProviderSpec, wish: Wish, name: str | None) -> tuple[Dial
     if operation in NATIVE_OPERATIONS:
         if not wish.path.startswith(tuple(f"{prefix}/" for prefix in spec.native_prefixes)):
             raise NotFound(f"{spec.name} has no path {wish.path}")
-        return wish.dialects[0], wish.path, Tier.RELAY, operation
+        return wish.dialects[0], wish.path.replace("{", "%7B"), Tier.RELAY, operation  # it is no template
     spoken_paths = {dialect: paths for dialect, paths in spec.paths.items() if spec.speaks(dialect, name)}
     for dialect in wish.dialects:
         path = spoken_paths.get(dialect, {}).get(operation)
@@ -186,6 +210,11 @@ def _choose_path(spec: ProviderSpec, wish: Wish, name: str | None) -> tuple[Dial
                 path = paths.get(spoken)
                 if path is not None and can_translate(wish.dialects[0], dialect):
                     return dialect, path, Tier.TRANSLATE, spoken
+    for dialect, paths in spoken_paths.items():
+        asked = asked_operation(wish.dialects[0], dialect, operation)
+        path = None if asked is None else paths.get(asked)
+        if asked is not None and path is not None:
+            return dialect, path, Tier.TRANSLATE, asked
     raise NotSpoken(
         f"{spec.name} cannot be called with {operation} requests in the {wish.dialects[0]} format; "
         f"use a client that speaks {' or '.join(spec.paths)}",

@@ -16,6 +16,8 @@ from typing import Any
 import msgspec
 from msgspec import Struct
 
+from gantry.core.custom_model import CustomModel
+from gantry.core.model_ref import parse_model_ref
 from gantry.core.sealing import Sealer
 from gantry.core.secret import Secret
 from gantry.core.vocabulary import ContentPolicy, Environment, Scope
@@ -25,6 +27,7 @@ MAGIC = b"GANTRYS1"
 BLOCK_BYTES = 256 * 1024
 DIGEST_BYTES = 32
 _SECTION_HEAD = 12
+_NO_MODELS: Mapping[str, CustomModel] = {}
 
 
 class SnapshotUnreadable(ValueError):
@@ -71,6 +74,7 @@ class Body(Struct, frozen=True, array_like=True):
     providers: tuple[ProviderSpec, ...]
     credentials: tuple[CredentialRecord, ...]
     settings: dict[str, Any]
+    custom_models: tuple[CustomModel, ...] = ()
 
 
 class KeyTable:
@@ -129,7 +133,16 @@ class _Digests(Sequence[bytes]):
 class Snapshot:
     """What a worker routes by. Indexes are built once, when the file is opened."""
 
-    __slots__ = ("body", "by_organization", "keys", "prefixes", "providers", "shared_providers", "version")
+    __slots__ = (
+        "_custom_models",
+        "body",
+        "by_organization",
+        "keys",
+        "prefixes",
+        "providers",
+        "shared_providers",
+        "version",
+    )
 
     def __init__(self, body: Body, keys: KeyTable) -> None:
         self.body = body
@@ -143,11 +156,19 @@ class Snapshot:
         self.by_organization: Mapping[str | None, Sequence[CredentialRecord]] = grouped
         # At which more than one has a credential: it may be for the same account, which holds the things of both.
         self.shared_providers: Set[str] = _held_twice(grouped)
+        self._custom_models: dict[str, dict[str, CustomModel]] = {}
+        for model in body.custom_models:
+            if parse_model_ref(model.name, self.prefixes).prefix is None:  # a provider's prefix means the provider
+                self._custom_models.setdefault(model.organization_id, {})[model.name] = model
 
     def credentials_of(self, organization_id: str) -> Iterator[CredentialRecord]:
         """Yield the organization's own credentials, then the platform's."""
         yield from self.by_organization.get(organization_id, ())
         yield from self.by_organization.get(None, ())
+
+    def custom_models_of(self, organization_id: str) -> Mapping[str, CustomModel]:
+        """Return the names that an organization has given to models; each wins over what a provider calls so."""
+        return self._custom_models.get(organization_id, _NO_MODELS)
 
 
 def _held_twice(grouped: Mapping[str | None, Iterable[CredentialRecord]]) -> Set[str]:

@@ -194,8 +194,15 @@ def _begin(connection: Connection) -> None:
 
 
 def _create_private(path: Path) -> None:
-    """Create the file readable by its owner only; SQLite gives its -wal and -shm the same mode."""
+    """Create the file readable by its owner only; SQLite gives its -wal and -shm the same mode.
+
+    One that is there is not touched: to close it would take away the locks of every other connection that this process
+    has to it, and whoever leaves last elsewhere would delete the log that they read and write
+    (https://www.sqlite.org/howtocorrupt.html, 2.2).
+    """
     try:
-        os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
+        os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600))
+    except FileExistsError:
+        return
     except OSError as error:
         raise StoreUnavailable(f"cannot open {path}: {error.strerror}") from error

@@ -143,7 +143,7 @@ FIELDS: Final[Mapping[str, Field]] = {
         status_code prompt_tokens=input_tokens completion_tokens=output_tokens total_tokens=all_tokens all_tokens
         total_request_tokens=all_tokens reasoning_tokens prompt_cache_hit_tokens=cached_input_tokens
         prompt_cache_creation_tokens=cache_write_tokens max_tokens request_bytes response_bytes characters pages
-        annotated_pages connector_tokens connector_calls
+        annotated_pages connector_tokens connector_calls input_image_tokens output_image_tokens images searches
         """,
     ),
     **_fields(

@@ -57,8 +57,8 @@ def _revision_table(name: str) -> Table:
     return Table(name, MetaData(), version, PrimaryKeyConstraint("version_num", name=f"{name}_pkc"))
 
 
-CONTROL = Tree("control", control, "c0002", _revision_table("control_revision"))
-LOGS = Tree("logs", logs, "l0003", _revision_table("logs_revision"))
+CONTROL = Tree("control", control, "c0003", _revision_table("control_revision"))
+LOGS = Tree("logs", logs, "l0004", _revision_table("logs_revision"))
 
 # A sum of many 64-bit numbers that callers post: PostgreSQL would refuse the row that passes 2^63.
 _Sum = BigInteger().with_variant(Numeric(38, 0), "postgresql")
@@ -166,6 +166,31 @@ credential_secrets = Table(
     PrimaryKeyConstraint("credential_id", "field"),
 )
 
+# Names of an organization's own for models. What is NULL is as it is with the base; prices are for a million tokens.
+custom_models = Table(
+    "custom_models",
+    control,
+    _organization(),
+    Column("name", String, nullable=False),
+    Column("base", String),
+    Column("provider_id", String),
+    Column("called_by_name", Boolean, nullable=False),
+    Column("display_name", String, nullable=False),
+    Column("input_price", BigInteger),
+    Column("output_price", BigInteger),
+    Column("cached_input_price", BigInteger),
+    Column("cache_write_price", BigInteger),
+    Column("context_window", BigInteger),
+    Column("streaming", Boolean),
+    Column("tools", Boolean),
+    Column("vision", Boolean),
+    Column("parameters", Text, nullable=False),  # a JSON object
+    Column("managed_by", String),
+    Column("created_at", BigInteger, nullable=False),
+    Column("updated_at", BigInteger, nullable=False),
+    PrimaryKeyConstraint("organization_id", "name"),
+)
+
 # `seq` is the order of arrival, which `started_at` is not: a long call is stored after many short ones. A log's id is
 # unique within its organization only, because a client may choose it. Columns that are often NULL stand last, from
 # RARE_FROM on, and the most usual of them first: a row is inserted as far as it has values.
@@ -246,6 +271,10 @@ request_logs = Table(
     Column("annotated_pages", BigInteger),
     Column("connector_tokens", BigInteger),
     Column("connector_calls", BigInteger),
+    Column("input_image_tokens", BigInteger),
+    Column("output_image_tokens", BigInteger),
+    Column("images", BigInteger),
+    Column("searches", BigInteger),
     Column("is_pinned", Boolean),
     Column("positive_feedback", Boolean),
     Column("note", Text),

@@ -90,20 +90,26 @@ class EventStreamParser:
         if self.fault is not None:
             return messages
         pending = self._pending
-        pending += data
+        source: bytes | bytearray = data  # whole messages, as most reads are, are taken where they are
+        if pending:
+            pending += data
+            source = pending
         start = 0
         try:
-            while len(pending) - start >= _PRELUDE.size:
-                total, headers = self._prelude(start)
+            while len(source) - start >= _PRELUDE.size:
+                total, headers = self._prelude(source, start)
                 end = start + total
-                if len(pending) < end:
+                if len(source) < end:
                     break
-                messages.append(self._message(bytes(pending[start:end]), headers))
+                messages.append(self._message(bytes(source[start:end]), headers))
                 start = end
         except _Unreadable as error:
             self.fault = str(error)
-            start = len(pending)
-        del pending[:start]
+            start = len(source)
+        if source is pending:
+            del pending[:start]
+        elif start < len(data):
+            pending += data[start:]
         return messages
 
     def close(self) -> None:
@@ -111,9 +117,9 @@ class EventStreamParser:
         if self._pending and self.fault is None:
             self.fault = "the event stream ended inside a message"
 
-    def _prelude(self, start: int) -> tuple[int, int]:
-        total, headers, checksum = _PRELUDE.unpack_from(self._pending, start)
-        if crc32(self._pending[start : start + _LENGTHS.size]) != checksum:
+    def _prelude(self, source: bytes | bytearray, start: int) -> tuple[int, int]:
+        total, headers, checksum = _PRELUDE.unpack_from(source, start)
+        if crc32(source[start : start + _LENGTHS.size]) != checksum:
             raise _Unreadable("the checksum of a message's prelude in the event stream is wrong")
         if total > self._limit or headers > MAX_HEADERS:
             raise _Unreadable(f"a message of the event stream is larger than {self._limit} bytes")

@@ -10,6 +10,7 @@ import pytest
 
 from gantry.core.errors import InvalidRequest, UpstreamBroke
 from gantry.core.usage import Usage
+from gantry.dialects.embeddings import read_vectors_asked
 from gantry.dialects.gemini.embeddings import (
     gemini_vectors_for_openai,
     openai_vectors_for_gemini,
@@ -27,15 +28,14 @@ def given(**fields: Any) -> bytes:
 
 
 def test_an_openai_request_becomes_a_batch() -> None:
-    found = to_gemini_embeddings(
-        given(model="m", input=["a", "b"], dimensions=8, encoding_format="base64", user="u"), "gemini-embedding-001"
-    )
+    asked = read_vectors_asked(given(model="m", input=["a", "b"], dimensions=8, encoding_format="base64", user="u"))
+    body, changes = to_gemini_embeddings(asked, "gemini-embedding-001")
     request = {"model": "models/gemini-embedding-001", "outputDimensionality": 8}
-    assert json.loads(found.body) == {
+    assert json.loads(body) == {
         "requests": [{**request, "content": {"parts": [{"text": text}]}} for text in ("a", "b")]
     }
-    assert found.as_base64
-    assert [str(change) for change in found.changes] == [
+    assert asked.as_base64
+    assert [str(change) for change in changes] == [
         "dimensions: renamed to outputDimensionality",
         "encoding_format: converted to float, encoded by the gateway",
         "user: dropped",
@@ -43,8 +43,8 @@ def test_an_openai_request_becomes_a_batch() -> None:
 
 
 def test_a_mistral_request_becomes_a_batch() -> None:
-    found = to_gemini_embeddings(given(input="a", output_dimension=8, output_dtype="float"), "models/e")
-    assert json.loads(found.body) == {
+    asked = read_vectors_asked(given(input="a", output_dimension=8, output_dtype="float"))
+    assert json.loads(to_gemini_embeddings(asked, "models/e")[0]) == {
         "requests": [{"model": "models/e", "content": {"parts": [{"text": "a"}]}, "outputDimensionality": 8}]
     }
 
@@ -63,7 +63,7 @@ def test_a_mistral_request_becomes_a_batch() -> None:
 )
 def test_what_gemini_cannot_embed_is_refused(body: bytes, param: str | None) -> None:
     with pytest.raises(InvalidRequest) as refused:
-        to_gemini_embeddings(body, "m")
+        to_gemini_embeddings(read_vectors_asked(body), "m")
     assert refused.value.param == param
 
 
@@ -94,17 +94,17 @@ def test_what_is_no_vector_is_refused(body: bytes) -> None:
 
 def test_a_google_request_reaches_openai_and_mistral() -> None:
     content = {"parts": [{"text": "a"}, {"text": "b"}]}
-    one = to_openai_embeddings(
+    one, changes = to_openai_embeddings(
         given(content=content, task_type="RETRIEVAL_QUERY", output_dimensionality=8), "m", batch=False
     )
-    assert json.loads(one.body) == {"model": "m", "input": "a\nb", "encoding_format": "float", "dimensions": 8}
-    assert [str(change) for change in one.changes] == [
+    assert json.loads(one) == {"model": "m", "input": "a\nb", "encoding_format": "float", "dimensions": 8}
+    assert [str(change) for change in changes] == [
         "taskType: dropped",
         "outputDimensionality: renamed to dimensions",
     ]
     request = {"model": "models/e", "content": {"parts": [{"text": "a"}]}, "outputDimensionality": 8}
-    two = to_openai_embeddings(given(requests=[request, request]), "m", batch=True, size_field="output_dimension")
-    assert json.loads(two.body) == {
+    two, _ = to_openai_embeddings(given(requests=[request, request]), "m", batch=True, size_field="output_dimension")
+    assert json.loads(two) == {
         "model": "m",
         "input": ["a", "a"],
         "encoding_format": "float",
@@ -147,8 +147,8 @@ def test_openais_vectors_reach_a_google_client() -> None:
 def test_recorded_embeddings_go_there_and_back(shared: Path) -> None:
     count = 0
     for exchange in exchanges(shared, "gemini_embed"):
-        request = to_openai_embeddings(json.dumps(exchange.request).encode(), exchange.model, batch=True)
-        texts = json.loads(request.body)["input"]
+        request, _ = to_openai_embeddings(json.dumps(exchange.request).encode(), exchange.model, batch=True)
+        texts = json.loads(request)["input"]
         assert len(texts) == len((exchange.request or {})["requests"]), exchange.file
         if exchange.status == 200:
             count += 1

@@ -5,7 +5,8 @@ Law: what only Anthropic knows is kept in `extra` by the path that the caller wr
 the user says beside them. A bound on the answer is not demanded: whoever encodes the request has a default.
 """
 
-from typing import Final
+from collections.abc import Callable, Mapping
+from typing import Any, Final
 
 import msgspec
 from msgspec import Raw
@@ -58,29 +59,37 @@ def read_request(body: bytes) -> ChatRequest:
     except _UNREADABLE:
         raise InvalidRequest("the request's body is not a JSON object") from None
     extra = leftovers(members, _KNOWN, "")
-    choice, parallel = read_tool_choice(members)
-    output = _inner(members, "output_config", _OUTPUT_CONFIG, extra)
-    metadata = _inner(members, "metadata", _METADATA, extra)
+    fields: dict[str, Any] = {}
+    for name in members:
+        knob = _KNOBS.get(name)
+        if knob is not None:
+            field, reader = knob
+            fields[field] = reader(members, name)
+    if not _OBJECTS.isdisjoint(members):
+        fields |= _read_objects(members, extra)
     return ChatRequest(
         dialect=Dialect.ANTHROPIC,
         model=read_text(members.get("model"), "model"),
         messages=(*_read_system(members, extra), *_read_messages(members, extra)),
-        stream=bool(optional_flag(members, "stream")),
-        tools=read_tools(members, extra),
-        tool_choice=choice,
-        parallel_tool_calls=parallel,
-        format=_read_format(members, output, extra),
-        reasoning=_read_reasoning(members, output, extra),
-        max_tokens=optional_whole(members, "max_tokens"),
-        temperature=_number(members, "temperature"),
-        top_p=_number(members, "top_p"),
-        top_k=optional_whole(members, "top_k"),
-        stop=optional_texts(members, "stop_sequences"),
-        service_tier=optional_text(members, "service_tier"),
-        user=optional_text(metadata, "user_id", "metadata."),
-        cache=read_cache(members),
         extra=extra,
+        **fields,
     )
+
+
+def _read_objects(members: Members, extra: Members) -> dict[str, Any]:
+    """Return the fields of a request that are more than a number or a word: plain calls have none of them."""
+    choice, parallel = read_tool_choice(members)
+    output = _inner(members, "output_config", _OUTPUT_CONFIG, extra)
+    metadata = _inner(members, "metadata", _METADATA, extra)
+    return {
+        "tools": read_tools(members, extra),
+        "tool_choice": choice,
+        "parallel_tool_calls": parallel,
+        "format": _read_format(members, output, extra),
+        "reasoning": _read_reasoning(members, output, extra),
+        "user": optional_text(metadata, "user_id", "metadata."),
+        "cache": read_cache(members),
+    }
 
 
 def _inner(members: Members, name: str, known: frozenset[str], extra: Members) -> Members:
@@ -96,6 +105,10 @@ def _number(members: Members, name: str) -> float | None:
     return read_number(members[name], name) if has(members, name) else None
 
 
+def _flag(members: Members, name: str) -> bool:
+    return bool(optional_flag(members, name))
+
+
 def _read_system(members: Members, extra: Members) -> list[Message]:
     if not has(members, "system"):
         return []
@@ -106,11 +119,11 @@ def _read_system(members: Members, extra: Members) -> list[Message]:
 def _read_messages(members: Members, extra: Members) -> list[Message]:
     messages: list[Message] = []
     for number, raw in enumerate(read_list(members.get("messages"), "messages")):
-        messages += _read_message(raw, f"messages[{number}]", extra)
+        _read_message(raw, f"messages[{number}]", extra, messages)
     return messages
 
 
-def _read_message(raw: Raw, path: str, extra: Members) -> list[Message]:
+def _read_message(raw: Raw, path: str, extra: Members, messages: list[Message]) -> None:
     members = read_members(raw, path, "a message")
     word = read_text(members.get("role"), f"{path}.role")
     role = _ROLES.get(word)
@@ -119,12 +132,14 @@ def _read_message(raw: Raw, path: str, extra: Members) -> list[Message]:
     parts = read_content(members.get("content"), f"{path}.content", extra)
     results: list[Part] = [part for part in parts if isinstance(part, ToolResult)]
     if not results:
-        return [Message(role, parts)]
+        messages.append(Message(role, parts))
+        return
     if role is not Role.USER:
         raise InvalidRequest(f"`{path}.content`: only a user's turn brings tool results", param=f"{path}.content")
     others = tuple([part for part in parts if not isinstance(part, ToolResult)])
-    turns = [Message(Role.TOOL, tuple(results))]
-    return [*turns, Message(Role.USER, others)] if others else turns
+    messages.append(Message(Role.TOOL, tuple(results)))
+    if others:
+        messages.append(Message(Role.USER, others))
 
 
 def _read_format(members: Members, output: Members, extra: Members) -> AnswerFormat | None:
@@ -176,3 +191,16 @@ def _read_effort(output: Members) -> Effort | None:
         path = "output_config.effort"
         raise InvalidRequest(f"`{path}` is low, medium, high, xhigh or max, not {word!r}", param=path)
     return effort
+
+
+_KNOBS: Final[Mapping[str, tuple[str, Callable[[Members, str], Any]]]] = {
+    "stream": ("stream", _flag),
+    "max_tokens": ("max_tokens", optional_whole),
+    "temperature": ("temperature", _number),
+    "top_p": ("top_p", _number),
+    "top_k": ("top_k", optional_whole),
+    "stop_sequences": ("stop", optional_texts),
+    "service_tier": ("service_tier", optional_text),
+}
+"""By the caller's name: our field, and its reader. What is not there is not looked for."""
+_OBJECTS: Final = frozenset("tools tool_choice thinking output_config output_format metadata cache_control".split())

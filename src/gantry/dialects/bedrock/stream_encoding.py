@@ -53,6 +53,7 @@ _HEADERS: Final = {
         "metadata",
     )
 }
+_DELTA: Final = _HEADERS["contentBlockDelta"]
 
 
 class BedrockStreamEncoder:
@@ -77,7 +78,11 @@ class BedrockStreamEncoder:
     def feed(self, events: Iterable[ChatEvent]) -> bytes:
         """Return what the client is sent. After AnswerEnded or AnswerFailed there is no more."""
         for event in events:
-            if not self._over:
+            if self._over:
+                break
+            if type(event) is TextAdded and event.part == self._open and event.choice == 0:  # what streams are made of
+                self._text(event.text)
+            else:
                 self._take(event)
         sent = b"".join(self._out)
         self._out.clear()
@@ -114,7 +119,7 @@ class BedrockStreamEncoder:
         match event:
             case TextAdded(_, part, text) | RefusalAdded(_, part, text):
                 self._switch(part)
-                self._delta({"text": text})
+                self._text(text)
             case CallAdded(_, part, arguments):
                 self._switch(part)
                 self._delta({"toolUse": {"input": arguments}})
@@ -201,6 +206,10 @@ class BedrockStreamEncoder:
 
     def _start(self, start: dict[str, Any]) -> None:
         self._send("contentBlockStart", {"contentBlockIndex": self._index, "start": start})
+
+    def _text(self, text: str) -> None:
+        payload = b'{"contentBlockIndex":%d,"delta":{"text":%b}}' % (self._index, _encode(text))
+        self._out.append(encode_message(_DELTA, payload))
 
     def _delta(self, delta: dict[str, Any]) -> None:
         self._send("contentBlockDelta", {"contentBlockIndex": self._index, "delta": delta})

@@ -8,6 +8,8 @@ from collections.abc import Iterable
 from enum import Enum
 from typing import Any, Final, assert_never
 
+import msgspec
+
 from gantry.core.chat import Citation, Finish
 from gantry.core.chat_events import (
     AnswerBegan,
@@ -38,6 +40,12 @@ from gantry.dialects.cohere.usage import usage_value
 from gantry.dialects.frames import DONE, EVENT_STREAM, named_frame
 from gantry.dialects.tool_terms import unsaid_finish
 
+_TEXT_HEAD: Final = (
+    b'event: content-delta\ndata: {"type":"content-delta","index":%d,"delta":{"message":{"content":{"text":'
+)
+_TEXT_TAIL: Final = b"}}}}\n\n"
+_encode: Final = msgspec.json.Encoder().encode
+
 
 class _Kind(Enum):
     TEXT = "text"
@@ -62,6 +70,7 @@ class CohereStreamEncoder:
         "_open",
         "_out",
         "_over",
+        "_text_head",
         "_usage",
     )
 
@@ -76,6 +85,7 @@ class CohereStreamEncoder:
         self._open: int | None = None
         self._kind = _Kind.TEXT
         self._index = -1  # of content
+        self._text_head = b""  # of a delta of the open item
         self._call_index = -1
         self._citations = 0
         self._early: dict[int, list[Citation]] = {}  # citations that came before their text: Cohere sends them after it
@@ -86,7 +96,11 @@ class CohereStreamEncoder:
     def feed(self, events: Iterable[ChatEvent]) -> bytes:
         """Return what the client is sent. After AnswerEnded or AnswerFailed there is no more."""
         for event in events:
-            if not self._over:
+            if self._over:
+                break
+            if type(event) is TextAdded and event.part == self._open and event.choice == 0:  # what streams are made of
+                self._out.append(self._text_head + _encode(event.text) + _TEXT_TAIL)
+            else:
                 self._take(event)
         sent = b"".join(self._out)
         self._out.clear()
@@ -150,6 +164,7 @@ class CohereStreamEncoder:
         self._open = part
         self._kind = kind
         self._index += 1
+        self._text_head = _TEXT_HEAD % self._index
         self._send("content-start", self._index, {"content": {"type": kind.value, kind.value: ""}})
 
     def _open_call(self, part: int, call_id: str, name: str) -> None:

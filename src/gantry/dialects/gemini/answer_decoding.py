@@ -82,10 +82,10 @@ class AnswerMachine:
 
     def take(self, response: Response) -> list[ChatEvent]:
         """Return what one answer says, or one piece of a stream. Raises msgspec's errors or ValueError."""
-        if response.error != NULL:
+        if response.error is not NULL and response.error != NULL:
             return [*self._report_usage(), AnswerFailed(error_in(response.error, 502))]
         events: list[ChatEvent] = []
-        if response.usage_metadata != NULL:
+        if response.usage_metadata is not NULL and response.usage_metadata != NULL:
             self._usage = response.usage_metadata
         if not self._began:
             self._began = True
@@ -148,13 +148,13 @@ class _Choice:
         if candidate.content is not None:
             for raw in candidate.content.parts or ():
                 self._take_part(decode_part(raw), raw, events)
-        if candidate.logprobs_result != NULL:
+        if candidate.logprobs_result is not NULL and candidate.logprobs_result != NULL:
             logprobs = logprobs_of(candidate.logprobs_result)
             if logprobs is not None:
                 events.append(LogprobsAdded(self._index, logprobs))
-        if bytes(candidate.grounding_metadata) not in _NOTHING_SAID:
+        if _says(candidate.grounding_metadata):
             self._sources = candidate.grounding_metadata
-        if bytes(candidate.citation_metadata) not in _NOTHING_SAID:
+        if _says(candidate.citation_metadata):
             self._recitals = candidate.citation_metadata
         if candidate.finish_reason is not None:
             self.finish = finish_of(candidate.finish_reason, called=self._calls > 0)
@@ -271,6 +271,10 @@ def decode_answer(body: bytes) -> ChatAnswer:
     except UNREADABLE:
         raise UpstreamBroke("the provider's answer cannot be read as one of Gemini's") from None
     return assemble(Dialect.GEMINI, [*events, *machine.end(), ENDED])
+
+
+def _says(raw: Raw) -> bool:
+    return raw is not NULL and bytes(raw) not in _NOTHING_SAID
 
 
 def _is_answer(response: Response) -> bool:

@@ -13,36 +13,19 @@ from msgspec import Raw, Struct
 
 from gantry.core.errors import InvalidRequest, UpstreamBroke
 from gantry.core.usage import Usage
-from gantry.dialects.changes import Change, converted, dropped, renamed
+from gantry.dialects.changes import Change, dropped, renamed
+from gantry.dialects.embeddings import FLOAT, VectorsAsked, encode_vectors, keep_known
+from gantry.dialects.fields import object_members
 from gantry.dialects.gemini.spelling import read_count, read_fields, read_list
 from gantry.dialects.gemini.usage import read_usage
-from gantry.dialects.members import NULL, UNREADABLE, Members, asks_nothing, is_text, read, read_text
-from gantry.dialects.vectors import packed_vector, plain_vector
+from gantry.dialects.members import NULL, UNREADABLE, Members, asks_nothing, read_text
+from gantry.dialects.vectors import plain_vector
 
 _SIZE: Final = "outputDimensionality"
-_SIZES: Final = ("dimensions", "output_dimension")  # OpenAI's word, Mistral's
-_BASE64: Final = "base64"
-_FORMATS: Final = ("float", _BASE64)
+_NOTHING_ELSE: Final[frozenset[str]] = frozenset()
 _MODELS: Final = "models/"
 
-_decode_members: Final = msgspec.json.Decoder(Members).decode
-_decode_texts: Final = msgspec.json.Decoder(list[str]).decode
 _encode: Final = msgspec.json.Encoder().encode
-
-
-class GeminiEmbeddings(Struct, frozen=True):
-    """A `batchEmbedContents` body, what was changed, and whether the client wants its vectors as base64."""
-
-    body: bytes
-    changes: Sequence[Change]
-    as_base64: bool
-
-
-class OpenAIEmbeddings(Struct, frozen=True):
-    """An `/embeddings` body, and what was changed."""
-
-    body: bytes
-    changes: Sequence[Change]
 
 
 class _Embedding(Struct, gc=False):
@@ -74,53 +57,41 @@ _decode_gemini: Final = msgspec.json.Decoder(_GeminiAnswer).decode
 _decode_openai: Final = msgspec.json.Decoder(_OpenAIAnswer).decode
 
 
-def to_gemini_embeddings(body: bytes, model: str) -> GeminiEmbeddings:
+def to_gemini_embeddings(asked: VectorsAsked, model: str) -> tuple[bytes, list[Change]]:
     """Return an OpenAI or Mistral embeddings request for Gemini's `models/{model}:batchEmbedContents`.
 
-    Raises InvalidRequest for tokens in place of text, and for a form of vector that Gemini does not make.
+    With it comes what was changed. Raises InvalidRequest for a form of vector that Gemini does not make.
     """
-    given = _members(body, "an embeddings request")
-    texts = _input_texts(given)
-    changes: list[Change] = []
-    size: int | None = None
-    as_base64 = False
-    for name, value in given.items():
-        if name in ("model", "input") or value == NULL:
-            continue
-        if name in _SIZES:
-            size = read_count(value, name)
-            changes.append(renamed(name, _SIZE))
-        elif name == "encoding_format":
-            as_base64 = _wants_base64(value)
-            if as_base64:
-                changes.append(converted(name, "to float, encoded by the gateway"))
-        elif name == "output_dtype":
-            if read_text(value, name) != "float":
-                raise InvalidRequest(f"`{name}` must be float: Gemini makes no other vectors", param=name)
-        elif not asks_nothing(value):
-            changes.append(dropped(name))
-    sized = {} if size is None else {_SIZE: size}
+    if asked.dtype != FLOAT:
+        raise InvalidRequest("`output_dtype` must be float: Gemini makes no other vectors", param="output_dtype")
+    dropped_others = keep_known(asked.others, _NOTHING_ELSE)[1]
+    sized = {} if asked.size is None else {_SIZE: asked.size}
     named = model if model.startswith(_MODELS) else f"{_MODELS}{model}"
-    requests = [{"model": named, "content": {"parts": [{"text": text}]}, **sized} for text in texts]
-    return GeminiEmbeddings(_encode({"requests": requests}), changes, as_base64)
+    requests = [{"model": named, "content": {"parts": [{"text": text}]}, **sized} for text in asked.texts]
+    return _encode({"requests": requests}), [*asked.renamed_size(_SIZE), *asked.packed_here(), *dropped_others]
 
 
-def gemini_vectors_for_openai(body: bytes, model: str, *, as_base64: bool) -> bytes:
-    """Return Gemini's answer for an OpenAI or Mistral client. Raises UpstreamBroke."""
+def gemini_vectors_for_openai(body: bytes, model: str, *, as_base64: bool, answer_id: str | None = None) -> bytes:
+    """Return Gemini's answer for an OpenAI client, or with an id for Mistral's. Raises UpstreamBroke."""
     try:
         answer = _decode_gemini(body)
         found = answer.embeddings if answer.embedding is None else [answer.embedding]
-        if found is None:
+        if found is None or any(item.values == NULL for item in found):
             raise ValueError("no embeddings")
-        data = [
-            {"object": "embedding", "index": number, "embedding": _vector(item.values, as_base64=as_base64)}
-            for number, item in enumerate(found)
-        ]
+        counted = read_usage(answer.usage_metadata)[0].input_tokens
+        vectors = [item.values for item in found]
+        return encode_vectors(vectors, model, counted, as_base64=as_base64, answer_id=answer_id)
     except UNREADABLE:
         raise UpstreamBroke("the provider's answer is not a list of embeddings") from None
-    counted = read_usage(answer.usage_metadata)[0].input_tokens or 0
-    usage = {"prompt_tokens": counted, "total_tokens": counted}
-    return _encode({"object": "list", "data": data, "model": model, "usage": usage})
+
+
+def read_gemini_texts(body: bytes) -> list[str] | None:
+    """Return what a Gemini embeddings request asks of, a text for each vector; None when it cannot be read."""
+    try:
+        batch = b'"requests"' in body
+        return [_content_text(fields, prefix) for prefix, fields in _requests(body, batch=batch)]
+    except InvalidRequest:
+        return None
 
 
 def read_gemini_embeddings_usage(body: bytes) -> Usage:
@@ -131,27 +102,18 @@ def read_gemini_embeddings_usage(body: bytes) -> Usage:
         return Usage()
 
 
-def to_openai_embeddings(body: bytes, model: str, *, batch: bool, size_field: str = "dimensions") -> OpenAIEmbeddings:
+def to_openai_embeddings(
+    body: bytes, model: str, *, batch: bool, size_field: str = "dimensions"
+) -> tuple[bytes, list[Change]]:
     """Return a Google client's request for OpenAI's `/embeddings`, or Mistral's (`size_field="output_dimension"`).
 
-    `batch` says which of Gemini's operations the body is of. Raises InvalidRequest for content that is not text, and
-    for vectors of different sizes, which one call cannot ask for.
+    With it comes what was changed. `batch` says which of Gemini's operations the body is of. Raises InvalidRequest for
+    content that is not text, and for vectors of different sizes, which one call cannot ask for.
     """
-    given = _members(body, "an embeddings request")
-    changes: list[Change] = []
-    if batch:
-        if "requests" not in given:
-            raise InvalidRequest("`requests` is missing", param="requests")
-        items = read_list(given["requests"], "requests", "a list of requests")
-        requests = [
-            (f"requests[{number}].", read_fields(item, f"requests[{number}]")) for number, item in enumerate(items)
-        ]
-    else:
-        requests = [("", read_fields(Raw(body), "body"))]
-    if not requests:
-        raise InvalidRequest("`requests` must not be empty", param="requests")
+    requests = _requests(body, batch=batch)
     texts = [_content_text(fields, prefix) for prefix, fields in requests]
     size = _one_size(requests)
+    changes: list[Change] = []
     for prefix, fields in requests:
         for name, value in fields.items():
             if name not in ("model", "content", _SIZE) and not asks_nothing(value):
@@ -160,7 +122,7 @@ def to_openai_embeddings(body: bytes, model: str, *, batch: bool, size_field: st
     if size is not None:
         asked[size_field] = size
         changes.append(renamed(_SIZE, size_field))
-    return OpenAIEmbeddings(_encode(asked), changes)
+    return _encode(asked), changes
 
 
 def openai_vectors_for_gemini(body: bytes, *, batch: bool) -> bytes:
@@ -181,35 +143,17 @@ def openai_vectors_for_gemini(body: bytes, *, batch: bool) -> bytes:
     return _encode(told)
 
 
-def _members(body: bytes, what: str) -> Members:
-    try:
-        return _decode_members(body)
-    except UNREADABLE:
-        raise InvalidRequest(f"the body must be a JSON object: {what}") from None
-
-
-def _input_texts(given: Members) -> list[str]:
-    raw = given.get("input", NULL)
-    if raw == NULL:
-        raise InvalidRequest("`input` is missing", param="input")
-    wanted = "a string or a list of strings; Gemini takes no tokens"
-    texts = [read_text(raw, "input")] if is_text(raw) else read(_decode_texts, raw, "input", wanted)
-    if not texts:
-        raise InvalidRequest("`input` must not be empty", param="input")
-    return texts
-
-
-def _wants_base64(raw: Raw) -> bool:
-    wish = read_text(raw, "encoding_format")
-    if wish not in _FORMATS:
-        raise InvalidRequest("`encoding_format` must be float or base64", param="encoding_format")
-    return wish == _BASE64
-
-
-def _vector(values: Raw, *, as_base64: bool) -> Raw | str:
-    if values == NULL:
-        raise ValueError("no vector")
-    return packed_vector(values) if as_base64 else values
+def _requests(body: bytes, *, batch: bool) -> list[tuple[str, Members]]:
+    """Return the fields of each request in a body, each with the path that they have in it."""
+    given = object_members(body, "an embeddings request")
+    if not batch:
+        return [("", read_fields(Raw(body), "body"))]
+    if "requests" not in given:
+        raise InvalidRequest("`requests` is missing", param="requests")
+    items = read_list(given["requests"], "requests", "a list of requests")
+    if not items:
+        raise InvalidRequest("`requests` must not be empty", param="requests")
+    return [(f"requests[{number}].", read_fields(item, f"requests[{number}]")) for number, item in enumerate(items)]
 
 
 def _content_text(fields: Members, prefix: str) -> str:

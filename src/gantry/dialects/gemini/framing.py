@@ -26,20 +26,20 @@ def framing_of(query: str) -> Framing:
 class Frames:
     """Items in, the bytes of a stream out."""
 
-    __slots__ = ("_framing", "_sent")
+    __slots__ = ("_as_events", "_sent")
 
     def __init__(self, framing: Framing) -> None:
-        self._framing = framing
+        self._as_events = framing is Framing.SSE
         self._sent = False
 
     def item(self, encoded: bytes) -> bytes:
-        if self._framing is Framing.SSE:
+        if self._as_events:
             return b"data: %b\r\n\r\n" % encoded
         before = b",\r\n" if self._sent else b"["
         self._sent = True
         return b"%b%b\n" % (before, encoded)
 
     def end(self) -> bytes:
-        if self._framing is Framing.SSE:
+        if self._as_events:
             return b""
         return b"]" if self._sent else b"[]"

@@ -57,7 +57,7 @@ _encode: Final = msgspec.json.Encoder().encode
 class GeminiStreamEncoder:
     """Events in, a client's stream out."""
 
-    __slots__ = ("_about", "_asking", "_choices", "_frames", "_over", "_thoughts", "_usage", "content_type")
+    __slots__ = ("_about", "_asking", "_choices", "_frames", "_over", "_tail", "_thoughts", "_usage", "content_type")
 
     def __init__(self, asking: Asking, framing: Framing = Framing.SSE) -> None:
         self._asking = asking
@@ -68,6 +68,7 @@ class GeminiStreamEncoder:
         self._usage = NO_USAGE
         self._over = False
         self._about: dict[str, str] = {}
+        self._tail = b""  # of a piece: what is said about the answer, written once
         self._tell_about(AnswerBegan())
 
     def feed(self, events: Iterable[ChatEvent]) -> bytes:
@@ -75,6 +76,9 @@ class GeminiStreamEncoder:
         for event in events:
             if self._over:
                 return b""
+            if type(event) is TextAdded:  # what streams are made of
+                self._choice(event.choice).say(event)
+                continue
             match event:
                 case AnswerBegan():
                     self._tell_about(event)
@@ -96,6 +100,7 @@ class GeminiStreamEncoder:
             "createTime": timestamp(began.created or self._asking.created),
             "responseId": began.id or self._asking.id,
         }
+        self._tail = b"," + _encode(self._about)[1:]
 
     def _choice(self, index: int) -> "_Choice":
         choice = self._choices.get(index)
@@ -105,7 +110,7 @@ class GeminiStreamEncoder:
 
     def _pieces(self) -> bytes:
         candidates = [choice.piece() for choice in self._choices.values() if choice.has_piece]
-        return self._frames.item(_encode({"candidates": candidates, **self._about})) if candidates else b""
+        return self._frames.item(b'{"candidates":' + _encode(candidates) + self._tail) if candidates else b""
 
     def _last(self) -> dict[str, Any]:
         last: dict[str, Any] = {"candidates": [choice.last() for _, choice in sorted(self._choices.items())]}
@@ -149,10 +154,8 @@ class _Choice:
 
     def take(self, event: _ChoiceEvent) -> None:
         match event:
-            case TextAdded(_, part, text):
-                if text or self._seal is not None:
-                    self._texts.setdefault(part, []).append(text)
-                    self._add_signed(text_part(text))
+            case TextAdded():
+                self.say(event)
             case ThinkingAdded(_, _, text):
                 self._flush()
                 if self._thoughts:
@@ -183,6 +186,12 @@ class _Choice:
                 self._finish = finish
             case _:
                 assert_never(event)
+
+    def say(self, event: TextAdded) -> None:
+        text = event.text
+        if text or self._seal is not None:
+            self._texts.setdefault(event.part, []).append(text)
+            self._add_signed(text_part(text))
 
     @property
     def has_piece(self) -> bool:

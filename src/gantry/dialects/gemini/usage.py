@@ -10,7 +10,13 @@ import msgspec
 from msgspec import Raw, Struct
 
 from gantry.core.usage import NO_USAGE, Usage
+from gantry.dialects.members import NULL
 from gantry.dialects.usage import MAX_COUNT
+
+
+class _Modality(Struct, rename="camel", gc=False):
+    modality: str | int | None = None
+    token_count: int | None = None
 
 
 class _Metadata(Struct, rename="camel", gc=False):
@@ -21,9 +27,13 @@ class _Metadata(Struct, rename="camel", gc=False):
     thoughts_token_count: int | None = None
     total_token_count: int | None = None
     service_tier: str | None = None
+    prompt_tokens_details: Raw = NULL
+    candidates_tokens_details: Raw = NULL
 
 
 _decode: Final = msgspec.json.Decoder(_Metadata, strict=False).decode
+_decode_modalities: Final = msgspec.json.Decoder(list[_Modality], strict=False).decode
+_IMAGE: Final = ("IMAGE", 2)  # some answers number their enums
 _UNREADABLE: Final = (msgspec.DecodeError, ValueError, RecursionError)
 
 
@@ -41,6 +51,8 @@ def read_usage(raw: Raw) -> tuple[Usage, str | None]:
         output_tokens=_sum(found.candidates_token_count, found.thoughts_token_count),
         reasoning_tokens=_bound(found.thoughts_token_count),
         total_tokens=_bound(found.total_token_count),
+        input_image_tokens=_of_images(found.prompt_tokens_details),
+        output_image_tokens=_of_images(found.candidates_tokens_details),
     )
     return usage, found.service_tier
 
@@ -63,6 +75,16 @@ def encode_usage(usage: Usage) -> dict[str, Any] | None:
         "totalTokenCount": total,
     }
     return {name: count for name, count in counts.items() if count is not None} or None
+
+
+def _of_images(details: Raw) -> int | None:
+    if details == NULL:
+        return None
+    try:
+        counts = [item.token_count or 0 for item in _decode_modalities(details) if item.modality in _IMAGE]
+    except _UNREADABLE:
+        return None
+    return _bound(sum(counts)) or None
 
 
 def _sum(one: int | None, other: int | None) -> int | None:

@@ -24,7 +24,7 @@ from gantry.core.chat import (
 )
 from gantry.core.errors import InvalidRequest
 from gantry.core.vocabulary import Dialect
-from gantry.dialects.caller_names import parts_name, turn_names
+from gantry.dialects.caller_names import TurnNames, parts_name
 from gantry.dialects.changes import Change, converted, defaulted, dropped
 from gantry.dialects.foreign import refuse_part
 from gantry.dialects.members import Members
@@ -57,7 +57,9 @@ def _in_order(request: ChatRequest, changes: list[Change]) -> list[int]:
         for index, message in enumerate(messages)
         if message.role is Role.SYSTEM and (index > answered or index > said[-1])
     ]
-    turns = turn_names(request)
+    if not late:
+        return list(range(len(messages)))
+    turns = TurnNames(request)
     changes += [converted(turns[index], "to a leading system message") for index in late]
     leading = list(range(said[0]))
     return leading + late + [index for index in range(said[0], len(messages)) if index not in late]
@@ -69,7 +71,7 @@ class _Writer:
     def __init__(self, request: ChatRequest, model: str, changes: list[Change]) -> None:
         self._request = request
         self._changes = changes
-        self._turns = turn_names(request)
+        self._turns = TurnNames(request)
         self._parts = parts_name(request.dialect)
         self._ids = ToolIds()
         self._last: tuple[int, Message] | None = None
@@ -112,17 +114,17 @@ class _Writer:
         self.written.append(written)
 
     def _part(self, index: int, number: int, part: Part) -> dict[str, Any]:
-        place = self._place(index, number)
         match part:
-            case Text(text) | Refusal(text):
-                return {"type": "text", "text": text}
+            case Text() | Refusal():
+                return {"type": "text", "text": part.text}
             case Media():
-                return write_media(part, place, self._request.dialect, self._changes)
+                return write_media(part, self._place(index, number), self._request.dialect, self._changes)
             case NativePart(Dialect.MISTRAL, raw):
                 return _decode_members(raw)
             case NativePart():
-                raise refuse_part(part, place)
+                raise refuse_part(part, self._place(index, number))
             case _:
+                place = self._place(index, number)
                 raise InvalidRequest(f"`{place}` does not belong into a message of this role", param=place)
 
     def _assistant(self, index: int, message: Message) -> None:
@@ -143,11 +145,10 @@ class _Writer:
                     self._drop(index, number)
                 case _:
                     content.append(self._part(index, number, part))
-        place = self._turns[index]
         if hidden:
-            self._changes.append(dropped(place, "of thinking, for a model that takes no thoughts back"))
+            self._changes.append(dropped(self._turns[index], "of thinking, for a model that takes no thoughts back"))
         if not calls and not any(chunk.get("text") or chunk["type"] != "text" for chunk in content):
-            self._changes.append(dropped(place, "an answer that says nothing"))
+            self._changes.append(dropped(self._turns[index], "an answer that says nothing"))
             return
         written: dict[str, Any] = {"role": "assistant", "content": _simplest(content)}
         if calls:

@@ -21,6 +21,7 @@ from gantry.dialects.error_message import error_message
 from gantry.dialects.openai_chat.annotations import read_searched
 from gantry.dialects.openai_chat.choice_in import ChoiceIn, ChoiceReader
 from gantry.dialects.openai_chat.errors import read_stream_error
+from gantry.dialects.openai_chat.text_chunks import TextChunks
 from gantry.dialects.usage import read_usage
 from gantry.wire.sse import SSEEvent
 
@@ -53,10 +54,11 @@ _decode: Final = msgspec.json.Decoder(AnswerIn).decode
 class AnswerReader:
     """An answer as far as it came."""
 
-    __slots__ = ("_began", "_choices", "_dialect", "_id", "_results", "_urls", "is_stopped")
+    __slots__ = ("_began", "_choices", "_dialect", "_id", "_results", "_streamed", "_urls", "is_stopped")
 
-    def __init__(self, dialect: Dialect) -> None:
+    def __init__(self, dialect: Dialect, *, streamed: bool) -> None:
         self._dialect = dialect
+        self._streamed = streamed
         self._began = False
         self._id = ""
         self._choices: dict[int, ChoiceReader] = {}
@@ -68,7 +70,7 @@ class AnswerReader:
     def is_finished(self) -> bool:
         return bool(self._choices) and all(choice.finished for choice in self._choices.values())
 
-    def take(self, given: AnswerIn, *, streamed: bool) -> list[ChatEvent]:
+    def take(self, given: AnswerIn) -> list[ChatEvent]:
         """Return what a chunk adds, or what a whole answer says."""
         events: list[ChatEvent] = []
         if not self._began and (given.id or given.choices):
@@ -79,10 +81,10 @@ class AnswerReader:
             index = choice.index or 0
             reader = self._choices.get(index)
             if reader is None:
-                reader = self._choices[index] = ChoiceReader(self._dialect, self._id, index)
+                reader = self._choices[index] = ChoiceReader(self._dialect, self._id, index, streamed=self._streamed)
             if choice.finish_reason and index == 0 and not reader.finished:
                 reader.add_sources(read_searched(self._urls, self._results))
-            reader.take(choice, events, streamed=streamed)
+            reader.take(choice, events)
             if choice.finish_reason == "error":
                 self.is_stopped = True
         if len(given.usage) > _NULL or given.x_groq is not None:
@@ -99,18 +101,23 @@ class AnswerReader:
 class FamilyStreamDecoder(ChatStreamDecoder):
     """A stream of chunks in, events out; for OpenAI's format and for Mistral's."""
 
-    __slots__ = ("_reader",)
+    __slots__ = ("_alike", "_reader")
 
     def __init__(self, dialect: Dialect) -> None:
         super().__init__()
-        self._reader = AnswerReader(dialect)
+        self._alike = TextChunks()
+        self._reader = AnswerReader(dialect, streamed=True)
 
     def decode(self, event: SSEEvent) -> list[ChatEvent]:
         data = event.data
+        text = self._alike.read(data)
+        if text is not None:
+            return [text]
         if data.startswith(_DONE):
             return [ENDED]
         given = _decode(data)
-        events = self._reader.take(given, streamed=True)
+        events = self._reader.take(given)
+        self._alike.learn(data, events)
         if given.error is not ABSENT or given.choices is None or self._reader.is_stopped:
             failure = self._failure_in(given, data)
             if failure is not None:
@@ -138,7 +145,7 @@ def decode_answer(dialect: Dialect, body: bytes) -> ChatAnswer:
             "the provider's answer is not a chat completion" if said is None else f"the provider answered: {said}"
         )
     assembly = Assembly(dialect)
-    for event in AnswerReader(dialect).take(given, streamed=False):
+    for event in AnswerReader(dialect, streamed=False).take(given):
         assembly.add(event)
     return assembly.answer()
 

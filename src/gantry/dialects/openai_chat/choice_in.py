@@ -141,13 +141,15 @@ class ChoiceReader:
         "_parts",
         "_sound",
         "_sources",
+        "_streamed",
         "_text_part",
         "_thought",
         "finished",
     )
 
-    def __init__(self, dialect: Dialect, answer_id: str, index: int) -> None:
+    def __init__(self, dialect: Dialect, answer_id: str, index: int, *, streamed: bool) -> None:
         self._dialect = dialect
+        self._streamed = streamed
         self._answer_id = answer_id
         self._index = index
         self._parts = 0
@@ -166,17 +168,17 @@ class ChoiceReader:
         """Take the sources of the whole answer; they are told when it ends."""
         self._sources = sources
 
-    def take(self, choice: ChoiceIn, events: list[ChatEvent], *, streamed: bool) -> None:
+    def take(self, choice: ChoiceIn, events: list[ChatEvent]) -> None:
         """Put what a choice adds to the events. Where a provider writes both, the delta adds up a stream."""
-        said = choice.delta if streamed else choice.message or choice.delta
+        said = choice.delta if self._streamed else choice.message or choice.delta
         if said is not None:
-            self._take_message(said, events, streamed=streamed)
+            self._take_message(said, events)
         if len(choice.logprobs) > _NULL:
             self._take_logprobs(choice.logprobs, events)
         if choice.finish_reason and not self.finished:
-            self._finish(choice, events, streamed=streamed)
+            self._finish(choice, events)
 
-    def _take_message(self, said: MessageOut, events: list[ChatEvent], *, streamed: bool) -> None:
+    def _take_message(self, said: MessageOut, events: list[ChatEvent]) -> None:
         if said.thinking_blocks is not ABSENT or said.reasoning_details is not ABSENT:
             blocks, details = said.thinking_blocks, said.reasoning_details
             for thought in read_thinking(blocks, details, said.reasoning_content, said.reasoning):
@@ -196,13 +198,14 @@ class ChoiceReader:
             self._cite(read_citations(said.annotations), events)
         if said.tool_calls:
             for position, call in enumerate(said.tool_calls):
-                self._take_call(call, call.index if streamed else position, events)
+                self._take_call(call, call.index if self._streamed else position, events)
         elif said.function_call is not None:
             self._take_call(_SignedCall(function=said.function_call), 0, events)
         if said.audio is not None:
             self._hear(said.audio, events)
-        for image in said.images or ():
-            self._show(image.image_url, events)
+        if said.images:
+            for image in said.images:
+                self._show(image.image_url, events)
 
     def _say(self, kind: type[TextAdded | ThinkingAdded | RefusalAdded], text: str, events: list[ChatEvent]) -> None:
         if self._kind is not kind:
@@ -338,7 +341,7 @@ class ChoiceReader:
         if kept:
             events.append(LogprobsAdded(self._index, encode(kept)))
 
-    def _finish(self, choice: ChoiceIn, events: list[ChatEvent], *, streamed: bool) -> None:
+    def _finish(self, choice: ChoiceIn, events: list[ChatEvent]) -> None:
         word = choice.finish_reason or ""
         for call in self._calls:
             if call.part is None:
@@ -349,7 +352,7 @@ class ChoiceReader:
         self._cite(self._sources, events)
         self.finished = True
         reason = _REASONS.get(word, FinishReason.OTHER)
-        if streamed and word == "error":
+        if self._streamed and word == "error":
             return  # it is a failure, of which the answer's reader speaks
         sequence = None
         if reason is FinishReason.STOP and self._calls:

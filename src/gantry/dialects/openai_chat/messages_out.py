@@ -24,7 +24,7 @@ from gantry.core.chat import (
 )
 from gantry.core.errors import InvalidRequest
 from gantry.core.vocabulary import Dialect
-from gantry.dialects.caller_names import parts_name, turn_names
+from gantry.dialects.caller_names import TurnNames, parts_name
 from gantry.dialects.changes import Change, converted, dropped
 from gantry.dialects.foreign import refuse_part
 from gantry.dialects.members import Members
@@ -67,7 +67,7 @@ class _Writer:
         self._request = request
         self._thinking_field = thinking_field
         self._changes = changes
-        self._turns = turn_names(request)
+        self._turns = TurnNames(request)
         self._parts = parts_name(request.dialect)
         self._native = request.dialect is Dialect.OPENAI_CHAT
         self._pending: list[dict[str, Any]] = []  # what tools returned besides text
@@ -107,19 +107,21 @@ class _Writer:
         self.written.append(written)
 
     def _part(self, index: int, number: int, part: object) -> dict[str, Any]:
-        place = self._place(index, number)
         match part:
             case Text():
                 return self._marked({"type": "text", "text": part.text}, part.cache)
             case Media():
-                return self._marked(write_media(part, place, self._request.dialect, self._changes), part.cache)
+                return self._marked(
+                    write_media(part, self._place(index, number), self._request.dialect, self._changes), part.cache
+                )
             case Refusal(text):
                 return {"type": "refusal", "refusal": text}
             case NativePart(Dialect.OPENAI_CHAT, raw):
                 return _decode_members(raw)
             case NativePart():
-                raise refuse_part(part, place)
+                raise refuse_part(part, self._place(index, number))
             case _:
+                place = self._place(index, number)
                 raise InvalidRequest(f"`{place}` does not belong into a message of this role", param=place)
 
     def _marked(self, part: dict[str, Any], cache: CacheMark | None) -> dict[str, Any]:

@@ -86,7 +86,12 @@ class ResponsesStreamEncoder:
     def feed(self, events: Iterable[ChatEvent]) -> bytes:
         """Return what the client is sent."""
         for event in events:
-            if not self._over:
+            if self._over:
+                break
+            message = self._message
+            if type(event) is TextAdded and message is not None and event.part == message[1].part and event.choice == 0:
+                message[1].add(event.text, self._frames)  # what streams are made of
+            else:
                 self._add(event)
         return self._frames.taken()
 

@@ -1,7 +1,7 @@
 """Drives LangChain's chat models for Mistral, OpenAI (chat and responses) and Anthropic."""
 
 from collections.abc import Callable
-from functools import partial, reduce
+from functools import cache, partial, reduce
 from operator import add
 from typing import Any
 
@@ -25,7 +25,7 @@ def spoken(message: Any, pieces: int | None = None) -> dict[str, Any]:
 
 class ChatModel:
     def __init__(self, make: Callable[..., Any]) -> None:
-        self._make = make
+        self._make = cache(make)  # a client is dear: it reads certificates
 
     def text(self, model: str, words: str) -> Any:
         return spoken(self._make(model).invoke(words))

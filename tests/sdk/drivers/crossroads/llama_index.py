@@ -2,6 +2,7 @@
 
 from base64 import b64decode
 from collections.abc import Callable
+from functools import cache
 from typing import Any
 
 from llama_index.core.base.llms.types import ChatMessage, ImageBlock, MessageRole, TextBlock, ToolCallBlock
@@ -44,7 +45,7 @@ def spoken(response: Any, text: str, pieces: int | None = None) -> dict[str, Any
 
 class Llm:
     def __init__(self, make: Callable[[str], Any]) -> None:
-        self._make = make
+        self._make = cache(make)  # a client is dear: it reads certificates
 
     def _chat(self, model: str, *messages: ChatMessage) -> Any:
         response = self._make(model).chat(list(messages))
@@ -62,9 +63,9 @@ class Llm:
 
     def stream(self, model: str, words: str) -> Any:
         parts = list(self._make(model).stream_chat([ChatMessage(words)]))
-        text = "".join(part.delta or "" for part in parts)
-        assert text == parts[-1].message.content
-        return {"text": text, "pieces": len(parts)}
+        raw = parts[-1].raw
+        finish = getattr(raw, "data", raw).choices[0].finish_reason
+        return {"text": "".join(part.delta or "" for part in parts), "finish": finish, "pieces": len(parts)}
 
     def tools(self, model: str, words: str) -> Any:
         llm = self._make(model)

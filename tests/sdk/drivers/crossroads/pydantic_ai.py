@@ -101,8 +101,7 @@ class Agents:
 
     def left(self, model: str, words: str) -> Any:
         async def listen(result: Any) -> Any:
-            async for piece in result.stream_text(delta=True, debounce_by=None):
-                return {"first": piece}
+            return {"first": await anext(result.stream_text(delta=True, debounce_by=None))}
 
         return self._listened(model, words, listen)
 

@@ -1,0 +1,125 @@
+"""An organization's own models: put, changed, removed.
+
+Law: a change takes the scope `manage`. Its answer comes when the workers of this machine route by it, or says by
+`x-gantry-live: no` that they do not yet.
+"""
+
+from typing import Annotated
+
+from fastapi import Depends, Request, Response
+from fastapi.responses import JSONResponse
+from msgspec.structs import replace
+
+from gantry.console.access import caller_of, guarded_router, requires, state_of
+from gantry.console.live import tell_when_live
+from gantry.console.model_form import BASE_NOT_FOUND, BaseNotFound, ModelForm, World, changed, check_name, read_form
+from gantry.console.model_item import custom_item
+from gantry.console.models import READERS, held_by, world_of
+from gantry.console.request_logs import json_answer, read_bounded
+from gantry.console.state import ConsoleState
+from gantry.core.custom_model import CustomModel
+from gantry.core.errors import Forbidden, NotFound
+from gantry.core.vocabulary import Scope
+from gantry.store.control import ControlStore
+from gantry.store.custom_models import find_custom_model, put_custom_model, remove_custom_model
+from gantry.store.keys import ApiKey
+
+_MANAGERS = requires(Scope.MANAGE)
+_NOT_FOUND = "Model not found. Only models of your own can be changed; POST /api/models/ makes one."
+
+router = guarded_router("models")
+
+State = Annotated[ConsoleState, Depends(state_of)]
+Caller = Annotated[ApiKey, Depends(caller_of)]
+
+
+@router.post("/api/models", dependencies=[_MANAGERS])
+async def put_model(request: Request, state: State, caller: Caller) -> Response:
+    """Make a model of your own, or change the one of this name: what is left out stays. 201 when it is new."""
+    form = read_form(await read_bounded(request))
+    held = await state.ask_control(lambda control: held_by(control, caller.organization_id))
+    world = await world_of(state, held)
+    name = check_name(form.model_name, world)
+    known = next((model for model in held.customs if model.name == name), None)
+    return await _put(state, caller, known or _new(caller, name), form, world, status=200 if known else 201)
+
+
+@router.get("/api/models/{model_name:path}", dependencies=[READERS])
+async def show_model(model_name: str, state: State, caller: Caller) -> Response:
+    """Show a model of your own. Through the gateway, its list of models answers here, which knows all others too."""
+    known, world = await _known(state, caller, model_name)
+    return json_answer(custom_item(known, world.catalogue, world.providers, state.clock()))
+
+
+@router.put("/api/models/{model_name:path}", dependencies=[_MANAGERS])
+async def replace_model(model_name: str, request: Request, state: State, caller: Caller) -> Response:
+    """Say all of a model of your own anew: what is left out is as it is with its base."""
+    form = read_form(await read_bounded(request))
+    known, world = await _known(state, caller, model_name)
+    new = replace(_new(caller, known.name), created_at=known.created_at, managed_by=known.managed_by)
+    return await _put(state, caller, new, form, world)
+
+
+@router.patch("/api/models/{model_name:path}", dependencies=[_MANAGERS])
+async def change_model(model_name: str, request: Request, state: State, caller: Caller) -> Response:
+    """Change a model of your own: what is left out stays, and null clears."""
+    form = read_form(await read_bounded(request))
+    known, world = await _known(state, caller, model_name)
+    return await _put(state, caller, known, form, world)
+
+
+@router.delete("/api/models/{model_name:path}", dependencies=[_MANAGERS], status_code=204)
+async def delete_model(model_name: str, state: State, caller: Caller) -> Response:
+    """Remove a model of your own. Calls by its name lead again where they would without it."""
+
+    def remove(control: ControlStore) -> int | None:
+        with control.reading() as connection:
+            known = find_custom_model(connection, caller.organization_id, model_name)
+        if known is None:
+            return None
+        _check_by_hand(known)
+        with control.changing() as change:
+            gone = remove_custom_model(change, caller.organization_id, model_name)
+        return change.version if gone else None
+
+    version = await state.ask_control(remove)
+    if version is None:
+        raise NotFound(_NOT_FOUND)
+    return await tell_when_live(Response(status_code=204), state.board, version)
+
+
+async def _put(
+    state: ConsoleState, caller: ApiKey, model: CustomModel, form: ModelForm, world: World, *, status: int = 200
+) -> Response:
+    _check_by_hand(model)
+    try:
+        wanted = changed(model, form, world)
+    except BaseNotFound as error:
+        return JSONResponse({"error": BASE_NOT_FOUND, "detail": error.message, "param": error.param}, error.status)
+
+    def put(control: ControlStore) -> tuple[CustomModel, int]:
+        with control.changing() as change:
+            return put_custom_model(change, wanted), change.version
+
+    stored, version = await state.ask_control(put)
+    answer = json_answer(custom_item(stored, world.catalogue, world.providers, state.clock()))
+    answer.status_code = status
+    return await tell_when_live(answer, state.board, version)
+
+
+async def _known(state: ConsoleState, caller: ApiKey, name: str) -> tuple[CustomModel, World]:
+    """Return a model of the organization's own by its name. Raises NotFound."""
+    held = await state.ask_control(lambda control: held_by(control, caller.organization_id))
+    known = next((model for model in held.customs if model.name == name), None)
+    if known is None:
+        raise NotFound(_NOT_FOUND)
+    return known, await world_of(state, held)
+
+
+def _new(caller: ApiKey, name: str) -> CustomModel:
+    return CustomModel(organization_id=caller.organization_id, name=name)
+
+
+def _check_by_hand(model: CustomModel) -> None:
+    if model.managed_by is not None:
+        raise Forbidden(f"{model.name} is declared in {model.managed_by}; change it there.")
