@@ -21,7 +21,7 @@ def probe(base_url: str, spec: ProviderSpec, secrets: Mapping[str, Secret], ca_b
     if secret:
         request.add_header(spec.auth.name, spec.auth.value(secret))
     context = ssl.create_default_context(cafile=None if ca_bundle is None else str(ca_bundle))
-    opener = urllib.request.build_opener(_NoRedirect, urllib.request.HTTPSHandler(context=context))
+    opener = urllib.request.build_opener(NoRedirect, urllib.request.HTTPSHandler(context=context))
     try:
         with opener.open(request, timeout=_TIMEOUT) as answer:
             return f"{url} answered {answer.status}", True
@@ -33,6 +33,6 @@ def probe(base_url: str, spec: ProviderSpec, secrets: Mapping[str, Secret], ca_b
         return f"{url} cannot be reached: {reason}", False
 
 
-class _NoRedirect(urllib.request.HTTPRedirectHandler):
+class NoRedirect(urllib.request.HTTPRedirectHandler):
     def redirect_request(self, *_: Any) -> None:
         return None

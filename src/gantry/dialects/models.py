@@ -24,7 +24,8 @@ _CAPABILITIES: Final = {
     "vision": False,
 }
 _CONTEXT_LENGTH: Final = 32_768  # what Mistral's SDKs assume where nothing is said
-_CONTEXT_NAMES: Final = ("context_length", "context_window", "max_model_len")  # others' words for it
+_CONTEXT_NAMES: Final = ("context_length", "context_window", "max_model_len", "max_input_tokens", "inputTokenLimit")
+_GEMINIS: Final = "models/"  # before the names in Gemini's list
 _FINE_TUNED: Final = "fine-tuned"  # Mistral's SDKs tell such cards from "base", and know no other type
 _OF_FINE_TUNED: Final = frozenset(("job", "root"))  # without which they cannot read such a card
 
@@ -114,7 +115,17 @@ def _encode_respan(named: Iterable[tuple[str, ModelCard]]) -> Iterator[bytes]:
 
 def _read_list(body: bytes) -> list[Members]:
     listed = _decode_list(body)
-    return _decode_cards(body) if isinstance(listed, list) else _decode_cards(listed["data"])
+    if isinstance(listed, list):
+        return _decode_cards(body)
+    if "data" not in listed:
+        return [_from_gemini(card) for card in _decode_cards(listed["models"])]
+    return _decode_cards(listed["data"])
+
+
+def _from_gemini(card: Members) -> Members:
+    """Return a card of Gemini's with the members that others' have: https://ai.google.dev/api/models#Model."""
+    name = _decode_text(card["name"]).removeprefix(_GEMINIS)
+    return {**card, "id": Raw(_encode(name)), "name": card.get("displayName", Raw(_encode(name)))}
 
 
 def _read_card(model: str, card: Members, owner: Owner) -> ModelCard:
