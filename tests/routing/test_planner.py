@@ -245,10 +245,10 @@ VERTEX = "/v1/projects/p%201/locations/europe-west4/publishers"
         ),
         (
             of_fields("azure_openai", "https://me.openai.azure.com"),
-            "azure/my deploy",
+            "azure/my:deploy@1",
             OPENAI,
-            "https://me.openai.azure.com/openai/deployments/my%20deploy/chat/completions?api-version=2024-10-21",
-            "/openai/deployments/my%20deploy/chat/completions?api-version=2024-10-21",
+            "https://me.openai.azure.com/openai/deployments/my%3Adeploy@1/chat/completions?api-version=2024-10-21",
+            "/openai/deployments/my%3Adeploy@1/chat/completions?api-version=2024-10-21",
             Tier.RELAY,
         ),
         (

@@ -196,7 +196,7 @@ def _translate(
     in_path = surface.model is not None
     stream = question.stream if in_path else None
     request = decode_request(surface.dialect, body, question.model, stream=stream)
-    remembrance = Remembrance(state.turns, key)
+    remembrance = Remembrance(state.turns, key, unlogged=question.parameters.unlogged)
     request = remembrance.restore(request, route.dialect)
     return translate(
         surface.dialect,

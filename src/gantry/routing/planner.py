@@ -93,7 +93,8 @@ def find_route(snapshot: Snapshot, wish: Wish, brought: frozenset[str] = _NOBODY
         spec, name = _resolve(snapshot, wish, ref, custom, stored, brought), ref.name
     serving = [c for c in stored if c.provider_id == spec.id and (not c.models or name is None or name in c.models)]
     dialect, path, tier, operation = _choose_path(spec, wish, name)
-    rules = spec.rules_for(name) if wish.operation is operation is Operation.CHAT else NO_RULES
+    chats = operation is Operation.CHAT and wish.operation in CONVERSING_OPERATIONS
+    rules = spec.rules_for(name) if chats else NO_RULES
     if rules != NO_RULES and tier is Tier.RELAY:
         tier = Tier.ADAPT
     candidates, missing = prefer_own(serving, wish.organization_id), _explain_missing(spec, name, stored)
@@ -139,7 +140,7 @@ def _resolve(
     claiming = [spec for spec in snapshot.providers.values() if spec.id in listed or spec.claims(ref.name)]
     for choice in ([spec for spec in claiming if spec in usable], claiming):
         if choice:
-            return min(choice, key=lambda spec: (_distance(spec, wish), -spec.claim_strength(ref.name)))
+            return min(choice, key=lambda spec: (_distance(spec, wish, ref.name), -spec.claim_strength(ref.name)))
     native = [spec for spec in usable if spec.native in wish.dialects and wish.dialects[0] is spec.native]
     if native:
         return native[0]
@@ -177,12 +178,12 @@ def _pinned_provider(snapshot: Snapshot, name: str) -> ProviderSpec:
     return spec
 
 
-def _distance(spec: ProviderSpec, wish: Wish) -> int:
-    """Return how far a provider is from a wish: on its own surface, in the caller's dialect, or further."""
+def _distance(spec: ProviderSpec, wish: Wish, name: str) -> int:
+    """Return how far a provider's model is from a wish: on its own surface, in the caller's dialect, or further."""
     if wish.root and spec.native_root == wish.root:
         return -1
     for rank, dialect in enumerate(wish.dialects):
-        if dialect in spec.paths:
+        if dialect in spec.paths and spec.speaks(dialect, name):
             return rank
     return len(wish.dialects)
 
