@@ -47,6 +47,9 @@ PYDANTIC = {
 }
 
 
+REMEMBERED = ("thought_tools",)  # what was thought comes back as their authors saw fit, or not at all
+
+
 class Way(NamedTuple):
     """A client at one of its surfaces. `raises` names an error by its status, `more` is what else it is asked."""
 
@@ -68,20 +71,20 @@ CHAT_WAYS = (
     Way(Client.MISTRAL_1, "chat", MISTRAL, SPEAKEASY, DEEP),
     Way(Client.MISTRAL_2, "chat", MISTRAL, SPEAKEASY, DEEP),
     Way(Client.MISTRAL_3, "chat", MISTRAL, SPEAKEASY, DEEP),
-    Way(Client.LANGCHAIN, "mistral", EITHER, HTTPX),
-    Way(Client.LANGCHAIN, "chat", OPENAI, STAINLESS),
-    Way(Client.LANGCHAIN, "responses", RESPONSES, STAINLESS),
-    Way(Client.LANGCHAIN, "anthropic", ANTHROPIC, STAINLESS),
-    Way(Client.LITELLM, "openai", OPENAI, LITELLM),
-    Way(Client.LITELLM, "mistral", EITHER, LITELLM),
-    Way(Client.LITELLM, "anthropic", ANTHROPIC, LITELLM),
-    Way(Client.LLAMA_INDEX, "openai", OPENAI, STAINLESS),
-    Way(Client.LLAMA_INDEX, "mistral", MISTRAL, SPEAKEASY),
-    Way(Client.PYDANTIC_AI, "chat", OPENAI, PYDANTIC),
-    Way(Client.PYDANTIC_AI, "responses", RESPONSES, PYDANTIC),
-    Way(Client.PYDANTIC_AI, "anthropic", ANTHROPIC, PYDANTIC),
-    Way(Client.PYDANTIC_AI, "mistral", MISTRAL, PYDANTIC),
-    Way(Client.PYDANTIC_AI, "google", GEMINI, PYDANTIC),
+    Way(Client.LANGCHAIN, "mistral", EITHER, HTTPX, REMEMBERED),
+    Way(Client.LANGCHAIN, "chat", OPENAI, STAINLESS, REMEMBERED),
+    Way(Client.LANGCHAIN, "responses", RESPONSES, STAINLESS, REMEMBERED),
+    Way(Client.LANGCHAIN, "anthropic", ANTHROPIC, STAINLESS, REMEMBERED),
+    Way(Client.LITELLM, "openai", OPENAI, LITELLM, REMEMBERED),
+    Way(Client.LITELLM, "mistral", EITHER, LITELLM, REMEMBERED),
+    Way(Client.LITELLM, "anthropic", ANTHROPIC, LITELLM, REMEMBERED),
+    Way(Client.LLAMA_INDEX, "openai", OPENAI, STAINLESS, REMEMBERED),
+    Way(Client.LLAMA_INDEX, "mistral", MISTRAL, SPEAKEASY, REMEMBERED),
+    Way(Client.PYDANTIC_AI, "chat", OPENAI, PYDANTIC, REMEMBERED),
+    Way(Client.PYDANTIC_AI, "responses", RESPONSES, PYDANTIC, REMEMBERED),
+    Way(Client.PYDANTIC_AI, "anthropic", ANTHROPIC, PYDANTIC, REMEMBERED),
+    Way(Client.PYDANTIC_AI, "mistral", MISTRAL, PYDANTIC, REMEMBERED),
+    Way(Client.PYDANTIC_AI, "google", GEMINI, PYDANTIC, REMEMBERED),
 )
 VECTOR_WAYS = (
     Way(Client.OPENAI_2, "vectors", OPENAI, STAINLESS),
@@ -93,7 +96,8 @@ VECTOR_WAYS = (
 )
 
 INVENTS_IDS = "ChatMistralAI gives each piece of a streamed call an id of its own where it has none, at Mistral too"
-OWN_WORD = "ChatMistralAI asks for `any` tool, which is no word of OpenAI's; a client that says not whose is relayed"
+RELAYED = "a client that does not say whose it is is relayed at OpenAI as it is at Mistral"
+OWN_WORD = "ChatMistralAI asks for `any` tool, which is no word of OpenAI's: " + RELAYED
 SAYS_NOTHING = "ChatMistralAI does not say whose client it is, and so gets OpenAI's stream, which has no usage unasked"
 UNASKED = "OpenAI's chat cannot ask to see what is thought, and Gemini does not show it unasked"
 LACKS: Mapping[str, str] = {
@@ -105,6 +109,9 @@ LACKS: Mapping[str, str] = {
     "langchain mistral stream gemini": SAYS_NOTHING,
     "langchain mistral structured openai": OWN_WORD,
     "llama-index mistral tools_stream mistral": "MistralAI reads a call that comes in pieces as several",
+    "llama-index mistral thought_tools mistral": "MistralAI reads no content that is a list, as one with thinking is",
+    "litellm mistral thought_tools openai": "LiteLLM's Mistral sends `max_tokens`, which gpt-5 does not take: "
+    + RELAYED,
     "llama-index mistral structured": "MistralAI asks models that are not in its own list for JSON in words",
 }
 SUMMARY = "Mistral's Responses refuse `reasoning.summary`, and a relayed request keeps it"
