@@ -82,8 +82,15 @@ CHAT_WAYS = (
     Way(Client.PYDANTIC_AI, "mistral", MISTRAL, PYDANTIC),
     Way(Client.PYDANTIC_AI, "google", GEMINI, PYDANTIC),
 )
-VECTOR_WAYS = tuple(Way(client, "vectors", OPENAI, STAINLESS) for client in (Client.OPENAI_2, Client.OPENAI_3))
-EMBEDDING_PROVIDERS = ("mistral", "openai")
+VECTOR_WAYS = (
+    Way(Client.OPENAI_2, "vectors", OPENAI, STAINLESS),
+    Way(Client.OPENAI_3, "vectors", OPENAI, STAINLESS),
+    Way(Client.MISTRAL_1, "vectors", MISTRAL, SPEAKEASY),
+    Way(Client.MISTRAL_2, "vectors", MISTRAL, SPEAKEASY),
+    Way(Client.MISTRAL_3, "vectors", MISTRAL, SPEAKEASY),
+    Way(Client.GOOGLE_GENAI, "vectors", GEMINI, GOOGLE),
+)
+EMBEDDING_PROVIDERS = ("mistral", "openai", "gemini")
 
 INVENTS_IDS = "ChatMistralAI gives each piece of a streamed call an id of its own where it has none, at Mistral too"
 OWN_WORD = "ChatMistralAI asks for `any` tool, which is no word of OpenAI's; a client that says not whose is relayed"

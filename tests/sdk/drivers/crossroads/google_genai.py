@@ -7,7 +7,7 @@ from typing import Any
 from google import genai
 from google.genai import types
 
-from tests.sdk.drivers.crossroads.scenes import PICTURE, SUNNY, SYSTEM, WAGON, WEATHER, play, told
+from tests.sdk.drivers.crossroads.scenes import EMBEDDERS, PICTURE, SUNNY, SYSTEM, WAGON, WEATHER, play, told
 
 TOOL = types.Tool(
     function_declarations=[
@@ -24,10 +24,14 @@ def spoken(answer: Any, text: str, pieces: int | None = None) -> dict[str, Any]:
     return told(text, answer.candidates[0].finish_reason.name, usage.prompt_token_count, written, pieces=pieces)
 
 
+def client(url: str, key: str) -> genai.Client:
+    options = types.HttpOptions(base_url=f"{url}/api/google/gemini", retry_options=None)
+    return genai.Client(api_key=key, http_options=options)
+
+
 class GenerateContent:
     def __init__(self, url: str, key: str) -> None:
-        options = types.HttpOptions(base_url=f"{url}/api/google/gemini", retry_options=None)
-        self._client = genai.Client(api_key=key, http_options=options)
+        self._client = client(url, key)
         self._models = self._client.models
 
     def _generate(self, model: str, contents: Any, **config: Any) -> Any:
@@ -85,6 +89,16 @@ class GenerateContent:
         return {"first": first.text}
 
 
+class Embeddings:
+    def __init__(self, url: str, key: str) -> None:
+        self._client = client(url, key)
+
+    def embeddings(self, model: str, words: str) -> Any:
+        name = EMBEDDERS.get(model.partition("/")[0], model)
+        (item,) = self._client.models.embed_content(model=name, contents=words).embeddings or []
+        return {"numbers": len(item.values or ()), "tokens": []}
+
+
 if __name__ == "__main__":
     os.environ.pop("GOOGLE_API_KEY", None)
-    play({"gemini": GenerateContent})
+    play({"gemini": GenerateContent, "vectors": Embeddings})

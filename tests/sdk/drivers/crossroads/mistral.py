@@ -3,7 +3,7 @@
 import json
 from typing import Any
 
-from tests.sdk.drivers.crossroads.scenes import PICTURE, SUNNY, SYSTEM, WAGON, WEATHER, play, told
+from tests.sdk.drivers.crossroads.scenes import EMBEDDERS, PICTURE, SUNNY, SYSTEM, WAGON, WEATHER, play, told
 
 try:
     from mistralai.client import Mistral
@@ -96,5 +96,15 @@ class Chat:
             return {"first": next(piece for piece in pieces if piece)}
 
 
+class Embeddings:
+    def __init__(self, url: str, key: str) -> None:
+        self._embeddings = Mistral(api_key=key, server_url=f"{url}/api", timeout_ms=60_000).embeddings
+
+    def embeddings(self, model: str, words: str) -> Any:
+        answer = self._embeddings.create(model=EMBEDDERS.get(model.partition("/")[0], model), inputs=[words])
+        (item,) = answer.data
+        return {"numbers": len(item.embedding), "tokens": [answer.usage.prompt_tokens]}
+
+
 if __name__ == "__main__":
-    play({"chat": Chat})
+    play({"chat": Chat, "vectors": Embeddings})

@@ -5,9 +5,8 @@ from typing import Any
 
 from openai import OpenAI
 
-from tests.sdk.drivers.crossroads.scenes import PICTURE, SUNNY, SYSTEM, WAGON, WEATHER, play, told
+from tests.sdk.drivers.crossroads.scenes import EMBEDDERS, PICTURE, SUNNY, SYSTEM, WAGON, WEATHER, play, told
 
-EMBEDDERS = {"mistral": "mistral/mistral-embed", "openai": "openai/text-embedding-3-small"}
 SHOWN = f"data:image/png;base64,{PICTURE}"
 
 
@@ -148,8 +147,7 @@ class Embeddings:
         self._embeddings = client(url, key).embeddings
 
     def embeddings(self, model: str, words: str) -> Any:
-        provider = model.partition("/")[0]
-        answer = self._embeddings.create(model=EMBEDDERS.get(provider, model), input=words)
+        answer = self._embeddings.create(model=EMBEDDERS.get(model.partition("/")[0], model), input=words)
         (item,) = answer.data
         return {"numbers": len(item.embedding), "tokens": [answer.usage.prompt_tokens]}
 

@@ -7,6 +7,7 @@ takes the model and the words to ask with, and returns what came of it in the fo
     tools, tools_stream           {"name": …, "arguments": {…}, "after": what was said when the tool had answered}
     structured                    the wagon
     left                          {"first": the piece after which the client left}
+    embeddings                    {"numbers": of the one vector, "tokens": [input]}
 
 The other cases are those in which `text` or `stream` must fail. All of it runs at once, for most of it is waiting. It
 runs in a client's own environment, and so imports nothing but the standard library.
@@ -47,6 +48,11 @@ WAGON = {
     "additionalProperties": False,
 }
 SUNNY = "22 degrees and sunny"
+EMBEDDERS = {
+    "mistral": "mistral/mistral-embed",
+    "openai": "openai/text-embedding-3-small",
+    "gemini": "gemini/gemini-embedding-001",
+}
 
 
 def play(surfaces: Mapping[str, Make]) -> None:
