@@ -217,6 +217,20 @@ def test_a_google_client_is_relayed_to_google(run: Runner, tmp_path: Path, rates
     assert told.log.usage == Usage(input_tokens=2, total_tokens=2, estimated=True)
 
 
+@pytest.mark.parametrize("verb", ["embedContent", "batchEmbedContents"])
+def test_a_prefix_is_nothing_to_google_wherever_it_stands(run: Runner, tmp_path: Path, rates: Rates, verb: str) -> None:
+    name = "gemini/gemini-embedding-001"
+    request = {"content": {"parts": [{"text": "why"}]}, "outputDimensionality": 8}
+    named = {**request, "model": f"models/{name}"}
+    single = verb == "embedContent"
+    answered = {"embedding": {"values": [1]}} if single else {"embeddings": [{"values": [1]}]}
+    body = named if single else {"requests": [named, named]}
+    told = tell(run, tmp_path, rates, f"{GOOGLE}/{name}:{verb}", body, answered)
+    bare = {**request, "model": "models/gemini-embedding-001"}
+    assert (told.path, told.log.tier) == (f"/v1beta/models/gemini-embedding-001:{verb}", "relay")
+    assert told.asked == (bare if single else {"requests": [bare, bare]})
+
+
 @pytest.mark.parametrize(
     ("model", "headers", "body", "param"),
     [

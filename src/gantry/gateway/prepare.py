@@ -12,13 +12,14 @@ import msgspec
 from msgspec import Struct, structs
 
 from gantry.core.errors import InternalError, InvalidRequest
-from gantry.core.vocabulary import CONVERSING_OPERATIONS, Dialect, Operation, Tier
+from gantry.core.vocabulary import CONVERSING_OPERATIONS, EMBEDDING_OPERATIONS, Dialect, Operation, Tier
 from gantry.dial.pool import Pool
 from gantry.dialects.adapt import Adaptation, adapt
 from gantry.dialects.anthropic.unsigned import without_unsigned
 from gantry.dialects.beyond_chat import Errand, translate_beyond_chat
 from gantry.dialects.changes import Change, refuse_drops
 from gantry.dialects.codec import Asking, Target
+from gantry.dialects.gemini.embeddings import with_model
 from gantry.dialects.translate import decode_request, translate
 from gantry.dialects.unknown_chunks import unwrap_unknown
 from gantry.gateway.admit import check_model, check_unnamed
@@ -163,6 +164,8 @@ def make_voyage(
                 refuse_drops(changes)
             if surface.dialects[0] is not route.dialect:
                 adaptation = adapted
+        elif surface.model is not None and model != route.upstream_model and surface.operation in EMBEDDING_OPERATIONS:
+            body = with_model(body, route.upstream_model or "")  # Google's clients name it in the body as well
         elif route.dialect is _ANTHROPIC:
             body = without_unsigned(body)  # what others said in this conversation, for want of a better place
     guard = None
