@@ -12,13 +12,12 @@ import msgspec
 from msgspec import Raw, Struct
 
 from gantry.core.errors import InvalidRequest, UpstreamBroke
-from gantry.core.usage import Usage
 from gantry.dialects.changes import Change, dropped, renamed
 from gantry.dialects.embeddings import FLOAT, VectorsAsked, encode_vectors, keep_known
 from gantry.dialects.fields import object_members
 from gantry.dialects.gemini.spelling import read_count, read_fields, read_list
 from gantry.dialects.gemini.usage import read_usage
-from gantry.dialects.members import NULL, UNREADABLE, Members, asks_nothing, read_text
+from gantry.dialects.members import NULL, UNREADABLE, Members, asks_nothing, encode, read_members, read_text
 from gantry.dialects.vectors import plain_vector
 
 _SIZE: Final = "outputDimensionality"
@@ -85,6 +84,17 @@ def gemini_vectors_for_openai(body: bytes, model: str, *, as_base64: bool, answe
         raise UpstreamBroke("the provider's answer is not a list of embeddings") from None
 
 
+def with_model(body: bytes, model: str) -> bytes:
+    """Return a Google client's request with the model that it names in itself, or in each of its list, called so."""
+    name = encode(model if model.startswith(_MODELS) else f"{_MODELS}{model}")
+    given = object_members(body, "an embeddings request")
+    if "requests" not in given:
+        return bytes(encode({**given, "model": name})) if "model" in given else body
+    items = read_list(given["requests"], "requests", "a list of requests")
+    requests = [{**read_members(item, f"requests[{number}]"), "model": name} for number, item in enumerate(items)]
+    return bytes(encode({**given, "requests": requests}))
+
+
 def read_gemini_texts(body: bytes) -> list[str] | None:
     """Return what a Gemini embeddings request asks of, a text for each vector; None when it cannot be read."""
     try:
@@ -92,14 +102,6 @@ def read_gemini_texts(body: bytes) -> list[str] | None:
         return [_content_text(fields, prefix) for prefix, fields in _requests(body, batch=batch)]
     except InvalidRequest:
         return None
-
-
-def read_gemini_embeddings_usage(body: bytes) -> Usage:
-    """Return what Gemini says of the usage of an embeddings call: for most models nothing."""
-    try:
-        return read_usage(_decode_gemini(body).usage_metadata)[0]
-    except UNREADABLE:
-        return Usage()
 
 
 def to_openai_embeddings(

@@ -102,6 +102,7 @@ _COUNT = msgspec.json.Decoder(CountRequest)
 class Responses:
     def __init__(self, owner: str) -> None:
         self._shelf: Shelf[_Kept] = Shelf("response", owner)
+        self._items: Shelf[str] = Shelf("item", owner)  # to the response that each is of
 
     def table(self) -> Table:
         return (
@@ -119,14 +120,20 @@ class Responses:
         _check(request)
         before = self._before(request.previous_response_id)
         items = listed(request.input)
-        check_items(items, before)
+        check_items(items, before, self._keeps)
         ask = _ask(request, [*before, *items], call.faults)
         composition = compose(ask)
         output = list(_output(request, composition, call))
         made = Reply(_dressed(reply(call, _fields(request), ask, composition, output).whole, request), composition)
         if request.store is not False:
             self._shelf.put(made.whole["id"], _Kept(made.whole, items, before))
+            for item in made.whole["output"]:
+                self._items.put(item["id"], made.whole["id"])
         return events(made, call.faults) if request.stream else json_answer(made.whole)
+
+    def _keeps(self, item: str) -> bool:
+        response = self._items.get(item)
+        return response is not None and self._shelf.get(response) is not None
 
     def _count(self, call: Call) -> Answer:
         request = decode(_COUNT, call.request.body)
