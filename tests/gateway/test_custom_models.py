@@ -76,6 +76,26 @@ def test_a_keys_list_may_name_the_custom_model_or_what_is_behind_it(
     run(main())
 
 
+def test_a_custom_name_leads_to_no_other_provider_past_a_keys_list(run: Runner, tmp_path: Path) -> None:
+    async def main() -> None:
+        async with (
+            Upstream(answering(json_answer(CHAT))).running() as up,
+            listing_node(
+                tmp_path,
+                credential("mistral", up.url),
+                credential("openai", up.url),
+                customs=(FAST,),
+                models=("team/*",),
+            ) as node,
+        ):
+            pinned = b"X-Respan-Route-Provider: openai"
+            answer = await node.ask("/v1/chat/completions", b'{"model":"team/fast","messages":[]}', pinned)
+            assert answer.status == 403
+            assert up.connections == []
+
+    run(main())
+
+
 def test_custom_models_are_listed_first_and_a_name_once(run: Runner, tmp_path: Path) -> None:
     async def main() -> None:
         async with (

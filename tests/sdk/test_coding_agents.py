@@ -58,6 +58,13 @@ def test_codex_runs_a_tool_and_reads_its_result(provider: str, crossroads: Cross
     assert_rows(crossroads.logs(key), told, "codex", provider, "responses")
 
 
+def test_codex_has_sub_agents_where_namespaces_are_unknown(crossroads: Crossroads, tmp_path: Path) -> None:
+    spawn = 'Please call multi_agent_v1__spawn_agent with {"message": "Count the wagons."} and tell me.'
+    told = asked(ask_codex, crossroads, crossroads.new_key("sub-agents"), MODELS["gemini"], spawn, tmp_path)
+    assert not told.failed, told
+    assert "agent_id" in told.text
+
+
 def test_claude_code_says_what_is_wrong(crossroads: Crossroads, tmp_path: Path) -> None:
     told = asked(ask_claude_code, crossroads, "a-key-of-nobody", MODELS["mistral"], "Hello!", tmp_path)
     assert told.failed

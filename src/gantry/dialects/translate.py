@@ -16,8 +16,10 @@ from gantry.core.vocabulary import Dialect
 from gantry.dialects.adapt import Adaptation
 from gantry.dialects.answer import is_stream
 from gantry.dialects.assemble import Assembly, unfold
+from gantry.dialects.changes import Change
 from gantry.dialects.codec import Asking, Codec, StreamDecoder, StreamEncoder, Target
 from gantry.dialects.codecs import CODECS
+from gantry.dialects.responses.namespaces import without_namespaces
 from gantry.dialects.rules import NO_RULES, RequestRules, apply_rules
 
 _JSON = "application/json"
@@ -104,8 +106,12 @@ def translate(
     `on_answer` is told of the whole answer, and its body in the client's format, before its last byte leaves.
     """
     client, provider = CODECS[source], CODECS[target]
+    changes: list[Change] = []
+    if source is Dialect.OPENAI_RESPONSES and target is not source:
+        request, changes = without_namespaces(request)
     encoded = provider.encode_request(request, to)
-    body, changes = encoded.body, list(encoded.changes)
+    body = encoded.body
+    changes += encoded.changes
     if rules != NO_RULES:
         body, ruled = apply_rules(body, rules)
         changes += ruled
@@ -126,9 +132,9 @@ def translate(
 def decode_request(source: Dialect, body: bytes, model: str | None, *, stream: bool | None) -> ChatRequest:
     """Return what a client asks; `model` and `stream` where its path says them. Raises InvalidRequest."""
     request = CODECS[source].decode_request(body)
-    if model is not None:
+    if model is not None and model != request.model:
         request = structs.replace(request, model=model)
-    return request if stream is None else structs.replace(request, stream=stream)
+    return request if stream is None or stream is request.stream else structs.replace(request, stream=stream)
 
 
 def _translate_answer(

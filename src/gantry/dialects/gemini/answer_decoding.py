@@ -65,6 +65,9 @@ class Open(Enum):
     THINKING = 2
 
 
+_TEXT = Open.TEXT  # Python 3.11 reads an enum's member through a descriptor
+
+
 class AnswerMachine:
     """An answer as far as it came."""
 
@@ -202,8 +205,8 @@ class _Choice:
     def _say(self, text: str, events: list[ChatEvent]) -> None:
         if not text:
             return
-        if self._open is not Open.TEXT:
-            self._said.append((self._next(Open.TEXT), []))
+        if self._open is not _TEXT:
+            self._said.append((self._next(_TEXT), []))
         part, pieces = self._said[-1]
         pieces.append(text)
         events.append(TextAdded(self._index, part, text))

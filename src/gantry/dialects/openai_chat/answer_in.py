@@ -139,7 +139,11 @@ def decode_answer(dialect: Dialect, body: bytes) -> ChatAnswer:
             "the provider's answer is not a chat completion" if said is None else f"the provider answered: {said}"
         )
     assembly = Assembly(dialect)
-    for event in AnswerReader(dialect, streamed=False).take(given):
+    try:
+        events = AnswerReader(dialect, streamed=False).take(given)
+    except UNREADABLE:
+        raise UpstreamBroke("the provider's answer holds a part that cannot be read") from None
+    for event in events:
         assembly.add(event)
     return assembly.answer()
 

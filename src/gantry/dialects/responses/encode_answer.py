@@ -23,6 +23,7 @@ from gantry.core.chat import (
 from gantry.dialects.codec import Asking
 from gantry.dialects.responses.items import OWN
 from gantry.dialects.responses.logprobs import logprob_entries
+from gantry.dialects.responses.namespaces import NO_HOMES, Home, Homes, homes_of
 from gantry.dialects.responses.response_object import ResponseObject, ending_of, refuses, response_id
 from gantry.dialects.responses.sealed import encrypted_content
 
@@ -42,7 +43,8 @@ def encode_answer(answer: ChatAnswer, asking: Asking) -> bytes:
         whole_id, created, answer.model or asking.request.model, answer.service_tier, asking.request
     )
     ending = ending_of(choice.finish, refused=refuses(choice))
-    output = output_items(choice.parts, ItemIds(whole_id), logprob_entries(choice.logprobs))
+    homes = homes_of(asking.request.tools)
+    output = output_items(choice.parts, ItemIds(whole_id), logprob_entries(choice.logprobs), homes)
     if output and ending.status != "completed" and not isinstance(output[-1], Raw) and "status" in output[-1]:
         output[-1]["status"] = INCOMPLETE  # the answer broke off in it
     return msgspec.json.encode(response.ended(output, ending, answer.usage))
@@ -60,11 +62,13 @@ class ItemIds:
         return f"{prefix}_{self._seed}_{index}"
 
 
-def output_items(parts: Iterable[Part], ids: ItemIds, logprobs: list[Raw]) -> list[Item]:
-    return [item for item, _ in placed_parts(parts, ids, logprobs)]
+def output_items(parts: Iterable[Part], ids: ItemIds, logprobs: list[Raw], homes: Homes = NO_HOMES) -> list[Item]:
+    return [item for item, _ in placed_parts(parts, ids, logprobs, homes)]
 
 
-def placed_parts(parts: Iterable[Part], ids: ItemIds, logprobs: list[Raw]) -> list[tuple[Item, list[Part]]]:
+def placed_parts(
+    parts: Iterable[Part], ids: ItemIds, logprobs: list[Raw], homes: Homes = NO_HOMES
+) -> list[tuple[Item, list[Part]]]:
     """Return the items of an answer, each with the parts it says: adjacent texts and refusals are one message."""
     placed: list[tuple[Item, list[Part]]] = []
     message: list[Part] = []
@@ -77,18 +81,20 @@ def placed_parts(parts: Iterable[Part], ids: ItemIds, logprobs: list[Raw]) -> li
             logprobs = [] if isinstance(part, Text) else logprobs
             continue
         message = []
-        item = _item(part, ids, len(placed))
+        item = _item(part, ids, len(placed), homes)
         if item is not None:
             placed.append((item, [part]))
     return placed
 
 
-def _item(part: Thinking | ToolCall | NativePart | Media | ToolResult, ids: ItemIds, index: int) -> Item | None:
+def _item(
+    part: Thinking | ToolCall | NativePart | Media | ToolResult, ids: ItemIds, index: int, homes: Homes
+) -> Item | None:
     match part:
         case Thinking():
             return reasoning_item(own_id(part) or ids.at("rs", index), part)
         case ToolCall():
-            return call_item(call_item_id(ids, index, custom=part.custom), part, COMPLETED)
+            return call_item(call_item_id(ids, index, custom=part.custom), part, COMPLETED, homes.get(part.name))
         case NativePart(dialect, raw):
             return raw if dialect is OWN else None
         case Media():
@@ -130,9 +136,10 @@ def call_item_id(ids: ItemIds, index: int, *, custom: bool) -> str:
     return ids.at("ctc" if custom else "fc", index)
 
 
-def call_item(item_id: str, call: ToolCall, status: str) -> Item:
+def call_item(item_id: str, call: ToolCall, status: str, home: Home | None = None) -> Item:
     """Return a call. One without arguments has an empty object: clients parse them unasked."""
-    head = {"id": item_id, "status": status, "call_id": call.id, "name": call.name}
+    called = {"name": call.name} if home is None else {"name": home.name, "namespace": home.namespace}
+    head = {"id": item_id, "status": status, "call_id": call.id, **called}
     if call.custom:
         return {**head, "type": "custom_tool_call", "input": call.arguments}
     return {**head, "type": "function_call", "arguments": call.arguments or NO_ARGUMENTS}

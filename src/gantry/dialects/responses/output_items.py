@@ -19,6 +19,7 @@ from gantry.dialects.responses.encode_answer import (
     reasoning_item,
     text_part,
 )
+from gantry.dialects.responses.namespaces import Home
 
 _encode: Final = msgspec.json.Encoder().encode
 
@@ -182,16 +183,17 @@ class ReasoningDraft:
 class CallDraft:
     """A call of a tool. Calls grow side by side."""
 
-    __slots__ = ("_call", "_id", "_index", "_pieces", "_prepared")
+    __slots__ = ("_call", "_home", "_id", "_index", "_pieces", "_prepared")
 
-    def __init__(self, item_id: str, index: int, call: ToolCall, frames: Frames) -> None:
+    def __init__(self, item_id: str, index: int, call: ToolCall, frames: Frames, home: Home | None) -> None:
         self._id = item_id
         self._index = index
         self._call = call
+        self._home = home
         self._pieces: list[str] = []
         name = "response.custom_tool_call_input.delta" if call.custom else "response.function_call_arguments.delta"
         self._prepared = Prepared(name, self._where(), delta=True)
-        begun = call_item(item_id, call, "in_progress")
+        begun = call_item(item_id, call, "in_progress", home)
         begun["input" if call.custom else "arguments"] = ""
         frames.add("response.output_item.added", output_index=index, item=begun)
 
@@ -206,9 +208,9 @@ class CallDraft:
         if self._call.custom:
             frames.add("response.custom_tool_call_input.done", **self._where(), input=said)
         else:
-            name = self._call.name
+            name = self._call.name if self._home is None else self._home.name
             frames.add("response.function_call_arguments.done", **self._where(), name=name, arguments=said)
-        item = call_item(self._id, msgspec.structs.replace(self._call, arguments=said), status)
+        item = call_item(self._id, msgspec.structs.replace(self._call, arguments=said), status, self._home)
         frames.add("response.output_item.done", output_index=self._index, item=item)
         return item
 

@@ -54,11 +54,25 @@ class MessageItem(Struct, gc=False):
     content: str | list[Raw] | None = None
 
 
+class Direct(Struct, tag_field="type", tag="direct", gc=False):
+    pass
+
+
 class FunctionCallItem(Struct, gc=False):
     name: str
     call_id: str | None = None
     id: str | None = None
     arguments: str | None = None
+
+
+class NamespacedCall(Struct, tag_field="type", tag="function_call", gc=False):
+    """A call of a function in a namespace, by the caller and not by a program of the provider's."""
+
+    namespace: str
+    name: str
+    call_id: str
+    arguments: str = "{}"
+    caller: Direct | None = None
 
 
 class CustomCallItem(Struct, gc=False):
@@ -96,6 +110,7 @@ decode_head: Final = msgspec.json.Decoder(Head).decode
 decode_part: Final = msgspec.json.Decoder(ContentPart).decode
 decode_message: Final = msgspec.json.Decoder(MessageItem).decode
 decode_function_call: Final = msgspec.json.Decoder(FunctionCallItem).decode
+decode_namespaced_call: Final = msgspec.json.Decoder(NamespacedCall).decode
 decode_custom_call: Final = msgspec.json.Decoder(CustomCallItem).decode
 decode_output: Final = msgspec.json.Decoder(OutputItem).decode
 decode_reasoning: Final = msgspec.json.Decoder(ReasoningItem).decode

@@ -45,6 +45,7 @@ from gantry.dialects.responses.encode_answer import (
 from gantry.dialects.responses.errors import error_body, failure_of
 from gantry.dialects.responses.items import OWN
 from gantry.dialects.responses.logprobs import logprob_entries
+from gantry.dialects.responses.namespaces import homes_of
 from gantry.dialects.responses.output_items import CallDraft, Frames, MessageDraft, ReasoningDraft
 from gantry.dialects.responses.response_object import Ending, ResponseObject, ending_of, response_id
 
@@ -57,6 +58,7 @@ class ResponsesStreamEncoder:
         "_calls",
         "_finish",
         "_frames",
+        "_homes",
         "_ids",
         "_items",
         "_message",
@@ -78,6 +80,7 @@ class ResponsesStreamEncoder:
         self._message: tuple[int, MessageDraft] | None = None
         self._reasoning: tuple[int, ReasoningDraft] | None = None
         self._calls: dict[int, tuple[int, CallDraft]] = {}
+        self._homes = homes_of(asking.request.tools)
         self._finish: Finish | None = None
         self._usage = NO_USAGE
         self._refused = False
@@ -177,7 +180,7 @@ class ResponsesStreamEncoder:
         self._close_open()
         index = self._place()
         item_id = call_item_id(self._ids, index, custom=call.custom)
-        self._calls[part] = index, CallDraft(item_id, index, call, self._frames)
+        self._calls[part] = index, CallDraft(item_id, index, call, self._frames, self._homes.get(call.name))
 
     def _add_media(self, media: Media) -> None:
         item = image_item(self._ids.at("ig", len(self._items)), media)

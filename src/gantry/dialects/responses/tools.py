@@ -1,7 +1,7 @@
 """Tools and the choice among them, read and written. Here a function's fields stand beside its type."""
 
 from collections.abc import Iterable, Sequence
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import msgspec
 from msgspec import Raw, Struct
@@ -28,6 +28,18 @@ class _ToolShape(Struct, gc=False):
     strict: bool | None = None
     defer_loading: Raw = ABSENT
     allowed_callers: Raw = ABSENT
+
+
+class Namespace(NamedTuple):
+    """A namespace of plain functions, of which it has one at least."""
+
+    name: str
+    functions: list[FunctionTool]
+
+
+class _NamespaceShape(Struct, gc=False):
+    name: str
+    tools: list[Raw]
 
 
 class _ToolName(Struct, gc=False):
@@ -62,6 +74,7 @@ class _ChatGrammar(Struct, gc=False):
 _decode_tools: Final = msgspec.json.Decoder(list[Raw]).decode
 _decode_tool: Final = msgspec.json.Decoder(_ToolShape).decode
 _decode_name: Final = msgspec.json.Decoder(_ToolName).decode
+_decode_namespace: Final = msgspec.json.Decoder(_NamespaceShape).decode
 _decode_mode: Final = msgspec.json.Decoder(ToolMode).decode
 _decode_choice: Final = msgspec.json.Decoder(_ChoiceShape).decode
 _decode_chat_tool: Final = msgspec.json.Decoder(_ChatTool).decode
@@ -87,6 +100,17 @@ def _read_tool(raw: Raw, path: str) -> Tool:
         return NativeTool(OWN, kind, native(raw))  # one that is searched for, or called by the provider's programs
     schema = tool.parameters if has_value(tool.parameters) else None
     return FunctionTool(tool.name, tool.description, schema, tool.strict)
+
+
+def read_namespace(raw: Raw) -> Namespace | None:
+    """Return a namespace; None for one that holds nothing, or more than plain functions."""
+    try:
+        shape = _decode_namespace(raw)
+        tools = [_read_tool(tool, "tools") for tool in shape.tools]
+    except (msgspec.ValidationError, InvalidRequest):
+        return None
+    functions = [tool for tool in tools if isinstance(tool, FunctionTool)]
+    return Namespace(shape.name, functions) if functions and len(functions) == len(tools) else None
 
 
 def read_tool_choice(raw: Raw) -> ToolChoice | None:
