@@ -12,7 +12,7 @@ import msgspec
 from msgspec import Struct, structs
 
 from gantry.core.errors import InternalError, InvalidRequest
-from gantry.core.vocabulary import CONVERSING_OPERATIONS, EMBEDDING_OPERATIONS, Dialect, Operation, Tier
+from gantry.core.vocabulary import CONVERSING_OPERATIONS, Dialect, Operation, Tier
 from gantry.dial.pool import Pool
 from gantry.dialects.adapt import Adaptation, adapt
 from gantry.dialects.anthropic.unsigned import without_unsigned

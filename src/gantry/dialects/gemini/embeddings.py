@@ -17,7 +17,7 @@ from gantry.dialects.embeddings import FLOAT, VectorsAsked, encode_vectors, keep
 from gantry.dialects.fields import object_members
 from gantry.dialects.gemini.spelling import read_count, read_fields, read_list
 from gantry.dialects.gemini.usage import read_usage
-from gantry.dialects.members import NULL, UNREADABLE, Members, asks_nothing, encode, read_members, read_text
+from gantry.dialects.members import NULL, UNREADABLE, Members, asks_nothing, read_text
 from gantry.dialects.vectors import plain_vector
 
 _SIZE: Final = "outputDimensionality"
@@ -82,17 +82,6 @@ def gemini_vectors_for_openai(body: bytes, model: str, *, as_base64: bool, answe
         return encode_vectors(vectors, model, counted, as_base64=as_base64, answer_id=answer_id)
     except UNREADABLE:
         raise UpstreamBroke("the provider's answer is not a list of embeddings") from None
-
-
-def with_model(body: bytes, model: str) -> bytes:
-    """Return a Google client's request with the model that it names in itself, or in each of its list, called so."""
-    name = encode(model if model.startswith(_MODELS) else f"{_MODELS}{model}")
-    given = object_members(body, "an embeddings request")
-    if "requests" not in given:
-        return bytes(encode({**given, "model": name})) if "model" in given else body
-    items = read_list(given["requests"], "requests", "a list of requests")
-    requests = [{**read_members(item, f"requests[{number}]"), "model": name} for number, item in enumerate(items)]
-    return bytes(encode({**given, "requests": requests}))
 
 
 def read_gemini_texts(body: bytes) -> list[str] | None:
