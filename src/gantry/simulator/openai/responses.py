@@ -11,7 +11,7 @@ from gantry.simulator.faults import Faults
 from gantry.simulator.openai.bodies import decode, missing
 from gantry.simulator.openai.catalog import check_response_model, reasons, usual_effort
 from gantry.simulator.openai.errors import error, invalid
-from gantry.simulator.openai.items import check_items, encrypt, listed
+from gantry.simulator.openai.items import check_items, encrypt, listed, never_kept
 from gantry.simulator.openai.requests import REFUSAL, loose
 from gantry.simulator.oracle import Ask, Composition, Tool, compose, digest
 from gantry.simulator.replies import Reply, events, input_tokens, last_text, refused, reply, spoken
@@ -102,6 +102,7 @@ _COUNT = msgspec.json.Decoder(CountRequest)
 class Responses:
     def __init__(self, owner: str) -> None:
         self._shelf: Shelf[_Kept] = Shelf("response", owner)
+        self._items: Shelf[dict[str, Any]] = Shelf("item", owner)  # that were said, for those who refer to them
 
     def table(self) -> Table:
         return (
@@ -118,14 +119,17 @@ class Responses:
         check_response_model(request.model)
         _check(request)
         before = self._before(request.previous_response_id)
-        items = listed(request.input)
-        check_items(items, before)
+        items = [self._meant(item) for item in listed(request.input)]
+        said = [item for item in items if self._items.get(str(item.get("id"))) is not None]
+        check_items(items, [*before, *said])
         ask = _ask(request, [*before, *items], call.faults)
         composition = compose(ask)
         output = list(_output(request, composition, call))
         made = Reply(_dressed(reply(call, _fields(request), ask, composition, output).whole, request), composition)
         if request.store is not False:
             self._shelf.put(made.whole["id"], _Kept(made.whole, items, before))
+            for item in made.whole["output"]:
+                self._items.put(item["id"], item)
         return events(made, call.faults) if request.stream else json_answer(made.whole)
 
     def _count(self, call: Call) -> Answer:
@@ -134,6 +138,15 @@ class Responses:
         items = [*self._before(request.previous_response_id), *listed(request.input)]
         tokens = input_tokens(items, request.instructions)
         return json_answer({"object": "response.input_tokens", "input_tokens": tokens})
+
+    def _meant(self, item: dict[str, Any]) -> dict[str, Any]:
+        """Return the item that a reference means, or what is none."""
+        if item.get("type") != "item_reference":
+            return item
+        kept = self._items.get(str(item.get("id")))
+        if kept is None:
+            raise never_kept(str(item.get("id")))
+        return kept
 
     def _before(self, name: str | None) -> list[dict[str, Any]]:
         if name is None:
