@@ -136,3 +136,12 @@ def test_a_name_alone_makes_a_card() -> None:
     card = written(plain_card("a", OWNER))
     assert card.keys() == REQUIRED
     assert (card["name"], card["owned_by"], card["max_context_length"]) == ("a", "acme", 32768)
+
+
+def test_geminis_list_is_read_as_others_are() -> None:
+    listed = (
+        b'{"models":[{"name":"models/gemini-2.5-pro","displayName":"Pro","inputTokenLimit":7},{"name":"models/x"}]}'
+    )
+    pro, plain = read_cards(listed, OWNER)
+    assert (pro.model, plain.model) == ("gemini-2.5-pro", "x")
+    assert (written(pro)["name"], written(pro)["max_context_length"], written(plain)["name"]) == ("Pro", 7, "x")

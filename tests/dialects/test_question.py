@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gantry.core.vocabulary import Operation
+from gantry.core.vocabulary import Dialect, Operation
 from gantry.dialects.question import NO_UNITS, Question, Units, read_question, read_units, request_units
 
 FORM = "multipart/form-data; boundary=xyz"
@@ -162,6 +162,13 @@ PATHS = (
     ("/agents", Operation.AGENTS),
     ("/batch", Operation.BATCHES),
 )
+
+
+def test_what_google_is_asked_to_count_is_read_as_a_chat() -> None:
+    contents = {"contents": [{"role": "user", "parts": [{"text": "hi"}]}]}
+    for body in (contents, {"generateContentRequest": contents}):
+        asked = read_question(Operation.COUNT_TOKENS, "application/json", json.dumps(body).encode(), Dialect.GEMINI)
+        assert (asked.input, asked.problem) == ('[{"role":"user","content":"hi"}]', None)
 
 
 def test_every_request_of_every_sdk_is_read(shared: Path) -> None:

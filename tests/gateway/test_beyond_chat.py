@@ -217,6 +217,20 @@ def test_a_google_client_is_relayed_to_google(run: Runner, tmp_path: Path, rates
     assert told.log.usage == Usage(input_tokens=2, total_tokens=2, estimated=True)
 
 
+@pytest.mark.parametrize("verb", ["embedContent", "batchEmbedContents"])
+def test_a_prefix_is_nothing_to_google_wherever_it_stands(run: Runner, tmp_path: Path, rates: Rates, verb: str) -> None:
+    name = "gemini/gemini-embedding-001"
+    request = {"content": {"parts": [{"text": "why"}]}, "outputDimensionality": 8}
+    named = {**request, "model": f"models/{name}"}
+    single = verb == "embedContent"
+    answered = {"embedding": {"values": [1]}} if single else {"embeddings": [{"values": [1]}]}
+    body = named if single else {"requests": [named, named]}
+    told = tell(run, tmp_path, rates, f"{GOOGLE}/{name}:{verb}", body, answered)
+    bare = {**request, "model": "models/gemini-embedding-001"}
+    assert (told.path, told.log.tier) == (f"/v1beta/models/gemini-embedding-001:{verb}", "relay")
+    assert told.asked == (bare if single else {"requests": [bare, bare]})
+
+
 @pytest.mark.parametrize(
     ("model", "headers", "body", "param"),
     [
@@ -535,6 +549,99 @@ def test_a_completion_is_relayed_and_reads_as_text(run: Runner, tmp_path: Path, 
     assert (log.log_type, log.operation, log.output) == ("completion", "completions", " upon a time")
     assert json.loads(log.input or "") == {"prompt": "Once", "suffix": "!"}
     assert (log.finish_reason, log.max_tokens, log.cost) == ("length", 16, 24 * 2000)
+
+
+FIM = {
+    "id": "f1",
+    "object": "chat.completion",
+    "created": 1,
+    "model": "codestral-2508",
+    "choices": [{"index": 0, "message": {"role": "assistant", "content": "return x"}, "finish_reason": "model_length"}],
+    "usage": {"prompt_tokens": 9, "completion_tokens": 3, "total_tokens": 12},
+}
+
+
+def test_mistral_fills_in_for_an_openai_client(run: Runner, tmp_path: Path, rates: Rates) -> None:
+    asked = {"model": "codestral-latest", "prompt": ["def f(x):"], "suffix": "#", "seed": 7, "temperature": 2, "n": 1}
+    told = tell(run, tmp_path, rates, "/v1/completions", {**asked, "user": "u", "logprobs": None}, FIM, OPENAI)
+    assert told.path == "/v1/fim/completions"
+    assert told.asked == {
+        "prompt": "def f(x):",
+        "model": "codestral-latest",
+        "suffix": "#",
+        "random_seed": 7,
+        "temperature": 1.5,
+    }
+    choice = {"text": "return x", "index": 0, "logprobs": None, "finish_reason": "length"}
+    usage = {"prompt_tokens": 9, "completion_tokens": 3, "total_tokens": 12}
+    assert told.said.pop("usage").items() >= usage.items()
+    assert told.said == {
+        "id": "f1",
+        "object": "text_completion",
+        "created": 1,
+        "model": "codestral-2508",
+        "choices": [choice],
+    }
+    assert told.answer.headers["x-gantry-changes"] == (
+        "seed: renamed to random_seed; temperature: clamped to 1.5; user: dropped"
+    )
+    log = told.log
+    assert (log.log_type, log.operation, log.tier, log.output) == (
+        "completion",
+        "completions",
+        "translate",
+        "return x",
+    )
+    assert json.loads(log.input or "") == {"prompt": "def f(x):", "suffix": "#"}
+    assert log.cost == 9 * 300 + 3 * 900
+
+
+@pytest.mark.parametrize("usage", [True, False])
+def test_mistral_fills_in_as_a_stream(run: Runner, tmp_path: Path, rates: Rates, usage: bool) -> None:
+    shared = {"id": "f1", "object": "chat.completion.chunk", "created": 1, "model": "codestral-2508"}
+    chunks: list[dict[str, Any]] = [
+        {**shared, "choices": [{"index": 0, "delta": {"role": "assistant", "content": text}, "finish_reason": end}]}
+        for text, end in (("re", None), ("turn", "stop"))
+    ]
+    chunks[-1]["usage"] = FIM["usage"]
+    events = b"".join(b"data: %b\n\n" % json.dumps(one).encode() for one in chunks) + b"data: [DONE]\n\n"
+    pieces = [events[at : at + 11] for at in range(0, len(events), 11)]
+    script: Script = answering(STREAM_HEAD, *(b"%x\r\n%b\r\n" % (len(one), one) for one in pieces), b"0\r\n\r\n")
+
+    async def main() -> None:
+        async with Upstream(script).running() as up, running(tmp_path, up.url) as node:
+            asked = {"model": "codestral-latest", "prompt": "x", "stream": True}
+            asked |= {"stream_options": {"include_usage": True}} if usage else {}
+            answer = await node.ask("/v1/completions", json.dumps(asked).encode(), OPENAI)
+            *data, done, rest = [line.removeprefix("data: ") for line in answer.body.decode().split("\n\n")]
+            assert (done, rest) == ("[DONE]", "")
+            found = [json.loads(one) for one in data]
+            assert "".join(choice["text"] for one in found for choice in one["choices"]) == "return"
+            assert [one["usage"]["total_tokens"] for one in found if "usage" in one] == ([12] if usage else [])
+            assert {one["object"] for one in found} == {"text_completion"}
+            log = await logged(node, rates)
+            assert (log.output, log.finish_reason, log.usage.output_tokens, log.stream) == ("return", "stop", 3, True)
+
+    run(main())
+
+
+@pytest.mark.parametrize(
+    ("body", "param"),
+    [
+        ({}, "prompt"),
+        ({"prompt": ["a", "b"]}, "prompt"),
+        ({"prompt": [1, 2]}, "prompt"),
+        ({"prompt": "a", "n": 2}, "n"),
+        ({"prompt": "a", "best_of": 3}, "best_of"),
+        ({"prompt": "a", "echo": True}, "echo"),
+        ({"prompt": "a", "logprobs": 5}, "logprobs"),
+    ],
+)
+def test_what_mistral_cannot_complete_is_refused_by_name(
+    run: Runner, tmp_path: Path, rates: Rates, body: Any, param: str
+) -> None:
+    told = tell(run, tmp_path, rates, "/v1/completions", {"model": "codestral-latest", **body}, {})
+    assert (told.answer.status, told.said["error"]["param"], told.path) == (400, param, "")
 
 
 def test_a_streamed_completion_is_relayed(run: Runner, tmp_path: Path, rates: Rates) -> None:

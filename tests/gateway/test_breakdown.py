@@ -50,6 +50,7 @@ def asked(kept: KeptRates | None = None, dialect: Dialect = Dialect.OPENAI_CHAT)
     return Asked(
         Operation.CHAT,
         dialect,
+        (Operation.CHAT, dialect),
         "application/json",
         b'{"messages":[]}',
         {},

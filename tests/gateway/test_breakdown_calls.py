@@ -100,3 +100,63 @@ def test_a_compressed_answer_comes_plain_and_an_error_as_it_is(run: Runner, tmp_
             assert (await node.ask(CHAT, BODY % b"", MISTRAL)).body == b'{"object":"error","message":"no"}'
 
     run(main())
+
+
+CLAUDE = {
+    "id": "msg_1",
+    "type": "message",
+    "role": "assistant",
+    "model": "claude-x",
+    "content": [{"type": "text", "text": "hello"}],
+    "stop_reason": "end_turn",
+    "usage": {"input_tokens": 5, "output_tokens": 2},
+}
+GEMINI = {
+    "candidates": [{"content": {"role": "model", "parts": [{"text": "hello"}]}, "finishReason": "STOP", "index": 0}],
+    "usageMetadata": {"promptTokenCount": 5, "candidatesTokenCount": 2, "totalTokenCount": 7},
+}
+MESSAGES = {"messages": [{"role": "user", "content": "hi"}], "max_tokens": 9}
+CONTENTS = {"contents": [{"role": "user", "parts": [{"text": "hi"}]}]}
+OF_CLAUDE, OF_GEMINI = "/v1beta/models/claude-x", "/v1beta/models/gemini-2.5-flash"
+TRANSLATED: list[tuple[str, dict[str, Any], dict[str, Any]]] = [
+    ("/api/chat/completions", {"model": "claude-x", **MESSAGES}, CLAUDE),
+    ("/api/chat/completions", {"model": "gemini-2.5-flash", **MESSAGES}, GEMINI),
+    ("/v1/messages", {"model": "claude-x", **MESSAGES}, CLAUDE),
+    ("/v1/messages", {"model": "gemini-2.5-flash", **MESSAGES}, GEMINI),
+    (f"{OF_CLAUDE}:generateContent", CONTENTS, CLAUDE),
+    (f"{OF_GEMINI}:generateContent", CONTENTS, GEMINI),
+]
+
+
+@pytest.mark.parametrize(("path", "body", "said"), TRANSLATED)
+def test_a_breakdown_reads_question_and_answer_in_their_own_formats(
+    run: Runner, tmp_path: Path, path: str, body: dict[str, Any], said: dict[str, Any]
+) -> None:
+    async def main() -> None:
+        script = answering(json_answer(json.dumps(said).encode()))
+        async with Upstream(script).running() as upstream, running_node(tmp_path, upstream.url) as node:
+            answer = await node.ask(path, json.dumps({**body, "request_breakdown": True}).encode())
+            breakdown = json.loads(answer.body)["request_breakdown"]
+            assert breakdown["prompt_messages"] == [{"role": "user", "content": "hi"}]
+            assert breakdown["completion_message"]["content"] == "hello"
+            assert (breakdown["prompt_tokens"], breakdown["completion_tokens"]) == (5, 2)
+
+    run(main())
+
+
+@pytest.mark.parametrize("path", ["/v1/messages", f"{OF_CLAUDE}:streamGenerateContent?alt=sse"])
+def test_a_stream_of_no_chunks_has_no_breakdown(run: Runner, tmp_path: Path, path: str) -> None:
+    asked = {"model": "claude-x", "stream": True, **MESSAGES} if path == "/v1/messages" else CONTENTS
+    begun = {"type": "message_start", "message": {**CLAUDE, "content": []}}
+    event = b"event: message_start\ndata: %b\n\n" % json.dumps(begun).encode()
+    event += b'event: message_stop\ndata: {"type":"message_stop"}\n\n'
+
+    async def main() -> None:
+        script = answering(STREAM_HEAD, encode_chunk(event), LAST_CHUNK)
+        async with Upstream(script).running() as upstream, running_node(tmp_path, upstream.url) as node:
+            answer = await node.ask(path, json.dumps({**asked, "request_breakdown": True}).encode())
+            assert answer.status == 200
+            assert answer.headers["content-type"].startswith("text/event-stream")
+            assert b"breakdown" not in answer.body
+
+    run(main())

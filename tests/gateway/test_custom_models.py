@@ -1,4 +1,4 @@
-"""Custom models through a worker: called by their names, and listed with what the organization says of them."""
+"""Custom models through a worker: called by their names, and listed with what is said and known of them."""
 
 import json
 from collections.abc import Callable
@@ -8,6 +8,9 @@ from typing import Any
 import pytest
 
 from gantry.core.custom_model import CustomModel
+from gantry.prices.published import compile_published
+from gantry.prices.sealed_table import seal_table, table_name
+from gantry.prices.table import encode_table
 from tests.gateway.catalogue import (
     LARGE,
     LARGE_NAMES,
@@ -69,6 +72,26 @@ def test_a_keys_list_may_name_the_custom_model_or_what_is_behind_it(
         ):
             body = b'{"model":"team/fast","messages":[]}'
             assert (await node.ask("/v1/chat/completions", body)).status == status
+
+    run(main())
+
+
+def test_a_custom_name_leads_to_no_other_provider_past_a_keys_list(run: Runner, tmp_path: Path) -> None:
+    async def main() -> None:
+        async with (
+            Upstream(answering(json_answer(CHAT))).running() as up,
+            listing_node(
+                tmp_path,
+                credential("mistral", up.url),
+                credential("openai", up.url),
+                customs=(FAST,),
+                models=("team/*",),
+            ) as node,
+        ):
+            pinned = b"X-Respan-Route-Provider: openai"
+            answer = await node.ask("/v1/chat/completions", b'{"model":"team/fast","messages":[]}', pinned)
+            assert answer.status == 403
+            assert up.connections == []
 
     run(main())
 
@@ -137,5 +160,54 @@ def test_a_custom_models_card_is_there_though_its_provider_is_not(run: Runner, t
             answer = await ask(node, "/v1/models/team/fast")
             assert (answer.status, json.loads(answer.body)["name"]) == (200, "Fast")
             assert answer.headers["x-gantry-unavailable"] == "mistral"
+
+    run(main())
+
+
+def test_what_a_provider_leaves_out_is_filled_in_from_what_is_known(run: Runner, tmp_path: Path) -> None:
+    said = b'{"id":"gpt-4o","object":"model","created":7,"owned_by":"system"}'
+    more = b'{"id":"gpt-5","context_window":1,"capabilities":{"vision":false}}'
+
+    async def main() -> None:
+        async with (
+            Upstream(listing(said, more, b'{"id":"gpt-from-next-year"}')).running() as openai,
+            listing_node(tmp_path, credential("openai", openai.url)) as node,
+        ):
+            node.home.cache.mkdir(exist_ok=True)
+            table = seal_table(encode_table(compile_published()))
+            (node.home.cache / table_name()).write_bytes(table)
+            content = json.loads((await ask(node, "/models", OPENAI_AGENT)).body)
+            cards = {card["id"]: card for card in content["data"]}
+            assert (cards["gpt-4o"]["max_context_length"], cards["gpt-4o"]["created"]) == (128_000, 7)
+            assert cards["gpt-4o"]["capabilities"] == {
+                "completion_chat": True,
+                "completion_fim": False,
+                "function_calling": True,
+                "fine_tuning": False,
+                "vision": True,
+                "reasoning": False,
+            }
+            assert cards["gpt-5"]["capabilities"] == {"vision": False}
+            assert cards["gpt-5"]["max_context_length"] == 1
+            assert cards["gpt-5"]["deprecation"] == "2026-12-11T00:00:00Z"
+            assert cards["gpt-from-next-year"]["max_context_length"] == 32_768
+            assert "deprecation" not in cards["gpt-4o"]
+            respan = {card["model_name"]: card for card in content["models"]}
+            assert (respan["gpt-4o"]["input_cost"], respan["gpt-4o"]["completion_cost"]) == (2.5, 10.0)
+            assert (respan["gpt-4o"]["image_support"], respan["gpt-4o"]["price_source"]) == (1, "genai-prices")
+            assert respan["gpt-4o"]["capability"]["modality"]["input"] == ["text", "image", "document"]
+            assert respan["gpt-from-next-year"]["input_cost"] is None
+
+    run(main())
+
+
+def test_without_compiled_prices_there_are_none(run: Runner, tmp_path: Path) -> None:
+    async def main() -> None:
+        async with (
+            Upstream(listing(LARGE)).running() as mistral,
+            listing_node(tmp_path, credential("mistral", mistral.url)) as node,
+        ):
+            card = json.loads((await ask(node, "/models/mistral-large-latest")).body)
+            assert (card["input_cost"], card["max_context_length"]) == (None, 262_144)
 
     run(main())

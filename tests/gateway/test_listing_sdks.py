@@ -120,7 +120,10 @@ def test_clients_list_and_retrieve(run: Runner, tmp_path: Path, client: Client) 
             listed, *cards, unknown = map(json.loads, said.splitlines())
             assert sorted(listed) == sorted(names)
             types = ["fine-tuned" if name in TUNED_NAMES else "base" for name in names]
-            assert cards == [[name, kind, 32768] for name, kind in zip(names, types, strict=True)]
+            sizes = [
+                262_144 if name in LARGE_NAMES else 32_768 for name in names
+            ]  # of what is known, and of the others
+            assert cards == [list(card) for card in zip(names, types, sizes, strict=True)]
             assert unknown == [404]
 
     run(main())

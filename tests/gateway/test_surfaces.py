@@ -164,6 +164,19 @@ def test_a_path_may_name_the_model_and_what_is_asked_of_it(
         assert (surface.root, surface.model, surface.stream, surface.query) == (root, model, stream, query)
 
 
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/v1beta/tunedModels/mine-x1:generateContent",
+        "/google/gemini/v1beta/tunedModels/mine-x1:generateContent",
+        "/google/vertexai/v1/projects/p/locations/l/endpoints/123:streamGenerateContent",
+    ],
+)
+def test_what_was_tuned_at_google_is_called_in_its_own_place(path: str) -> None:
+    surface = match_surface("POST", path.encode(), Family.UNKNOWN)
+    assert (surface.dialects, surface.operation, surface.model) == (GEMINI, Operation.OPAQUE, None)
+
+
 AGENTS = [
     ({b"user-agent": b"mistral-client-python/1.12.4"}, Family.MISTRAL),
     ({b"user-agent": b"mistral-client-typescript/2.7.0"}, Family.MISTRAL),

@@ -330,10 +330,11 @@ CALL = (
 )
 
 
-@pytest.mark.parametrize("policy", [ContentPolicy.FULL, ContentPolicy.NOTHING])
+@pytest.mark.parametrize("policy", [*ContentPolicy, None])
 def test_signed_thinking_comes_back_with_a_client_that_cannot_carry_it(
-    run: Runner, tmp_path: Path, policy: ContentPolicy
+    run: Runner, tmp_path: Path, policy: ContentPolicy | None
 ) -> None:
+    """And is not kept where content is not: by the key's policy or, here None, by the caller's wish for one call."""
     taken: list[Taken] = []
     first = streaming(anthropic_stream(THINKING, CALL, stop="tool_use"))
     second = taking(json_answer(json.dumps(MESSAGE).encode()), taken)
@@ -341,9 +342,10 @@ def test_signed_thinking_comes_back_with_a_client_that_cannot_carry_it(
     async def main() -> None:
         async with (
             Upstream(first, second).running() as up,
-            running_node(tmp_path, up.url, content_policy=policy) as node,
+            running_node(tmp_path, up.url, content_policy=policy or ContentPolicy.FULL) as node,
         ):
             asked: dict[str, Any] = {"model": "claude-sonnet-4-5", "reasoning_effort": "low", "tools": TOOLS}
+            asked |= {"disable_log": policy is None}
             question = {"role": "user", "content": "Weather?"}
             await chat(node, **asked, messages=[question], stream=True)
             call = {"id": "toolu_1", "type": "function", "function": {"name": "weather", "arguments": '{"in":"Paris"}'}}
@@ -354,11 +356,12 @@ def test_signed_thinking_comes_back_with_a_client_that_cannot_carry_it(
             assert got.status == 200
             turn = json.loads(taken[0].body)["messages"][1]["content"]
             kinds = [block["type"] for block in turn]
-            if policy is ContentPolicy.NOTHING:
-                assert kinds == ["tool_use"]
-            else:
+            if policy is ContentPolicy.FULL:
                 assert kinds == ["thinking", "tool_use"]
                 assert turn[0] == {"type": "thinking", "thinking": "Hm.", "signature": "SIGNED"}
+            else:
+                assert kinds == ["tool_use"]
+                assert not node.home.turns.exists()
 
     run(main())
 
@@ -438,6 +441,30 @@ def test_a_caller_pins_the_provider(run: Runner, tmp_path: Path) -> None:
             got = await chat(node, b"X-Respan-Route-Provider: nobody", model="claude-sonnet-4-5", messages=messages)
             assert got.status == 400
             assert "nobody" in got.body.decode()
+
+    run(main())
+
+
+def test_an_array_of_geminis_is_redacted_as_the_answer_it_came_to(run: Runner, tmp_path: Path) -> None:
+    texts = ("Write to ada@exa", "mple.org")
+    items: list[dict[str, Any]] = [
+        {"candidates": [{"content": {"role": "model", "parts": [{"text": text}]}, "index": 0}]} for text in texts
+    ]
+    items.append({"candidates": [{"finishReason": "STOP", "index": 0}], "usageMetadata": {"promptTokenCount": 3}})
+
+    async def main() -> None:
+        async with (
+            Upstream(answering(json_answer(json.dumps(items).encode()))).running() as up,
+            running_node(tmp_path, up.url, content_policy=ContentPolicy.REDACTED) as node,
+        ):
+            contents = [{"role": "user", "parts": [{"text": "Where?"}]}]
+            path = "/v1beta/models/gemini-2.5-flash:streamGenerateContent"
+            got = await node.ask(path, json.dumps({"contents": contents}).encode())
+            assert json.loads(got.body) == items
+            _, _, captured = await node.one_call()
+            kept = json.loads(captured)
+            assert kept["candidates"][0]["content"]["parts"][0]["text"] == "Write to [email]"
+            assert kept["usageMetadata"]["promptTokenCount"] == 3
 
     run(main())
 

@@ -20,7 +20,7 @@ def body_of(model: str, **fields: Any) -> bytes:
     return json.dumps({"model": model, "messages": MESSAGES, **fields}).encode()
 
 
-NAMES = ("..", ".", "../x", "a/../b", "a%2f..%2fb", "a/./b", "a//b", "a?b", "a#b", "a;b", "a\r\nb", "a b", "é")
+NAMES = ("..", ".", "../x", "a/../b", "a%2f..%2fb", "a/./b", "a//b", "a?b", "a#b", "a;b", "a\r\nb", "é")
 
 
 @pytest.mark.parametrize("provider", ["bedrock", "azure", "gemini"])

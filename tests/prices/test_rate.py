@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from gantry.core.usage import NO_USAGE, Usage
 from gantry.prices.rate import Prices, Rate, cost, scaled, with_cached_input
 
+IMAGES = Prices(input=5_000_000, output=10_000_000, input_image=8_000_000, output_image=32_000_000)
 LARGE = Prices(input=500_000_000, cached_input=50_000_000, output=1_500_000_000)
 
 
@@ -54,6 +55,14 @@ COSTS: list[tuple[Prices, dict[str, Any], int | None]] = [
     (Prices(input=10, above=((200_000, Prices(input=20)),)), {"input_tokens": 1_000_000}, 20),
     (Prices(input=0, output=0), {"input_tokens": 5, "output_tokens": 5}, 0),
     (Prices(), {"input_tokens": 5}, None),
+    (Prices(searches=2_000_000_000_000), {"searches": 3}, 6_000_000),
+    (Prices(images=40_000_000_000_000), {"images": 2, "input_tokens": 9}, 80_000_000),
+    (Prices(searches=2_000_000_000_000), {"input_tokens": 5}, None),
+    (IMAGES, {"input_tokens": 100, "input_image_tokens": 60, "output_tokens": 10}, 40 * 5 + 60 * 8 + 10 * 10),
+    (IMAGES, {"input_tokens": 10, "input_image_tokens": 60, "cached_input_tokens": 5}, 5 * 8 + 5 * 5),
+    (IMAGES, {"input_tokens": 0, "output_tokens": 300, "output_image_tokens": 272}, 28 * 10 + 272 * 32),
+    (IMAGES, {"output_tokens": 5, "output_image_tokens": 9}, 5 * 32),
+    (Prices(input=10, output=10), {"input_tokens": 10**6, "output_tokens": 0, "input_image_tokens": 10**6}, 10),
 ]
 
 

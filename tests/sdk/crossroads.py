@@ -25,6 +25,17 @@ MODELS = {
     "anthropic": "anthropic/claude-sonnet-4-5",
     "gemini": "gemini/gemini-2.5-flash",
 }
+THINKERS = {
+    "mistral": "mistral/magistral-medium-latest",
+    "openai": "openai/gpt-5-mini",
+    "anthropic": "anthropic/claude-sonnet-4-5",
+    "gemini": "gemini/gemini-3-pro-preview",
+}
+EMBEDDERS = {
+    "mistral": "mistral/mistral-embed",
+    "openai": "openai/text-embedding-3-small",
+    "gemini": "gemini/gemini-embedding-001",
+}
 PROVIDERS = tuple(MODELS)
 PROVIDER_IDS = {**{name: name for name in PROVIDERS}, "gemini": "google_gemini_ai"}
 SCOPES = ("inference", "own_logs")

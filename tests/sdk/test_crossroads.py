@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from tests.sdk.crossroads import MODELS, Crossroads
+from tests.sdk.crossroads import EMBEDDERS, MODELS, THINKERS, Crossroads
 from tests.sdk.crossroads_table import Way, scene_tests
 from tests.sdk.environments import Client, NoClient, interpreter
 from tests.sdk.logs import Log
@@ -47,7 +47,9 @@ def play(crossroads: Crossroads) -> Play:
         except NoClient as error:
             pytest.skip(str(error))
         key = crossroads.new_key(client)
-        environment = quiet_environment(URL=crossroads.url, KEY=key, MODELS=json.dumps(MODELS))
+        models = {"MODELS": MODELS, "THINKERS": THINKERS, "EMBEDDERS": EMBEDDERS}
+        told = {name: json.dumps(value) for name, value in models.items()}
+        environment = quiet_environment(URL=crossroads.url, KEY=key, **told)
         output = run((program, "-m", f"tests.sdk.drivers.crossroads.{DRIVERS[client]}"), environment)
         return Played([json.loads(line) for line in output.splitlines()], crossroads.logs(key))
 

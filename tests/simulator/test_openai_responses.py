@@ -102,6 +102,18 @@ def test_reasoning_comes_back_sealed(change: dict[str, Any], status: int, code: 
     assert (reply.status, (reply.json["error"] or {}).get("code")) == (status, code)
 
 
+def test_reasoning_that_was_kept_comes_back_by_its_id() -> None:
+    async def scene(simulator: Simulator) -> list[int]:
+        body = response(model="gpt-5", tools=[TOOL], input=[CALL])
+        kept = (await ask(simulator, PATH, body)).json
+        again = {**body, "input": [CALL, *kept["output"], result(kept["output"][-1])]}
+        first = (await ask(simulator, PATH, again)).status
+        await ask(simulator, f"{PATH}/{kept['id']}", method="DELETE")
+        return [first, (await ask(simulator, PATH, again)).status]
+
+    assert run(scene) == [200, 404]
+
+
 def test_encrypted_content_is_given_when_included_only() -> None:
     with_it, without = said(response(model="gpt-5", **SEALED)), said(response(model="gpt-5"))
     assert ["encrypted_content" in reply.json["output"][0] for reply in (with_it, without)] == [True, False]

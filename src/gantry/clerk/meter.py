@@ -33,7 +33,8 @@ from gantry.dialects.fields import Fields, object_members
 from gantry.dialects.labels import NO_LABELS, Labels, read_labels
 from gantry.dialects.posted_log import PostedLog, read_posted
 from gantry.dialects.question import NO_UNITS, Question, Units, read_question, read_units
-from gantry.dialects.usage import read_usage, service_tier_in
+from gantry.dialects.reported_usage import read_reported_usage
+from gantry.dialects.usage import service_tier_in
 from gantry.journal.frames import AttemptRecord, CallClosed, CallOpened, LogPosted
 from gantry.prices.rates import Rates
 
@@ -157,7 +158,7 @@ def meter_call(
     if question.problem is not None:
         warnings.append(question.problem)
     units = read_units(opened.units) if opened.units else question.units
-    usage, usage_raw, service_tier = _read_usage(operation, closed, answer, question, units, warnings)
+    usage, usage_raw, service_tier = _read_usage(operation, dialect, closed, answer, question, units, warnings)
     labels, extra = _read_labels(opened, warnings)
     last = closed.attempts[-1] if closed.attempts else None
     answered_as = answer.model or closed.response_model
@@ -312,7 +313,13 @@ def _decoded(response: bytes, closed: CallClosed, warnings: list[str]) -> bytes:
 
 
 def _read_usage(
-    operation: Operation, closed: CallClosed, answer: Answer, question: Question, units: Units, warnings: list[str]
+    operation: Operation,
+    dialect: Dialect,
+    closed: CallClosed,
+    answer: Answer,
+    question: Question,
+    units: Units,
+    warnings: list[str],
 ) -> tuple[Usage, str | None, str | None]:
     """Return the usage, as the provider wrote it, and the service tier it names; an estimate where nobody counted."""
     usage, usage_raw, service_tier = answer.usage, answer.usage_raw, answer.service_tier
@@ -320,7 +327,7 @@ def _read_usage(
         if usage == NO_USAGE:
             warnings.append(_UNCOUNTED)
     elif closed.usage:
-        usage, problems = read_usage(closed.usage)
+        usage, problems = read_reported_usage(dialect, closed.usage)
         warnings += problems
         usage_raw, service_tier = closed.usage.decode("utf-8", "replace"), service_tier_in(closed.usage)
     elif usage_raw is None and usage == NO_USAGE and operation in _ESTIMATED:

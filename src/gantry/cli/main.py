@@ -25,6 +25,7 @@ COMMANDS = {
     "simulate": Entry("gantry.cli.simulate", "command", "Run simulated providers."),
     "keys": Entry("gantry.cli.keys", "group", "Create, list, revoke and rotate API keys."),
     "providers": Entry("gantry.cli.providers", "group", "Add, list, remove and test provider credentials."),
+    "models": Entry("gantry.cli.models", "group", "List models, name your own, ask providers for their lists."),
     "logs": Entry("gantry.cli.logs", "group", "Read request logs."),
     "check": Entry("gantry.cli.check", "command", "Check gantry.toml, the catalogue and the home, offline."),
     "status": Entry("gantry.cli.status", "command", "Show processes, lag, journal and snapshot."),

@@ -94,7 +94,7 @@ def _buy_token(account_key: Secret, ca_bundle: Path | None) -> Verdict:
 def _ask(request: urllib.request.Request, ca_bundle: Path | None) -> tuple[Verdict, bytes]:
     url = request.full_url
     context = ssl.create_default_context(cafile=None if ca_bundle is None else str(ca_bundle))
-    opener = urllib.request.build_opener(_NoRedirect, urllib.request.HTTPSHandler(context=context))
+    opener = urllib.request.build_opener(NoRedirect, urllib.request.HTTPSHandler(context=context))
     try:
         with opener.open(request, timeout=_TIMEOUT) as answer:
             return Verdict(True, f"{url} answered {answer.status}"), answer.read(_MOST)
@@ -106,6 +106,6 @@ def _ask(request: urllib.request.Request, ca_bundle: Path | None) -> tuple[Verdi
         return Verdict(False, f"{url} cannot be reached: {getattr(error, 'reason', error)}"), b""
 
 
-class _NoRedirect(urllib.request.HTTPRedirectHandler):
+class NoRedirect(urllib.request.HTTPRedirectHandler):
     def redirect_request(self, *_: Any) -> None:
         return None

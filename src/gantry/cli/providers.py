@@ -196,7 +196,7 @@ def test_credentials(credential: str | None, home: Path) -> None:
     """Ask each provider, or one, for what proves the credential and spends nothing, mostly its list of models."""
     with open_home(home) as opened:
         failures = 0
-        for found, spec, secrets in _openable(opened, credential):
+        for found, spec, secrets in openable(opened, credential):
             if isinstance(secrets, str):
                 verdict = Verdict(False, secrets)
             else:
@@ -207,7 +207,7 @@ def test_credentials(credential: str | None, home: Path) -> None:
         sys.exit(1)
 
 
-def _openable(opened: OpenHome, text: str | None) -> list[tuple[Credential, ProviderSpec, dict[str, Secret] | str]]:
+def openable(opened: OpenHome, text: str | None) -> list[tuple[Credential, ProviderSpec, dict[str, Secret] | str]]:
     """Return the credentials meant, each with its secrets, or the reason why there are none."""
     vault = Vault(opened.keyring.vault)
     with opened.control.reading() as connection:

@@ -30,7 +30,7 @@ def is_safe_path_segment(text: str) -> bool:
         bool(text)
         and text.isprintable()
         and text.isascii()
-        and not any(c in text for c in "?#;%\\ ")
+        and not any(c in text for c in "?#;%\\")
         and ".." not in text
         and not any(segment in ("", ".") for segment in text.split("/"))
     )

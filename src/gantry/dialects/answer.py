@@ -8,6 +8,7 @@ by the operation alone, because providers of one family write the same keys.
 from collections.abc import Callable, Mapping
 from typing import Final, assert_never
 
+from gantry.core.errors import GatewayError
 from gantry.core.vocabulary import STATEFUL_OPERATIONS, Dialect, Operation
 from gantry.dialects.audio_fold import AudioFold
 from gantry.dialects.batch_results import JobFold, read_batch_results
@@ -32,7 +33,7 @@ from gantry.dialects.media import size_note
 from gantry.dialects.outline import outline
 from gantry.dialects.responses_fold import ResponsesFold
 from gantry.dialects.tail import find_usage
-from gantry.dialects.told_answer import assemble_by_codec, read_by_codec
+from gantry.dialects.told_answer import assemble_by_codec, read_by_codec, retell
 from gantry.dialects.usage import read_usage
 from gantry.wire.sse import SSEParser
 
@@ -119,6 +120,16 @@ def assemble_stream(operation: Operation, dialect: Dialect, body: bytes) -> byte
         return assemble_by_codec(CODECS[dialect], body)
     whole: bytes = fold_stream(operation, body)[0].whole()
     return whole
+
+
+def assemble_array(dialect: Dialect, body: bytes) -> bytes:
+    """Return a stream that came as one JSON array as the one document that it came to; nothing where it is none."""
+    codec = CODECS[dialect]
+    try:
+        answer = codec.decode_answer(body)
+    except GatewayError:
+        return b""
+    return retell(codec, answer)
 
 
 def fold_stream(operation: Operation, body: bytes) -> tuple[Fold, bool, list[str]]:

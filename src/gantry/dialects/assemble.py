@@ -64,6 +64,19 @@ def merge_usage(known: Usage, reported: Usage) -> Usage:
     return structs.replace(known, **news) if news else known
 
 
+_PartEvent = (
+    TextAdded
+    | CitationAdded
+    | ThinkingAdded
+    | ThinkingSealed
+    | RefusalAdded
+    | CallBegan
+    | CallAdded
+    | MediaAdded
+    | NativeAdded
+)
+
+
 class Assembly:
     """An answer as far as it came."""
 
@@ -107,94 +120,72 @@ class Assembly:
 
 
 class _ChoiceDraft:
+    """What was said in a choice, by its parts."""
+
     __slots__ = ("_finish", "_logprobs", "_parts")
 
     def __init__(self) -> None:
         self._finish: Finish | None = None
         self._logprobs: list[Raw] = []
-        self._parts: dict[int, _PartDraft] = {}
+        self._parts: dict[int, list[_PartEvent]] = {}
 
-    def add(self, event: "_PartEvent | LogprobsAdded | ChoiceFinished") -> None:
+    def add(self, event: _PartEvent | LogprobsAdded | ChoiceFinished) -> None:
         match event:
             case ChoiceFinished():
                 self._finish = event.finish
             case LogprobsAdded():
                 self._logprobs.append(event.raw)
             case _:
-                draft = self._parts.get(event.part)
-                if draft is None:
-                    draft = self._parts[event.part] = _PartDraft()
-                draft.add(event)
+                said = self._parts.get(event.part)
+                if said is None:
+                    self._parts[event.part] = [event]
+                else:
+                    said.append(event)
 
     def choice(self, index: int) -> Choice:
-        parts = tuple([draft.part() for _, draft in sorted(self._parts.items())])
+        parts = tuple([_join_part(said) for _, said in sorted(self._parts.items())])
         return Choice(index, parts, self._finish, _join_logprobs(self._logprobs) if self._logprobs else None)
 
 
-_PartEvent = (
-    TextAdded
-    | CitationAdded
-    | ThinkingAdded
-    | ThinkingSealed
-    | RefusalAdded
-    | CallBegan
-    | CallAdded
-    | MediaAdded
-    | NativeAdded
-)
-
-
-class _PartDraft:
-    __slots__ = ("_began", "_citations", "_pieces", "_sealed", "_whole")
-
-    def __init__(self) -> None:
-        self._began: type[Text | Thinking | Refusal] | CallBegan = Text
-        self._pieces: list[str] = []
-        self._citations: list[Citation] = []
-        self._sealed: ThinkingSealed | None = None
-        self._whole: Media | NativePart | None = None
-
-    def add(self, event: _PartEvent) -> None:
+def _join_part(said: list[_PartEvent]) -> Part:
+    first = said[0]
+    if len(said) == 1 and isinstance(first, TextAdded):  # as most parts of answers that came whole are
+        return Text(first.text)
+    began: type[Text | Thinking | Refusal] | CallBegan = Text
+    pieces: list[str] = []
+    citations: list[Citation] = []
+    seal: ThinkingSealed | None = None
+    for event in said:
         match event:
             case TextAdded():
-                self._pieces.append(event.text)
-            case CitationAdded(_, _, citation):
-                self._citations.append(citation)
+                pieces.append(event.text)
+            case CitationAdded():
+                citations.append(event.citation)
             case ThinkingAdded():
-                self._began = Thinking
-                self._pieces.append(event.text)
+                began = Thinking
+                pieces.append(event.text)
             case ThinkingSealed():
-                self._began = Thinking
-                self._sealed = event
-            case RefusalAdded(_, _, text):
-                self._began = Refusal
-                self._pieces.append(text)
+                began = Thinking
+                seal = event
+            case RefusalAdded():
+                began = Refusal
+                pieces.append(event.text)
             case CallBegan():
-                self._began = event
+                began = event
             case CallAdded():
-                self._pieces.append(event.arguments)
-            case MediaAdded(_, _, media):
-                self._whole = media
-            case NativeAdded(_, _, dialect, raw):
-                self._whole = NativePart(dialect, raw)
+                pieces.append(event.arguments)
+            case MediaAdded():
+                return event.media
+            case NativeAdded():
+                return NativePart(event.dialect, event.raw)
             case _:
                 assert_never(event)
-
-    def part(self) -> Part:
-        if self._whole is not None:
-            return self._whole
-        text = "".join(self._pieces)
-        began = self._began
-        if isinstance(began, CallBegan):
-            return ToolCall(began.id, began.name, text, began.custom, began.signature)
-        if began is Thinking:
-            seal = self._sealed
-            if seal is None:
-                return Thinking(text)
-            return Thinking(text, seal.signature, seal.sealed, seal.dialect, seal.id)
-        if began is Refusal:
-            return Refusal(text)
-        return Text(text, tuple(self._citations))
+    text = "".join(pieces)
+    if isinstance(began, CallBegan):
+        return ToolCall(began.id, began.name, text, began.custom, began.signature)
+    if began is Thinking:
+        return Thinking(text) if seal is None else Thinking(text, seal.signature, seal.sealed, seal.dialect, seal.id)
+    return Refusal(text) if began is Refusal else Text(text, tuple(citations))
 
 
 def _join_logprobs(pieces: list[Raw]) -> Raw:

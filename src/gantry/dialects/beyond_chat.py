@@ -2,7 +2,8 @@
 
 Law: as for chats, each format is read and written once, and meets the others in a value: `embeddings`, `ranking`. Here
 stands which pairs there are. To add one is to add a line to `_TRANSLATORS`. What the provider is asked may be another
-operation than the caller's: Google's single embedding is one of a list elsewhere, and its models draw by chatting.
+operation than the caller's: Google's single embedding is one of a list elsewhere, its models draw by chatting, and
+Mistral completes by filling in.
 """
 
 from collections.abc import Callable, Mapping
@@ -24,6 +25,7 @@ from gantry.dialects.gemini.embeddings import (
     to_openai_embeddings,
 )
 from gantry.dialects.gemini.images import gemini_image_for_openai, to_gemini_image
+from gantry.dialects.mistral_completions import CompletionStream, to_mistral_completion, to_openai_completion
 from gantry.dialects.mistral_embeddings import openai_vectors_for_mistral, to_openai_request
 from gantry.dialects.ranking import read_ranking_asked, tell_ranking, write_ranking_request
 from gantry.dialects.voyage.embeddings import to_voyage_embeddings, voyage_vectors
@@ -63,7 +65,17 @@ def translate_beyond_chat(body: bytes, errand: Errand) -> Adaptation:
     return _TRANSLATORS[errand.source, errand.target][errand.operation].translate(body, errand)
 
 
-def _adaptation(body: bytes, changes: list[Change], errand: Errand, tell: Callable[[bytes], bytes]) -> Adaptation:
+def _never_streamed() -> AnswerStream:
+    raise UpstreamBroke("the provider streamed an answer that is never streamed")
+
+
+def _adaptation(
+    body: bytes,
+    changes: list[Change],
+    errand: Errand,
+    tell: Callable[[bytes], bytes],
+    stream: Callable[[], AnswerStream] = _never_streamed,
+) -> Adaptation:
     """Return a translation whose answer `tell` turns into the client's; refusals have one way between all formats."""
 
     def response(status: int, answer: bytes, content_type: str) -> tuple[str, bytes]:
@@ -72,11 +84,7 @@ def _adaptation(body: bytes, changes: list[Change], errand: Errand, tell: Callab
             return _JSON, CODECS[errand.source].encode_error(provider.decode_error(status, answer))
         return _JSON, tell(answer)
 
-    return Adaptation(body, changes, response, _never_streamed)
-
-
-def _never_streamed() -> AnswerStream:
-    raise UpstreamBroke("the provider streamed an answer that is never streamed")
+    return Adaptation(body, changes, response, stream)
 
 
 def _vectors_of_gemini(body: bytes, errand: Errand) -> Adaptation:
@@ -135,6 +143,17 @@ def _image(body: bytes, errand: Errand) -> Adaptation:
     return _adaptation(request, changes, errand, lambda answer: gemini_image_for_openai(answer, errand.created))
 
 
+def _completion(body: bytes, errand: Errand) -> Adaptation:
+    request = to_mistral_completion(body)
+    return _adaptation(
+        request.body,
+        request.changes,
+        errand,
+        to_openai_completion,
+        lambda: CompletionStream(include_usage=request.include_usage),
+    )
+
+
 _MISTRAL, _OPENAI, _GEMINI = Dialect.MISTRAL, Dialect.OPENAI_CHAT, Dialect.GEMINI
 _COHERE, _VOYAGE = Dialect.COHERE, Dialect.VOYAGE
 _EMBEDDINGS, _RERANK = Operation.EMBEDDINGS, Operation.RERANK
@@ -145,6 +164,7 @@ _FROM_GOOGLE: Final = _Translator(_EMBEDDINGS, _vectors_for_google)
 _RANKED: Final = _Translator(_RERANK, _ranking)
 
 _TRANSLATORS: Final[Mapping[tuple[Dialect, Dialect], Mapping[Operation, _Translator]]] = {
+    (_OPENAI, _MISTRAL): {Operation.COMPLETIONS: _Translator(Operation.FIM, _completion)},
     (_OPENAI, _GEMINI): {_EMBEDDINGS: _TO_GEMINI, Operation.IMAGES: _Translator(Operation.CHAT, _image)},
     (_OPENAI, _COHERE): {_EMBEDDINGS: _TO_COHERE, _RERANK: _RANKED},
     (_OPENAI, _VOYAGE): {_EMBEDDINGS: _TO_VOYAGE, _RERANK: _RANKED},

@@ -12,6 +12,7 @@ import msgspec
 from gantry.core.chat import ProviderError
 from gantry.core.chat_events import AnswerEnded, AnswerFailed, ChatEvent
 from gantry.core.errors import UpstreamBroke
+from gantry.dialects.text_chunks import TextChunks
 from gantry.wire.sse import EventTooLarge, SSEEvent, SSEParser
 
 UNREADABLE: Final = (msgspec.DecodeError, ValueError, RecursionError)
@@ -21,12 +22,17 @@ _UNREADABLE_EVENT: Final = ProviderError(502, "the provider's stream holds an ev
 
 
 class ChatStreamDecoder(ABC):
-    """A provider's stream in, events out. `decode` reads one event."""
+    """A provider's stream in, events out. `decode` reads one event.
 
-    __slots__ = ("_over", "_parser")
+    A format whose events of text are alike names the member that holds it, `text_key`: those that differ in their text
+    alone are told without `decode`, which therefore may not count them.
+    """
 
-    def __init__(self) -> None:
+    __slots__ = ("_over", "_parser", "_texts")
+
+    def __init__(self, text_key: bytes | None = None) -> None:
         self._parser = SSEParser()
+        self._texts = None if text_key is None else TextChunks(text_key)
         self._over = False
 
     @abstractmethod
@@ -64,10 +70,17 @@ class ChatStreamDecoder(ABC):
     def _take(self, event: SSEEvent) -> list[ChatEvent]:
         if self._over:
             return []
+        texts = self._texts
+        if texts is not None:
+            text = texts.read(event.data)
+            if text is not None:
+                return [text]
         try:
             found = self.decode(event)
         except UNREADABLE:
             found = [AnswerFailed(_UNREADABLE_EVENT)]
+        if texts is not None:
+            texts.learn(event.data, found)
         return self._note_end(found)
 
     def _note_end(self, events: list[ChatEvent]) -> list[ChatEvent]:

@@ -14,9 +14,10 @@ _ALPHABET: Final = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwx
 class ToolIds:
     """The ids of one request. No two different ones become the same."""
 
-    __slots__ = ("_given", "_taken")
+    __slots__ = ("_given", "_taken", "changed")
 
     def __init__(self) -> None:
+        self.changed = False  # whether an id that was given became another
         self._given: dict[str, str] = {}
         self._taken: set[str] = set()
 
@@ -31,12 +32,8 @@ class ToolIds:
             fitting = _nine_of(f"{given}\0{salt}")
         self._given[given] = fitting
         self._taken.add(fitting)
+        self.changed = self.changed or fitting != given
         return fitting
-
-    @property
-    def changed(self) -> bool:
-        """Whether an id that the caller gave became another."""
-        return any(given != fitting for given, fitting in self._given.items())
 
 
 def mint_tool_id(answer_id: str | None, number: int) -> str:

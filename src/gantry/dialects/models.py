@@ -6,7 +6,7 @@ A card is read once, when its provider's answer is here. A list is joined from t
 thousands of them, and the loop that joins them carries everybody's calls.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any, Final
 
 import msgspec
@@ -24,7 +24,8 @@ _CAPABILITIES: Final = {
     "vision": False,
 }
 _CONTEXT_LENGTH: Final = 32_768  # what Mistral's SDKs assume where nothing is said
-_CONTEXT_NAMES: Final = ("context_length", "context_window", "max_model_len")  # others' words for it
+_CONTEXT_NAMES: Final = ("context_length", "context_window", "max_model_len", "max_input_tokens", "inputTokenLimit")
+_GEMINIS: Final = "models/"  # before the names in Gemini's list
 _FINE_TUNED: Final = "fine-tuned"  # Mistral's SDKs tell such cards from "base", and know no other type
 _OF_FINE_TUNED: Final = frozenset(("job", "root"))  # without which they cannot read such a card
 
@@ -35,6 +36,16 @@ class Owner(Struct, frozen=True):
     provider_id: str
     provider_name: str
     credential_fields: tuple[str, ...] = ()
+
+
+class Hint(Struct, frozen=True):
+    """What is known of a model beside what its provider says, which goes before it."""
+
+    context_window: int | None = None
+    capabilities: dict[str, bool] = {}
+    retires: str | None = None  # an ISO date
+    replacement: str | None = None
+    respan: dict[str, Any] = {}  # members of Respan's card
 
 
 class ModelCard(Struct, frozen=True, gc=False):
@@ -65,6 +76,7 @@ class _Known(Struct):
     aliases: list[str] = []
 
 
+NO_HINT: Final = Hint()
 _decode_list: Final = msgspec.json.Decoder(Members | list[Raw]).decode
 _decode_cards: Final = msgspec.json.Decoder(list[Members]).decode
 _decode_members: Final = msgspec.json.Decoder(Members).decode
@@ -74,20 +86,24 @@ _encode: Final = msgspec.json.Encoder().encode
 _KNOWN_DECODERS: Final = {field.name: msgspec.json.Decoder(field.type) for field in msgspec.structs.fields(_Known)}
 
 
-def read_cards(body: bytes, owner: Owner) -> tuple[ModelCard, ...]:
-    """Return the cards in a provider's list of models. Raises UpstreamBroke."""
+def read_cards(body: bytes, owner: Owner, hint_of: Callable[[str], Hint] = lambda _: NO_HINT) -> tuple[ModelCard, ...]:
+    """Return the cards in a provider's list of models; `hint_of` tells what else is known of one.
+
+    Raises UpstreamBroke.
+    """
     try:
         given = _read_list(body)
         if len(given) > _MAX_CARDS:
             raise UpstreamBroke(f"{owner.provider_name} lists more than the {_MAX_CARDS} models that are read")
-        return tuple(_read_card(_decode_text(card["id"]), card, owner) for card in given)
+        named = [(_decode_text(card["id"]), card) for card in given]
+        return tuple(_read_card(name, card, owner, hint_of(name)) for name, card in named)
     except (KeyError, *UNREADABLE):
         raise UpstreamBroke(f"the list of models of {owner.provider_name} could not be read") from None
 
 
-def plain_card(model: str, owner: Owner) -> ModelCard:
-    """Return the card of a model of which nothing but its name is known."""
-    return _read_card(model, {}, owner)
+def plain_card(model: str, owner: Owner, hint: Hint = NO_HINT) -> ModelCard:
+    """Return the card of a model of which its provider has said nothing but its name."""
+    return _read_card(model, {}, owner, hint)
 
 
 def encode_models(named: Sequence[tuple[str, ModelCard]], *, respan: bool) -> bytes:
@@ -114,17 +130,28 @@ def _encode_respan(named: Iterable[tuple[str, ModelCard]]) -> Iterator[bytes]:
 
 def _read_list(body: bytes) -> list[Members]:
     listed = _decode_list(body)
-    return _decode_cards(body) if isinstance(listed, list) else _decode_cards(listed["data"])
+    if isinstance(listed, list):
+        return _decode_cards(body)
+    if "data" not in listed:
+        return [_from_gemini(card) for card in _decode_cards(listed["models"])]
+    return _decode_cards(listed["data"])
 
 
-def _read_card(model: str, card: Members, owner: Owner) -> ModelCard:
+def _from_gemini(card: Members) -> Members:
+    """Return a card of Gemini's with the members that others' have: https://ai.google.dev/api/models#Model."""
+    name = _decode_text(card["name"]).removeprefix(_GEMINIS)
+    return {**card, "id": Raw(_encode(name)), "name": card.get("displayName", Raw(_encode(name)))}
+
+
+def _read_card(model: str, card: Members, owner: Owner, hint: Hint) -> ModelCard:
     said = {name: value for name, value in card.items() if name != "id" and value != NULL}
     understood = _understand(said)
     known = _Known(
         **{
             "owned_by": owner.provider_id,
             "name": model,
-            "max_context_length": _context_length(said),
+            "max_context_length": _context_length(said, hint),
+            "capabilities": {**_CAPABILITIES, **hint.capabilities},
             **understood,
         }
     )
@@ -133,13 +160,13 @@ def _read_card(model: str, card: Members, owner: Owner) -> ModelCard:
         known.type = "base"
     # What was understood goes on in the provider's own bytes.
     own = {name: value for name, value in msgspec.structs.asdict(known).items() if name not in understood}
-    members = {**said, **own, "type": known.type}
+    members = {**_deprecation(hint), **said, **own, "type": known.type}
     return ModelCard(
         model,
         tuple(known.aliases),
         fine_tuned or model.startswith("ft:"),
         _encode(members)[1:],
-        _encode(_respan_card(known, owner))[1:],
+        _encode({**_respan_card(known, owner), **hint.respan})[1:],
     )
 
 
@@ -155,18 +182,26 @@ def _understand(said: Members) -> dict[str, Any]:
     return understood
 
 
-def _context_length(said: Members) -> int:
-    """Return the context length that a provider states in a word of its own."""
+def _deprecation(hint: Hint) -> dict[str, Any]:
+    """Return the end of a model in Mistral's words."""
+    if hint.retires is None:
+        return {}
+    replaced = {} if hint.replacement is None else {"deprecation_replacement_model": hint.replacement}
+    return {"deprecation": f"{hint.retires}T00:00:00Z", **replaced}
+
+
+def _context_length(said: Members, hint: Hint) -> int:
+    """Return the context length that a provider states in a word of its own, or that is known of the model."""
     for name in _CONTEXT_NAMES:
         try:
             return _decode_count(said[name])
         except (KeyError, *UNREADABLE):
             continue
-    return _CONTEXT_LENGTH
+    return hint.context_window or _CONTEXT_LENGTH
 
 
 def _respan_card(known: _Known, owner: Owner) -> dict[str, Any]:
-    """Return a card as Respan lists models, without its names. A worker knows no prices: null, never 0."""
+    """Return a card as Respan lists models, without its names. A price that nobody knows is null, never 0."""
     return {
         "display_name": known.name,
         "max_context_window": known.max_context_length,

@@ -4,12 +4,13 @@ Law: never raises; a request that cannot be read is a warning. What a person wro
 and images are named with their size where the operation is about them, and stay within a chat's messages as sent.
 """
 
+from collections.abc import Callable
 from typing import Final
 
 import msgspec
 from msgspec import Raw, Struct
 
-from gantry.core.chat import FunctionTool
+from gantry.core.chat import ChatRequest, FunctionTool
 from gantry.core.errors import GatewayError
 from gantry.core.vocabulary import EMBEDDING_OPERATIONS, Dialect, Operation
 from gantry.dialects.chat_chunk import ABSENT, UNREADABLE, has_value, read_shape
@@ -18,6 +19,7 @@ from gantry.dialects.codecs import CODECS
 from gantry.dialects.fold import encode
 from gantry.dialects.form import MULTIPART, URLENCODED, read_form
 from gantry.dialects.gemini.embeddings import read_gemini_texts
+from gantry.dialects.gemini.token_count import decode_count_request
 from gantry.dialects.media import decoded_size, size_note
 from gantry.dialects.outline import outlined
 
@@ -116,6 +118,8 @@ def read_question(
     """Return what a request asks. Never raises."""
     if operation is Operation.CHAT and dialect in _BY_CODEC and body.startswith(b"{"):
         return _read_by_codec(dialect, body)
+    if operation is Operation.COUNT_TOKENS and dialect is Dialect.GEMINI:
+        return _read_by_codec(dialect, body, decode_count_request)
     if operation is Operation.REALTIME:
         return _read_realtime(body)
     if not body.startswith(b"{"):
@@ -140,10 +144,12 @@ def read_question(
     )
 
 
-def _read_by_codec(dialect: Dialect, body: bytes) -> Question:
+def _read_by_codec(
+    dialect: Dialect, body: bytes, decode_request: Callable[[bytes], ChatRequest] | None = None
+) -> Question:
     """Read a request of another family: its messages as OpenAI's, so that all conversations in the log read alike."""
     try:
-        request = CODECS[dialect].decode_request(body)
+        request = (decode_request or CODECS[dialect].decode_request)(body)
         told = CODECS[Dialect.OPENAI_CHAT].encode_request(request, Target(request.model))
         messages = _decode(told.body).messages
     except GatewayError:

@@ -13,7 +13,7 @@ import msgspec
 from msgspec import Raw
 
 from gantry.core.vocabulary import Dialect, Operation
-from gantry.dialects.answer import assemble_stream, is_stream
+from gantry.dialects.answer import assemble_array, assemble_stream, is_stream
 from gantry.dialects.chat_chunk import UNREADABLE
 from gantry.dialects.fold import encode
 from gantry.dialects.form import read_form
@@ -99,6 +99,8 @@ def redact_body(
         return _redact_realtime(body)
     if is_stream(content_type, body):
         return redact_json(assemble_stream(operation, dialect, body)) or _noted(body, "")
+    if dialect is Dialect.GEMINI and operation is Operation.CHAT and body.lstrip().startswith(b"["):
+        return redact_json(assemble_array(dialect, body)) or _noted(body, content_type)
     if not body.lstrip().startswith((b"{", b"[")):
         form = read_form(content_type, body)
         if form is None:

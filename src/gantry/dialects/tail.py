@@ -9,7 +9,7 @@ from typing import Any, Final
 import msgspec
 from msgspec import Raw
 
-_KEYS: Final = (b'"usage"', b'"usage_info"', b'"billed_units"')
+_KEYS: Final = (b'"usage"', b'"usage_info"', b'"usageMetadata"', b'"billed_units"')
 _MODEL_KEY: Final = b'"model"'
 _SPACES: Final = b" \t\r\n"
 _MAX_CLOSERS: Final = 200  # more than the braces in any usage object

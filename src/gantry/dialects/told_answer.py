@@ -54,7 +54,11 @@ def assemble_by_codec(codec: Codec, body: bytes) -> bytes:
     assembly, _ = _assemble(codec, body)
     if assembly.error is not None:
         return codec.encode_error(assembly.error)
-    answer = assembly.answer()
+    return retell(codec, assembly.answer())
+
+
+def retell(codec: Codec, answer: ChatAnswer) -> bytes:
+    """Return an answer as its own dialect has it whole."""
     nobody = ChatRequest(dialect=codec.dialect, model=answer.model or "", messages=())
     return codec.encode_answer(answer, Asking(nobody, answer.created or 0, answer.id or ""))
 

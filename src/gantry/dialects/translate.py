@@ -132,9 +132,9 @@ def translate(
 def decode_request(source: Dialect, body: bytes, model: str | None, *, stream: bool | None) -> ChatRequest:
     """Return what a client asks; `model` and `stream` where its path says them. Raises InvalidRequest."""
     request = CODECS[source].decode_request(body)
-    if model is not None:
+    if model is not None and model != request.model:
         request = structs.replace(request, model=model)
-    return request if stream is None else structs.replace(request, stream=stream)
+    return request if stream is None or stream is request.stream else structs.replace(request, stream=stream)
 
 
 def _translate_answer(

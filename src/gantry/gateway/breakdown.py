@@ -15,6 +15,7 @@ from msgspec import Struct
 from gantry.core.errors import GatewayError, UpstreamBroke
 from gantry.core.usage import NO_USAGE
 from gantry.core.vocabulary import Dialect, Operation
+from gantry.dialects.answer import read_answer
 from gantry.dialects.breakdown import NAME, Figures, add_to_answer, chunk_of, describe_call
 from gantry.dialects.chat_fold import ChatFold
 from gantry.dialects.content_coding import decode_content
@@ -33,6 +34,8 @@ from gantry.routing.plan import Attempt
 from gantry.wire.sse import EventTooLarge, SSEParser
 
 _OPERATIONS: Final = frozenset((Operation.CHAT, Operation.FIM, Operation.AGENT_CHAT))
+_CHUNKED: Final = frozenset((Dialect.OPENAI_CHAT, Dialect.MISTRAL))  # whose streams are chunks, to which one is added
+_JSON: Final = "application/json"
 _DONE: Final = b"[DONE]"
 _DONE_LINE: Final = re.compile(rb"(?:\A|[\r\n])(data: ?\[DONE\])")
 _BLANK_LINES: Final = (b"\n\n", b"\n\r\n", b"\r\r")
@@ -47,6 +50,7 @@ class Asked(Struct, frozen=True, gc=False):
 
     operation: Operation
     dialect: Dialect  # of the answer as it leaves
+    spoken: tuple[Operation, Dialect]  # what the provider was asked, and in which dialect
     content_type: str
     request: bytes  # as forwarded
     metadata: dict[str, Any]
@@ -56,10 +60,10 @@ class Asked(Struct, frozen=True, gc=False):
     kept: KeptRates
 
     def fits(self, status: int, kind: AnswerKind) -> bool:
-        """Say whether this answer can carry a breakdown: a good one, in JSON or in events that are not compressed."""
+        """Say whether this answer can carry a breakdown: a good one, in JSON or in chunks that are not compressed."""
         if status >= 300:
             return False
-        return kind.encoding in _IDENTITY if kind.is_stream else kind.is_json
+        return kind.encoding in _IDENTITY and self.dialect in _CHUNKED if kind.is_stream else kind.is_json
 
     def over(self, pump: Pump, status: int, kind: AnswerKind) -> "BreakdownPump":
         """Return the pump around the tier's own, for an answer that fits."""
@@ -81,7 +85,8 @@ class Asked(Struct, frozen=True, gc=False):
             cost=self._price(answer),
             metadata=self.metadata,
         )
-        question = read_question(self.operation, self.content_type, self.request)
+        operation, dialect = self.spoken
+        question = read_question(operation, self.content_type, self.request, dialect)
         return describe_call(self.request, question, answer, figures), figures.ended_at // _NS
 
     def _price(self, answer: Answer) -> int | None:
@@ -104,9 +109,11 @@ def ask_breakdown(
         return None
     kept.want()
     attempt = voyage.attempt
+    route = attempt.route
     return Asked(
         operation,
-        attempt.route.dialect if voyage.adaptation is None else intake.surface.dialect,
+        route.dialect if voyage.adaptation is None else intake.surface.dialect,
+        (route.operation or operation, route.dialect),
         intake.content_type,
         voyage.body,
         _joined_metadata(question.metadata, values.get("metadata")),
@@ -167,10 +174,10 @@ class WholeBreakdownPump:
             if decoded.problem is not None:
                 raise UpstreamBroke(f"the provider's answer cannot be decoded: {decoded.problem}")
             body = decoded.body
-        fold = ChatFold(False)
-        if not fold.add(body):
-            return body
-        breakdown, _ = self._asked.describe(fold.answer(True), self._status, stream=False)
+        asked = self._asked
+        breakdown, _ = asked.describe(
+            read_answer(asked.operation, asked.dialect, _JSON, body), self._status, stream=False
+        )
         return add_to_answer(body, breakdown)
 
     def ping(self) -> bytes:

@@ -31,9 +31,15 @@ class KeptRates:
             self._reading = asyncio.get_running_loop().run_in_executor(None, _read, self._cache)
             self._reading.add_done_callback(self._take)
 
+    def read_now(self) -> Rates | None:
+        """Return them, read in this thread, which is not the loop's, if they are not here yet."""
+        if self.rates is None:
+            self.rates = _read(self._cache)
+        return self.rates
+
     def _take(self, reading: asyncio.Future[Rates | None]) -> None:
         self._reading = None
-        if not reading.cancelled():
+        if not reading.cancelled() and self.rates is None:
             self.rates = reading.result()
 
 

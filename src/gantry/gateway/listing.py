@@ -278,7 +278,7 @@ class ModelListing:
             yield from self._cards.get(attempt.credential.credential_id, ())
         owner = owner_of(source.provider)
         for model in source.declared:
-            yield plain_card(model, owner)
+            yield plain_card(model, owner, self._lists.known.facts_of(source.provider.id, model))
 
     def _may_use(self, source: ModelSource, name: str, model: str) -> bool:
         assert self._key is not None

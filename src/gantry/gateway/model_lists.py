@@ -4,13 +4,17 @@ Law: one answer per credential, so that nobody sees what another account was tol
 swap of the snapshot: what was concluded under another configuration is nobody's any more. Failures are not remembered.
 """
 
+import asyncio
+import functools
 import logging
+from collections.abc import Callable
 from typing import Final, NamedTuple, Protocol
 
 from gantry.core.errors import GatewayError, InternalError, UpstreamFault
 from gantry.core.vocabulary import Outcome
 from gantry.dialects.models import ModelCard, Owner, read_cards
 from gantry.gateway.fetch import Fetch, Fetched, outcome_of
+from gantry.gateway.known_models import KnownModels
 from gantry.gateway.state import WorkerState
 from gantry.providers.spec import ProviderSpec
 from gantry.routing.plan import Attempt
@@ -42,10 +46,11 @@ class _Kept(NamedTuple):
 class ModelLists:
     """The memory of a worker."""
 
-    __slots__ = ("_era", "_kept", "_size", "_under_way", "state")
+    __slots__ = ("_era", "_kept", "_size", "_under_way", "known", "state")
 
     def __init__(self, state: WorkerState) -> None:
         self.state = state
+        self.known = KnownModels(state.kept_rates)
         self._era = state.era
         self._kept: dict[str, _Kept] = {}  # by credential, the oldest first
         self._size = 0
@@ -140,8 +145,21 @@ class Inquiry:
     def _on_fetched(self, fetched: Fetched) -> None:
         self.status = fetched.status
         self.connect_time = fetched.connect_time
+        read = functools.partial(_read, fetched, self.attempt, self._lists.known)
+        if fetched.error is not None or fetched.status != 200:
+            self._conclude(read)
+            return
+        # A list may have thousands of models, and their prices are looked for by patterns: not on the loop.
+        reading = asyncio.get_running_loop().run_in_executor(None, read)
+        reading.add_done_callback(self._on_read)
+
+    def _on_read(self, reading: "asyncio.Future[Cards]") -> None:
+        if not reading.cancelled():
+            self._conclude(reading.result)
+
+    def _conclude(self, read: Callable[[], Cards]) -> None:
         try:
-            self.cards = _read(fetched, self.attempt)
+            self.cards = read()
         except GatewayError as error:
             self.error = error
         except Exception:  # the boundary of an inquiry: whoever waits for it must hear of it
@@ -162,7 +180,7 @@ def owner_of(provider: ProviderSpec) -> Owner:
     return Owner(provider.id, provider.name, tuple(field.name for field in provider.fields))
 
 
-def _read(fetched: Fetched, attempt: Attempt) -> Cards:
+def _read(fetched: Fetched, attempt: Attempt, known: KnownModels) -> Cards:
     """Return the cards in what was fetched. Raises GatewayError."""
     provider, credential = attempt.route.provider, attempt.credential
     if fetched.error is not None:
@@ -171,7 +189,7 @@ def _read(fetched: Fetched, attempt: Attempt) -> Cards:
         raise UpstreamFault(
             f"{provider.name} answered {fetched.status} when asked for its models with the credential {credential.name}"
         )
-    cards = read_cards(fetched.body, owner_of(provider))
+    cards = read_cards(fetched.body, owner_of(provider), functools.partial(known.hint, provider.id))
     if credential.organization_id is None:
         return tuple(card for card in cards if not card.fine_tuned)  # an account's own models are not everybody's
     return cards

@@ -64,6 +64,11 @@ class Parameters(Struct, frozen=True):
         return sorted(name for name in self.values if name in _NOT_ACTED_ON)
 
     @property
+    def unlogged(self) -> bool:
+        """Whether none of the call's content may be kept."""
+        return self.values.get("disable_log") in (True, "true")
+
+    @property
     def strict(self) -> bool:
         """Whether the caller would rather be refused than have a parameter dropped."""
         return self.values.get("strict_parameters") in (True, "true")

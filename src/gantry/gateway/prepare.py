@@ -19,6 +19,7 @@ from gantry.dialects.anthropic.unsigned import without_unsigned
 from gantry.dialects.beyond_chat import Errand, translate_beyond_chat
 from gantry.dialects.changes import Change, refuse_drops
 from gantry.dialects.codec import Asking, Target
+from gantry.dialects.gemini.named_model import name_model
 from gantry.dialects.translate import decode_request, translate
 from gantry.dialects.unknown_chunks import unwrap_unknown
 from gantry.gateway.admit import check_model, check_unnamed
@@ -51,7 +52,7 @@ _NEED_MODEL: Final = frozenset(
     )
 )
 _WRAPPED: Final = b'"is_unknown":true'  # as Mistral's own clients write it
-_MISTRAL, _ANTHROPIC = Dialect.MISTRAL, Dialect.ANTHROPIC
+_MISTRAL, _ANTHROPIC, _GEMINI = Dialect.MISTRAL, Dialect.ANTHROPIC, Dialect.GEMINI
 _ADAPT, _TRANSLATE = Tier.ADAPT, Tier.TRANSLATE  # Python 3.11 reads an enum's member through a descriptor
 _BODY_EXPECTED: Final = frozenset(("POST", "PUT", "PATCH"))
 _CHUNKED: Final = b"transfer-encoding: chunked\r\n"
@@ -163,6 +164,9 @@ def make_voyage(
                 refuse_drops(changes)
             if surface.dialects[0] is not route.dialect:
                 adaptation = adapted
+        elif route.dialect is _GEMINI:
+            if surface.operation is not Operation.CHAT and route.upstream_model not in (None, model):
+                body = name_model(body, route.upstream_model)
         elif route.dialect is _ANTHROPIC:
             body = without_unsigned(body)  # what others said in this conversation, for want of a better place
     guard = None
@@ -192,7 +196,7 @@ def _translate(
     in_path = surface.model is not None
     stream = question.stream if in_path else None
     request = decode_request(surface.dialect, body, question.model, stream=stream)
-    remembrance = Remembrance(state.turns, key)
+    remembrance = Remembrance(state.turns, key, unlogged=question.parameters.unlogged)
     request = remembrance.restore(request, route.dialect)
     return translate(
         surface.dialect,

@@ -213,7 +213,7 @@ class Recording:
         """Apply the key's policy, the caller's wish and the journal's ladder to what was asked."""
         policy, parameters = self._policy, question.parameters
         if parameters is not NO_PARAMETERS:
-            if parameters.values.get("disable_log") in (True, "true") and policy in (_FULL, _REDACTED):
+            if parameters.unlogged and policy in (_FULL, _REDACTED):
                 policy = _METADATA
             self.warnings.extend(f"{name} is not acted on yet" for name in parameters.ignored)
         if policy is _FULL and level < _NO_BODIES:

@@ -1,7 +1,8 @@
 """What the gateway remembers of translated calls for their next turn, and how a request finds it again.
 
-Law: only where a client's format has no slot, only within the caller's organization, and not for a key that keeps
-nothing. A response that nobody remembers is the caller's error; a forgotten signature is not.
+Law: only where a client's format has no slot, only within the caller's organization, and only where all content may be
+kept: not for a key with another policy, nor for a call with `disable_log`. A response that nobody remembers is the
+caller's error; a forgotten signature is not.
 """
 
 from typing import Final
@@ -30,10 +31,10 @@ class Remembrance:
 
     __slots__ = ("_keeps_response", "_organization_id", "_request", "_signs", "_turns")
 
-    def __init__(self, turns: TurnMemory, key: KeyRecord) -> None:
+    def __init__(self, turns: TurnMemory, key: KeyRecord, *, unlogged: bool = False) -> None:
         self._turns = turns
         self._organization_id = key.organization_id
-        may_keep = key.content_policy is not ContentPolicy.NOTHING
+        may_keep = key.content_policy is ContentPolicy.FULL and not unlogged
         self._signs = may_keep
         self._keeps_response = may_keep
         self._request: ChatRequest | None = None

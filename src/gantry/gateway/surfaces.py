@@ -155,7 +155,9 @@ _NAMED_MODEL: Final = re.compile(
     r"(?P<root>/google/gemini|/google/vertexai)?(?:/v1[a-z0-9]*)?"
     r"(?:/projects/[^/]+/locations/[^/]+)?(?:/publishers/(?P<publisher>[^/]+))?"
     # Vercel's Google factory leaves `models/` out before a name with a slash, as those with a provider's prefix are.
-    rf"/(?:models/|(?!v1|projects/|publishers/)(?=[^/:]+/))(?P<model>[^:]+(?::[^:/]+)*):(?P<verb>{'|'.join(_VERBS)})"
+    # What was tuned has a place of its own at Google, and is called there.
+    r"/(?:models/|(?!v1|projects/|publishers/|tunedModels/|endpoints/|google/(?:gemini|vertexai)/)(?=[^/:]+/))"
+    rf"(?P<model>[^:]+(?::[^:/]+)*):(?P<verb>{'|'.join(_VERBS)})"
 ).fullmatch
 
 

@@ -22,6 +22,7 @@ from gantry.core.chat import (
 )
 from gantry.core.vocabulary import Dialect
 from gantry.dialects.estimate import count_tokens
+from gantry.dialects.gemini.token_count import decode_count_request, encode_count
 from gantry.dialects.translate import decode_request
 
 ESTIMATED: Final = ("x-gantry-estimated", "true")
@@ -31,8 +32,10 @@ _PER_MEDIUM: Final = {MediaKind.IMAGE: 1200, MediaKind.AUDIO: 1500, MediaKind.VI
 
 def estimate_count(dialect: Dialect, body: bytes, model: str | None) -> bytes:
     """Return the answer to a request to count. Raises InvalidRequest."""
-    count = estimate_request(decode_request(dialect, _countable(dialect, body), model, stream=False))
-    return msgspec.json.encode({"totalTokens": count} if dialect is Dialect.GEMINI else {"input_tokens": count})
+    if dialect is Dialect.GEMINI:
+        return encode_count(estimate_request(decode_count_request(body)))
+    count = estimate_request(decode_request(dialect, body, model, stream=False))
+    return msgspec.json.encode({"input_tokens": count})
 
 
 def estimate_request(request: ChatRequest) -> int:
@@ -44,14 +47,6 @@ def estimate_request(request: ChatRequest) -> int:
         if isinstance(tool, FunctionTool)
     )
     return told + offered
-
-
-def _countable(dialect: Dialect, body: bytes) -> bytes:
-    """Return the request in a body: Google's may stand in a member of its own."""
-    if dialect is not Dialect.GEMINI or b'"generateContentRequest"' not in body:
-        return body
-    members = msgspec.json.decode(body, type=dict[str, msgspec.Raw])
-    return bytes(members.get("generateContentRequest", msgspec.Raw(body)))
 
 
 def _turn(message: Message) -> int:

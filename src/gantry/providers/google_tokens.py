@@ -86,19 +86,6 @@ def read_service_account(text: str | bytes) -> ServiceAccount:
     return ServiceAccount(found.client_email or "", pem, uri, found.project_id, found.private_key_id)
 
 
-def check_callers_account(text: str) -> None:
-    """Check what a caller brings, before anything is sent anywhere. Raises ServiceAccountError.
-
-    Only the operator's own accounts may name a token endpoint on this machine.
-    """
-    try:
-        found = _decode_key(text)
-    except (msgspec.DecodeError, ValueError, RecursionError):
-        raise ServiceAccountError("the service account's key is not the JSON that it should be") from None
-    if not (found.token_uri or DEFAULT_TOKEN_URI).startswith("https://"):
-        raise ServiceAccountError("`token_uri` of the service account's key must begin with https://")
-
-
 def sign_assertion(account: ServiceAccount, now: float, scope: str = CLOUD_SCOPE) -> str:
     """Return the signed claim (a JWT, RS256) that is exchanged for a token; `now` in seconds since the epoch."""
     issued = int(now)

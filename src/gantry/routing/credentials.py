@@ -13,8 +13,7 @@ from typing import Any
 
 from gantry.core.errors import InvalidRequest
 from gantry.core.secret import Secret
-from gantry.providers.google_tokens import ServiceAccountError, check_callers_account
-from gantry.providers.spec import AuthScheme, ProviderSpec, normalise_base_url, read_field
+from gantry.providers.spec import ProviderSpec, normalise_base_url, read_field
 from gantry.routing.snapshot import CredentialRecord
 
 CALLERS_CREDENTIAL = "caller"
@@ -96,11 +95,6 @@ def _as_record(spec: ProviderSpec, fields: Any, param: str) -> CredentialRecord:
             secrets[item.name] = Secret(read_field(item, given or ""))
         except ValueError as error:
             raise InvalidRequest(f"{param}.{error}", param=param) from None
-    if spec.auth.scheme is AuthScheme.GOOGLE:
-        try:
-            check_callers_account(secrets[spec.auth.field].reveal())
-        except ServiceAccountError as error:
-            raise InvalidRequest(f"{param}.{spec.auth.field}: {error}", param=param) from None
     missing = spec.explain_missing({name for name, secret in secrets.items() if secret.reveal()})
     if missing:
         raise InvalidRequest(f"{param}: {missing}", param=param)

@@ -81,7 +81,7 @@ def find_route(snapshot: Snapshot, wish: Wish, brought: frozenset[str] = _NOBODY
         # What such a call reads or leaves at the provider belongs to the account: a shared one would leak it.
         and not (of_account and credential.organization_id is None)
     ]
-    custom = None
+    custom = named = None
     if native or wish.model is None:
         spec = _native_provider(snapshot, wish, stored)
         name = None if wish.model is None else parse_model_ref(wish.model, spec.prefixes).name
@@ -90,6 +90,7 @@ def find_route(snapshot: Snapshot, wish: Wish, brought: frozenset[str] = _NOBODY
         custom = snapshot.custom_models_of(wish.organization_id).get(wish.model)
         if custom is not None:
             ref = model_behind(custom, snapshot.prefixes)
+        named = (custom.provider_id if custom is not None else None) or snapshot.prefixes.get(ref.prefix or "")
         spec, name = _resolve(snapshot, wish, ref, custom, stored, brought), ref.name
     serving = [c for c in stored if c.provider_id == spec.id and (not c.models or name is None or name in c.models)]
     dialect, path, tier, operation = _choose_path(spec, wish, name)
@@ -110,7 +111,7 @@ def find_route(snapshot: Snapshot, wish: Wish, brought: frozenset[str] = _NOBODY
         tier=tier,
         candidates=candidates,
         missing=missing,
-        names=() if wish.model is None else _names(snapshot, spec, wish.model, name or wish.model),
+        names=() if wish.model is None else _names(spec, wish.model, name or wish.model, named),
         request_id_headers=tuple(header.encode() for header in spec.request_id_headers),
         rules=rules,
         stream_path=spec.stream_paths.get(dialect, {}).get(operation),
@@ -140,7 +141,7 @@ def _resolve(
     claiming = [spec for spec in snapshot.providers.values() if spec.id in listed or spec.claims(ref.name)]
     for choice in ([spec for spec in claiming if spec in usable], claiming):
         if choice:
-            return min(choice, key=lambda spec: (_distance(spec, wish), -spec.claim_strength(ref.name)))
+            return min(choice, key=lambda spec: (_distance(spec, wish, ref.name), -spec.claim_strength(ref.name)))
     native = [spec for spec in usable if spec.native in wish.dialects and wish.dialects[0] is spec.native]
     if native:
         return native[0]
@@ -153,9 +154,8 @@ def _resolve(
     )
 
 
-def _names(snapshot: Snapshot, spec: ProviderSpec, written: str, name: str) -> tuple[str, ...]:
-    """Return how a key's model list may call a model: not by the prefix of a provider whose model it is not."""
-    named = snapshot.prefixes.get(parse_model_ref(written, snapshot.prefixes).prefix or "")
+def _names(spec: ProviderSpec, written: str, name: str, named: str | None) -> tuple[str, ...]:
+    """Return how a key's model list may call a model: as written only where no other provider is `named` by that."""
     own = (name, f"{spec.id}/{name}")
     return own if named not in (None, spec.id) else (written, *own)
 
@@ -178,12 +178,12 @@ def _pinned_provider(snapshot: Snapshot, name: str) -> ProviderSpec:
     return spec
 
 
-def _distance(spec: ProviderSpec, wish: Wish) -> int:
-    """Return how far a provider is from a wish: on its own surface, in the caller's dialect, or further."""
+def _distance(spec: ProviderSpec, wish: Wish, name: str) -> int:
+    """Return how far a provider's model is from a wish: on its own surface, in the caller's dialect, or further."""
     if wish.root and spec.native_root == wish.root:
         return -1
     for rank, dialect in enumerate(wish.dialects):
-        if dialect in spec.paths:
+        if dialect in spec.paths and spec.speaks(dialect, name):
             return rank
     return len(wish.dialects)
 

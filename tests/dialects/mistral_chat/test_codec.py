@@ -138,8 +138,9 @@ def test_thinking_chunks_keep_their_signature_and_its_maker() -> None:
     [
         ({"random_seed": 7}, "seed", 7),
         ({"tool_choice": "any"}, "tool_choice", ToolChoice(ToolMode.REQUIRED)),
-        ({"prompt_mode": "reasoning"}, "reasoning", Reasoning(Effort.MEDIUM)),
-        ({"reasoning_effort": "high"}, "reasoning", Reasoning(Effort.HIGH)),
+        ({"prompt_mode": "reasoning"}, "reasoning", Reasoning(Effort.MEDIUM, shown=True)),
+        ({"reasoning_effort": "high"}, "reasoning", Reasoning(Effort.HIGH, shown=True)),
+        ({"reasoning_effort": "none"}, "reasoning", Reasoning(Effort.NONE)),
         ({"safe_prompt": True}, "messages", (Message(Role.SYSTEM, (Text(SAFE_PROMPT),)),)),
         ({"safe_prompt": False, "guardrails": []}, "extra", {}),
         ({}, "include_usage", True),

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import pytest
-from msgspec import Raw
+from msgspec import Raw, structs
 
 from gantry.core.chat import (
     ChatAnswer,
@@ -14,6 +14,7 @@ from gantry.core.chat import (
     Finish,
     FinishReason,
     Message,
+    NativePart,
     Role,
     Text,
     Thinking,
@@ -100,6 +101,16 @@ def test_what_is_not_remembered_is_refused(body: dict[str, Any], param: str) -> 
     with pytest.raises(InvalidRequest) as refused:
         resolve(asked(**body), nothing)
     assert refused.value.param == param
+
+
+@pytest.mark.parametrize(
+    "item", [{"role": "user", "type": 5}, {"content": []}, {"type": "item_reference", "id": 5}, {}]
+)
+def test_an_item_that_is_none_refers_to_nothing(item: dict[str, Any]) -> None:
+    request = asked(input="x")
+    turn = Message(Role.USER, (NativePart(Dialect.OPENAI_RESPONSES, Raw(json.dumps(item).encode())),))
+    request = structs.replace(request, messages=(turn,))
+    assert resolve(request, lambda _: None) is request
 
 
 @pytest.mark.parametrize("name", ["conversation", "prompt"])

@@ -114,7 +114,7 @@ FIELDS: list[tuple[dict[str, Any], dict[str, Any], list[str]]] = [
     ({"stop": ("a",), "seed": 0}, {}, ["stop_sequences: dropped", "seed: dropped"]),
     ({"top_k": 3, "presence_penalty": 0.0}, {}, ["top_k: dropped"]),
     ({"metadata": Raw(b'{"user_id":"u"}')}, {}, ["metadata: dropped it is kept in the log"]),
-    ({"extra": {"container": Raw(b'"c"'), "mcp_servers": Raw(b"[]")}}, {}, ["container: dropped"]),
+    ({"extra": {"betas": Raw(b'["b"]'), "mcp_servers": Raw(b"[]")}}, {}, ["betas: dropped"]),
 ]
 
 

@@ -132,7 +132,7 @@ def write_answer(answer: ChatAnswer, asking: Asking) -> dict[str, Any]:
 def message_head(answer_id: str | None, model: str | None, asking: Asking) -> dict[str, Any]:
     """Return what a message begins with, whole or streamed."""
     if answer_id is None or not answer_id.startswith("msg_"):
-        answer_id = "msg_" + _OUTSIDE_IDS.sub("_", asking.id)
+        answer_id = "msg_" + (asking.id if asking.id.isalnum() else _OUTSIDE_IDS.sub("_", asking.id))
     return {"id": answer_id, "type": "message", "role": "assistant", "model": model or asking.request.model}
 
 
@@ -140,12 +140,11 @@ def _write_part(part: Part) -> dict[str, Any] | Raw | None:
     match part:
         case Text(text, citations):
             block: dict[str, Any] = {"type": "text", "text": text}
-            written = [one for one in map(write_citation, citations) if one is not None]
-            if not text and not written:
-                return None
-            if written:
-                block["citations"] = written
-            return block
+            if citations:
+                written = [one for one in map(write_citation, citations) if one is not None]
+                if written:
+                    block["citations"] = written
+            return block if text or "citations" in block else None
         case Thinking():
             return _write_thinking(part)
         case Refusal(text):

@@ -93,7 +93,7 @@ class AnthropicStreamDecoder(ChatStreamDecoder):
     __slots__ = ("_finished", "_id", "_open", "_parts", "_usage")
 
     def __init__(self) -> None:
-        super().__init__()
+        super().__init__(text_key=b'"text":')
         self._open: dict[int, _OpenBlock] = {}
         self._parts = 0
         self._usage = UsageReader()

@@ -57,31 +57,43 @@ def request_members(request: ChatRequest, target: Target, changes: list[Change])
         members["tool_choice"] = tooling.choice
     if thought.thinking is not None:
         members["thinking"] = thought.thinking
-    output = {"effort": thought.effort, "format": output_format}
-    members["output_config"] = {name: value for name, value in output.items() if value is not None}
-    members["metadata"] = {} if request.user is None else {"user_id": request.user}
-    members |= _knobs(request, generation, thought, changes)
+    if thought.effort is not None or output_format is not None:
+        output = {"effort": thought.effort, "format": output_format}
+        members["output_config"] = {name: value for name, value in output.items() if value is not None}
+    if request.user is not None:
+        members["metadata"] = {"user_id": request.user}
+    if request.dialect is Dialect.ANTHROPIC:
+        _put_own_knobs(request, members)
+    else:
+        _put_knobs(request, generation, thought, members, changes)
     if request.cache is not None:
         members["cache_control"] = cache_control(request.cache)
-    _add_extra(members, request, changes)
-    return {name: value for name, value in members.items() if value != {}}
+    if request.extra:
+        _add_extra(members, request, changes)
+    return members
 
 
-def _knobs(request: ChatRequest, generation: Generation, thought: Thought, changes: list[Change]) -> dict[str, Any]:
-    if request.dialect is Dialect.ANTHROPIC:
-        knobs = {
-            "temperature": request.temperature,
-            "top_p": request.top_p,
-            "top_k": request.top_k,
-            "stop_sequences": request.stop or None,
-            "service_tier": request.service_tier,
-        }
-        return {name: value for name, value in knobs.items() if value is not None}
+def _put_own_knobs(request: ChatRequest, members: dict[str, Any]) -> None:
+    for name in ("temperature", "top_p", "top_k", "service_tier"):
+        value = getattr(request, name)
+        if value is not None:
+            members[name] = value
+    if request.stop:
+        members["stop_sequences"] = request.stop
+
+
+def _put_knobs(
+    request: ChatRequest, generation: Generation, thought: Thought, members: dict[str, Any], changes: list[Change]
+) -> None:
     _refuse_choices(request)
     for name in _UNKNOWN:
         if getattr(request, name):
             changes.append(dropped(caller_name(request.dialect, name)))
-    return {**_sampling(request, generation, thought, changes), **_stop(request, changes), **_tier(request, changes)}
+    members |= _sampling(request, generation, thought, changes)
+    if request.stop:
+        members |= _stop(request, changes)
+    if request.service_tier is not None:
+        members |= _tier(request.service_tier, request, changes)
 
 
 def _refuse_choices(request: ChatRequest) -> None:
@@ -128,15 +140,13 @@ def _stop(request: ChatRequest, changes: list[Change]) -> dict[str, Any]:
     return {"stop_sequences": taken} if taken else {}
 
 
-def _tier(request: ChatRequest, changes: list[Change]) -> dict[str, Any]:
-    if request.service_tier is None:
-        return {}
+def _tier(wish: str, request: ChatRequest, changes: list[Change]) -> dict[str, Any]:
     name = caller_name(request.dialect, "service_tier")
-    tier = _TIERS.get(request.service_tier)
+    tier = _TIERS.get(wish)
     if tier is None:
-        changes.append(dropped(name, f"{request.service_tier} is none of Anthropic's"))
+        changes.append(dropped(name, f"{wish} is none of Anthropic's"))
         return {}
-    if tier != request.service_tier:
+    if tier != wish:
         changes.append(converted(name, f"to {tier}"))
     return {"service_tier": tier}
 

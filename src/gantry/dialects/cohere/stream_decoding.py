@@ -82,7 +82,7 @@ class CohereStreamDecoder(ChatStreamDecoder):
     __slots__ = ("_calls", "_content", "_item", "_parts", "_plan")
 
     def __init__(self) -> None:
-        super().__init__()
+        super().__init__(text_key=b'"text":')
         self._parts = 0
         self._plan: int | None = None
         self._item: int | None = None  # the last item of content, to which citations belong

@@ -65,16 +65,20 @@ class Open(Enum):
     THINKING = 2
 
 
+_TEXT = Open.TEXT  # Python 3.11 reads an enum's member through a descriptor
+
+
 class AnswerMachine:
     """An answer as far as it came."""
 
-    __slots__ = ("_began", "_choices", "_id", "_usage")
+    __slots__ = ("_began", "_choices", "_id", "_read", "_usage")
 
     def __init__(self) -> None:
         self._began = False
         self._choices: dict[int, _Choice] = {}
         self._id: str | None = None
         self._usage: Raw = NULL
+        self._read: tuple[Raw, Usage] = (NULL, NO_USAGE)  # the usage that was read last, for the first may be the last
 
     @property
     def finished(self) -> bool:
@@ -110,6 +114,7 @@ class AnswerMachine:
     def _begin(self, response: Response, events: list[ChatEvent]) -> None:
         self._id = response.response_id
         usage, tier = read_usage(self._usage)
+        self._read = self._usage, usage
         tier = STANDARD_TIER.get(tier, tier) if tier is not None else None
         events.append(AnswerBegan(self._id, response.model_version, _seconds(response.create_time), tier))
         if usage.input_tokens is not None:
@@ -125,7 +130,9 @@ class AnswerMachine:
         return choice
 
     def _report_usage(self) -> Iterable[ChatEvent]:
-        usage, _ = read_usage(self._usage)
+        raw, usage = self._read
+        if raw is not self._usage:
+            usage, _ = read_usage(self._usage)
         return [] if usage == NO_USAGE else [UsageReported(usage)]
 
 
@@ -198,8 +205,8 @@ class _Choice:
     def _say(self, text: str, events: list[ChatEvent]) -> None:
         if not text:
             return
-        if self._open is not Open.TEXT:
-            self._said.append((self._next(Open.TEXT), []))
+        if self._open is not _TEXT:
+            self._said.append((self._next(_TEXT), []))
         part, pieces = self._said[-1]
         pieces.append(text)
         events.append(TextAdded(self._index, part, text))

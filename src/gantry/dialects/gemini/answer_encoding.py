@@ -13,6 +13,7 @@ from gantry.dialects.gemini.finish import finish_word
 from gantry.dialects.gemini.logprobs import encode_logprobs
 from gantry.dialects.gemini.usage import encode_usage
 
+_YEAR_10000: Final = 253_402_300_800
 _encode: Final = msgspec.json.Encoder().encode
 
 
@@ -25,7 +26,7 @@ def encode_answer(answer: ChatAnswer, asking: Asking) -> bytes:
         body["usageMetadata"] = usage
     body |= {
         "modelVersion": answer.model or asking.request.model,
-        "createTime": timestamp(answer.created or asking.created),
+        "createTime": timestamp(answer.created, asking.created),
         "responseId": answer.id or asking.id,
     }
     return _encode(body)
@@ -41,5 +42,7 @@ def _candidate(choice: Choice, *, thoughts: bool) -> dict[str, Any]:
     return candidate | encode_citations((part.text, part.citations) for part in choice.parts if isinstance(part, Text))
 
 
-def timestamp(seconds: int) -> str:
+def timestamp(said: int | None, now: int) -> str:
+    """Return when an answer was made; now, where its provider says nothing that can be: some count milliseconds."""
+    seconds = said if said is not None and 0 < said < _YEAR_10000 else now
     return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")

@@ -12,7 +12,6 @@ import msgspec
 from msgspec import Raw, Struct
 
 from gantry.core.errors import InvalidRequest, UpstreamBroke
-from gantry.core.usage import Usage
 from gantry.dialects.changes import Change, dropped, renamed
 from gantry.dialects.embeddings import FLOAT, VectorsAsked, encode_vectors, keep_known
 from gantry.dialects.fields import object_members
@@ -92,14 +91,6 @@ def read_gemini_texts(body: bytes) -> list[str] | None:
         return [_content_text(fields, prefix) for prefix, fields in _requests(body, batch=batch)]
     except InvalidRequest:
         return None
-
-
-def read_gemini_embeddings_usage(body: bytes) -> Usage:
-    """Return what Gemini says of the usage of an embeddings call: for most models nothing."""
-    try:
-        return read_usage(_decode_gemini(body).usage_metadata)[0]
-    except UNREADABLE:
-        return Usage()
 
 
 def to_openai_embeddings(

@@ -97,7 +97,7 @@ class GeminiStreamEncoder:
     def _tell_about(self, began: AnswerBegan) -> None:
         self._about = {
             "modelVersion": began.model or self._asking.request.model,
-            "createTime": timestamp(began.created or self._asking.created),
+            "createTime": timestamp(began.created, self._asking.created),
             "responseId": began.id or self._asking.id,
         }
         self._tail = b"," + _encode(self._about)[1:]

@@ -88,7 +88,9 @@ def _of_images(details: Raw) -> int | None:
 
 
 def _sum(one: int | None, other: int | None) -> int | None:
-    return None if one is None and other is None else _bound((one or 0) + (other or 0))
+    if other is None:
+        return _bound(one)
+    return _bound((one or 0) + other)
 
 
 def _bound(count: int | None) -> int | None:

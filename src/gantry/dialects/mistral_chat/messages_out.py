@@ -33,6 +33,7 @@ from gantry.dialects.mistral_reasoning import Reasoning, reasoning_of
 from gantry.dialects.mistral_tool_ids import ToolIds
 from gantry.dialects.openai_chat.messages_out import NO_ARGUMENTS, result_text
 
+_SYSTEM: Final = Role.SYSTEM
 _decode_members: Final = msgspec.json.Decoder(Members).decode
 
 
@@ -48,17 +49,17 @@ def write_messages(request: ChatRequest, model: str, changes: list[Change]) -> l
 def _in_order(request: ChatRequest, changes: list[Change]) -> list[int]:
     """Return the messages' places, with system messages that come late among the leading ones."""
     messages = request.messages
-    said = [index for index, message in enumerate(messages) if message.role is not Role.SYSTEM]
+    if _SYSTEM not in [message.role for message in messages[1:]]:
+        return list(range(len(messages)))
+    said = [index for index, message in enumerate(messages) if message.role is not _SYSTEM]
     if not said:
         return list(range(len(messages)))
     answered = next((index for index in said if messages[index].role is not Role.USER), len(messages))
     late = [
         index
         for index, message in enumerate(messages)
-        if message.role is Role.SYSTEM and (index > answered or index > said[-1])
+        if message.role is _SYSTEM and (index > answered or index > said[-1])
     ]
-    if not late:
-        return list(range(len(messages)))
     turns = TurnNames(request)
     changes += [converted(turns[index], "to a leading system message") for index in late]
     leading = list(range(said[0]))
@@ -90,7 +91,7 @@ class _Writer:
                 self._assistant(index, message)
             case Role.USER | Role.SYSTEM:
                 content = [self._part(index, number, part) for number, part in enumerate(message.parts)]
-                self._append(index, message, {"role": message.role.value, "content": _simplest(content)})
+                self._append(index, message, {"role": message.role, "content": _simplest(content)})
 
     def close(self) -> None:
         """Mark an answer that comes last as the beginning of the next, and tell of changed ids."""

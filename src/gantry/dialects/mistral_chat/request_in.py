@@ -47,7 +47,9 @@ def _reasoning(given: MistralRequestIn) -> Reasoning | None:
     effort = effort_of_word(given.reasoning_effort) if given.reasoning_effort is not None else None
     if effort is None and given.prompt_mode == _BY_PROMPT:
         effort = Effort.MEDIUM
-    return None if effort is None else Reasoning(effort)
+    if effort is None:
+        return None
+    return Reasoning(effort, shown=None if effort is Effort.NONE else True)  # Mistral shows all of it, unasked
 
 
 def _plain_system(message: Message) -> Message:

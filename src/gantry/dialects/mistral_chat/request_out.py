@@ -62,9 +62,6 @@ def encode_request(request: ChatRequest, target: Target) -> EncodedRequest:
 
 
 def _put_knobs(request: ChatRequest, written: dict[str, Any], changes: list[Change], *, own: bool) -> None:
-    def name_of(parameter: str) -> str:
-        return caller_name(request.dialect, parameter)
-
     for name in _SAME:
         value = getattr(request, name)
         if value is not None:
@@ -72,15 +69,17 @@ def _put_knobs(request: ChatRequest, written: dict[str, Any], changes: list[Chan
     if request.temperature is not None:
         written["temperature"] = min(request.temperature, MAX_TEMPERATURE)
         if request.temperature > MAX_TEMPERATURE:
-            changes.append(clamped(name_of("temperature"), MAX_TEMPERATURE))
+            changes.append(clamped(caller_name(request.dialect, "temperature"), MAX_TEMPERATURE))
     if request.top_p is not None:
         written["top_p"] = request.top_p or SMALLEST_TOP_P
         if request.top_p == 0:
-            changes.append(clamped(name_of("top_p"), SMALLEST_TOP_P))
+            changes.append(clamped(caller_name(request.dialect, "top_p"), SMALLEST_TOP_P))
     if request.seed is not None:
         written["random_seed"] = abs(request.seed)
         if request.seed < 0:
-            changes.append(converted(name_of("seed"), f"to {-request.seed}, Mistral takes none below 0"))
+            changes.append(
+                converted(caller_name(request.dialect, "seed"), f"to {-request.seed}, Mistral takes none below 0")
+            )
     if request.stop:
         written["stop"] = list(request.stop)
     if request.choices != 1:
@@ -92,8 +91,8 @@ def _put_knobs(request: ChatRequest, written: dict[str, Any], changes: list[Chan
         if own:
             written[name] = value
         else:
-            changes.append(dropped(name_of(name)))
-    changes += [dropped(name_of(name)) for name in _NEVER if getattr(request, name) is not None]
+            changes.append(dropped(caller_name(request.dialect, name)))
+    changes += [dropped(caller_name(request.dialect, name)) for name in _NEVER if getattr(request, name) is not None]
 
 
 def _put_account(request: ChatRequest, written: dict[str, Any], changes: list[Change]) -> None:

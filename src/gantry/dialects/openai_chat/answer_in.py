@@ -21,7 +21,6 @@ from gantry.dialects.error_message import error_message
 from gantry.dialects.openai_chat.annotations import read_searched
 from gantry.dialects.openai_chat.choice_in import ChoiceIn, ChoiceReader
 from gantry.dialects.openai_chat.errors import read_stream_error
-from gantry.dialects.openai_chat.text_chunks import TextChunks
 from gantry.dialects.usage import read_usage
 from gantry.wire.sse import SSEEvent
 
@@ -101,23 +100,18 @@ class AnswerReader:
 class FamilyStreamDecoder(ChatStreamDecoder):
     """A stream of chunks in, events out; for OpenAI's format and for Mistral's."""
 
-    __slots__ = ("_alike", "_reader")
+    __slots__ = ("_reader",)
 
     def __init__(self, dialect: Dialect) -> None:
-        super().__init__()
-        self._alike = TextChunks()
+        super().__init__(text_key=b'"content":')
         self._reader = AnswerReader(dialect, streamed=True)
 
     def decode(self, event: SSEEvent) -> list[ChatEvent]:
         data = event.data
-        text = self._alike.read(data)
-        if text is not None:
-            return [text]
         if data.startswith(_DONE):
             return [ENDED]
         given = _decode(data)
         events = self._reader.take(given)
-        self._alike.learn(data, events)
         if given.error is not ABSENT or given.choices is None or self._reader.is_stopped:
             failure = self._failure_in(given, data)
             if failure is not None:
@@ -145,7 +139,11 @@ def decode_answer(dialect: Dialect, body: bytes) -> ChatAnswer:
             "the provider's answer is not a chat completion" if said is None else f"the provider answered: {said}"
         )
     assembly = Assembly(dialect)
-    for event in AnswerReader(dialect, streamed=False).take(given):
+    try:
+        events = AnswerReader(dialect, streamed=False).take(given)
+    except UNREADABLE:
+        raise UpstreamBroke("the provider's answer holds a part that cannot be read") from None
+    for event in events:
         assembly.add(event)
     return assembly.answer()
 

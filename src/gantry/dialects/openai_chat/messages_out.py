@@ -90,7 +90,7 @@ class _Writer:
                 self._assistant(index, message)
             case Role.USER | Role.SYSTEM:
                 content = [self._part(index, number, part) for number, part in enumerate(message.parts)]
-                self._append(message, {"role": message.role.value, "content": _simplest(content)})
+                self._append(message, {"role": message.role, "content": _simplest(content)})
 
     def flush_media(self) -> None:
         """Send what tools returned besides text, once their results are complete."""

@@ -99,7 +99,8 @@ def resolve(request: ChatRequest, recall: Recall) -> ChatRequest:
         if remembered is None:
             raise InvalidRequest(
                 f"`{_PREVIOUS}`: the response {previous} is not remembered here. It was answered with `store: false`, "
-                "by another provider, or too long ago. Send the conversation itself in `input`.",
+                "under a key or by a call that keeps no content, by another provider, or too long ago. "
+                "Send the conversation itself in `input`.",
                 param=_PREVIOUS,
             )
         request = go_on_from(request, remembered)
@@ -112,7 +113,10 @@ def _resolved(message: Message, recall: Recall) -> Message:
     part = message.parts[0] if len(message.parts) == 1 else None
     if not isinstance(part, NativePart) or part.dialect is not OWN:
         return message
-    reference = _decode_reference(part.raw)
+    try:
+        reference = _decode_reference(part.raw)
+    except msgspec.ValidationError:
+        return message  # an item of a type that is none: the codec of the target refuses it
     if reference.type != "item_reference" or reference.id is None:
         return message
     found = _remembered_item(reference.id, recall)

@@ -23,7 +23,7 @@ from gantry.core.chat import (
 )
 from gantry.core.errors import InvalidRequest
 from gantry.dialects.effort import effort_of_word
-from gantry.dialects.members import Members, has, read_members, read_text
+from gantry.dialects.members import NULL, Members, has, read_members, read_text
 from gantry.dialects.responses.decode_input import read_input
 from gantry.dialects.responses.items import OWN, native
 from gantry.dialects.responses.shapes import read_at
@@ -56,18 +56,22 @@ def decode_request(body: bytes) -> ChatRequest:
     model = read_text(members.get("model"), "model")
     taken: dict[str, Any] = {"model": model, "dialect": OWN, "messages": (*_instructions(fields), *_input(fields))}
     for name, (target, decode) in _PLAIN.items():
-        taken[target] = fields.take(name, decode)
+        value = fields.take(name, decode)
+        if value is not None:
+            taken[target] = value
     tools = fields.raw("tools")
     reasoning, text = fields.raw("reasoning"), fields.raw("text")
-    form, taken["verbosity"] = _read_text_config(text, fields.rest) if text is not None else (None, None)
-    taken["format"] = form
-    taken["reasoning"] = None if reasoning is None else _read_reasoning(reasoning, fields.rest)
-    taken["tools"] = () if tools is None else read_tools(tools)
+    if text is not None:
+        taken["format"], taken["verbosity"] = _read_text_config(text, fields.rest)
+    if reasoning is not None:
+        taken["reasoning"] = _read_reasoning(reasoning, fields.rest)
+    if tools is not None:
+        taken["tools"] = read_tools(tools)
     taken["tool_choice"] = _choice(fields)
-    taken["stream"] = bool(taken["stream"])
     taken["logprobs"] = _include(fields)
     metadata = fields.raw("metadata")
-    taken["metadata"] = None if metadata is None else native(metadata)
+    if metadata is not None:
+        taken["metadata"] = native(metadata)
     return ChatRequest(**taken, extra=fields.extra())
 
 
@@ -90,14 +94,12 @@ class _Fields:
     __slots__ = ("_members", "rest")
 
     def __init__(self, members: Members) -> None:
-        self._members = {name: raw for name, raw in members.items() if name != "model"}
+        self._members = {name: raw for name, raw in members.items() if name != "model" and raw != NULL}
         self.rest: dict[str, Raw] = {}  # what was not read inside of what was
 
     def raw(self, name: str) -> Raw | None:
         """Take a member; None when it is absent or null."""
-        given = has(self._members, name)
-        raw = self._members.pop(name, None)
-        return raw if given else None
+        return self._members.pop(name, None)
 
     def take(self, name: str, decode: Callable[[Raw], T]) -> T | None:
         raw = self.raw(name)

@@ -4,7 +4,7 @@ Raises Refusal with a 400, but for an item that was never kept: that is a 404.
 """
 
 import base64
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from gantry.simulator.openai.bodies import missing
@@ -63,12 +63,17 @@ def never_kept(name: str) -> Refusal:
     return Refusal(error(404, f"{text} {hint}", "invalid_request_error", None, "input"))
 
 
-def check_items(items: Sequence[dict[str, Any]], before: Sequence[dict[str, Any]]) -> None:
-    """Refuse what cannot follow `before`, the items of the responses this one continues or refers to."""
+def check_items(
+    items: Sequence[dict[str, Any]], before: Sequence[dict[str, Any]], is_kept: Callable[[str], bool]
+) -> None:
+    """Refuse what cannot follow `before`, the items of the responses this one continues.
+
+    `is_kept` says whether the account has an item of this id from any other response.
+    """
     for index, item in enumerate(items):
         _check_item(item, f"input[{index}]")
     _check_results([*before, *items])
-    _check_reasoning(items, before)
+    _check_reasoning(items, before, is_kept)
 
 
 def _check_item(item: dict[str, Any], place: str) -> None:
@@ -116,14 +121,16 @@ def _check_results(items: Sequence[dict[str, Any]]) -> None:
         raise invalid(f"No tool output found for function call {name}.", "input")
 
 
-def _check_reasoning(items: Sequence[dict[str, Any]], before: Sequence[dict[str, Any]]) -> None:
+def _check_reasoning(
+    items: Sequence[dict[str, Any]], before: Sequence[dict[str, Any]], is_kept: Callable[[str], bool]
+) -> None:
     """Reasoning is known by its seal, or by its id if it was kept, and is followed by what it led to."""
     kept = {item.get("id") for item in before}
     for index, item in enumerate(items):
         if item["type"] != "reasoning":
             continue
         name, encrypted = item.get("id", ""), item.get("encrypted_content")
-        if encrypted is None and name not in kept:
+        if encrypted is None and name not in kept and not is_kept(name):
             raise never_kept(name)
         if encrypted is not None and not _is_encrypted(encrypted):
             text = f"The encrypted content {encrypted[:10]}... could not be verified."

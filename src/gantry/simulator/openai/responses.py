@@ -102,7 +102,7 @@ _COUNT = msgspec.json.Decoder(CountRequest)
 class Responses:
     def __init__(self, owner: str) -> None:
         self._shelf: Shelf[_Kept] = Shelf("response", owner)
-        self._items: Shelf[dict[str, Any]] = Shelf("item", owner)  # that were said, for those who refer to them
+        self._items: Shelf[str] = Shelf("item", owner)  # to the response that each is of
 
     def table(self) -> Table:
         return (
@@ -120,8 +120,7 @@ class Responses:
         _check(request)
         before = self._before(request.previous_response_id)
         items = [self._meant(item) for item in listed(request.input)]
-        said = [item for item in items if self._items.get(str(item.get("id"))) is not None]
-        check_items(items, [*before, *said])
+        check_items(items, before, self._keeps)
         ask = _ask(request, [*before, *items], call.faults)
         composition = compose(ask)
         output = list(_output(request, composition, call))
@@ -129,8 +128,12 @@ class Responses:
         if request.store is not False:
             self._shelf.put(made.whole["id"], _Kept(made.whole, items, before))
             for item in made.whole["output"]:
-                self._items.put(item["id"], item)
+                self._items.put(item["id"], made.whole["id"])
         return events(made, call.faults) if request.stream else json_answer(made.whole)
+
+    def _keeps(self, item: str) -> bool:
+        response = self._items.get(item)
+        return response is not None and self._shelf.get(response) is not None
 
     def _count(self, call: Call) -> Answer:
         request = decode(_COUNT, call.request.body)
@@ -143,10 +146,12 @@ class Responses:
         """Return the item that a reference means, or what is none."""
         if item.get("type") != "item_reference":
             return item
-        kept = self._items.get(str(item.get("id")))
-        if kept is None:
-            raise never_kept(str(item.get("id")))
-        return kept
+        name = str(item.get("id"))
+        response = self._shelf.get(self._items.get(name) or "")
+        if response is None:
+            raise never_kept(name)
+        said: dict[str, Any] = next(item for item in response.whole["output"] if item["id"] == name)
+        return said
 
     def _before(self, name: str | None) -> list[dict[str, Any]]:
         if name is None:

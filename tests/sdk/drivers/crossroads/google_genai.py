@@ -6,16 +6,23 @@ from typing import Any
 
 from google import genai
 from google.genai import types
+from pydantic import BaseModel
 
-from tests.sdk.drivers.crossroads.scenes import PICTURE, SUNNY, SYSTEM, WAGON, WEATHER, play, told
+from tests.sdk.drivers.crossroads.scenes import BOTH, CLOCK, PICTURE, SUNNY, SYSTEM, WAGON, WEATHER, play, told
 
-TOOL = types.Tool(
-    function_declarations=[
-        types.FunctionDeclaration(
-            name="get_weather", description="The weather of a city", parameters_json_schema=WEATHER
-        )
-    ]
+WEATHER_TOOL = types.FunctionDeclaration(
+    name="get_weather", description="The weather of a city", parameters_json_schema=WEATHER
 )
+TIME_TOOL = types.FunctionDeclaration(name="get_time", description="The time in a city", parameters_json_schema=CLOCK)
+TOOL = types.Tool(function_declarations=[WEATHER_TOOL])
+BOTH_TOOLS = types.Tool(function_declarations=[WEATHER_TOOL, TIME_TOOL])
+THINKING = types.ThinkingConfig(include_thoughts=True, thinking_budget=1024)
+
+
+class Wagon(BaseModel):
+    name: str
+    axles: int
+    loads: list[str]
 
 
 def spoken(answer: Any, text: str, pieces: int | None = None) -> dict[str, Any]:
@@ -57,22 +64,59 @@ class GenerateContent:
         return self._answered(model, words, answer.candidates[0].content)
 
     def tools_stream(self, model: str, words: str) -> Any:
-        config = types.GenerateContentConfig(tools=[TOOL])
-        chunks = self._models.generate_content_stream(model=model, contents=words, config=config)
+        return self._streamed(model, words, tools=[TOOL])
+
+    def thought_tools(self, model: str, words: str) -> Any:
+        return self._streamed(model, words, tools=[TOOL], thinking_config=THINKING)
+
+    def _streamed(self, model: str, words: str, **config: Any) -> Any:
+        settings = types.GenerateContentConfig(**config)
+        chunks = self._models.generate_content_stream(model=model, contents=words, config=settings)
         contents = [candidate.content for chunk in chunks for candidate in chunk.candidates or ()]
         parts = [part for content in contents if content for part in content.parts or ()]
-        return self._answered(model, words, types.Content(role="model", parts=parts))
+        return self._answered(model, words, types.Content(role="model", parts=parts), **config)
 
-    def _answered(self, model: str, words: str, content: Any) -> Any:
-        (call,) = [part.function_call for part in content.parts if part.function_call]
-        result = types.FunctionResponse(id=call.id, name=call.name, response={"result": SUNNY})
+    @staticmethod
+    def _calls(content: Any) -> list[Any]:
+        return [part.function_call for part in content.parts if part.function_call]
+
+    def _answered(self, model: str, words: str, content: Any, **config: Any) -> Any:
+        (call,) = self._calls(content)
+        return {"name": call.name, "arguments": call.args, "after": self._after(model, words, content, **config)}
+
+    def _after(self, model: str, words: str, content: Any, **config: Any) -> Any:
+        results = [
+            types.FunctionResponse(id=call.id, name=call.name, response={"result": SUNNY})
+            for call in self._calls(content)
+        ]
         history = [
             types.Content(role="user", parts=[types.Part(text=words)]),
             content,
-            types.Content(role="user", parts=[types.Part(function_response=result)]),
+            types.Content(role="user", parts=[types.Part(function_response=result) for result in results]),
         ]
-        after = self._generate(model, history, tools=[TOOL])
-        return {"name": call.name, "arguments": call.args, "after": after.text}
+        return self._generate(model, history, **{"tools": [TOOL], **config}).text
+
+    def tools_both(self, model: str, words: str) -> Any:
+        asked = f"{words} {BOTH}"
+        content = self._generate(model, asked, tools=[BOTH_TOOLS]).candidates[0].content
+        names = [call.name for call in self._calls(content)]
+        return {"names": names, "after": self._after(model, asked, content, tools=[BOTH_TOOLS])}
+
+    def thought(self, model: str, words: str) -> Any:
+        answer = self._generate(model, words, thinking_config=THINKING)
+        thoughts = [part.text for part in answer.candidates[0].content.parts if part.thought]
+        return {**spoken(answer, answer.text), "thought": "".join(thoughts)}
+
+    def counted(self, model: str, words: str) -> Any:
+        return {"tokens": [self._models.count_tokens(model=model, contents=words).total_tokens]}
+
+    def parsed(self, model: str, words: str) -> Any:
+        answer = self._generate(model, words, response_mime_type="application/json", response_schema=Wagon)
+        return answer.parsed.model_dump()
+
+    def embeddings(self, model: str, words: str) -> Any:
+        (item,) = self._models.embed_content(model=model, contents=words).embeddings
+        return {"numbers": len(item.values)}
 
     def structured(self, model: str, words: str) -> Any:
         answer = self._generate(model, words, response_mime_type="application/json", response_json_schema=WAGON)

@@ -44,6 +44,9 @@ class ChatModel:
         chat = self._make(model).bind_tools([TOOL])
         return self._answered(chat, words, chat.invoke(words))
 
+    def thought_tools(self, model: str, words: str) -> Any:
+        return self.tools(model, words)
+
     def tools_stream(self, model: str, words: str) -> Any:
         chat = self._make(model).bind_tools([TOOL])
         return self._answered(chat, words, reduce(add, chat.stream(words)))

@@ -48,6 +48,9 @@ class Completion:
     def tools(self, model: str, words: str) -> Any:
         return self._answered(model, words, self._complete(model, words, tools=[TOOL]).choices[0])
 
+    def thought_tools(self, model: str, words: str) -> Any:
+        return self.tools(model, words)
+
     def tools_stream(self, model: str, words: str) -> Any:
         chunks = list(self._complete(model, words, tools=[TOOL], stream=True))
         return self._answered(model, words, litellm.stream_chunk_builder(chunks).choices[0])

@@ -71,6 +71,9 @@ class Llm:
         llm = self._make(model)
         return self._answered(llm, words, llm.chat_with_tools([TOOL], user_msg=words))
 
+    def thought_tools(self, model: str, words: str) -> Any:
+        return self.tools(model, words)
+
     def tools_stream(self, model: str, words: str) -> Any:
         llm = self._make(model)
         return self._answered(llm, words, list(llm.stream_chat_with_tools([TOOL], user_msg=words))[-1])

@@ -78,6 +78,9 @@ class Agents:
         result = self._run(model, words, tools=[self._tool(called)])
         return {"name": called[0], "arguments": called[1], "after": result.output}
 
+    def thought_tools(self, model: str, words: str) -> Any:
+        return self.tools(model, words)
+
     def tools_stream(self, model: str, words: str) -> Any:
         called: list[Any] = []
 

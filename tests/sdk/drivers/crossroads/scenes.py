@@ -5,7 +5,11 @@ takes the model and the words to ask with, and returns what came of it in the fo
 
     text, stream, system, image   {"text": …, "finish": …, "tokens": [input, output]}; of a stream also how many pieces
     tools, tools_stream           {"name": …, "arguments": {…}, "after": what was said when the tool had answered}
-    structured                    the wagon
+    tools_both                    {"names": of the two that were called, "after": …}
+    structured, parsed            the wagon: by a schema, and by a class that the client makes one of
+    thought                       as text, with the thinking that was shown as "thought"
+    thought_tools                 as tools, with all that was thought sent back
+    embeddings, counted           {"tokens": [input]}; of vectors also how many "numbers"
     left                          {"first": the piece after which the client left}
 
 The other cases are those in which `text` or `stream` must fail. All of it runs at once, for most of it is waiting. It
@@ -23,7 +27,10 @@ from typing import Any, TypeAlias
 Make: TypeAlias = Callable[[str, str], Any]  # from the gateway's URL and a key to a surface
 Scene: TypeAlias = tuple[str, str, str, Callable[[], Any]]  # surface, case, provider, what to do
 
-CASES = ("text", "stream", "system", "image", "tools", "tools_stream", "structured", "embeddings", "left")
+CASES = (
+    *("text", "stream", "system", "image", "tools", "tools_stream", "tools_both", "structured", "parsed", "counted"),
+    *("left", "thought", "thought_tools", "embeddings"),
+)
 STATUSES = (404, 422, 429, 500)
 STALL = "--sim-stall-8"
 BROKEN = "--sim-cut-between-events"
@@ -47,6 +54,8 @@ WAGON = {
     "additionalProperties": False,
 }
 SUNNY = "22 degrees and sunny"
+CLOCK = {"type": "object", "properties": {"city": {"type": "string"}}, "required": ["city"]}
+BOTH = "Ask get_weather and get_time."
 
 
 def play(surfaces: Mapping[str, Make]) -> None:
@@ -60,19 +69,28 @@ def play(surfaces: Mapping[str, Make]) -> None:
 
 
 def _scenes(surfaces: Mapping[str, Make]) -> Iterator[Scene]:
-    url, models = os.environ["URL"], json.loads(os.environ["MODELS"])
+    url = os.environ["URL"]
+    models, thinkers, embedders = (json.loads(os.environ[name]) for name in ("MODELS", "THINKERS", "EMBEDDERS"))
     for name, make in surfaces.items():
         known, stranger = make(url, os.environ["KEY"]), make(url, "a-key-of-nobody")
         for provider, model in models.items():
-            for case, ask, asked in _cases(known, stranger, model):
+            special = {
+                "left": model + STALL,
+                **dict.fromkeys(("thought", "thought_tools"), thinkers[provider]),
+                "embeddings": embedders.get(provider),
+            }
+            for case, ask, asked in _cases(known, stranger, model, special):
                 yield name, case, provider, partial(ask, asked, f"Hello from {name} {case} {provider}!")
 
 
-def _cases(known: Any, stranger: Any, model: str) -> Iterator[tuple[str, Callable[[str, str], Any], str]]:
-    """Yield the name of each case, what asks in it, and which model."""
+def _cases(
+    known: Any, stranger: Any, model: str, special: Mapping[str, str | None]
+) -> Iterator[tuple[str, Callable[[str, str], Any], str]]:
+    """Yield the name of each case, what asks in it, and which model: the usual one or, of a case, a special one."""
     for case in CASES:
-        if hasattr(known, case):
-            yield case, getattr(known, case), model + STALL if case == "left" else model
+        asked = special.get(case, model)
+        if hasattr(known, case) and asked is not None:
+            yield case, getattr(known, case), asked
     if not hasattr(known, "text"):
         return
     yield "error_401", stranger.text, model

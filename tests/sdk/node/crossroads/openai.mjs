@@ -8,7 +8,11 @@ const CHAT_TOOLS = [{ type: "function", function: DECLARED }];
 const TOOLS = [{ type: "function", ...DECLARED, strict: false }];
 const SHOWN = `data:image/png;base64,${PICTURE}`;
 const SCHEMA = { name: "wagon", schema: WAGON, strict: true };
-const EMBEDDERS = { mistral: "mistral/mistral-embed", openai: "openai/text-embedding-3-small" };
+const EMBEDDERS = {
+  mistral: "mistral/mistral-embed",
+  openai: "openai/text-embedding-3-small",
+  gemini: "gemini/gemini-embedding-001",
+};
 
 const client = (url, apiKey) => new OpenAI({ baseURL: `${url}/api`, apiKey, maxRetries: 0 });
 

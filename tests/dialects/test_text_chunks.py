@@ -9,8 +9,9 @@ from hypothesis import strategies as st
 
 from gantry.core.chat_events import ChatEvent, ChoiceFinished, TextAdded
 from gantry.core.vocabulary import Dialect
+from gantry.dialects.codecs import CODECS
 from gantry.dialects.openai_chat.answer_in import FamilyStreamDecoder
-from gantry.dialects.openai_chat.text_chunks import TextChunks
+from gantry.dialects.text_chunks import TextChunks
 
 SAYS_NOTHING = b'{"id":"1","choices":[{"index":0,"delta":{},"finish_reason":null}]}'
 
@@ -32,7 +33,7 @@ def read_each(*chunks: bytes) -> list[ChatEvent]:
 
 
 def test_a_chunk_that_differs_in_its_text_alone_is_not_read() -> None:
-    chunks = TextChunks()
+    chunks = TextChunks(b'"content":')
     first = chunk({"content": "one"}, p="abc")
     assert chunks.read(first) is None
     chunks.learn(first, [TextAdded(2, 5, "one")])
@@ -68,6 +69,33 @@ def test_a_text_after_a_call_is_a_part_of_its_own() -> None:
     text, call = chunk({"content": "a"}), chunk({"tool_calls": [{"id": "1", "function": {"name": "f"}}]})
     parts = [event.part for event in decoded(text, text, call, text, text) if isinstance(event, TextAdded)]
     assert parts == [0, 0, 2, 2]
+
+
+def test_nothing_more_is_learned_where_no_two_events_are_alike() -> None:
+    chunks = TextChunks(b'"content":')
+    for number in range(20):
+        given = chunk({"content": "a"}, number=number)
+        assert chunks.read(given) is None
+        chunks.learn(given, [TextAdded(0, 0, "a")])
+    assert chunks.read(given) is None
+
+
+def test_anthropic_and_cohere_are_told_so_too() -> None:
+    block = {"type": "content_block_start", "index": 0, "content_block": {"type": "text", "text": ""}}
+    delta = {"type": "content_block_delta", "index": 0, "delta": {"type": "text_delta", "text": "a"}}
+    assert texts_of(Dialect.ANTHROPIC, block, *[delta] * 3) == ["a", "a", "a"]
+    content = {"type": "content-delta", "index": 0, "delta": {"message": {"content": {"text": "a"}}}}
+    assert texts_of(Dialect.COHERE, *[content] * 3) == ["a", "a", "a"]
+
+
+def texts_of(dialect: Dialect, *events: Any) -> list[str]:
+    decoder = CODECS[dialect].stream_decoder()
+    found = [
+        event
+        for one in events
+        for event in decoder.feed(b"data: %b\n\n" % json.dumps(one, separators=(",", ":")).encode())
+    ]
+    return [event.text for event in found if isinstance(event, TextAdded)]
 
 
 @given(st.lists(st.text(max_size=8), max_size=6), st.lists(st.text("ab1", max_size=4), min_size=6, max_size=6))
