@@ -42,6 +42,7 @@ class Client(StrEnum):
     OPENAI_TS = "openai-ts"
     PYDANTIC_AI = "pydantic-ai"
     VERCEL_TS = "vercel-ts"
+    VERCEL_TS_5 = "vercel-ts-5"
 
     @property
     def speaks_mistral(self) -> bool:

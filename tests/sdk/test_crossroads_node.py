@@ -2,7 +2,7 @@
 
 import json
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import cache
 from typing import Any, NamedTuple
 
@@ -30,12 +30,19 @@ Tiers = dict[str, str | None]
 
 
 class Traveller(NamedTuple):
-    """A client, its driver, which classes it raises by status, and for each surface the tier at each provider."""
+    """A client, its driver, which classes it raises by status, and for each surface the tier at each provider.
+
+    `lacks` says what it cannot do, by surface, case and provider ("" for all of them), and must be right about that.
+    """
 
     client: Client
     driver: str
     raises: dict[str, str]
     surfaces: dict[str, Tiers]
+    lacks: Mapping[tuple[str, str, str], str] = {}
+
+    def can(self, surface: str, case: str, provider: str) -> bool:
+        return (surface, case, "") not in self.lacks and (surface, case, provider) not in self.lacks
 
 
 def tiers(relayed: str, **others: str | None) -> Tiers:
@@ -47,6 +54,23 @@ IN_CHAT = tiers("openai", mistral="adapt")
 IN_RESPONSES = tiers("openai", mistral="relay")  # Mistral has Responses of its own
 # Only a stream of the AI SDK names the factory it comes from. What is not streamed may as well be OpenAI's.
 IN_EITHER: Tiers = {**tiers("mistral"), "mistral": None, "openai": None}
+VERCEL_ERRORS = dict.fromkeys(OPENAI_ERRORS, "APICallError")
+VERCEL_SURFACES = {
+    "vercel_responses": IN_RESPONSES,
+    "vercel_chat": IN_CHAT,
+    "vercel_messages": tiers("anthropic"),
+    "vercel_gemini": tiers("gemini"),
+    "vercel_mistral": IN_EITHER,
+    "vercel_mistral_v1": {**IN_EITHER, "mistral": "relay"},
+}
+_REFERS = "refers to items that the provider keeps, and Mistral's Responses keep none"
+_FORGETS = "leaves the bounds out of a tool's schema"
+_MUMBLES = "knows no error among Mistral's reasons to finish: it says `unknown`"
+VERCEL_5_LACKS = {
+    **{("vercel_responses", case, "mistral"): _REFERS for case in ("tools", "tools_stream")},
+    **{("vercel_gemini", case, ""): _FORGETS for case in ("tools", "tools_stream")},
+    **{(surface, "stream_broken", ""): _MUMBLES for surface in ("vercel_mistral", "vercel_mistral_v1")},
+}
 TRAVELLERS = (
     Traveller(
         Client.ANTHROPIC_TS,
@@ -58,20 +82,12 @@ TRAVELLERS = (
         Client.GOOGLE_GENAI_TS, "google-genai", dict.fromkeys(OPENAI_ERRORS, "ApiError"), {"gemini": tiers("gemini")}
     ),
     Traveller(Client.OPENAI_TS, "openai", OPENAI_ERRORS, {"chat": IN_CHAT, "responses": IN_RESPONSES}),
-    Traveller(Client.MISTRAL_TS_2, "mistral", {"422": "HTTPValidationError"}, {"chat": tiers("mistral")}),
-    Traveller(
-        Client.VERCEL_TS,
-        "vercel",
-        dict.fromkeys(OPENAI_ERRORS, "APICallError"),
-        {
-            "vercel_responses": IN_RESPONSES,
-            "vercel_chat": IN_CHAT,
-            "vercel_messages": tiers("anthropic"),
-            "vercel_gemini": tiers("gemini"),
-            "vercel_mistral": IN_EITHER,
-            "vercel_mistral_v1": {**IN_EITHER, "mistral": "relay"},
-        },
+    *(
+        Traveller(client, "mistral", {"422": "HTTPValidationError"}, {"chat": tiers("mistral")})
+        for client in (Client.MISTRAL_TS_1, Client.MISTRAL_TS_2)
     ),
+    Traveller(Client.VERCEL_TS, "vercel", VERCEL_ERRORS, VERCEL_SURFACES),
+    Traveller(Client.VERCEL_TS_5, "vercel", VERCEL_ERRORS, VERCEL_SURFACES, VERCEL_5_LACKS),
 )
 
 
@@ -128,7 +144,10 @@ def test_a_client_reaches_every_provider_and_leaves_a_row(
         + faults_of_log(journey.logs, surface, case, provider, traveller.surfaces[surface][provider])
         for provider in PROVIDERS
     }
-    assert not any(faults.values()), faults
+    told = {
+        provider: found for provider, found in faults.items() if bool(found) is traveller.can(surface, case, provider)
+    }
+    assert not told
 
 
 @pytest.mark.parametrize("provider", PROVIDERS)

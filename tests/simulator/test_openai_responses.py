@@ -55,6 +55,18 @@ def test_a_response_is_kept_and_continued() -> None:
     run(scene)
 
 
+def test_an_item_that_was_kept_may_be_referred_to() -> None:
+    async def scene(simulator: Simulator) -> None:
+        (call,) = (await ask(simulator, PATH, response(tools=[TOOL], input=[CALL]))).json["output"]
+        reference = {"type": "item_reference", "id": call["id"]}
+        second = await ask(simulator, PATH, response(tools=[TOOL], input=[CALL, reference, result(call)]))
+        assert "sunny" in second.json["output"][0]["content"][0]["text"]
+        unknown = await ask(simulator, PATH, response(input=[CALL, {**reference, "id": "fc_nowhere"}]))
+        assert (unknown.status, unknown.json["error"]["param"]) == (404, "input")
+
+    run(scene)
+
+
 def test_another_account_sees_nothing_of_it() -> None:
     async def scene(simulator: Simulator) -> list[int]:
         name = (await ask(simulator, PATH, response(), key="sk-a--1")).json["id"]

@@ -94,6 +94,12 @@ def chat(*messages: Any, **fields: Any) -> dict[str, Any]:
             "union_tag_invalid",
             ["tools", 0],
         ),
+        (
+            "/v1/responses",
+            {"model": TEXT, "input": [{"type": "item_reference", "id": "fc_1"}]},
+            "union_tag_invalid",
+            ["input", 0],
+        ),
         ("/v1/agents", {"model": TEXT, "name": "a", "x": 1}, "extra_forbidden", ["x"]),
         ("/v2/prompts", {"name": "a", "definition": {}, "sharing_scope": "x"}, "extra_forbidden", ["sharing_scope"]),
     ],

@@ -103,10 +103,12 @@ def encode_stream_error(dialect: Dialect, error: GatewayError) -> bytes:
             return bedrock_stream_error(ProviderError(error.status, error.message))
         case Dialect.OPENAI_RESPONSES:
             # OpenAI's SDK raises on what has an `error`, and Codex reads `response.failed` alone.
-            event = {"type": "error", "code": error.kind, "message": error.message, "param": error.param}
+            # Typed clients want a number too; which would be next, a relay does not count.
+            told = {"code": error.kind, "message": error.message, "param": error.param, "sequence_number": 0}
+            event = {"type": "error", **told}
             failure = {"code": error.kind, "message": error.message}
             response = {"id": "", "object": "response", "status": "failed", "error": failure, "output": []}
-            failed = {"type": "response.failed", "response": response}
+            failed = {"type": "response.failed", "response": response, "sequence_number": 0}
             return named_frame("error", {**event, "error": _fields(error)}) + named_frame("response.failed", failed)
         case Dialect.ANTHROPIC:
             return named_frame("error", _envelope(dialect, error))

@@ -2,9 +2,10 @@
 
 Unlike Mistral's other operations it takes members that it does not know, as OpenAI's clients send them, and leaves them
 be (https://docs.mistral.ai/studio/conversations/responses, and the open models of its client). Its tools are functions,
-alone or in a namespace, and of reasoning it knows the effort.
+alone or in a namespace, of reasoning it knows the effort, and it keeps no items that a later input could refer to.
 """
 
+from collections.abc import Sequence
 from typing import Annotated, Any, Literal
 
 import msgspec
@@ -56,6 +57,7 @@ class ResponseRequest(CountRequest, frozen=True, kw_only=True):
 
 
 _TOOLS = ("function", "namespace")
+_ITEMS = ("message", "function_call", "function_call_output", "reasoning")
 _CREATE = msgspec.json.Decoder(ResponseRequest)
 _COUNT = msgspec.json.Decoder(CountRequest)
 
@@ -69,13 +71,8 @@ def _respond(call: Call) -> Answer:
         if given:
             raise unprocessable("literal_error", ("body", name), "Input should be False", given)
     form = (request.text or {}).get("format") or {}
-    for index, tool in enumerate(request.tools or ()):
-        if tool.get("type") not in _TOOLS:
-            expected = ", ".join(f"'{kind}'" for kind in _TOOLS)
-            text = (
-                f"Input tag '{tool.get('type')}' found using 'type' does not match any of the expected tags: {expected}"
-            )
-            raise unprocessable("union_tag_invalid", ("body", "tools", index), text, tool)
+    _check_kinds("tools", request.tools or (), _TOOLS)
+    _check_kinds("input", () if isinstance(request.input, str) else request.input, _ITEMS)
     effort = (request.reasoning.effort if request.reasoning else None) or "none"
     question, result = last_text(request.input)
     ask = Ask(
@@ -97,6 +94,15 @@ def _respond(call: Call) -> Answer:
     thought = [reasoning_text(composition, identity)] if composition.thinking else []
     made: Reply = reply(call, fields, ask, composition, [*thought, *spoken(composition, identity)])
     return events(made, call.faults) if request.stream else json_answer(made.whole)
+
+
+def _check_kinds(name: str, given: Sequence[dict[str, Any]], known: tuple[str, ...]) -> None:
+    for index, item in enumerate(given):
+        kind = item.get("type", "message" if "role" in item else None)
+        if kind not in known:
+            expected = ", ".join(map(repr, known))
+            text = f"Input tag '{kind}' found using 'type' does not match any of the expected tags: {expected}"
+            raise unprocessable("union_tag_invalid", ("body", name, index), text, item)
 
 
 def _tools(request: ResponseRequest) -> list[Tool]:

@@ -57,6 +57,12 @@ def listed(given: str | list[dict[str, Any]]) -> list[dict[str, Any]]:
     return [{"type": "message", **item} if "role" in item else item for item in given]
 
 
+def never_kept(name: str) -> Refusal:
+    text = f"Item with id '{name}' not found. Items are not persisted when `store` is set to false."
+    hint = "Try again with `store` set to true, or remove this item from your input."
+    return Refusal(error(404, f"{text} {hint}", "invalid_request_error", None, "input"))
+
+
 def check_items(
     items: Sequence[dict[str, Any]], before: Sequence[dict[str, Any]], is_kept: Callable[[str], bool]
 ) -> None:
@@ -125,9 +131,7 @@ def _check_reasoning(
             continue
         name, encrypted = item.get("id", ""), item.get("encrypted_content")
         if encrypted is None and name not in kept and not is_kept(name):
-            text = f"Item with id '{name}' not found. Items are not persisted when `store` is set to false."
-            hint = "Try again with `store` set to true, or remove this item from your input."
-            raise Refusal(error(404, f"{text} {hint}", "invalid_request_error", None, "input"))
+            raise never_kept(name)
         if encrypted is not None and not _is_encrypted(encrypted):
             text = f"The encrypted content {encrypted[:10]}... could not be verified."
             reason = "Reason: Encrypted content could not be decrypted or parsed."

@@ -11,7 +11,7 @@ from gantry.simulator.faults import Faults
 from gantry.simulator.openai.bodies import decode, missing
 from gantry.simulator.openai.catalog import check_response_model, reasons, usual_effort
 from gantry.simulator.openai.errors import error, invalid
-from gantry.simulator.openai.items import check_items, encrypt, listed
+from gantry.simulator.openai.items import check_items, encrypt, listed, never_kept
 from gantry.simulator.openai.requests import REFUSAL, loose
 from gantry.simulator.oracle import Ask, Composition, Tool, compose, digest
 from gantry.simulator.replies import Reply, events, input_tokens, last_text, refused, reply, spoken
@@ -119,7 +119,7 @@ class Responses:
         check_response_model(request.model)
         _check(request)
         before = self._before(request.previous_response_id)
-        items = listed(request.input)
+        items = [self._meant(item) for item in listed(request.input)]
         check_items(items, before, self._keeps)
         ask = _ask(request, [*before, *items], call.faults)
         composition = compose(ask)
@@ -141,6 +141,17 @@ class Responses:
         items = [*self._before(request.previous_response_id), *listed(request.input)]
         tokens = input_tokens(items, request.instructions)
         return json_answer({"object": "response.input_tokens", "input_tokens": tokens})
+
+    def _meant(self, item: dict[str, Any]) -> dict[str, Any]:
+        """Return the item that a reference means, or what is none."""
+        if item.get("type") != "item_reference":
+            return item
+        name = str(item.get("id"))
+        response = self._shelf.get(self._items.get(name) or "")
+        if response is None:
+            raise never_kept(name)
+        said: dict[str, Any] = next(item for item in response.whole["output"] if item["id"] == name)
+        return said
 
     def _before(self, name: str | None) -> list[dict[str, Any]]:
         if name is None:

@@ -4,9 +4,12 @@ import { createAnthropic } from "@ai-sdk/anthropic";
 import { createGoogleGenerativeAI } from "@ai-sdk/google";
 import { createMistral } from "@ai-sdk/mistral";
 import { createOpenAI } from "@ai-sdk/openai";
-import { generateObject, generateText, isStepCount, jsonSchema, streamText, tool } from "ai";
+import * as ai from "ai";
 import { PICTURE, SUNNY, SYSTEM, WAGON, WEATHER, only, play, told } from "./scenes.mjs";
 
+const { generateObject, generateText, jsonSchema, streamText, tool } = ai;
+const upTo = ai.isStepCount ?? ai.stepCountIs; // version 5 has other names for some things
+const INSTRUCTIONS = ai.isStepCount ? "instructions" : "system";
 const TOOLS = {
   get_weather: tool({
     description: "The weather of a city",
@@ -14,7 +17,7 @@ const TOOLS = {
     execute: async () => SUNNY,
   }),
 };
-const LOOP = { tools: TOOLS, stopWhen: isStepCount(2) };
+const LOOP = { tools: TOOLS, stopWhen: upTo(2) };
 
 const spoken = ({ text, finishReason, usage }, pieces) =>
   told(text, finishReason, [usage.inputTokens, usage.outputTokens], pieces);
@@ -38,7 +41,7 @@ function surface(factory) {
   const ask = (model, prompt, more = {}) => ({ model: factory(model), prompt, maxRetries: 0, ...more });
   return {
     text: async (model, asked) => spoken(await generateText(ask(model, asked))),
-    system: async (model, asked) => spoken(await generateText(ask(model, asked, { instructions: SYSTEM }))),
+    system: async (model, asked) => spoken(await generateText(ask(model, asked, { [INSTRUCTIONS]: SYSTEM }))),
     stream: async (model, asked) => {
       const stream = streamText(ask(model, asked, { onError: () => {} }));
       const pieces = await readAll(stream);
