@@ -96,6 +96,16 @@ def faults_of_log(logs: list[Log], surface: str, case: str, provider: str, tier:
     return [fault for log in found for fault in _faults_of_row(log, case, provider, tier)]
 
 
+def faults_of_tokens(logs: list[Log], line: Line) -> list[str]:
+    """Return where the log counts other tokens than the client was told."""
+    told = line.get("result", {}).get("tokens")
+    if line["case"] not in TOLD or not told:
+        return []
+    words = question(line["surface"], line["case"], line["provider"])
+    counted = [[log["prompt_tokens"], log["completion_tokens"]] for log in asked(logs, words)]
+    return _unlike("what the log counts", counted, [told])
+
+
 def _faults_of_row(log: Log, case: str, provider: str, tier: str | None) -> list[str]:
     if case == "counted":  # by the provider, or by the gateway itself
         return _unlike("operation", log["operation"], "count_tokens") + _unlike("outcome", log["outcome"], "success")

@@ -20,7 +20,9 @@ class Wagon(BaseModel):
 
 def spoken(message: Any, pieces: int | None = None) -> dict[str, Any]:
     text = "".join(block.text for block in message.content if block.type == "text")
-    return told(text, message.stop_reason, message.usage.input_tokens, message.usage.output_tokens, pieces=pieces)
+    usage = message.usage
+    read = usage.input_tokens + (usage.cache_read_input_tokens or 0) + (usage.cache_creation_input_tokens or 0)
+    return told(text, message.stop_reason, read, usage.output_tokens, pieces=pieces)
 
 
 class Messages:
