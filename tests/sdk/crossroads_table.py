@@ -13,7 +13,7 @@ from tests.sdk.crossroads import EMBEDDERS, PROVIDERS
 from tests.sdk.environments import Client
 from tests.sdk.scenes import CASES, DEEP
 
-Tiers = Mapping[str, str]
+Tiers = Mapping[str, str | None]  # None: it depends on more than the surface
 
 
 def _tiers(**others: str) -> Tiers:
@@ -26,6 +26,9 @@ MISTRAL = _tiers(mistral="relay")
 ANTHROPIC = _tiers(anthropic="relay")
 GEMINI = _tiers(gemini="relay")
 EITHER = _tiers(mistral="relay", openai="relay")  # a client of /v1 that does not say whose it is
+# Only a stream of Vercel's says which factory it is from.
+HALF_SAID = {**MISTRAL, "openai": None}
+HALF_SAID_AT_ROOT = {**HALF_SAID, "mistral": None}
 
 STAINLESS = {
     "401": "AuthenticationError",
@@ -44,6 +47,17 @@ PYDANTIC = {
     "422": "ModelRequestRejectedError",
     "429": "ModelRateLimitError",
     "500": "ModelServerError",
+}
+
+
+VERCEL = dict.fromkeys(("400", "401", "404", "422", "429", "500"), "APICallError")
+VERCEL_SURFACES = {
+    "vercel_responses": RESPONSES,
+    "vercel_chat": OPENAI,
+    "vercel_messages": ANTHROPIC,
+    "vercel_gemini": GEMINI,
+    "vercel_mistral": HALF_SAID_AT_ROOT,
+    "vercel_mistral_v1": HALF_SAID,
 }
 
 
@@ -85,10 +99,23 @@ CHAT_WAYS = (
     Way(Client.PYDANTIC_AI, "anthropic", ANTHROPIC, PYDANTIC, REMEMBERED),
     Way(Client.PYDANTIC_AI, "mistral", MISTRAL, PYDANTIC, REMEMBERED),
     Way(Client.PYDANTIC_AI, "google", GEMINI, PYDANTIC, REMEMBERED),
+    Way(Client.ANTHROPIC_TS, "messages", ANTHROPIC, STAINLESS),
+    Way(Client.ANTHROPIC_TS, "rooted", ANTHROPIC, STAINLESS),
+    Way(Client.GOOGLE_GENAI_TS, "gemini", GEMINI, dict.fromkeys(STAINLESS, "ApiError")),
+    Way(Client.OPENAI_TS, "chat", OPENAI, STAINLESS),
+    Way(Client.OPENAI_TS, "responses", RESPONSES, STAINLESS),
+    Way(Client.MISTRAL_TS_1, "chat", MISTRAL, SPEAKEASY),
+    Way(Client.MISTRAL_TS_2, "chat", MISTRAL, SPEAKEASY),
+    *(
+        Way(client, surface, tiers, VERCEL)
+        for client in (Client.VERCEL_TS, Client.VERCEL_TS_5)
+        for surface, tiers in VERCEL_SURFACES.items()
+    ),
 )
 VECTOR_WAYS = (
     Way(Client.OPENAI_2, "vectors", OPENAI, STAINLESS),
     Way(Client.OPENAI_3, "vectors", OPENAI, STAINLESS),
+    Way(Client.OPENAI_TS, "vectors", OPENAI, STAINLESS),
     Way(Client.GOOGLE_GENAI, "gemini", GEMINI, GOOGLE),
     Way(Client.MISTRAL_1, "chat", MISTRAL, SPEAKEASY),
     Way(Client.MISTRAL_2, "chat", MISTRAL, SPEAKEASY),
@@ -100,7 +127,16 @@ RELAYED = "a client that does not say whose it is is relayed at OpenAI as it is 
 OWN_WORD = "ChatMistralAI asks for `any` tool, which is no word of OpenAI's: " + RELAYED
 SAYS_NOTHING = "ChatMistralAI does not say whose client it is, and so gets OpenAI's stream, which has no usage unasked"
 UNASKED = "OpenAI's chat cannot ask to see what is thought, and Gemini does not show it unasked"
+REFERS = "version 5 refers to items that the provider keeps, and Mistral's Responses keep none"
+NO_BOUNDS = "version 5 leaves the bounds out of a tool's schema"
+MUMBLES = "version 5 knows no error among Mistral's reasons to finish, and says `unknown`"
 LACKS: Mapping[str, str] = {
+    "vercel-ts-5 vercel_gemini tools": NO_BOUNDS,
+    "vercel-ts-5 vercel_gemini tools_stream": NO_BOUNDS,
+    "vercel-ts-5 vercel_mistral stream_broken": MUMBLES,
+    "vercel-ts-5 vercel_mistral_v1 stream_broken": MUMBLES,
+    "vercel-ts-5 vercel_responses tools mistral": REFERS,
+    "vercel-ts-5 vercel_responses tools_stream mistral": REFERS,
     "openai-2 chat thought gemini": UNASKED,
     "openai-3 chat thought gemini": UNASKED,
     "langchain mistral tools_stream": INVENTS_IDS,

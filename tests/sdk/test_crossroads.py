@@ -1,6 +1,7 @@
-"""Every Python client, at every surface it can reach, with the models of four providers: what it gets, and the log."""
+"""Every client, at every surface it can reach, with the models of four providers: what it gets, and the log."""
 
 import json
+import shutil
 from collections.abc import Callable, Mapping
 from functools import cache
 from typing import Any
@@ -9,7 +10,7 @@ import pytest
 
 from tests.sdk.crossroads import EMBEDDERS, MODELS, THINKERS, Crossroads
 from tests.sdk.crossroads_table import COUNTS_ITSELF, Way, scene_tests
-from tests.sdk.environments import Client, NoClient, interpreter
+from tests.sdk.environments import NODE, Client, NoClient, interpreter, node_folder
 from tests.sdk.logs import Log
 from tests.sdk.roads import quiet_environment, run
 from tests.sdk.scenes import faults_of, faults_of_log, faults_of_tokens
@@ -19,6 +20,11 @@ pytestmark = [pytest.mark.sdk, pytest.mark.slow]
 DRIVERS = {client: client.replace("-", "_") for client in Client} | {
     **dict.fromkeys((Client.OPENAI_2, Client.OPENAI_3), "openai"),
     **dict.fromkeys((Client.MISTRAL_1, Client.MISTRAL_2, Client.MISTRAL_3), "mistral"),
+    Client.ANTHROPIC_TS: "anthropic",
+    Client.GOOGLE_GENAI_TS: "google-genai",
+    Client.OPENAI_TS: "openai",
+    **dict.fromkeys((Client.MISTRAL_TS_1, Client.MISTRAL_TS_2), "mistral"),
+    **dict.fromkeys((Client.VERCEL_TS, Client.VERCEL_TS_5), "vercel"),
 }
 Scene = tuple[str, str, str]  # surface, case, provider
 
@@ -36,6 +42,16 @@ class Played:
 Play = Callable[[Client], Played]
 
 
+def driver(client: Client) -> tuple[str, ...]:
+    """Return the command that plays a client's scenes. Raises NoClient."""
+    program = str(interpreter(client))
+    if not client.on_node:
+        return program, "-m", f"tests.sdk.drivers.crossroads.{DRIVERS[client]}"
+    folder = node_folder(client) / "crossroads"
+    shutil.copytree(NODE / "crossroads", folder, dirs_exist_ok=True)
+    return program, str(folder / f"{DRIVERS[client]}.mjs")
+
+
 @pytest.fixture(scope="module")
 def play(crossroads: Crossroads) -> Play:
     """Play all scenes of a client, once."""
@@ -43,14 +59,14 @@ def play(crossroads: Crossroads) -> Play:
     @cache
     def played(client: Client) -> Played:
         try:
-            program = str(interpreter(client))
+            command = driver(client)
         except NoClient as error:
             pytest.skip(str(error))
         key = crossroads.new_key(client)
         models = {"MODELS": MODELS, "THINKERS": THINKERS, "EMBEDDERS": EMBEDDERS}
         told = {name: json.dumps(value) for name, value in models.items()}
         environment = quiet_environment(URL=crossroads.url, KEY=key, **told)
-        output = run((program, "-m", f"tests.sdk.drivers.crossroads.{DRIVERS[client]}"), environment)
+        output = run(command, environment)
         return Played([json.loads(line) for line in output.splitlines()], crossroads.logs(key))
 
     return played

@@ -8,8 +8,9 @@ const TOOLS = [{ name: "get_weather", description: "The weather of a city", inpu
 const words = (message) => message.content.map((block) => (block.type === "text" ? block.text : "")).join("");
 
 function spoken(message, pieces) {
-  const { input_tokens, output_tokens } = message.usage;
-  return told(words(message), message.stop_reason, [input_tokens, output_tokens], pieces);
+  const { input_tokens, cache_read_input_tokens, cache_creation_input_tokens, output_tokens } = message.usage;
+  const read = input_tokens + (cache_read_input_tokens ?? 0) + (cache_creation_input_tokens ?? 0);
+  return told(words(message), message.stop_reason, [read, output_tokens], pieces);
 }
 
 function surface(client) {

@@ -8,11 +8,6 @@ const CHAT_TOOLS = [{ type: "function", function: DECLARED }];
 const TOOLS = [{ type: "function", ...DECLARED, strict: false }];
 const SHOWN = `data:image/png;base64,${PICTURE}`;
 const SCHEMA = { name: "wagon", schema: WAGON, strict: true };
-const EMBEDDERS = {
-  mistral: "mistral/mistral-embed",
-  openai: "openai/text-embedding-3-small",
-  gemini: "gemini/gemini-embedding-001",
-};
 
 const client = (url, apiKey) => new OpenAI({ baseURL: `${url}/api`, apiKey, maxRetries: 0 });
 
@@ -122,7 +117,7 @@ function vectors(url, key) {
   const { embeddings } = client(url, key);
   return {
     embeddings: async (model, input) => {
-      const { data, usage } = await embeddings.create({ model: EMBEDDERS[model.split("/")[0]] ?? model, input });
+      const { data, usage } = await embeddings.create({ model, input });
       return { numbers: only(data).embedding.length, tokens: [usage.prompt_tokens] };
     },
   };

@@ -44,19 +44,23 @@ async function playInTurn(scenes, status) {
 
 function* scenesOf(surfaces) {
   const { URL: url, KEY } = process.env;
+  const embedders = JSON.parse(process.env.EMBEDDERS);
   for (const [name, make] of Object.entries(surfaces)) {
     const [known, stranger] = [make(url, KEY), make(url, "a-key-of-nobody")];
     for (const [provider, model] of Object.entries(JSON.parse(process.env.MODELS))) {
-      for (const [kind, ask, asked] of casesOf(known, stranger, model)) {
+      const special = { left: model + STALL, embeddings: embedders[provider] };
+      for (const [kind, ask, asked] of casesOf(known, stranger, { model, ...special })) {
         yield [name, kind, provider, () => ask(asked, `Hello from ${name} ${kind} ${provider}!`)];
       }
     }
   }
 }
 
-function* casesOf(known, stranger, model) {
+// Gives the name of each case, what asks in it, and which model: the usual one or, of a case, a special one.
+function* casesOf(known, stranger, { model, ...special }) {
   for (const kind of CASES) {
-    if (kind in known) yield [kind, known[kind], kind === "left" ? model + STALL : model];
+    const asked = kind in special ? special[kind] : model;
+    if (kind in known && asked !== undefined) yield [kind, known[kind], asked];
   }
   if (!("text" in known)) return;
   yield ["error_401", stranger.text, model];
