@@ -237,3 +237,15 @@ def test_every_recording_becomes_a_whole_log(shared: Path, rates: Rates, folder:
             assert log.cost is not None, path
         assert len(log.output) < 20_000 or operation is Operation.OCR, path
     assert count >= 1
+
+
+@pytest.mark.parametrize("operation", [Operation.EMBEDDINGS, Operation.EMBEDDING, Operation.RERANK])
+@pytest.mark.parametrize("kept", [True, False])
+def test_where_nothing_is_put_out_the_total_is_the_input(rates: Rates, operation: Operation, kept: bool) -> None:
+    usage = {"total_tokens": 7}
+    answered = {"data": [{"index": 0, "embedding": [1], "relevance_score": 1}], "usage": usage}
+    reported = b"" if kept else json.dumps(usage).encode()
+    response = answered if kept else b""
+    log = meter(rates, operation, {"input": "a"}, response, model="mistral-embed", usage=reported)
+    assert (log.usage.input_tokens, log.usage.total_tokens, log.usage.estimated) == (7, 7, False)
+    assert log.cost == 700

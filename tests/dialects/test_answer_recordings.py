@@ -279,8 +279,6 @@ def check_units(answer: Answer, document: dict[str, Any], file: str) -> None:
     billed = document.get("meta", {}).get("billed_units")
     used = document.get("usage") or document.get("usage_info") or billed or {}
     given = used.get("prompt_tokens", used.get("input_tokens"))
-    if used.keys() == {"total_tokens"} and "embedding" in str(document.get("data"))[:80]:
-        given = used["total_tokens"]  # Voyage's: nothing is put out but vectors
     made = used.get("completion_tokens", used.get("output_tokens"))
     seconds = used.get("prompt_audio_seconds", used.get("seconds"))
     found = answer.usage

@@ -44,3 +44,40 @@ def test_a_part_that_cannot_be_read_is_the_providers_fault(part: dict[str, Any],
     choice = {"index": 0, "message": message, "finish_reason": "stop", "logprobs": logprobs}
     with pytest.raises(UpstreamBroke):
         told({**COMPLETION, "choices": [choice]}, stream=stream)
+
+
+def chunk(**delta: Any) -> bytes:
+    finish = "tool_calls" if not delta else None
+    choice = {"index": 0, "delta": delta, "finish_reason": finish}
+    return b"data: %b\n\n" % json.dumps({"id": "c", "created": 1, "model": "m", "choices": [choice]}).encode()
+
+
+def call(arguments: str, **named: str) -> dict[str, Any]:
+    return {"index": 0, **({"id": "call_1"} if named else {}), "function": {**named, "arguments": arguments}}
+
+
+@pytest.mark.parametrize("late", ["", "}"])
+def test_a_call_whose_arguments_go_on_after_a_text_is_whole(late: str) -> None:
+    request = decode_request(Dialect.GEMINI, QUESTION, "m", stream=True)
+    asking = Asking(request, NOW, "01abc", "alt=sse")
+    stream = translate(Dialect.GEMINI, Dialect.OPENAI_CHAT, request, Target("m"), asking=asking).stream()
+    out = stream.feed(chunk(tool_calls=[call('{"a":', name="look")]) + chunk(content="\n"))
+    out += stream.feed(chunk(tool_calls=[call("1}")]) + chunk(content=" ") + chunk(tool_calls=[call(late)]) + chunk())
+    out += stream.feed(b"data: [DONE]\n\n") + stream.close()
+    assert b'"functionCall":{"id":"call_1","name":"look","args":{"a":1}}' in out
+    assert (stream.ended, stream.failure) == (True, None)
+
+
+def test_arguments_for_what_is_no_call_end_a_stream_of_responses() -> None:
+    def event(**fields: Any) -> bytes:
+        return b"event: %b\ndata: %b\n\n" % (fields["type"].encode(), json.dumps(fields).encode())
+
+    request = decode_request(
+        Dialect.MISTRAL, b'{"model":"m","messages":[{"role":"user","content":"x"}]}', "m", stream=True
+    )
+    asking = Asking(request, NOW, "01abc")
+    stream = translate(Dialect.MISTRAL, Dialect.OPENAI_RESPONSES, request, Target("m"), asking=asking).stream()
+    stream.feed(event(type="response.reasoning_text.delta", output_index=0, content_index=0, delta="hm"))
+    stream.feed(event(type="response.function_call_arguments.delta", output_index=0, delta="{}"))
+    assert stream.failure is not None
+    assert "cannot be read" in stream.failure

@@ -72,3 +72,12 @@ def test_a_stream_without_done_ends_with_its_last_event(dialect: Dialect, last: 
     assert pumped([bytes([byte]) for byte in before + last], dialect).stream_ended
     assert not pumped([before, last[:-2]], dialect).stream_ended
     assert not pumped([before, last], Dialect.MISTRAL).stream_ended
+
+
+def test_a_stream_of_geminis_is_kept_alive_by_blank_lines() -> None:
+    """Google's SDK for Python reads a comment as JSON, and raises."""
+    pump = RelayPump(Dialect.GEMINI)
+    pump.feed(b'data: {"a":1}\r\n\r\n')
+    assert pump.ping() == b"\n"
+    pump.feed(b'data: {"a"')
+    assert pump.ping() == b""

@@ -75,16 +75,25 @@ def _python(client: Client) -> Path:
     folder = CACHE / client
     program = folder / "bin" / "python"
     with _made_once(client, pins.read_bytes()) as missing:
-        if missing:
+        if missing and not _made_by_uv(folder, program, pins):
             shutil.rmtree(folder, ignore_errors=True)
-            uv = _uv()
-            if uv is not None:
-                _run(uv, "venv", "--quiet", "--python", sys.executable, folder)
-                _run(uv, "pip", "install", "--quiet", "--require-hashes", "--python", program, "-r", pins)
-            else:
-                _run(sys.executable, "-m", "venv", folder)
-                _run(program, "-m", "pip", "install", "--quiet", "--require-hashes", "-r", pins)
+            _run(sys.executable, "-m", "venv", folder)
+            _run(program, "-m", "pip", "install", "--quiet", "--require-hashes", "-r", pins)
     return program
+
+
+def _made_by_uv(folder: Path, program: Path, pins: Path) -> bool:
+    """Make an environment in seconds. It does not read pip's settings, so where those are needed it may fail."""
+    uv = _uv()
+    if uv is None:
+        return False
+    shutil.rmtree(folder, ignore_errors=True)
+    try:
+        _run(uv, "venv", "--quiet", "--python", sys.executable, folder)
+        _run(uv, "pip", "install", "--quiet", "--require-hashes", "--python", program, "-r", pins)
+    except NoClient:
+        return False
+    return True
 
 
 def _node_modules(client: Client) -> None:

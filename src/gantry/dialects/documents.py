@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable
 from typing import Any, Final
 
 import msgspec
-from msgspec import Raw, Struct, structs
+from msgspec import Raw, Struct
 
 from gantry.dialects.chat_chunk import ABSENT, UNREADABLE, has_value, read_chunk, read_shape
 from gantry.dialects.fold import Answer, Envelope, encode
@@ -122,21 +122,6 @@ class DocumentFold(Envelope):
 
     def whole(self) -> bytes:
         return self._document or b"{}"
-
-
-class EmbeddingsFold(DocumentFold):
-    """Vectors. Nothing is put out but them, so where a provider counts only a total (Voyage), it is the input's."""
-
-    __slots__ = ()
-
-    def __init__(self) -> None:
-        super().__init__(describe_embeddings)
-
-    def answer(self, ended: bool, warnings: Iterable[str] = ()) -> Answer:
-        found = super().answer(ended, warnings)
-        if found.usage.input_tokens is not None or found.usage.total_tokens is None:
-            return found
-        return structs.replace(found, usage=structs.replace(found.usage, input_tokens=found.usage.total_tokens))
 
 
 def describe_embeddings(document: bytes) -> bytes | None:

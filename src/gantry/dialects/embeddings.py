@@ -20,6 +20,7 @@ FLOAT: Final = "float"
 _SIZES: Final = ("dimensions", "output_dimension")  # OpenAI's word, Mistral's
 _BASE64: Final = "base64"
 _FORMATS: Final = (FLOAT, _BASE64)
+_STARTS_OF_VECTORS: Final = (b"[", b'"')
 _UNDERSTOOD: Final = frozenset(("model", "input", "encoding_format", "output_dtype", *_SIZES))
 _TEXTS: Final = "a string or a list of strings; the model that is called takes no tokens"
 
@@ -80,6 +81,8 @@ def encode_vectors(
     vectors: Sequence[Raw], model: str, tokens: int | None, *, as_base64: bool, answer_id: str | None = None
 ) -> bytes:
     """Return the answer of `/embeddings`; Mistral's has an id. Raises ValueError for what is no vector."""
+    if not all(bytes(memoryview(vector)[:1]) in _STARTS_OF_VECTORS for vector in vectors):
+        raise ValueError("not a vector")
     data = [
         {"object": "embedding", "index": number, "embedding": packed_vector(vector) if as_base64 else vector}
         for number, vector in enumerate(vectors)

@@ -4,7 +4,7 @@ Law: nothing is decoded that need not be understood, so what is passed on keeps 
 InvalidRequest with the field's path; decoders are made once, because making one costs more than using it.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, Final, TypeVar
 
 import msgspec
@@ -53,7 +53,7 @@ def read_number(raw: Raw, field: str) -> float:
     return read(_decode_number, raw, field, "a number")
 
 
-def has(members: Members, name: str) -> bool:
+def has(members: Mapping[str, Raw], name: str) -> bool:
     """Say whether a member is there and not null."""
     value = members.get(name)
     return value is not None and value != NULL

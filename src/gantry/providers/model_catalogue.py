@@ -104,8 +104,9 @@ def compile_catalogue(
 
 
 def _home(specs: Mapping[str, ProviderSpec], name: str) -> ProviderSpec | None:
-    """Return the provider that a bare name means; where several claim it, the first."""
-    return next((spec for spec in specs.values() if spec.claims(name)), None)
+    """Return the provider that a bare name means; where several claim it, the one that claims it most closely."""
+    claiming = [spec for spec in specs.values() if spec.claims(name)]
+    return max(claiming, key=lambda spec: spec.claim_strength(name)) if claiming else None
 
 
 def _published(

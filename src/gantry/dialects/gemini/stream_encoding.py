@@ -170,7 +170,9 @@ class _Choice:
                 self._flush_seal()
                 self._calls[part] = (event, [])
             case CallAdded(_, part, arguments):
-                self._calls[part][1].append(arguments)
+                held = self._calls.get(part)
+                if held is not None:  # else it was whole, and more of it means nothing
+                    held[1].append(arguments)
             case MediaAdded(_, _, media):
                 self._add_media(media)
             case NativeAdded(_, _, dialect, raw):
@@ -182,7 +184,7 @@ class _Choice:
             case LogprobsAdded(_, raw):
                 self._logprobs = raw
             case ChoiceFinished(_, finish):
-                self._flush()
+                self._end_calls()
                 self._finish = finish
             case _:
                 assert_never(event)
@@ -207,7 +209,7 @@ class _Choice:
         return candidate
 
     def last(self) -> dict[str, Any]:
-        self._flush()
+        self._end_calls()
         if not self._parts:
             self._parts.append(text_part(""))
         candidate = self.piece()
@@ -243,12 +245,31 @@ class _Choice:
             self._flush_seal()
 
     def _flush_calls(self) -> None:
-        for _, (began, pieces) in sorted(self._calls.items()):
-            call = ToolCall(began.id, began.name, "".join(pieces), began.custom, began.signature)
-            self._parts.append(call_part(call))
-        self._calls = {}
+        """Let go of calls that are whole; what others still lack may come after a text."""
+        for part, (began, pieces) in sorted(self._calls.items()):
+            arguments = "".join(pieces)
+            if began.custom or _is_whole(arguments):
+                self._let_go(part, began, arguments)
+
+    def _end_calls(self) -> None:
+        for part, (began, pieces) in sorted(self._calls.items()):
+            self._let_go(part, began, "".join(pieces))
+        self._flush_seal()
+
+    def _let_go(self, part: int, began: CallBegan, arguments: str) -> None:
+        del self._calls[part]
+        call = ToolCall(began.id, began.name, arguments, began.custom, began.signature)
+        self._parts.append(call_part(call))
 
     def _flush_seal(self) -> None:
         if self._seal is not None:
             self._parts.append(signed_part(self._seal))
             self._seal = None
+
+
+def _is_whole(arguments: str) -> bool:
+    try:
+        msgspec.json.decode(arguments, type=Raw)
+    except (msgspec.DecodeError, RecursionError):
+        return False
+    return True

@@ -11,6 +11,7 @@ import msgspec
 from msgspec import Raw
 
 from gantry.core.chat import ChatRequest, FunctionTool, Tool, ToolChoice, ToolMode
+from gantry.core.chat import Reasoning as Wish
 from gantry.core.vocabulary import Dialect
 from gantry.dialects.caller_names import caller_name
 from gantry.dialects.changes import Change, clamped, converted, dropped
@@ -42,23 +43,30 @@ def encode_request(request: ChatRequest, target: Target) -> EncodedRequest:
     }
     if request.stream:
         written["stream"] = True
-    _put_tools(request, written, changes)
+    if request.tools or request.tool_choice is not None:
+        _put_tools(request, written, changes)
     if request.format is not None:
         form = write_format(request.format, EMPTY_PARAMETERS)
         if form is not None:
             written["response_format"] = form
-    _put_reasoning(request, target.model, written, changes)
+    if request.reasoning is not None:
+        _put_reasoning(request, request.reasoning, target.model, written, changes)
     _put_knobs(request, written, changes, own=own)
     _put_account(request, written, changes)
+    if request.extra:
+        _put_extra(request, written, changes, own=own)
+    return EncodedRequest(_encode(written), changes)
+
+
+def _put_extra(request: ChatRequest, written: dict[str, Any], changes: list[Change], *, own: bool) -> None:
     if own:
         written |= {name: raw for name, raw in request.extra.items() if not asks_nothing(raw)}
-    else:
-        taken = _TAKEN.get(request.dialect, {})
-        for name, rewrite in taken.items():
-            if has(dict(request.extra), name):
-                written[name] = rewrite(request.extra[name])
-        drop_extra(request, changes, taken)
-    return EncodedRequest(_encode(written), changes)
+        return
+    taken = _TAKEN.get(request.dialect, {})
+    for name, rewrite in taken.items():
+        if has(request.extra, name):
+            written[name] = rewrite(request.extra[name])
+    drop_extra(request, changes, taken)
 
 
 def _put_knobs(request: ChatRequest, written: dict[str, Any], changes: list[Change], *, own: bool) -> None:
@@ -110,8 +118,10 @@ def _put_account(request: ChatRequest, written: dict[str, Any], changes: list[Ch
             changes.append(converted(caller_name(request.dialect, "service_tier"), f"to {tier}"))
 
 
-def _put_reasoning(request: ChatRequest, model: str, written: dict[str, Any], changes: list[Change]) -> None:
-    effort = effort_of(request.reasoning) if request.reasoning is not None else None
+def _put_reasoning(
+    request: ChatRequest, wish: Wish, model: str, written: dict[str, Any], changes: list[Change]
+) -> None:
+    effort = effort_of(wish)
     if effort is None:
         return
     name = caller_name(request.dialect, "reasoning")

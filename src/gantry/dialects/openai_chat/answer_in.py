@@ -81,7 +81,8 @@ class AnswerReader:
             reader = self._choices.get(index)
             if reader is None:
                 reader = self._choices[index] = ChoiceReader(self._dialect, self._id, index, streamed=self._streamed)
-            if choice.finish_reason and index == 0 and not reader.finished:
+            has_sources = self._urls is not ABSENT or self._results is not ABSENT
+            if has_sources and choice.finish_reason and index == 0 and not reader.finished:
                 reader.add_sources(read_searched(self._urls, self._results))
             reader.take(choice, events)
             if choice.finish_reason == "error":
@@ -150,7 +151,7 @@ def decode_answer(dialect: Dialect, body: bytes) -> ChatAnswer:
 
 def _report_usage(given: AnswerIn, events: list[ChatEvent]) -> None:
     raw = given.usage
-    if not has_value(raw) and given.x_groq is not None:
+    if given.x_groq is not None and not has_value(raw):
         raw = given.x_groq.usage
     if has_value(raw):
         usage, _ = read_usage(raw)

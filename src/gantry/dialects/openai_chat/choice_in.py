@@ -349,7 +349,8 @@ class ChoiceReader:
         if self._sound:
             media = Media(MediaKind.AUDIO, data=base64.b64encode(b"".join(self._sound)).decode())
             events.append(MediaAdded(self._index, self._next_part(), media))
-        self._cite(self._sources, events)
+        if self._sources:
+            self._cite(self._sources, events)
         self.finished = True
         reason = _REASONS.get(word, FinishReason.OTHER)
         if self._streamed and word == "error":

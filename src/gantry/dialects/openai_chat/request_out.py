@@ -9,7 +9,17 @@ from typing import Any, Final
 
 import msgspec
 
-from gantry.core.chat import CacheMark, ChatRequest, Effort, FunctionTool, NativeTool, Tool, ToolChoice, ToolMode
+from gantry.core.chat import (
+    CacheMark,
+    ChatRequest,
+    Effort,
+    FunctionTool,
+    NativeTool,
+    Reasoning,
+    Tool,
+    ToolChoice,
+    ToolMode,
+)
 from gantry.core.vocabulary import Dialect
 from gantry.dialects.caller_names import caller_name
 from gantry.dialects.changes import Change, converted, dropped
@@ -45,12 +55,14 @@ def encode_request(request: ChatRequest, target: Target) -> EncodedRequest:
     if request.stream:
         written["stream"] = True
         written["stream_options"] = {"include_usage": True}
-    _put_tools(request, written, changes)
+    if request.tools or request.tool_choice is not None:
+        _put_tools(request, written, changes)
     if request.format is not None:
         form = write_format(request.format)
         if form is not None:
             written["response_format"] = form
-    _put_reasoning(request, written, changes)
+    if request.reasoning is not None:
+        _put_reasoning(request, request.reasoning, written, changes)
     if request.max_tokens is not None:
         written["max_completion_tokens"] = request.max_tokens
     _put_knobs(request, written, changes, native)
@@ -113,14 +125,12 @@ def _put_account(request: ChatRequest, written: dict[str, Any], changes: list[Ch
                 changes.append(converted(name, f"to {known}"))
 
 
-def _put_reasoning(request: ChatRequest, written: dict[str, Any], changes: list[Change]) -> None:
-    if request.reasoning is None:
-        return
-    budget = request.reasoning.budget
+def _put_reasoning(request: ChatRequest, wish: Reasoning, written: dict[str, Any], changes: list[Change]) -> None:
+    budget = wish.budget
     if budget is not None and request.dialect is Dialect.OPENAI_CHAT:
         written["reasoning"] = {"max_tokens": budget}  # OpenRouter's word for it
         return
-    effort = effort_of(request.reasoning)
+    effort = effort_of(wish)
     name = caller_name(request.dialect, "reasoning")
     if effort is None:
         return

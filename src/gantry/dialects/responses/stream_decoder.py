@@ -82,7 +82,7 @@ class _Spoken:
 class _Item:
     """One output item as far as it came: the parts of a message, or the one part of a reasoning or a call."""
 
-    __slots__ = ("contents", "done", "from_content", "logprobs", "part", "pieces", "section")
+    __slots__ = ("contents", "done", "from_content", "is_call", "logprobs", "part", "pieces", "section")
 
     def __init__(self) -> None:
         self.contents: dict[int, _Spoken] = {}
@@ -91,6 +91,7 @@ class _Item:
         self.section: int | None = None  # of a reasoning
         self.from_content = False
         self.logprobs = False
+        self.is_call = False
         self.done = False
 
 
@@ -205,13 +206,15 @@ class ResponsesStreamDecoder(ChatStreamDecoder):
         return call
 
     def _begin_call(self, item: _Item, call: ToolCall) -> list[ChatEvent]:
-        self._called = True
+        self._called = item.is_call = True
         return [CallBegan(0, self._part(item), call.id, call.name, call.custom)]
 
     def _add_arguments(self, event: _Event) -> list[ChatEvent]:
         item = self._item(event.output_index)
         if not event.delta:
             return []
+        if item.part is not None and not item.is_call:
+            raise ValueError("arguments for what is no call")
         item.pieces.append(event.delta)
         # Without the item that names the call they wait for it.
         return [] if item.part is None else [CallAdded(0, item.part, event.delta)]
