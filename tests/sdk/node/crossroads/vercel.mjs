@@ -8,8 +8,9 @@ import * as ai from "ai";
 import { PICTURE, SUNNY, SYSTEM, WAGON, WEATHER, only, play, told } from "./scenes.mjs";
 
 const { generateObject, generateText, jsonSchema, streamText, tool } = ai;
-const upTo = ai.isStepCount ?? ai.stepCountIs; // version 5 has other names for some things
-const INSTRUCTIONS = ai.isStepCount ? "instructions" : "system";
+const FIVE = !ai.isStepCount; // the version, which has other names for some things
+const upTo = FIVE ? ai.stepCountIs : ai.isStepCount;
+const INSTRUCTIONS = FIVE ? "system" : "instructions";
 const TOOLS = {
   get_weather: tool({
     description: "The weather of a city",
@@ -19,8 +20,11 @@ const TOOLS = {
 };
 const LOOP = { tools: TOOLS, stopWhen: upTo(2) };
 
-const spoken = ({ text, finishReason, usage }, pieces) =>
-  told(text, finishReason, [usage.inputTokens, usage.outputTokens], pieces);
+// What was thought counts as output in all versions, but version 5 has it in the total alone.
+const spokenBy = (cachedApart) => ({ text, finishReason, usage }, pieces) => {
+  const read = usage.inputTokens + (cachedApart ? (usage.cachedInputTokens ?? 0) : 0);
+  return told(text, finishReason, [read, usage.totalTokens - usage.inputTokens], pieces);
+};
 
 function looped(steps) {
   const call = only(steps[0].toolCalls);
@@ -37,7 +41,8 @@ async function readAll(stream) {
   return pieces;
 }
 
-function surface(factory) {
+function surface(factory, { cachedApart = false } = {}) {
+  const spoken = spokenBy(cachedApart);
   const ask = (model, prompt, more = {}) => ({ model: factory(model), prompt, maxRetries: 0, ...more });
   return {
     text: async (model, asked) => spoken(await generateText(ask(model, asked))),
@@ -83,7 +88,7 @@ await play(
   {
     vercel_responses: (url, key) => surface(createOpenAI(options(url, key))),
     vercel_chat: (url, key) => surface(createOpenAI(options(url, key)).chat),
-    vercel_messages: (url, key) => surface(createAnthropic(options(url, key))),
+    vercel_messages: (url, key) => surface(createAnthropic(options(url, key)), { cachedApart: FIVE }),
     vercel_gemini: (url, key) => surface(createGoogleGenerativeAI(options(url, key))),
     vercel_mistral: (url, key) => surface(createMistral(options(url, key))),
     vercel_mistral_v1: (url, key) => surface(createMistral(options(url, key, "/api/v1"))),
