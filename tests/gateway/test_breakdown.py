@@ -45,7 +45,7 @@ ENDS = pytest.mark.parametrize("end", [b"\n\n", b"\r\n\r\n", b"\r\r"])
 
 
 def asked(kept: KeptRates | None = None, dialect: Dialect = Dialect.OPENAI_CHAT) -> Asked:
-    route = SimpleNamespace(provider=SimpleNamespace(id="mistral"), upstream_model=MODEL)
+    route = SimpleNamespace(custom=None, provider=SimpleNamespace(id="mistral"), upstream_model=MODEL)
     recording = SimpleNamespace(started_at=1_795_341_600_000_000_000, started_clock=0, sent_at=7)
     return Asked(
         Operation.CHAT,
