@@ -87,7 +87,10 @@ ASKED = (*LARGE_NAMES, *TUNED_NAMES, *LLAMA_NAMES)
 BARE_TUNED = TUNED_NAMES[:1]
 
 
-@pytest.mark.parametrize("client", Client)
+LISTING = [client for client in Client if client.startswith(("mistralai", "openai"))]  # whose shapes the answer has
+
+
+@pytest.mark.parametrize("client", LISTING)
 def test_clients_list_and_retrieve(run: Runner, tmp_path: Path, client: Client) -> None:
     try:
         program = interpreter(client)

@@ -23,7 +23,7 @@ from gantry.core.errors import (
     UpstreamFault,
     UpstreamTimeout,
 )
-from gantry.core.vocabulary import Operation, Outcome
+from gantry.core.vocabulary import Dialect, Operation, Outcome
 from gantry.dial.connection import UpstreamConnection
 from gantry.dialects.changes import header_value
 from gantry.dialects.errors import encode_error, log_id_headers
@@ -395,7 +395,8 @@ class Call:
         if adapting is not None:
             self._pump = adapting
         elif stream and not kind.encoding:
-            self._pump = RelayPump(voyage.attempt.route.dialect)
+            responses = self.intake.surface.operation is Operation.RESPONSES  # one form, whoever answers
+            self._pump = RelayPump(Dialect.OPENAI_RESPONSES if responses else voyage.attempt.route.dialect)
         else:
             self._pump = PLAIN
             if not (stream or kind.is_json):

@@ -52,6 +52,7 @@ class Surface(NamedTuple):
 _MISTRAL = (Dialect.MISTRAL,)
 _OPENAI = (Dialect.OPENAI_CHAT,)
 _RESPONSES = (Dialect.OPENAI_RESPONSES,)
+_MISTRALS_RESPONSES = (Dialect.OPENAI_RESPONSES, Dialect.MISTRAL)
 _ANTHROPIC = (Dialect.ANTHROPIC,)
 _GEMINI = (Dialect.GEMINI,)
 _COHERE = (Dialect.COHERE,)
@@ -186,6 +187,8 @@ def family_of(fields: Mapping[bytes, bytes]) -> Family:
 
 
 def _for_family(surface: Surface, family: Family) -> Surface:
+    if surface.dialects is _RESPONSES and family is Family.MISTRAL:
+        return surface._replace(dialects=_MISTRALS_RESPONSES)
     if surface.dialects is not _EITHER:
         return surface
     if family is Family.UNKNOWN and surface.path in _STYLED:
