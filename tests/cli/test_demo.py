@@ -83,7 +83,7 @@ def test_the_demo(demo: subprocess.Popen[str], tmp_path: Path) -> None:
 def test_the_snippets_are_python() -> None:
     shown = SNIPPETS.format(key="gk_x", url="http://127.0.0.1:8790", home="/tmp/home")
     code = [block for block in re.split(r"\n(?=\S)", textwrap.dedent(shown)) if "    from " in block]
-    assert len(code) == 2
+    assert len(code) == 3
     for block in code:
         ast.parse(textwrap.dedent(block.partition("\n")[2]))
 

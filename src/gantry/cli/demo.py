@@ -29,7 +29,14 @@ from gantry.store.credentials import NewCredential, add_credential, credentials_
 from gantry.store.keys import KeyPolicy, add_key
 from gantry.store.vault import Vault
 
-SIMULATED = ("mistral", "openai")
+# Providers, and where the simulator plays them.
+SIMULATED = {
+    "mistral": "/mistral",
+    "openai": "/openai",
+    "anthropic": "/anthropic",
+    "google_gemini_ai": "/gemini",
+    "cohere": "/cohere",
+}
 CREDENTIAL_NAME = "simulator"
 _SAMPLE_PAUSE = 3.0
 _POLICY = KeyPolicy(scopes=DEFAULT_SCOPES | Scope.READ | Scope.NATIVE | Scope.INGEST)
@@ -61,6 +68,20 @@ OpenAI SDK:
         messages=[{{"role": "user", "content": "Hello, Mistral!"}}],
     )
     print(response.choices[0].message.content)
+
+Anthropic SDK:
+
+    from anthropic import Anthropic
+
+    client = Anthropic(api_key="{key}", base_url="{url}/api/anthropic")
+    message = client.messages.create(
+        model="mistral/mistral-large-latest",
+        max_tokens=500,
+        messages=[{{"role": "user", "content": "Hello, Mistral!"}}],
+    )
+    print(message.content[0].text)
+
+Any model in each of them: openai/gpt-5.5, anthropic/claude-sonnet-4-5, gemini/gemini-2.5-flash, cohere/command-a-03-2025.
 
 curl:
 
@@ -142,11 +163,11 @@ def seed(home: Path, simulator_url: str) -> Secret:
             if credential.name == CREDENTIAL_NAME
         ]
         remove_credentials(change, earlier)
-        for provider_id in SIMULATED:
+        for provider_id, path in SIMULATED.items():
             new = NewCredential(
                 provider_id=provider_id,
                 name=CREDENTIAL_NAME,
-                base_url=f"{simulator_url}/{provider_id}",
+                base_url=simulator_url + path,
                 secrets={"api_key": Secret("simulated")},
             )
             add_credential(change, Vault(opened.keyring.vault), opened.organization_id, new)

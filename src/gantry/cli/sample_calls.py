@@ -44,6 +44,14 @@ SAMPLES = (
         "Embeddings", "/api/v1/embeddings", {"model": "mistral-embed", "input": ["toll", "road", "gantry"]}
     ),
     SampleCall("OpenAI model", "/api/chat/completions", _chat("openai/gpt-5.5", "Say hello.")),
+    SampleCall(
+        "Claude, in OpenAI's format", "/api/chat/completions", _chat("anthropic/claude-sonnet-4-5", "Say hello.")
+    ),
+    SampleCall(
+        "Mistral, in Anthropic's format",
+        "/api/anthropic/v1/messages",
+        _chat("mistral/mistral-large-latest", "Name a bridge.", max_tokens=200, stream=True),
+    ),
     SampleCall("A model nobody has", "/api/chat/completions", _chat("mistral/no-such-model", "Anyone there?")),
 )  # fmt: skip
 
