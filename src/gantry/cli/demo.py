@@ -81,7 +81,8 @@ Anthropic SDK:
     )
     print(message.content[0].text)
 
-Any model in each of them: openai/gpt-5.5, anthropic/claude-sonnet-4-5, gemini/gemini-2.5-flash, cohere/command-a-03-2025.
+Any model in each of them: openai/gpt-5.5, anthropic/claude-sonnet-4-5, gemini/gemini-2.5-flash,
+cohere/command-a-03-2025.
 
 curl:
 
