@@ -15,7 +15,7 @@ pytestmark = [pytest.mark.sdk, pytest.mark.slow]
 
 CALL_BASH = 'Please call Bash with {"command": "cat notes.txt"} and tell me what it says.'
 CALL_EXEC = 'Please call exec_command with {"cmd": "cat notes.txt"} and tell me what it says.'
-TIERS = {"claude": {"anthropic": "relay"}, "codex": {"openai": "relay", "mistral": "relay"}}
+TIERS = {"claude": {"anthropic": "relay"}, "codex": {"openai": "relay"}}
 
 
 def asked(ask: Callable[..., Told], *arguments: Any) -> Told:
