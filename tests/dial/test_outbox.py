@@ -1,11 +1,13 @@
 """Laws of the outbox: order is kept, nothing is written late or twice, and what is closing gets nothing."""
 
 import asyncio
+import os
+import threading
 from collections.abc import Callable
 
 import pytest
 
-from gantry.dial.outbox import Outbox
+from gantry.dial.outbox import Outbox, count_sleeps
 
 
 class Wire(asyncio.WriteTransport):
@@ -49,31 +51,51 @@ def test_a_crowd_does_not_wait() -> None:
     assert wire.written == [b"%d" % number for number in range(40)]
 
 
-def test_writes_that_are_alone_again_and_again_go_straight_out_for_a_while() -> None:
-    outbox, scheduled = box()
+def test_a_loop_that_finds_time_to_sleep_writes_straight_out() -> None:
+    scheduled: list[Callable[[], None]] = []
+    sleeps = 0
+    outbox = Outbox(scheduled.append, lambda: sleeps)
     wire = Wire()
-    sent = [b"%d" % number for number in range(200)]
-    waited = 0
-    for data in sent:
+    sent = [b"%d" % number for number in range(1000)]
+    waited = []
+    for number, data in enumerate(sent):
+        sleeps += number % 20 == 0
         outbox.post(wire, data)
-        waited += len(scheduled)
+        if scheduled:
+            waited.append(number)
         while scheduled:
             scheduled.pop()()
     assert wire.written == sent
-    assert waited == 4 + 4 + 4 + 4  # before each 60, and at the end
-    for data in (b"a", b"b"):
-        outbox.post(wire, data)
-    assert wire.written[200:] == [b"a", b"b"]
+    # It is known after 256 writes, and looked at again with the first that follow 256 more.
+    assert waited == [*range(256), 512, 769]
 
 
-def test_writes_that_come_together_never_go_straight_out() -> None:
-    outbox, scheduled = box()
+def test_a_busy_loop_gathers_again() -> None:
+    scheduled: list[Callable[[], None]] = []
+    sleeps = 0
+    outbox = Outbox(scheduled.append, lambda: sleeps)
     wire = Wire()
-    for _ in range(100):
-        outbox.post(wire, b"1")
-        outbox.post(wire, b"2")
-        assert len(scheduled) == 1
-        scheduled.pop()()
+    waited = []
+    for number in range(1000):
+        sleeps += number < 500
+        outbox.post(wire, b"%d" % number)
+        if scheduled:
+            waited.append(number)
+        while scheduled:
+            scheduled.pop()()
+    assert waited == [*range(256), 512, *range(769, 1000)]
+
+
+def test_this_thread_is_seen_to_sleep() -> None:
+    before = count_sleeps()
+    reading, writing = os.pipe()
+    wake = threading.Timer(0.01, os.write, (writing, b"."))
+    wake.start()
+    os.read(reading, 1)
+    wake.join()
+    os.close(reading)
+    os.close(writing)
+    assert count_sleeps() > before
 
 
 def test_what_is_large_goes_at_once_behind_what_came_before() -> None:

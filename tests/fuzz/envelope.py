@@ -99,7 +99,7 @@ def check(body: bytes, random: Random) -> None:
         assert expected is None or len({key for key, _ in expected}) < len(expected), "refused without reason"
         return
     assert expected is not None, "taken, though the reference refuses it"
-    assert list(envelope.keys()) == [key for key, _ in expected], "keys differ, or one is repeated"
+    assert list(envelope.members) == [key for key, _ in expected], "keys differ, or one is repeated"
     for key, value in expected:
         raw = envelope.get(key)
         assert raw is not None
@@ -132,7 +132,7 @@ def _check_splice(envelope: Envelope, expected: Members, random: Random) -> None
     wanted = [key for key in names if key not in remove]
     if "new" in replace and "new" not in names:
         wanted.append("new")
-    assert list(spliced.keys()) == wanted
+    assert list(spliced.members) == wanted
     for key in wanted:
         assert spliced.get(key) == replace.get(key, same.get(key))
 

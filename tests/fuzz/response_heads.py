@@ -88,15 +88,16 @@ def _check_response(reader: ResponseHeads, data: bytes) -> None:
     assert read_kind(head) == kind, "another kind"
     for rewritten in (False, True):
         lines = [
-            encode_client_headers(one, b"id", stream=kind.is_stream, rewritten=rewritten) for one in (head, expected)
+            encode_client_headers(one, "id", stream=kind.is_stream, rewritten=rewritten) for one in (head, expected)
         ]
         assert _fields(lines[0]) == _fields(lines[1]), "other lines go on to the client"
 
 
 def _check_request(template: HeadTemplate | None, data: bytes) -> HeadTemplate | None:
-    expected = _parsed_request(data)
     head = template.match(data) if template is not None else None
+    expected = _parsed_request(data if head is None else data[: head.size])
     if head is not None:
+        assert data.find(b"\r\n\r\n") == head.size - 4, "recognised beyond its end, or before it"
         assert expected is not None, "recognised, though parsing refuses it"
         assert _asked(head) == _asked(expected), "recognised as something else"
         return template

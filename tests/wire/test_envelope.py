@@ -38,7 +38,7 @@ def objects(draw: st.DrawFn) -> tuple[bytes, Mapping[str, object]]:
 def test_values_are_those_of_the_standard_library(drawn: tuple[bytes, Mapping[str, object]]) -> None:
     body, parsed = drawn
     envelope = peek(body)
-    assert list(envelope.keys()) == list(parsed)
+    assert list(envelope.members) == list(parsed)
     for key, value in parsed.items():
         assert json.loads(envelope.get(key) or b"") == value
 

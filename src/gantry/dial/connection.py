@@ -17,6 +17,7 @@ from gantry.wire.head import ResponseHead
 from gantry.wire.recognise import ResponseHeads
 
 MAX_HEAD_BYTES = 256 * 1024
+_OK = 200
 _SWITCHING_PROTOCOLS = 101
 
 logger = logging.getLogger(__name__)
@@ -87,16 +88,17 @@ class UpstreamConnection(asyncio.Protocol):
         self, request: bytes, method: str, receiver: Receiver, *, beside: bytes = b"", complete: bool = True
     ) -> None:
         """Send a request's bytes, and those `beside` it; more of its body follows by `upload` unless `complete`."""
-        assert self.transport is not None
+        transport, outbox = self.transport, self._owner.outbox
+        assert transport is not None
         self._receiver = receiver
         self._method = method
         self._body = None
         self._upload_done = complete
         self.answered = False
         self.uses += 1
-        self._owner.outbox.post(self.transport, request)
+        outbox.post(transport, request)
         if beside:
-            self._owner.outbox.post(self.transport, beside)
+            outbox.post(transport, beside)
 
     def ask_upgrade(self, request: bytes, receiver: Receiver) -> None:
         """Send a GET that offers another protocol; if it is taken, `upload` sends its bytes."""
@@ -140,7 +142,7 @@ class UpstreamConnection(asyncio.Protocol):
                 return
             data = body.feed(data)
             if body.done:
-                self._finish(receiver, data, reusable=self._keep_alive and not body.rest)
+                self._finish(receiver, data, self._keep_alive and not body.rest)
             else:
                 receiver.on_data(data, False)
         except FramingError as error:
@@ -179,26 +181,33 @@ class UpstreamConnection(asyncio.Protocol):
             self._receiver.on_upload_drained()
 
     def _begin_answer(self, data: bytes, receiver: Receiver) -> None:
-        head, data = self._read_head(data)
-        if head is None:
-            return
+        head = None if self._buffer else self._owner.heads.find(data)
+        if head is None or head.status < _OK:
+            head = self._read_head(data)
+            if head is None:
+                return
+            data = head.data
         receiver.on_head(head)
         if self._receiver is not receiver:
             return
+        data = data[head.size :]
         if len(data) == head.content_length and head.has_body(self._method):
-            self._finish(receiver, data, reusable=head.keep_alive)  # whole, as most answers come
+            self._finish(receiver, data, head.keep_alive)  # whole, as most answers come
             return
         self._keep_alive = head.keep_alive
         switched = head.status == _SWITCHING_PROTOCOLS
         body = self._body = CloseBody() if switched else head.body_reader(self._method)
         data = body.feed(data)
         if body.done:
-            self._finish(receiver, data, reusable=head.keep_alive and not body.rest)
+            self._finish(receiver, data, head.keep_alive and not body.rest)
         else:
             receiver.on_data(data, False)
 
-    def _read_head(self, data: bytes) -> tuple[ResponseHead | None, bytes]:
-        """Return the final response's head and what follows it; interim ones (1xx) are passed over (RFC 9110 §15.2)."""
+    def _read_head(self, data: bytes) -> ResponseHead | None:
+        """Return the final response's head with what follows it; interim ones (1xx) are passed over (RFC 9110 §15.2).
+
+        None when it is not whole yet; what is here is kept.
+        """
         if self._buffer:
             data = self._buffer + data
             self._buffer = b""
@@ -208,17 +217,16 @@ class UpstreamConnection(asyncio.Protocol):
                 if len(data) > MAX_HEAD_BYTES:
                     raise FramingError(f"its headers are longer than {MAX_HEAD_BYTES} bytes")
                 self._buffer = data
-                return None, b""
+                return None
             head = self._owner.heads.read(data[:end])
-            data = data[end:]
-            if head.status >= 200:
-                return head, data
-            if head.status == _SWITCHING_PROTOCOLS:
-                if not self._may_switch:
+            if head.status >= _OK or head.status == _SWITCHING_PROTOCOLS:
+                if head.status < _OK and not self._may_switch:
                     raise FramingError("it switched protocols unasked")
-                return head, data
+                head.data = data
+                return head
+            data = data[end:]
 
-    def _finish(self, receiver: Receiver, data: bytes, *, reusable: bool) -> None:
+    def _finish(self, receiver: Receiver, data: bytes, reusable: bool) -> None:
         self._receiver = None
         self._body = None
         receiver.on_data(data, True)

@@ -90,8 +90,9 @@ class Pool:
             self._waiting.remove(lease)
 
     def keep(self, connection: UpstreamConnection) -> None:
-        now = self._dialler.clock()
-        if now - connection.opened_at > self._dialler.limits.age or self._dialler.closing:
+        dialler = self._dialler
+        now = dialler.clock()
+        if now - connection.opened_at > dialler.limits.age or dialler.closing:
             connection.abort()
             return
         connection.idle_since = now

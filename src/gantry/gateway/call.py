@@ -23,16 +23,16 @@ from gantry.core.errors import (
     UpstreamFault,
     UpstreamTimeout,
 )
-from gantry.core.vocabulary import Dialect, Operation, Outcome
+from gantry.core.vocabulary import Operation, Outcome
 from gantry.dial.connection import UpstreamConnection
-from gantry.dialects.changes import header_value
 from gantry.dialects.errors import encode_error, log_id_headers
-from gantry.dialects.frames import EVENT_STREAM
 from gantry.gateway.authority import TokenNeeded
+from gantry.gateway.beginning import begin_relay, begin_rewriting
 from gantry.gateway.breakdown import Asked, WholeBreakdownPump, ask_breakdown
+from gantry.gateway.capture import Capture
 from gantry.gateway.exchange import Client
 from gantry.gateway.forms import FormUpload
-from gantry.gateway.headers import AnswerKind, encode_client_headers, read_kind, request_id_in
+from gantry.gateway.headers import AnswerKind, read_kind, request_id_in
 from gantry.gateway.intake import Intake
 from gantry.gateway.params import NO_PARAMETERS
 from gantry.gateway.prepare import (
@@ -46,7 +46,7 @@ from gantry.gateway.prepare import (
     understand,
     understand_form,
 )
-from gantry.gateway.pump import PLAIN, AdaptPump, Pump, RelayPump
+from gantry.gateway.pump import PLAIN, AdaptPump, Pump
 from gantry.gateway.recording import Recording
 from gantry.gateway.respond import Responder, answer_whole
 from gantry.gateway.state import WorkerState
@@ -59,7 +59,6 @@ logger = logging.getLogger(__name__)
 
 _MAX_REPLAYS: Final = 1
 _STALE_NS: Final = 1_000_000_000  # who closed later than this may have read the request, and must not get it twice
-_SANDBOX: Final = b"content-security-policy: sandbox\r\n"
 
 
 class Stage(Enum):
@@ -72,6 +71,7 @@ class Stage(Enum):
 
 # Python 3.11 reads an enum's member through a descriptor, which costs a tenth of a microsecond each time.
 READING, CONNECTING, WAITING, ANSWERING, OVER = Stage
+_SUCCESS: Final = Outcome.SUCCESS
 _STRANGERS: Final = int(Word.STRANGERS)
 
 
@@ -80,6 +80,7 @@ class Call:
         "_asked",
         "_attempt_started",
         "_body",
+        "_capture",
         "_connect_time",
         "_connection",
         "_deadline",
@@ -134,7 +135,8 @@ class Call:
         self._connect_time: float | None = None
         self._head: ResponseHead | None = None
         self._kind: AnswerKind | None = None
-        self._pump: Pump | None = None
+        self._pump: Pump = PLAIN
+        self._capture: Capture | None = None  # while there is an answer whose end is not recorded
         self._late_headers: bytes | None = None
         self._paused = False
         self._pinged = now
@@ -158,8 +160,8 @@ class Call:
         try:
             self.intake.check_rights(key)
             if body is not None and not self.intake.is_form:
-                self._recording.request_bytes = len(body)
-                self._hold(len(body))
+                size = self._recording.request_bytes = len(body)
+                self._hold(size)
                 self._dispatch(body)
                 return
             self._begin_body(body)
@@ -242,10 +244,10 @@ class Call:
 
     def _expect(self, size: int) -> None:
         """Raise GatewayError when so many more bytes of body are not going to be taken."""
-        limits = self.state.limits
+        state, limits = self.state, self.state.limits
         if self._held + size > limits.max_body_bytes:
             raise PayloadTooLarge(f"the body is longer than the {limits.max_body_bytes} bytes accepted")
-        if self.state.bytes_held + size > limits.max_bytes_held:
+        if state.bytes_held + size > limits.max_bytes_held:
             raise Overloaded("too many request bodies are held in memory; try again", retry_after=1)
 
     def _dispatch(self, body: bytes) -> None:
@@ -338,7 +340,7 @@ class Call:
         assert recording is not None
         assert voyage is not None
         if not recording.sent_at:
-            recording.sent_at = time.perf_counter_ns()
+            recording.sent_at = self._attempt_started if connect_time is None else time.perf_counter_ns()
         connection.send(voyage.request, self.head.method, self, beside=voyage.beside, complete=not self._uploads)
         if self._uploads:
             self.client.resume_reading()  # first: what is sent next may fill the upstream, and pause it again
@@ -382,52 +384,30 @@ class Call:
         self._stage = ANSWERING
         self._head = head
         self._status = head.status
-        self._kind = kind = read_kind(head)
-        adaptation, guard = voyage.adaptation, voyage.guard
-        adapting = AdaptPump(adaptation, self.intake.surface.dialect, head.status, kind) if adaptation else None
-        stream = kind.is_stream if adapting is None else adapting.flows
-        told = kind if stream is kind.is_stream else kind._replace(is_stream=False, is_json=True)
-        asked = self._asked if self._asked is not None and self._asked.fits(head.status, told) else None
-        rewritten = adaptation is not None or asked is not None
-        headers = encode_client_headers(head, recording.log_id.encode(), stream=stream, rewritten=rewritten)
-        if voyage.changes:
-            headers += b"x-gantry-changes: %b\r\n" % header_value(voyage.changes)
-        if adapting is not None:
-            self._pump = adapting
-        elif stream and not kind.encoding:
-            responses = self.intake.surface.operation is Operation.RESPONSES  # one form, whoever answers
-            self._pump = RelayPump(Dialect.OPENAI_RESPONSES if responses else voyage.attempt.route.dialect)
+        self._capture = recording.answer
+        kind = self._kind = read_kind(head)
+        surface, asked = self.intake.surface, self._asked
+        if voyage.adaptation is None and voyage.guard is None and asked is None and not voyage.changes:
+            self._pump, headers, length, waits = begin_relay(head, kind, surface, voyage, recording.log_id)
         else:
-            self._pump = PLAIN
-            if not (stream or kind.is_json):
-                headers += _SANDBOX
-        if rewritten and stream:
-            said = EVENT_STREAM if adapting is None else adapting.content_type
-            headers += b"content-type: %b\r\n" % said.encode("latin-1")
-        if asked is not None:
-            self._pump = asked.over(self._pump, head.status, told)
-        if guard is not None:
-            self._pump = guard.over(self._pump, head.status, kind)
-        if (rewritten and not stream) or (guard is not None and guard.holds(head.status, kind)):
-            self._late_headers = headers  # the body is rewritten as a whole, and may turn out unreadable
-            return
-        # A stream has no length: a comment or an error of ours may come into it.
-        self.responder.start(head.status, headers, None if stream else head.content_length)
+            rewriting = begin_rewriting(head, kind, surface, voyage, recording.log_id, asked)
+            self._pump, headers, length, waits = rewriting
+        if waits:
+            self._late_headers = headers
+        else:
+            self.responder.start(head.status, headers, length)
 
     def on_data(self, data: bytes, last: bool) -> None:
-        recording, pump = self._recording, self._pump
-        assert recording is not None
-        assert recording.answer is not None
-        assert pump is not None
+        pump, capture = self._pump, self._capture
         self._last_byte = self.state.now
         try:
             if data:
-                if not recording.first_byte_at:
-                    recording.first_byte_at = time.perf_counter_ns()
-                if not recording.closed:
-                    recording.answer.feed(data)
+                if capture is not None:
+                    if not capture.total:
+                        self._note_first_byte()
+                    capture.feed(data)
                 data = pump.feed(data)
-                if pump.stream_ended and not recording.closed:
+                if pump.stream_ended and capture is not None:
                     self._settle()
             if last:
                 self._finish(data, pump)
@@ -435,6 +415,10 @@ class Call:
                 self.responder.pass_on(data)
         except UpstreamFault as fault:
             self._fail(fault, Outcome.UPSTREAM_BROKE)
+
+    def _note_first_byte(self) -> None:
+        assert self._recording is not None
+        self._recording.first_byte_at = time.perf_counter_ns()
 
     def _finish(self, data: bytes, pump: Pump) -> None:
         """Write the end of the answer, recorded before it leaves. Raises UpstreamFault."""
@@ -446,7 +430,8 @@ class Call:
             if isinstance(pump, AdaptPump | WholeBreakdownPump):
                 late += b"content-type: %b\r\n" % pump.content_type.encode("latin-1")
             responder.start(self._status, late, len(rest))
-        self._settle()
+        if self._capture is not None:
+            self._settle()
         responder.finish(data + rest if rest else data)
         if self._stage is not OVER:
             self._leave()
@@ -487,7 +472,7 @@ class Call:
             self._ping(now)
 
     def _ping(self, now: float) -> None:
-        if self._pump is not None and not self._paused:
+        if not self._paused:
             self._pinged = now
             self.responder.send(self._pump.ping())
             self.responder.flush()
@@ -499,12 +484,11 @@ class Call:
 
     def _settle(self) -> None:
         """The answer is complete, or has told of its failure: record it before its last byte leaves."""
-        failure = self._pump.failure if self._pump is not None else None
+        failure, status = self._pump.failure, self._status
         if failure is not None:
-            self._close_record(Outcome.UPSTREAM_BROKE, self._status, failure)
-            return
-        outcome = Outcome.SUCCESS if self._status < 400 else Outcome.UPSTREAM_ERROR
-        self._close_record(outcome, self._status, None)
+            self._close_record(Outcome.UPSTREAM_BROKE, status, failure)
+        else:
+            self._close_record(_SUCCESS if status < 400 else Outcome.UPSTREAM_ERROR, status, None)
 
     def _abandon(self, why: str) -> None:
         """End a call whose answer nobody takes."""
@@ -526,7 +510,7 @@ class Call:
         if not started:
             self._answer(error)
             return
-        last_words = self._pump.fail(error) if self._pump is not None else None
+        last_words = self._pump.fail(error)
         if last_words is None:
             self._leave()
             self.responder.cut()
@@ -569,25 +553,21 @@ class Call:
         recording, head, voyage, kind = self._recording, self._head, self._voyage, self._kind
         if recording is None or recording.closed:
             return
+        self._capture = None
         if not recording.opened:  # it ended before it was understood: the record says as much as its head did
             recording.open(self.head, None, even_when_full=True)
-        if voyage is not None and voyage.changes:
-            recording.changes = [str(change) for change in voyage.changes]
-        if voyage is not None:
-            host, heard = voyage.pool.origin.host, None if head is None else head.status
-            started, connect_time = self._attempt_started, self._connect_time
-            recording.add_attempt(voyage.attempt, host, started, connect_time, heard, outcome, error)
-        if voyage is None or head is None or kind is None:
+        if voyage is None:
             recording.close(outcome, status, error)
             return
-        recording.close(
-            outcome,
-            status,
-            error,
-            content_type=kind.content_type,
-            content_encoding=kind.encoding,
-            upstream_request_id=request_id_in(head, voyage.attempt.route.request_id_headers),
-        )
+        if voyage.changes:
+            recording.changes = [str(change) for change in voyage.changes]
+        attempt, host, heard = voyage.attempt, voyage.pool.origin.host, None if head is None else head.status
+        recording.add_attempt(attempt, host, self._attempt_started, self._connect_time, heard, outcome, error)
+        if head is None or kind is None:
+            recording.close(outcome, status, error)
+            return
+        request_id = request_id_in(head, attempt.route.request_id_headers)
+        recording.close(outcome, status, error, kind.content_type, kind.encoding, request_id)
 
 
 _OUTCOME_OF: Final = {

@@ -46,8 +46,8 @@ class Capture:
         self._log_id = log_id
         self._direction = direction
         self._limit = limit
-        self._part_bytes = PART_BYTES if in_parts else limit
-        self._bound = min(self._part_bytes, limit)  # of the total, beyond which something has to be done
+        self._part_bytes = bound = PART_BYTES if in_parts else limit
+        self._bound = bound if bound < limit else limit  # of the total, beyond which something has to be done
         self._chunks: list[bytes] = []
         self.keeps = keeps
         self.tail = b""
@@ -55,23 +55,22 @@ class Capture:
         self.truncated = False
 
     def feed(self, data: bytes) -> None:
-        self.total += len(data)
+        total = self.total = self.total + len(data)
         if not self.keeps:
             self.tail = (self.tail + data)[-TAIL_BYTES:]
             return
         self._chunks.append(data)
-        if self.total > self._bound:
-            if self.total > self._limit:
+        if total > self._bound:
+            if total > self._limit:
                 self._stop(self.take())
             else:
                 self._write_part()
-                self._bound = min(self.total + self._part_bytes, self._limit)
+                self._bound = min(total + self._part_bytes, self._limit)
 
     def take(self) -> bytes:
         """Return what was captured since the last part, and forget it."""
-        rest = b"".join(self._chunks)
-        self._chunks.clear()
-        return rest
+        chunks, self._chunks = self._chunks, []
+        return chunks[0] if len(chunks) == 1 else b"".join(chunks)
 
     def end(self) -> None:
         """Write what is left as a last part, for a direction that no close frame carries."""

@@ -87,7 +87,7 @@ class ClientConnection(asyncio.Protocol):
     @property
     def may_keep_alive(self) -> bool:
         head = self._head
-        return head is not None and head.keep_alive and not self._state.draining and self.phase is ANSWERING
+        return head is not None and self.phase is ANSWERING and head.keep_alive and not self._state.draining
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self.transport = cast(asyncio.Transport, transport)
@@ -111,18 +111,13 @@ class ClientConnection(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         phase = self.phase
-        if phase is LINGERING:
-            return
-        if phase is not HEAD:  # a head has its time from its first byte on, however it trickles
-            self._since = self._state.now
         try:
-            if phase is BODY:
+            if phase is IDLE or phase is HEAD:
+                self._read_head(self._buffer + data if self._buffer else data)
+            elif phase is BODY:
                 self._read_body(data)
             elif phase is ANSWERING:
                 self._hold(data)
-            else:
-                self._buffer = self._buffer + data if self._buffer else data
-                self._read_head()
         except GatewayError as error:
             self._refuse(error)
         except FramingError as error:
@@ -132,8 +127,9 @@ class ClientConnection(asyncio.Protocol):
             self._refuse(InternalError("a fault inside the gateway; its log has the details"))
 
     def write(self, data: bytes) -> None:
-        if self.transport is not None:
-            self._outbox.post(self.transport, data)
+        transport = self.transport
+        if transport is not None:
+            self._outbox.post(transport, data)
             self._state.bytes_out += len(data)
 
     def abort(self) -> None:
@@ -165,32 +161,28 @@ class ClientConnection(asyncio.Protocol):
 
     def finish_exchange(self) -> None:
         """The response is written: go on to the next request, or close."""
-        responder = self._responder
+        responder, transport = self._responder, self.transport
         unread = self.phase is BODY
-        self._exchange = None
-        self._responder = None
-        self._head = None
-        self._body = None
+        self._exchange = self._responder = self._head = self._body = None
         self._since = self._state.now
-        if self.transport is None or self.transport.is_closing():
+        if transport is None or transport.is_closing():
             return
         if unread:
             self.phase = LINGERING
             self._buffer = b""
             self.resume_reading()
-            return
-        if responder is None or responder.will_close or self._state.draining:
+        elif responder is None or responder.will_close or self._state.draining:
             self._close()
-            return
-        self.phase = IDLE
-        if self._full:
+        elif self._full:
+            self.phase = IDLE
             self.pause_reading()  # a client that asks without reading would fill our memory with answers
-            return
-        if self._paused:
-            self.resume_reading()  # an upload that ended early may have left it so
-        if self._buffer:
-            # Not from here: the stack may be deep in the exchange that just ended, and pipelines can be long.
-            asyncio.get_running_loop().call_soon(self._continue)
+        else:
+            self.phase = IDLE
+            if self._paused:
+                self.resume_reading()  # an upload that ended early may have left it so
+            if self._buffer:
+                # Not from here: the stack may be deep in the exchange that just ended, and pipelines can be long.
+                asyncio.get_running_loop().call_soon(self._continue)
 
     def switch(self) -> None:
         """Hand every byte from here on to the exchange, which has answered with another protocol."""
@@ -255,48 +247,50 @@ class ClientConnection(asyncio.Protocol):
         if len(self._buffer) > _MAX_PIPELINED_BYTES:
             self.pause_reading()
 
-    def _read_head(self) -> None:
-        buffer = self._buffer
+    def _read_head(self, buffer: bytes) -> None:
+        template = self._template
+        head = template.match(buffer) if template is not None else None
+        if head is None:
+            head = self._parse_head(buffer)
+            if head is None:
+                return
+        self._begin(head, buffer[head.size :])
+
+    def _parse_head(self, buffer: bytes) -> RequestHead | None:
+        """Return the head that begins these bytes, and keep them until it is whole. Raises GatewayError."""
         if buffer[:1] == b"\r":
-            buffer = self._buffer = buffer.lstrip(b"\r\n")  # an empty line before a request is ignored (RFC 9112 §2.2)
+            buffer = buffer.lstrip(b"\r\n")  # an empty line before a request is ignored (RFC 9112 §2.2)
+        self._buffer = buffer
         if not buffer:
-            return
-        limit = self._state.limits.max_header_bytes
-        end = buffer.find(b"\r\n\r\n") + 4
-        if end < 4 or end > limit:
-            end = find_head_end(buffer, limit)
+            return None
+        end = find_head_end(buffer, self._state.limits.max_header_bytes)
         if end < 0:
             if self.phase is IDLE:
                 self.phase = HEAD
-                self._since = self._state.now
-            return
-        self._buffer = b""
-        data = buffer[:end]
-        template = self._template
-        head = template.match(data) if template is not None else None
-        if head is None:
-            head = parse_request_head(data)
-            self._template = HeadTemplate(data, head)
-        self._begin(head, buffer[end:])
+                self._since = self._state.now  # a head has its time from its first byte on, however it trickles
+            return None
+        head = parse_request_head(buffer[:end])
+        self._template = HeadTemplate(buffer[:end], head)
+        return head
 
     def _begin(self, head: RequestHead, rest: bytes) -> None:
         self._head = head
-        self._responder = Responder(self, head.method, head.version)
+        self._buffer = b""
+        responder = self._responder = Responder(self, head.method, head.version)
         self._since = self._state.now
-        size = 0 if head.chunked else head.content_length or 0
+        size = head.content_length or 0
         body: bytes | None = None
-        if len(rest) >= size and not head.chunked:
-            self.phase = ANSWERING
-            self._body = None
-            if len(rest) == size:
-                body = rest
-            else:
-                body = rest[:size]
-                self._buffer = rest[size:]  # before `begin`, which may answer at once and go on to it
-        else:
+        if head.chunked or len(rest) < size:
             self.phase = BODY
             self._body = head.body_reader()
-        exchange = self._exchange = self._choose(self, head, self._responder)
+        else:
+            self.phase = ANSWERING
+            self._body = None
+            body = rest
+            if len(rest) > size:
+                body = rest[:size]
+                self._buffer = rest[size:]  # before `begin`, which may answer at once and go on to it
+        exchange = self._exchange = self._choose(self, head, responder)
         exchange.begin(body)
         if body is not None or self._exchange is not exchange:
             return
@@ -306,6 +300,7 @@ class ClientConnection(asyncio.Protocol):
             self.write(b"HTTP/1.1 100 Continue\r\n\r\n")
 
     def _read_body(self, data: bytes) -> None:
+        self._since = self._state.now
         body = self._body
         exchange = self._exchange
         assert body is not None

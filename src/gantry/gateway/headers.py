@@ -103,8 +103,15 @@ def read_kind(head: ResponseHead) -> AnswerKind:
     return kind
 
 
-def request_id_in(head: ResponseHead, names: Iterable[bytes]) -> str | None:
+def request_id_in(head: ResponseHead, names: tuple[bytes, ...]) -> str | None:
     """Return the id that the provider gave the request, from the first of these headers that has one."""
+    likeness = head.likeness
+    if likeness is not None:
+        place = likeness.notes.get(names)
+        if place is None:
+            place = likeness.notes[names] = _first_place(likeness, names)
+        if place >= 0:
+            return head.values[place].strip(b" \t").decode("latin-1")
     for name in names:
         value = head.get(name)
         if value is not None:
@@ -112,20 +119,27 @@ def request_id_in(head: ResponseHead, names: Iterable[bytes]) -> str | None:
     return None
 
 
-def encode_client_headers(head: ResponseHead, log_id: bytes, *, stream: bool, rewritten: bool) -> bytes:
+def _first_place(likeness: Likeness, names: tuple[bytes, ...]) -> int:
+    """Return where the first of these headers is among the values that vary; -1 where that has to be looked up."""
+    place = likeness.place(names[0]) if names else None
+    return -1 if place is None else place
+
+
+def encode_client_headers(head: ResponseHead, log_id: str, *, stream: bool, rewritten: bool) -> bytes:
     """Return the lines for the client: the upstream's headers, and our own.
 
     A `rewritten` body loses the headers that are about its bytes.
     """
     likeness = head.likeness
+    name = log_id.encode()
     if likeness is None:
-        return encode_headers(head.headers, _dropped(head, stream, rewritten)) + _OWN % (log_id, log_id)
+        return encode_headers(head.headers, _dropped(head, stream, rewritten)) + _OWN % (name, name)
     note = "rewritten" if rewritten else "relayed"  # whether it is a stream is the same for all of a likeness
     form: tuple[bytes, Callable[[tuple[bytes, ...]], tuple[bytes, ...]]] | None = likeness.notes.get(note)
     if form is None:
         form = likeness.notes[note] = _form_of(head, likeness, _dropped(head, stream, rewritten))
     template, choose = form
-    return template % (*choose(head.values), log_id, log_id)
+    return template % (*choose(head.values), name, name)
 
 
 def _form_of(

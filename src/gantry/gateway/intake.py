@@ -45,11 +45,12 @@ class Bearing(Struct, frozen=True, gc=False):
     target: bytes = b""  # method and path, where each request is proven anew
 
 
-class _Way(Struct, frozen=True, gc=False):
+class _Way(Struct, gc=False):
     """Where calls for one model lead, with a bearing for each credential that was drawn."""
 
     route: Route
-    bearings: dict[tuple[str, bool], Bearing]
+    bearings: dict[str, Bearing]
+    only: Bearing | None = None  # where there is nothing to draw
 
 
 class Intake:
@@ -78,7 +79,7 @@ class Intake:
         self.era = state.era
         self._head = head
         self._checked = False
-        self._ways: dict[str | None, _Way] = {}
+        self._ways: dict[tuple[str | None, bool], _Way] = {}
         self._forwarded = encode_upstream_headers(head)
         self.surface: Surface = match_surface(head.method, head.target, family_of(fields))
         self.native = self.surface.operation in NATIVE_OPERATIONS
@@ -108,20 +109,29 @@ class Intake:
 
     def take_bearing(self, key: KeyRecord, model: str | None, *, stream: bool) -> Bearing:
         """Return an attempt at a model with one of the stored credentials. Raises GatewayError."""
-        way = self._ways.get(model)
+        way = self._ways.get((model, stream))
         if way is None:
-            route = self._state.find_route(self.wish(key, model))
-            check_model(key, route.names)
-            way = _Way(route, {})
-            short = model is None or len(model) <= _MAX_MODEL_LENGTH
-            if short and not self.native and len(self._ways) < _MAX_WAYS:
-                self._ways[model] = way
+            way = self._find_way(key, model, stream=stream)
+        if way.only is not None:
+            return way.only
         attempt = draw_attempt(way.route, self._state.draw)
-        name = attempt.credential.credential_id, stream
+        name = attempt.credential.credential_id
         bearing = way.bearings.get(name)
         if bearing is None:
             bearing = way.bearings[name] = self.bear(attempt, stream=stream)
+            if len(way.route.candidates) == 1:
+                way.only = bearing
         return bearing
+
+    def _find_way(self, key: KeyRecord, model: str | None, *, stream: bool) -> _Way:
+        """Return where a model leads, remembered unless callers could make it too many. Raises GatewayError."""
+        route = self._state.find_route(self.wish(key, model))
+        check_model(key, route.names)
+        way = _Way(route, {})
+        short = model is None or len(model) <= _MAX_MODEL_LENGTH
+        if short and not self.native and len(self._ways) < _MAX_WAYS:
+            self._ways[model, stream] = way
+        return way
 
     def bear(self, attempt: Attempt, *, stream: bool) -> Bearing:
         """Return how a request begins that makes an attempt. Raises GatewayError."""

@@ -96,6 +96,7 @@ class Parameters(Struct, frozen=True):
 
 
 NO_PARAMETERS: Final = Parameters({}, b"", frozenset(), {})
+_NO_MEMBERS: Final[Mapping[str, msgspec.Raw]] = {}
 
 
 def has_parameter_header(headers: Mapping[bytes, bytes]) -> bool:
@@ -105,15 +106,18 @@ def has_parameter_header(headers: Mapping[bytes, bytes]) -> bool:
 def lift_parameters(envelope: Envelope | None, headers: Mapping[bytes, bytes], operation: Operation) -> Parameters:
     """Return the gateway's parameters in a request and how to splice them out. Raises InvalidRequest."""
     ours = _OURS_IN_CHAT if operation is _CHAT else _OURS
+    members = _NO_MEMBERS if envelope is None else envelope.members
+    if not headers and "metadata" not in members and ours.isdisjoint(members):
+        return NO_PARAMETERS
     in_header = next((name for name in _HEADERS if name in headers), None) if headers else None
     metadata = envelope.get("metadata") if envelope is not None else None
     in_metadata = metadata is not None and (b"_params" in metadata or b"\\u" in metadata)
-    if in_header is None and not in_metadata and (envelope is None or ours.isdisjoint(envelope.keys())):
+    if in_header is None and not in_metadata and ours.isdisjoint(members):
         return NO_PARAMETERS
     values: dict[str, Any] = {}
     if in_header is not None:
         values.update(_read_header(headers[in_header], in_header.decode()))
-    lifted = ours.intersection(envelope.keys()) if envelope is not None else frozenset()
+    lifted = ours.intersection(members)
     replace: dict[str, bytes] = {}
     if envelope is not None:
         for name in _NESTED:

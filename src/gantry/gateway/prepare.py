@@ -95,7 +95,7 @@ def understand(intake: Intake, head: RequestHead, body: bytes) -> Question:
     """Read a request. Raises InvalidRequest."""
     surface = intake.surface
     native = intake.native
-    envelope = _read_envelope(body, head.method, native=native)
+    envelope = _read_native(body) if native else peek(body) if head.method == "POST" else None
     parameters = lift_parameters(envelope, head.fields if intake.has_parameters else {}, surface.operation)
     if envelope is None:
         return Question(None, parameters, None, False, parameters.replace.get("metadata", b""))
@@ -114,8 +114,10 @@ def understand(intake: Intake, head: RequestHead, body: bytes) -> Question:
             replace = {**parameters.replace, "model": msgspec.json.encode(named)}
             parameters = structs.replace(parameters, replace=replace)
         model = named
-    metadata = (None if parameters is NO_PARAMETERS else parameters.replace.get("metadata")) or envelope.get("metadata")
-    return Question(envelope, parameters, model, stream, metadata or b"")
+    metadata = envelope.get("metadata") or b""
+    if parameters is not NO_PARAMETERS:
+        metadata = parameters.replace.get("metadata") or metadata
+    return Question(envelope, parameters, model, stream, metadata)
 
 
 def understand_form(intake: Intake, head: RequestHead, form: FormUpload) -> Question:
@@ -259,11 +261,9 @@ def is_strict(key: KeyRecord, parameters: Parameters) -> bool:
     return key.strict or parameters.strict
 
 
-def _read_envelope(body: bytes, method: str, *, native: bool) -> Envelope | None:
-    if native:
-        # What is no object has no fields of ours: relayed as it is, and the provider's to judge.
-        return peek(body) if body.lstrip().startswith(b"{") else None
-    return peek(body) if method == "POST" else None
+def _read_native(body: bytes) -> Envelope | None:
+    """Return the envelope, unless there is none: what is no object has no fields of ours, and is not ours to judge."""
+    return peek(body) if body.lstrip().startswith(b"{") else None
 
 
 def _guard(state: WorkerState, intake: Intake, key: KeyRecord, head: RequestHead, bearing: Bearing) -> Guard:

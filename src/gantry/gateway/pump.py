@@ -39,6 +39,8 @@ _LAST_EVENTS: Final = {
     Dialect.ANTHROPIC: _called(b"message_stop"),
     Dialect.OPENAI_RESPONSES: _called(b"response.completed", b"response.failed", b"response.incomplete"),
 }
+_LONGEST: Final = max(last.longest for last in (_DONE, *_LAST_EVENTS.values()))
+_MUCH: Final = 4096  # is not held in memory for each of a thousand streams
 _BLANK_LINE: Final = re.compile(rb"\n\n|\n\r|\r\r")
 _EDGE: Final = 4  # bytes that a blank line may lie in
 _PING: Final = b": ping\n\n"
@@ -107,29 +109,28 @@ class PlainPump:
 class RelayPump:
     """A stream's bytes as they are."""
 
-    __slots__ = ("_began", "_dialect", "_edge", "_last", "_marks", "stream_ended")
+    __slots__ = ("_began", "_dialect", "_last", "_marks", "_near", "stream_ended")
 
     failure = None
 
     def __init__(self, dialect: Dialect) -> None:
         self._dialect = dialect
-        self._last = _LAST_EVENTS.get(dialect, _DONE)
-        self._marks = self._last.marks
+        self._last = last = _LAST_EVENTS.get(dialect, _DONE)
+        self._marks = last.marks
         self._began = False  # the last event
-        self._edge = b"\n\n"  # the last bytes that passed
+        self._near = b"\n\n"  # what passed last, at least as much as the beginning of the last event
         self.stream_ended = False
 
     def feed(self, data: bytes) -> bytes:
-        edge = self._edge
-        if not self._began and edge.endswith(b"\n\n"):
+        near = self._near
+        if near.endswith(b"\n\n") and not self._began:
             for mark in self._marks:
                 if mark in data:
                     break
             else:  # between events, and the last one is not among these
-                longest = self._last.longest
-                self._edge = data[-longest:] if len(data) >= longest else (edge + data)[-longest:]
+                self._near = data if _LONGEST <= len(data) < _MUCH else (near + data)[-_LONGEST:]
                 return data
-        self._look_closer(edge + data)
+        self._look_closer(near[-self._last.longest :] + data)
         return data
 
     def _look_closer(self, near: bytes) -> None:
@@ -137,21 +138,21 @@ class RelayPump:
         if not self._began:
             found = self._last.start.search(near)
             if found is None:
-                self._edge = near[-self._last.longest :]
+                self._near = near[-self._last.longest :]
                 return
             self._began = True
             near = near[found.end() :]
         self.stream_ended = self.stream_ended or _BLANK_LINE.search(near) is not None
-        self._edge = near[-_EDGE:]
+        self._near = near[-_EDGE:]
 
     def end(self) -> bytes:
         return b""
 
     def ping(self) -> bytes:
-        return ping_in(self._dialect) if ends_event(self._edge) else b""
+        return ping_in(self._dialect) if ends_event(self._near) else b""
 
     def fail(self, error: GatewayError) -> bytes | None:
-        if not ends_event(self._edge):
+        if not ends_event(self._near):
             return None
         return b"" if self.stream_ended else encode_stream_error(self._dialect, error)
 

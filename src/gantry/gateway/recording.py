@@ -42,7 +42,8 @@ _MAX_REDACTED: Final = 256 * 1024  # what is larger is not kept at all: redactin
 _PART_OF_BODY: Final = 4 * 1024 * 1024  # a body beyond it is written in parts, so that no frame is enormous
 # Python 3.11 reads an enum's member through a descriptor, which costs a tenth of a microsecond each time.
 _FULL, _REDACTED, _METADATA, _NOTHING = ContentPolicy
-_NO_BODIES, _MONEY_ONLY = JournalLevel.NO_BODIES, JournalLevel.MONEY_ONLY
+_NORMAL, _NO_BODIES, _MONEY_ONLY, _NO_ROOM = JournalLevel
+_RESPONSE: Final = Direction.RESPONSE
 _SUCCESS, _SUCCEEDED = Outcome.SUCCESS, int(Word.SUCCEEDED)
 _OWN_FAULTS: Final = int(Word.OWN_FAULTS)
 _TRANSLATE: Final = Tier.TRANSLATE
@@ -144,18 +145,20 @@ class Recording:
         A call that is refused anyway is opened `even_when_full`: its frame is small, and if it cannot be written, the
         board counts it. One that ended before it was understood has no question.
         """
-        state = self._state
-        level = state.journal.level
-        refuse = state.limits.refuse_when_journal_full and not even_when_full
-        if level is JournalLevel.FULL and refuse:
+        state, intake, key = self._state, self._intake, self._key
+        journal, limits, surface = state.journal, state.limits, intake.surface
+        level = journal.level
+        refuse = limits.refuse_when_journal_full and not even_when_full
+        if level is _NO_ROOM and refuse:
             raise Overloaded("the journal is full, so this call could not be recorded; try again later", retry_after=5)
         asked = question or _NO_QUESTION
+        spoken_dialect, spoken_operation = "", ""
         if route is not None and route.tier is _TRANSLATE:
-            self._dialect = route.dialect
-            self._operation = route.operation or self._operation
+            if route.dialect is not surface.dialects[0]:
+                self._dialect = spoken_dialect = route.dialect
+            if route.operation is not None and route.operation is not surface.operation:
+                self._operation = spoken_operation = route.operation
         kept = self._keep_what(asked, body, level)
-        intake, key = self._intake, self._key
-        surface = intake.surface
         is_large = len(kept.body) > LARGE_BODY
         money_only = level >= _MONEY_ONLY
         silent = money_only or kept.policy is _NOTHING
@@ -177,37 +180,40 @@ class Recording:
             intake.content_type,
             b"" if silent else asked.parameters.journal,
             b"" if silent else kept.metadata,
-            b"" if kept.in_parts or is_large else kept.body,
+            b"" if is_large else kept.body,
             kept.units,
-            "" if self._dialect is surface.dialects[0] else self._dialect,
-            "" if self._operation is surface.operation else self._operation,
+            spoken_dialect,
+            spoken_operation,
         )
         try:
-            if level is JournalLevel.FULL and not even_when_full:
+            if level is _NO_ROOM and not even_when_full:
                 raise JournalFull  # to pass uncounted is to write nothing: a budget that grows with the calls is none
             if is_large and not kept.in_parts:
-                state.journal.append(_OPENED, *encode_opened(frame, kept.body))
+                journal.append(_OPENED, *encode_opened(frame, kept.body))
             else:
-                state.journal.append(_OPENED, encode_payload(frame))
+                journal.append(_OPENED, encode_payload(frame))
         except JournalFull:
-            if refuse:
-                raise Overloaded(
-                    "the journal cannot be written, so this call could not be recorded; try again later", retry_after=5
-                ) from None
-            # Counted instead: an end without its beginning would be a row that is nobody's.
-            state.slot.add(Word.CALLS_UNRECORDED)
-            self._unrecorded = True
+            self._pass_unrecorded(refuse=refuse)
         self._opened = True
         if kept.in_parts and not self._unrecorded:
             self._write_parts(kept.body)
+        redacts = self._redacts
         self.answer = Capture(
-            state.journal,
+            journal,
             self.log_id,
-            Direction.RESPONSE,
+            _RESPONSE,
             keeps=kept.content and not self._unrecorded,
-            limit=_MAX_REDACTED if self._redacts else state.limits.max_capture_bytes,
-            in_parts=not self._redacts,  # an address may lie across two parts
+            limit=_MAX_REDACTED if redacts else limits.max_capture_bytes,
+            in_parts=not redacts,  # an address may lie across two parts
         )
+
+    def _pass_unrecorded(self, *, refuse: bool) -> None:
+        """Count the call instead: an end without its beginning would be a row that is nobody's. Raises Overloaded."""
+        if refuse:
+            words = "the journal cannot be written, so this call could not be recorded; try again later"
+            raise Overloaded(words, retry_after=5) from None
+        self._state.slot.add(Word.CALLS_UNRECORDED)
+        self._unrecorded = True
 
     def _keep_what(self, question: Question, body: bytes, level: JournalLevel) -> _Kept:
         """Apply the key's policy, the caller's wish and the journal's ladder to what was asked."""
@@ -217,9 +223,10 @@ class Recording:
                 policy = _METADATA
             self.warnings.extend(f"{name} is not acted on yet" for name in parameters.ignored)
         if policy is _FULL and level < _NO_BODIES:
-            in_parts = len(body) > _PART_OF_BODY
-            units = request_units(self._operation, body) if in_parts else b""  # it may be cut
-            return _Kept(policy, True, body, question.metadata, units, in_parts)
+            if len(body) <= _PART_OF_BODY:
+                return _Kept(policy, True, body, question.metadata, b"")
+            units = request_units(self._operation, body)  # now, for the body may be cut
+            return _Kept(policy, True, body, question.metadata, units, True)
         operation = self._operation
         units = request_units(operation, body)
         metadata = question.metadata if self._policy is not _REDACTED else redact_json(question.metadata) or b""
@@ -293,7 +300,6 @@ class Recording:
         outcome: Outcome,
         status: int,
         error: str | None = None,
-        *,
         content_type: str = "",
         content_encoding: str = "",
         upstream_request_id: str | None = None,

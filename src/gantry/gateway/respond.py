@@ -41,16 +41,16 @@ class Responder:
     def start(self, status: int, headers: bytes, length: int | None) -> None:
         """Set the head: header lines as bytes, and the body's length where it is known."""
         self.started = True
-        self._bodyless = self._method == "HEAD" or status in _BODYLESS
-        self._chunked = length is None and self._http11 and not self._bodyless
-        self.will_close = not self._http11 or not self._client.may_keep_alive
+        http11 = self._http11
+        bodyless = self._bodyless = self._method == "HEAD" or status in _BODYLESS
+        close = self.will_close = not (http11 and self._client.may_keep_alive)
         line = _STATUS_LINES.get(status) or b"HTTP/1.1 %d Unknown\r\n" % status
-        framing = b""
-        if self._chunked:
-            framing = b"transfer-encoding: chunked\r\n"
-        elif length is not None and status not in _BODYLESS:
-            framing = b"content-length: %d\r\n" % length
-        end = b"connection: close\r\n\r\n" if self.will_close else b"\r\n"
+        end = b"connection: close\r\n\r\n" if close else b"\r\n"
+        if length is not None:
+            framing = b"" if status in _BODYLESS else b"content-length: %d\r\n" % length
+        else:
+            self._chunked = http11 and not bodyless
+            framing = b"transfer-encoding: chunked\r\n" if self._chunked else b""
         self._pending.append(b"%b%b%b%b" % (line, headers, framing, end))
 
     def send(self, data: bytes) -> None:
@@ -78,8 +78,8 @@ class Responder:
     def flush(self) -> None:
         pending = self._pending
         if pending:
-            self._client.write(pending[0] if len(pending) == 1 else b"".join(pending))
-            pending.clear()
+            self._pending = []
+            self._client.write(b"".join(pending))
 
     def cut(self) -> None:
         """End an answer that cannot be completed in a way that the client notices: by breaking the connection."""

@@ -364,9 +364,9 @@ class Tunnel:
             connection.abort()
 
     @property
-    def _log_id(self) -> bytes:
+    def _log_id(self) -> str:
         assert self._recording is not None
-        return self._recording.log_id.encode()
+        return self._recording.log_id
 
     def _close_record(self, outcome: Outcome, status: int, error: str | None) -> None:
         recording, head, offer, kind = self._recording, self._head, self._offer, self._kind

@@ -1,7 +1,8 @@
 """Segments: the bytes of the journal's files, seen as frames.
 
 A frame is `magic (4) | format version (1) | kind (1) | flags (2) | length (4) | CRC-32 (4) | payload`, big-endian. The
-CRC covers the fields between magic and CRC, and the payload. A file may end in zeros, being preallocated, or torn.
+CRC is that of the payload, started from version, kind and length, so that it vouches for them too; flags are zero. A
+file may end in zeros, being preallocated, or torn.
 
 Law: bytes that do not check are skipped, and reading goes on at the next frame that does. Magic and CRC start from the
 segment's place (directory and number), so bytes that a caller planted in a body never pass for a frame in that search.
@@ -15,15 +16,13 @@ from zlib import crc32
 
 from msgspec import Struct
 
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2
 HEAD_BYTES = 16
 SUFFIX = ".seg"
 
-_FIELDS = struct.Struct(">BBHI")
 _HEAD = struct.Struct(">4sBBHII")
-_FIELDS_START, _FIELDS_END = 4, 12
-_pack_fields = _FIELDS.pack
-_pack_crc = struct.Struct(">I").pack
+_pack_head = _HEAD.pack
+_VERSION_BITS = FORMAT_VERSION << 24
 
 
 class Mark(NamedTuple):
@@ -59,18 +58,19 @@ def segment_name(number: int) -> str:
 
 def encode_frame(kind: int, payload: bytes, mark: Mark) -> bytes:
     magic, seed = mark
-    fields = _pack_fields(FORMAT_VERSION, kind, 0, len(payload))
-    return b"%b%b%b%b" % (magic, fields, _pack_crc(crc32(payload, crc32(fields, seed))), payload)
+    length = len(payload)
+    crc = crc32(payload, seed ^ _VERSION_BITS ^ kind << 16 ^ length)
+    return _pack_head(magic, FORMAT_VERSION, kind, 0, length, crc) + payload
 
 
 def encode_frame_head(kind: int, pieces: Sequence[bytes], mark: Mark) -> bytes:
     """Return what stands before a payload that comes in pieces, for who writes them without joining them."""
-    magic, crc = mark
-    fields = _pack_fields(FORMAT_VERSION, kind, 0, sum(map(len, pieces)))
-    crc = crc32(fields, crc)
+    magic, seed = mark
+    length = sum(map(len, pieces))
+    crc = seed ^ _VERSION_BITS ^ kind << 16 ^ length
     for piece in pieces:
         crc = crc32(piece, crc)
-    return magic + fields + _pack_crc(crc)
+    return _pack_head(magic, FORMAT_VERSION, kind, 0, length, crc)
 
 
 def scan_frames(data: bytes, mark: Mark, base: int, limit: int) -> tuple[list[RawFrame], int]:
@@ -83,13 +83,12 @@ def scan_frames(data: bytes, mark: Mark, base: int, limit: int) -> tuple[list[Ra
     position, size = 0, len(data)
     unpack = _HEAD.unpack_from
     while len(frames) < limit and position + HEAD_BYTES <= size:
-        found, version, kind, _, length, crc = unpack(data, position)
+        found, version, kind, flags, length, crc = unpack(data, position)
         end = position + HEAD_BYTES + length
-        if found != magic or end > size:
+        if found != magic or flags or end > size:
             break
         payload = data[position + HEAD_BYTES : end]
-        fields = data[position + _FIELDS_START : position + _FIELDS_END]
-        if crc32(payload, crc32(fields, seed)) != crc:
+        if crc32(payload, seed ^ version << 24 ^ kind << 16 ^ length) != crc:
             break
         frames.append(RawFrame(base + position, version, kind, payload))
         position = end

@@ -123,21 +123,22 @@ class JournalWriter:
         size = HEAD_BYTES + len(payload)
         if rest:
             size += sum(map(len, rest))
-        if self._offset + size > self._segment_bytes and self._offset:
+        offset = self._offset
+        if offset + size > self._segment_bytes and offset:
             self._roll()
+            offset = 0
         try:
             if rest or size >= _LARGE:
                 pieces = (payload, *rest)
                 head = encode_frame_head(kind, pieces, self._mark)
-                written = os.pwritev(self._fd, (head, *pieces), self._offset)
+                written = os.pwritev(self._fd, (head, *pieces), offset)
             else:
-                written = os.pwrite(self._fd, encode_frame(kind, payload, self._mark), self._offset)
+                written = os.pwrite(self._fd, encode_frame(kind, payload, self._mark), offset)
         except OSError as error:
             self._take_back(error.strerror or str(error))
-        else:
-            if written != size:
-                self._take_back(f"only {written} of {size} bytes fit")
-        self._offset += size
+        if written != size:
+            self._take_back(f"only {written} of {size} bytes fit")
+        self._offset = offset + size
         self._dirty = True
         self.frames += 1
 

@@ -12,7 +12,6 @@ MAX_TRAILER_BYTES: Final = 8192
 LAST_CHUNK: Final = b"0\r\n\r\n"
 _CRLF: Final = b"\r\n"
 _CHUNK_SIZE: Final = re.compile(rb"([0-9A-Fa-f]{1,15})[ \t]*(?:;[\t\x20-\x7e\x80-\xff]*)?\Z")
-_PLAIN_START: Final = re.compile(rb"([0-9A-Fa-f]{1,8})\r\n").match
 _TRAILER_LINE: Final = re.compile(rb"[!#$%&'*+\-.^_`|~0-9A-Za-z]+:[\t\x20-\x7e\x80-\xff]*\Z")
 
 
@@ -82,11 +81,10 @@ class ChunkedBody:
             self._buffer = b""
         elif not (self._remaining or self._in_trailer):
             # What a stream mostly brings in one read is one whole chunk.
-            start = _PLAIN_START(data)
-            if start is not None:
-                place, length = start.end(), int(start[1], 16)
-                if length and len(data) == place + length + 2 and data.endswith(_CRLF):
-                    return data[place:-2]
+            place = data.find(_CRLF) + 2
+            length = len(data) - place - 2
+            if length > 0 and data.startswith(b"%x\r\n" % length) and data.endswith(_CRLF):
+                return data[place:-2]
         position = 0
         size = len(data)
         pieces: list[bytes] = []

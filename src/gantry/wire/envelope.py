@@ -42,25 +42,21 @@ _UTF8_BLOCK: Final = 64 * 1024
 class Envelope:
     """An immutable view of a JSON object over the bytes that carried it."""
 
-    __slots__ = ("_members", "_spans", "body")
+    __slots__ = ("_spans", "body", "members")
 
     def __init__(self, body: bytes, members: Mapping[str, Raw], spans: Mapping[str, Span] | None) -> None:
         self.body: Final = body
-        self._members: Final = members
+        self.members: Final = members  # by decoded name, in the order of the body
         self._spans = spans  # None until a splice needs them
-
-    def keys(self) -> Collection[str]:
-        """Return the names of the members in the order of the body."""
-        return self._members.keys()
 
     def get(self, key: str) -> bytes | None:
         """Return a value as the JSON text that was sent."""
-        value = self._members.get(key)
+        value = self.members.get(key)
         return None if value is None else bytes(value)
 
     def text(self, key: str) -> str | None:
         """Return a string; absent and null are None. Raises InvalidRequest when the value is of another type."""
-        value = self._members.get(key)
+        value = self.members.get(key)
         if value is None:
             return None
         try:
@@ -71,12 +67,12 @@ class Envelope:
 
     def text_or_none(self, key: str) -> str | None:
         """Return a string; None for whatever else is there."""
-        value = self._members.get(key)
+        value = self.members.get(key)
         return _string_of(value) if value is not None and bytes(value).startswith(_QUOTE) else None
 
     def flag(self, key: str) -> bool:
         """Return a boolean; absent and null are False. Raises InvalidRequest when the value is of another type."""
-        value = self._members.get(key)
+        value = self.members.get(key)
         if value is None:
             return False
         try:
@@ -90,10 +86,10 @@ class Envelope:
         A key to replace that the body lacks is appended; one that is also to be removed is removed. The same `body`
         object comes back when nothing changes.
         """
-        if not replace and self._members.keys().isdisjoint(remove):
+        if not replace and self.members.keys().isdisjoint(remove):
             return self.body
         if self._spans is None:
-            self._spans = _walk(self.body, self._members)
+            self._spans = _walk(self.body, self.members)
         spans = self._spans
         edits = [] if spans.keys().isdisjoint(remove) else _cuts(spans, remove)
         appended = []

@@ -47,7 +47,7 @@ def _join_fields(headers: list[Header]) -> dict[bytes, bytes]:
 
 
 class RequestHead:
-    """A request's head. `notes` is for whoever reads it: a head may come again, see `HeadTemplate`."""
+    """A request's head, of so many bytes. `notes` is for whoever reads it: it may come again, see `HeadTemplate`."""
 
     __slots__ = (
         "chunked",
@@ -57,6 +57,7 @@ class RequestHead:
         "keep_alive",
         "method",
         "notes",
+        "size",
         "target",
         "version",
     )
@@ -67,6 +68,7 @@ class RequestHead:
     chunked: bool
     content_length: int | None
     keep_alive: bool
+    size: int
     notes: object
 
     def __init__(self, lines: list[bytes]) -> None:
@@ -92,7 +94,7 @@ class Likeness:
 
     def __init__(self, varying: list[bytes]) -> None:
         self.varying = varying
-        self.notes: dict[str, Any] = {}
+        self.notes: dict[object, Any] = {}
         self._places = {name: place for place, name in enumerate(varying) if varying.count(name) == 1}
 
     def place(self, name: bytes) -> int | None:
@@ -101,7 +103,7 @@ class Likeness:
 
 
 class ResponseHead:
-    """A response's head. Its headers are split when somebody asks for them: a relay needs only a few.
+    """A response's head, the first `size` bytes of `data`. Its headers are split when somebody asks: relays need few.
 
     `likeness` and `values` are set on a head that was recognised, see `gantry.wire.recognise`.
     """
@@ -114,6 +116,7 @@ class ResponseHead:
         "data",
         "keep_alive",
         "likeness",
+        "size",
         "status",
         "values",
     )
@@ -121,6 +124,7 @@ class ResponseHead:
     def __init__(
         self,
         data: bytes,
+        size: int,
         status: int,
         keep_alive: bool,
         chunked: bool,
@@ -129,6 +133,7 @@ class ResponseHead:
         values: tuple[bytes, ...] = (),
     ) -> None:
         self.data = data
+        self.size = size
         self.status = status
         self.keep_alive = keep_alive
         self.chunked = chunked
@@ -141,7 +146,7 @@ class ResponseHead:
     @property
     def headers(self) -> list[Header]:
         if self._headers is None:
-            self._headers = _read_lines(self.data.split(_CRLF)[1:-2])
+            self._headers = _read_lines(self.data[: self.size].split(_CRLF)[1:-2])
         return self._headers
 
     @property
@@ -215,6 +220,7 @@ def parse_request_head(data: bytes) -> RequestHead:
     head.method = start[0].decode("ascii")
     head.target = start[1]
     head.version = version
+    head.size = len(data)
     head.notes = None
     fields = head.fields
     host = fields.get(b"host")
@@ -254,6 +260,7 @@ def parse_response_head(data: bytes) -> ResponseHead:
         raise FramingError(error.message) from None
     head = ResponseHead(
         data,
+        len(data),
         parser.get_status_code(),
         _keeps_alive(fields.get(b"connection"), parser.get_http_version()),
         coding is not None,

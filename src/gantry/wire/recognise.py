@@ -34,14 +34,14 @@ class HeadTemplate:
     and the same object serves again; its last exchange is over when the next head is read.
     """
 
-    __slots__ = ("_after", "_before", "_digits_at", "_digits_end", "_head")
+    __slots__ = ("_after", "_before", "_digits_at", "_head")
 
     def __init__(self, data: bytes, head: RequestHead) -> None:
         self._head = head
         name = data.lower().find(b"\r\ncontent-length:")
         if name < 0:
             self._before, self._after = data, b""
-            self._digits_at = self._digits_end = 0
+            self._digits_at = 0
             return
         start = name + len(b"\r\ncontent-length:")
         while data[start] in b" \t":
@@ -50,19 +50,21 @@ class HeadTemplate:
         while data[end] in b"0123456789":
             end += 1
         self._before, self._after = data[:start], data[end:]
-        self._digits_at, self._digits_end = start, -len(self._after)
+        self._digits_at = start
 
     def match(self, data: bytes) -> RequestHead | None:
-        """Return the head in `data`, if it is this one again."""
-        head = self._head
-        if not self._after:
-            return head if data == self._before else None
-        if not (data.startswith(self._before) and data.endswith(self._after)):
+        """Return the head that begins these bytes, if it is this one again."""
+        if not data.startswith(self._before):
             return None
-        digits = data[self._digits_at : self._digits_end]
+        head, after = self._head, self._after
+        if not after:
+            return head
+        end = data.find(after, self._digits_at)
+        digits = data[self._digits_at : end] if end >= 0 else b""
         if not digits.isdigit() or len(digits) > MAX_LENGTH_DIGITS:
             return None
         head.content_length = int(digits)
+        head.size = end + len(after)
         return head
 
 
@@ -75,16 +77,23 @@ class ResponseHeads:
         self._shapes: list[_HeadShape] = []  # the one that came last first
         self._seen: set[bytes] = set()
 
-    def read(self, data: bytes) -> ResponseHead:
-        """Return the head in `data`, which ends with its blank line. Raises FramingError."""
-        for place, shape in enumerate(self._shapes):
+    def find(self, data: bytes) -> ResponseHead | None:
+        """Return the head that begins these bytes, if it is whole and of a shape that is known."""
+        for shape in self._shapes:
             head = shape.match(data)
             if head is not None:
-                if place:
-                    self._shapes.insert(0, self._shapes.pop(place))
+                if shape is not self._shapes[0]:
+                    self._shapes.remove(shape)
+                    self._shapes.insert(0, shape)
                 return head
-        head = parse_response_head(data)
-        self._learn(head)
+        return None
+
+    def read(self, data: bytes) -> ResponseHead:
+        """Return the head in `data`, which ends with its blank line. Raises FramingError."""
+        head = self.find(data)
+        if head is None or head.size != len(data):
+            head = parse_response_head(data)
+            self._learn(head)
         return head
 
     def _learn(self, head: ResponseHead) -> None:
@@ -107,7 +116,7 @@ class _HeadShape:
     __slots__ = ("_chunked", "_keep_alive", "_length_at", "_likeness", "_match", "_status")
 
     def __init__(self, head: ResponseHead, pattern: bytes) -> None:
-        self._match = re.compile(pattern, re.DOTALL).fullmatch
+        self._match = re.compile(pattern, re.DOTALL).match
         self._status = head.status
         self._keep_alive = head.keep_alive
         self._chunked = head.chunked
@@ -116,20 +125,20 @@ class _HeadShape:
         self._likeness = Likeness(varying)
 
     def match(self, data: bytes) -> ResponseHead | None:
-        """Return the head in `data`, if it has this shape."""
+        """Return the head that begins these bytes, if it has this shape: no value holds the end of a line."""
         found = self._match(data)
         if found is None:
             return None
         values = found.groups()
         length = None if self._length_at is None else int(values[self._length_at])
         return ResponseHead(
-            data, self._status, self._keep_alive, self._chunked, length, likeness=self._likeness, values=values
+            data, found.end(), self._status, self._keep_alive, self._chunked, length, self._likeness, values
         )
 
 
 def _pattern_of(head: ResponseHead) -> bytes:
     """Return a regular expression for the heads that differ from this one in values which decide nothing."""
-    lines = head.data.split(_CRLF)
+    lines = head.data[: head.size].split(_CRLF)
     parts = [re.escape(lines[0])]
     for line, (name, _) in zip(lines[1:-2], head.headers, strict=True):
         if name in _DECISIVE:
