@@ -19,7 +19,7 @@ from gantry.store.credentials import (
     credentials_of,
     sealed_secrets,
 )
-from gantry.store.providers import custom_providers
+from gantry.store.providers import custom_providers_of
 from gantry.store.vault import Vault
 
 VAULT = Vault(Keyring(b"m" * 32).vault)
@@ -192,7 +192,7 @@ def test_what_is_no_longer_declared_goes_with_its_provider(control: ControlStore
     left, _ = _apply(control)
     assert [credential.name for credential in left] == ["mine"]
     with control.reading() as connection:
-        assert custom_providers(connection) == []
+        assert custom_providers_of(connection) == []
 
 
 def test_a_changed_base_url_moves_a_declared_provider(control: ControlStore) -> None:
@@ -201,7 +201,7 @@ def test_a_changed_base_url_moves_a_declared_provider(control: ControlStore) -> 
         (credential,), _ = _apply(control, [declared])
         assert credential.base_url == host
         with control.reading() as connection:
-            assert [custom.base_url for custom in custom_providers(connection)] == [host]
+            assert [custom.base_url for custom in custom_providers_of(connection)] == [host]
 
 
 @pytest.mark.parametrize(

@@ -5,10 +5,12 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from sqlalchemy import insert
 
 from gantry.clerk import publish
 from gantry.clerk.publish import Publisher, published_snapshot
 from gantry.core.api_key import key_digest
+from gantry.core.custom_provider import CustomProvider
 from gantry.core.sealing import SealBroken
 from gantry.core.secret import Secret
 from gantry.core.vocabulary import Environment, Scope
@@ -18,7 +20,8 @@ from gantry.store.control import ControlStore, default_organization, put_setting
 from gantry.store.credentials import NewCredential, add_credential
 from gantry.store.database import StoreUnavailable
 from gantry.store.keys import ApiKey, KeyPolicy, add_key, revoke_key
-from gantry.store.providers import CustomProvider, put_provider
+from gantry.store.providers import put_provider
+from gantry.store.tables import organizations
 from gantry.store.vault import Vault
 
 KEYRING = Keyring(b"m" * 32)
@@ -82,7 +85,7 @@ def test_what_is_configured_is_what_workers_route_by(site: Site) -> None:
     assert snapshot.version == published.version == site.control.version()
     assert snapshot.body.published_at == site.now
     assert snapshot.body.settings == {site.organization: {"default_model": "m"}}
-    assert {"mistral", "openai", "acme"} <= set(snapshot.providers)
+    assert {"mistral", "openai", "acme"} <= set(snapshot.providers_of(site.organization).by_id)
     assert snapshot.keys.find(digest) == KeyRecord(
         key_id=key.id,
         organization_id=site.organization,
@@ -94,6 +97,28 @@ def test_what_is_configured_is_what_workers_route_by(site: Site) -> None:
     (credential,) = snapshot.credentials_of(site.organization)
     assert (credential.credential_id, credential.weight, credential.models) == (credential_id, 0.25, ("mistral-*",))
     assert credential.secrets == {"api_key": Secret("secret of default")}
+
+
+def test_a_custom_provider_is_published_for_its_organization_alone(site: Site) -> None:
+    with site.control.changing() as change:
+        change.connection.execute(insert(organizations).values(id="o2", name="x", created_at=2**62))
+        for organization, base_url in ((site.organization, "https://one.test"), ("o2", "https://two.test")):
+            acme = CustomProvider(organization_id=organization, id="acme", name="Acme", base_url=base_url)
+            put_provider(change, acme)
+    assert site.publisher.publish().problems == ()
+    snapshot = site.read()
+    found = {name: snapshot.providers_of(name).by_id["acme"].base_url for name in (site.organization, "o2")}
+    assert found == {site.organization: "https://one.test", "o2": "https://two.test"}
+    assert "acme" not in snapshot.providers_of("o3").by_id
+
+
+def test_a_custom_provider_whose_name_the_catalogue_has_taken_since_is_left_out(site: Site) -> None:
+    late = CustomProvider(organization_id=site.organization, id="vertex_ai", name="Mine", base_url="https://x.test")
+    with site.control.changing() as change:
+        put_provider(change, late)
+    (problem,) = site.publisher.publish().problems
+    assert problem.startswith("the custom provider vertex_ai is left out: it is a name of Google Vertex AI")
+    assert "vertex_ai" not in site.read().providers_of(site.organization).by_id
 
 
 def test_a_poll_publishes_the_first_time_and_when_something_changed(site: Site) -> None:

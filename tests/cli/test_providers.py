@@ -54,13 +54,13 @@ def test_a_reference_to_the_environment(run: Run, home_path: Path) -> None:
 def test_a_custom_provider_by_its_base_url(run: Run, home_path: Path) -> None:
     run("providers", "add", "acme", "--api-key", "k", "--base-url", "http://127.0.0.1:1/v1/")
     snapshot = _snapshot(home_path)
-    assert snapshot.providers["acme"].base_url == "http://127.0.0.1:1"
-    assert snapshot.prefixes["acme"] == "acme"
+    (acme,) = next(iter(snapshot.body.custom_providers.values()))
+    assert (acme.id, acme.base_url, acme.prefixes) == ("acme", "http://127.0.0.1:1", ("acme",))
     run("providers", "add", "acme", "--api-key", "k2", "--name", "second")
     assert [credential.base_url for credential in _credentials(home_path)] == ["http://127.0.0.1:1"] * 2
     for name in ("acme/default", "second"):
         run("providers", "remove", name)
-    assert "acme" not in _snapshot(home_path).providers
+    assert not _snapshot(home_path).body.custom_providers
 
 
 @pytest.mark.parametrize(

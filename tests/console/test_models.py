@@ -14,6 +14,7 @@ from gantry.console.app import create_app
 from gantry.console.model_book import ModelBook
 from gantry.console.state import ConsoleState
 from gantry.core.custom_model import CustomModel
+from gantry.core.custom_provider import CustomProvider
 from gantry.core.vocabulary import DEFAULT_SCOPES, Scope
 from gantry.home import Home, Keyring
 from gantry.journal.writer import JournalWriter
@@ -22,7 +23,7 @@ from gantry.prices.rates import Rates
 from gantry.store.control import ControlStore
 from gantry.store.custom_models import find_custom_model, put_custom_model
 from gantry.store.logs import LogStore
-from gantry.store.providers import CustomProvider, put_provider
+from gantry.store.providers import put_provider
 from tests.console.conftest import NOW, Keys, bearer
 
 MODELS = "/api/models/"

@@ -81,7 +81,7 @@ def test_listed_names_find_their_way(stored: tuple[CredentialRecord, ...], diale
         route = find_route(held, wish((*dialects, *Dialect), name, Operation.CHAT))
         assert route.provider.id in providers, name
         assert route.candidates, name
-    bare = [name for name in MODELS if parse_model_ref(name, held.prefixes).prefix is None]
+    bare = [name for name in MODELS if parse_model_ref(name, held.providers.prefixes).prefix is None]
     for name in bare:  # and one that is not listed finds none
         try:
             route = find_route(held, wish((*dialects, *Dialect), name, Operation.CHAT))

@@ -67,7 +67,7 @@ def test_a_file_reads_back_and_shows_no_secret() -> None:
     (credential,) = snapshot.credentials_of("o1")
     assert credential.secrets["api_key"].reveal() == "canary"
     assert list(snapshot.credentials_of("o2")) == []
-    assert snapshot.prefixes["mistral"] == "mistral"
+    assert snapshot.providers.prefixes["mistral"] == "mistral"
 
 
 def test_a_credential_written_before_there_was_a_home_is_read_as_none() -> None:

@@ -26,12 +26,6 @@ from gantry.store.credentials import (
 )
 from gantry.store.database import Database
 from gantry.store.migrate import alembic_config, upgrade
-from gantry.store.providers import (
-    CustomProvider,
-    custom_providers,
-    put_provider,
-    remove_unused_providers,
-)
 from gantry.store.tables import CONTROL, credentials
 from gantry.store.vault import Place, Vault
 
@@ -127,20 +121,12 @@ def test_finding(control: ControlStore, organization: str) -> None:
             find_credential(connection, "another", first.id)
 
 
-def test_removing_takes_the_secret_and_a_provider_nobody_uses(control: ControlStore, organization: str) -> None:
-    custom = CustomProvider(id="acme", organization_id=organization, name="Acme", base_url="https://acme.test")
-    with control.changing() as change:
-        put_provider(change, custom)
-        put_provider(change, structs.replace(custom, base_url="https://acme.example"))
-        added = add_credential(change, VAULT, organization, structs.replace(NEW, provider_id="acme"))
-    with control.reading() as connection:
-        assert custom_providers(connection) == [structs.replace(custom, base_url="https://acme.example")]
+def test_removing_takes_the_secret(control: ControlStore, organization: str) -> None:
+    added = _add(control, organization, NEW)
     with control.changing() as change:
         remove_credentials(change, [added])
-        remove_unused_providers(change)
     with control.reading() as connection:
         assert credentials_of(connection) == []
-        assert custom_providers(connection) == []
         assert sealed_secrets(connection) == {}
 
 

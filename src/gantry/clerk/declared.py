@@ -7,7 +7,12 @@ environment is a reference: its variable's name is stored, never its value.
 
 from collections.abc import Iterable, Mapping, Sequence
 
-from gantry.clerk.provider_choice import (
+from msgspec.structs import replace
+
+from gantry.core.custom_provider import CustomProvider
+from gantry.core.sealing import SealBroken
+from gantry.core.secret import Secret
+from gantry.providers.provider_choice import (
     ADDRESS,
     ChoiceError,
     ProviderChoice,
@@ -16,8 +21,6 @@ from gantry.clerk.provider_choice import (
     choose_provider,
     read_fields,
 )
-from gantry.core.sealing import SealBroken
-from gantry.core.secret import Secret
 from gantry.providers.spec import ProviderSpec
 from gantry.settings import DeclaredProvider
 from gantry.store.control import ControlStore, default_organization
@@ -30,7 +33,7 @@ from gantry.store.credentials import (
     remove_credentials,
     sealed_secrets,
 )
-from gantry.store.providers import CustomProvider, custom_providers, put_provider, remove_unused_providers
+from gantry.store.providers import custom_providers_of, put_provider, remove_unused_providers
 from gantry.store.vault import Vault
 
 _Slot = tuple[str, str]  # provider, name: unique within an organization
@@ -44,7 +47,7 @@ class _Wanted:
         self.credentials: dict[_Slot, NewCredential] = {}
         self.customs: list[CustomProvider] = []
         self.problems: list[str] = []
-        self._known_customs = list(customs)
+        self._known_customs = {custom.id: custom for custom in customs}
         self._taken = {_slot(credential) for credential in by_hand}
         self._sources = {credential.source for credential in by_hand}
 
@@ -77,19 +80,16 @@ class _Wanted:
         self.credentials[_slot(credential)] = credential
 
     def _from_entry(self, entry: DeclaredProvider, catalog: Mapping[str, ProviderSpec]) -> NewCredential:
-        choice, secrets = read_declared(entry, catalog, self._known_customs)
-        if choice.is_new or any(p.id == choice.spec.id and p.managed_by for p in self._known_customs):
-            base_url = choice.base_url
-            custom = CustomProvider(
-                id=choice.spec.id,
-                organization_id=self.organization_id,
-                name=choice.spec.name,
-                base_url=base_url,
-                managed_by=ManagedBy.FILE,
+        choice, secrets = read_declared(entry, catalog, self._known_customs.values())
+        known = self._known_customs.get(choice.spec.id)
+        if choice.is_new or (known is not None and known.managed_by is not None):
+            new = CustomProvider(
+                organization_id=self.organization_id, id=choice.spec.id, name=choice.spec.name, base_url=choice.base_url
             )
-            if custom not in self._known_customs:
+            custom = replace(known or new, base_url=choice.base_url, managed_by=ManagedBy.FILE)
+            if custom != known:
                 self.customs.append(custom)
-                self._known_customs.append(custom)
+                self._known_customs[custom.id] = custom
         return NewCredential(
             provider_id=choice.spec.id,
             name=entry.name,
@@ -115,7 +115,7 @@ def apply_declared(
         organization_id = default_organization(connection)
         present = credentials_of(connection, organization_id)
         sealed = sealed_secrets(connection)
-        customs = custom_providers(connection)
+        customs = custom_providers_of(connection, organization_id)
     wanted = _Wanted(organization_id, customs, [c for c in present if c.managed_by is None])
     wanted.add_file(declared, catalog)
     wanted.add_environment(catalog, environ)

@@ -11,17 +11,18 @@ The sealed table of keys is kept and used again; keys changed since it was made 
 import os
 import secrets
 import time
+from collections import defaultdict
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from msgspec import Struct
 
 from gantry.clerk.open_secrets import CredentialUnusable, open_secrets
-from gantry.clerk.provider_choice import spec_of
 from gantry.core.custom_model import CustomModel
 from gantry.core.ids import ENTROPY_BITS, format_id
 from gantry.core.sealing import SealBroken
 from gantry.home import Home, Keyring
+from gantry.providers.provider_choice import spec_of
 from gantry.providers.spec import ProviderSpec, load_catalog
 from gantry.routing.snapshot import (
     Body,
@@ -41,11 +42,13 @@ from gantry.store.credentials import credentials_of, sealed_secrets
 from gantry.store.custom_models import custom_models_of
 from gantry.store.database import Clock, StoreUnavailable
 from gantry.store.keys import ApiKey, keys_changed_after
-from gantry.store.providers import custom_providers
+from gantry.store.providers import custom_providers_of
 from gantry.store.vault import Vault
 
 MAX_DELTA = 1000
 _NS = 1_000_000_000
+
+_Customs = dict[str, dict[str, ProviderSpec]]  # by organization and id
 
 
 class Publication(Struct, frozen=True):
@@ -119,15 +122,16 @@ class Publisher:
         with self._store.reading() as connection:
             version = version_of(connection)
             table, delta = self._keys(connection, version)
-            providers = self._providers(connection)
+            customs = self._custom_providers(connection, problems)
             body = Body(
                 version=version,
                 published_at=self._clock(),
                 table_id=table.id,
-                providers=tuple(providers.values()),
-                credentials=tuple(self._credentials(connection, providers, problems)),
+                providers=tuple(self._catalog.values()),
+                credentials=tuple(self._credentials(connection, customs, problems)),
                 settings=settings_by_organization(connection),
-                custom_models=tuple(self._custom_models(connection, providers, problems)),
+                custom_models=tuple(self._custom_models(connection, customs, problems)),
+                custom_providers={organization: tuple(own.values()) for organization, own in customs.items()},
             )
         data = write_snapshot(body, table.sealed, delta, self._keyring.snapshot)
         held = table.held if table is self._table else None  # a table once read back is not read back again
@@ -172,17 +176,30 @@ class Publisher:
         sealed = seal_table(data, self._keyring.snapshot)
         return _Table(table_id, version, sealed, KeyTable(table_id, data, {})), []
 
-    def _providers(self, connection: Connection) -> Mapping[str, ProviderSpec]:
-        customs = {provider.id: spec_of(provider) for provider in custom_providers(connection)}
-        return {**customs, **self._catalog}  # a provider that joined the catalogue later wins over a custom one
+    def _custom_providers(self, connection: Connection, problems: list[str]) -> _Customs:
+        customs: _Customs = defaultdict(dict)
+        taken = {prefix: spec for spec in self._catalog.values() for prefix in (spec.id, *spec.prefixes)}
+        for provider in custom_providers_of(connection):
+            later = taken.get(provider.id)  # it joined the catalogue later, and wins
+            if later is None:
+                customs[provider.organization_id][provider.id] = spec_of(provider)
+            else:
+                problems.append(
+                    f"the custom provider {provider.id} is left out: it is a name of {later.name} in the catalogue now"
+                )
+        return customs
+
+    def _spec(self, customs: _Customs, organization_id: str, provider_id: str) -> ProviderSpec | None:
+        """Return the provider that an organization means by an id."""
+        return self._catalog.get(provider_id) or customs.get(organization_id, {}).get(provider_id)
 
     def _credentials(
-        self, connection: Connection, providers: Mapping[str, ProviderSpec], problems: list[str]
+        self, connection: Connection, customs: _Customs, problems: list[str]
     ) -> Iterator[CredentialRecord]:
         sealed = sealed_secrets(connection)
         for credential in credentials_of(connection):
             label = f"{credential.provider_id}/{credential.name}"
-            spec = providers.get(credential.provider_id)
+            spec = self._spec(customs, credential.organization_id, credential.provider_id)
             if spec is None:
                 problems.append(f"{label} is left out: no provider {credential.provider_id!r} is known")
                 continue
@@ -204,11 +221,10 @@ class Publisher:
                 home=credential.home,
             )
 
-    def _custom_models(
-        self, connection: Connection, providers: Mapping[str, ProviderSpec], problems: list[str]
-    ) -> Iterator[CustomModel]:
+    def _custom_models(self, connection: Connection, customs: _Customs, problems: list[str]) -> Iterator[CustomModel]:
         for model in custom_models_of(connection):
-            if model.provider_id is not None and model.provider_id not in providers:
+            known = model.provider_id is None or self._spec(customs, model.organization_id, model.provider_id)
+            if not known:
                 problems.append(
                     f"the custom model {model.name} is left out: no provider {model.provider_id!r} is known"
                 )

@@ -10,11 +10,11 @@ from typing import NamedTuple
 import click
 
 from gantry.clerk.declared import offer, read_declared
-from gantry.clerk.provider_choice import ChoiceError
 from gantry.clerk.publish import Publisher
 from gantry.cli.opened import store_address
 from gantry.cli.options import home_option
 from gantry.home import Home, HomeError, load_keyring
+from gantry.providers.provider_choice import ChoiceError
 from gantry.providers.spec import ProviderSpec, SpecError, load_catalog
 from gantry.settings import DeclaredProvider, ServeSettings, SettingsError, load_settings
 from gantry.store.control import ControlStore

@@ -9,7 +9,6 @@ import msgspec
 from msgspec import UNSET, Struct, UnsetType
 
 from gantry.clerk.price_table import open_rates
-from gantry.clerk.provider_choice import spec_of
 from gantry.cli.live import make_live
 from gantry.cli.model_refresh import ListAnswer, ask_for_models
 from gantry.cli.opened import OpenHome, open_home
@@ -22,10 +21,11 @@ from gantry.core.custom_model import CustomModel
 from gantry.core.errors import InvalidRequest
 from gantry.providers.model_catalogue import compile_catalogue
 from gantry.providers.model_facts import load_facts
+from gantry.providers.provider_choice import spec_of
 from gantry.providers.spec import load_catalog
 from gantry.store.credentials import credentials_of
 from gantry.store.custom_models import custom_models_of, find_custom_model, put_custom_model, remove_custom_model
-from gantry.store.providers import custom_providers
+from gantry.store.providers import custom_providers_of
 
 
 class Known(Struct, frozen=True):
@@ -236,7 +236,7 @@ def _print_compared(label: str, said: dict[str, Any]) -> None:
 def _known(opened: OpenHome) -> Known:
     with opened.control.reading() as connection:
         customs = custom_models_of(connection, opened.organization_id)
-        providers = {custom.id: spec_of(custom) for custom in custom_providers(connection)}
+        providers = {custom.id: spec_of(custom) for custom in custom_providers_of(connection, opened.organization_id)}
         credentials = credentials_of(connection, opened.organization_id)
     specs = {**providers, **load_catalog()}
     now = time.time_ns()

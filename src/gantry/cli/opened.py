@@ -8,8 +8,8 @@ from pathlib import Path
 import click
 from msgspec import Struct
 
-from gantry.clerk.provider_choice import ChoiceError
 from gantry.home import Home, HomeError, Keyring, load_keyring
+from gantry.providers.provider_choice import ChoiceError
 from gantry.settings import ServeSettings, SettingsError, load_settings
 from gantry.store.control import ControlStore, default_organization
 from gantry.store.credentials import CredentialExists, CredentialNotFound

@@ -10,15 +10,16 @@ import click
 import msgspec
 
 from gantry.clerk.open_secrets import CredentialUnusable, open_secrets
-from gantry.clerk.provider_choice import ADDRESS, ChoiceError, choose_provider, read_fields, spec_of
 from gantry.cli.live import make_live
 from gantry.cli.opened import OpenHome, open_home
 from gantry.cli.options import home_option, json_option, split_models
 from gantry.cli.probe import Verdict, probe
 from gantry.cli.table import print_table
 from gantry.cli.when import iso
+from gantry.core.custom_provider import CustomProvider
 from gantry.core.secret import Secret
 from gantry.core.vocabulary import Environment
+from gantry.providers.provider_choice import ADDRESS, ChoiceError, choose_provider, read_fields, spec_of
 from gantry.providers.spec import ProviderSpec, load_catalog
 from gantry.store.credentials import (
     Credential,
@@ -30,7 +31,7 @@ from gantry.store.credentials import (
     remove_credentials,
     sealed_secrets,
 )
-from gantry.store.providers import CustomProvider, custom_providers, put_provider, remove_unused_providers
+from gantry.store.providers import custom_providers_of, put_provider, remove_unused_providers
 from gantry.store.vault import Vault
 
 FROM_STDIN = "-"
@@ -83,7 +84,7 @@ def add(
     fields = dict(_split_field(given) for given in given_fields)
     with open_home(home) as opened:
         with opened.control.reading() as connection:
-            customs = custom_providers(connection)
+            customs = custom_providers_of(connection, opened.organization_id)
         address = fields.pop(ADDRESS, None)
         choice = choose_provider(provider, base_url or address, load_catalog(), customs)
         if api_key is not None:
@@ -216,7 +217,8 @@ def openable(opened: OpenHome, text: str | None) -> list[tuple[Credential, Provi
         else:
             chosen = [find_credential(connection, opened.organization_id, text)]
         sealed = sealed_secrets(connection)
-        specs = {**{custom.id: spec_of(custom) for custom in custom_providers(connection)}, **load_catalog()}
+        customs = custom_providers_of(connection, opened.organization_id)
+    specs = {**{custom.id: spec_of(custom) for custom in customs}, **load_catalog()}
     if not chosen:
         raise click.ClickException("there are no credentials yet; see `gantry providers add --help`")
     found: list[tuple[Credential, ProviderSpec, dict[str, Secret] | str]] = []

@@ -8,13 +8,14 @@ import threading
 from collections.abc import Callable, Mapping, Sequence
 from typing import Final
 
+from gantry.core.custom_provider import CustomProvider
 from gantry.prices.rates import Rates
 from gantry.prices.sealed_table import TableDamaged
 from gantry.providers.model_catalogue import Catalogue, compile_catalogue
 from gantry.providers.model_facts import load_facts
-from gantry.providers.spec import ProviderSpec, custom_spec, load_catalog
+from gantry.providers.provider_choice import spec_of
+from gantry.providers.spec import ProviderSpec, load_catalog
 from gantry.store.database import Clock
-from gantry.store.providers import CustomProvider
 
 _DAY_NS: Final = 86_400_000_000_000
 
@@ -47,7 +48,7 @@ class ModelBook:
                     self._kept, self._day = catalogue, now // _DAY_NS
         if not customs:
             return catalogue
-        own = {custom.id: custom_spec(custom.id, custom.name, custom.base_url) for custom in customs}
+        own = {custom.id: spec_of(custom) for custom in customs}
         return Catalogue({**own, **self._specs}, catalogue.models)
 
     def _rates(self) -> Rates | None:

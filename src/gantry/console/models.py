@@ -16,14 +16,16 @@ from gantry.console.model_item import catalogue_item, custom_item, public_item
 from gantry.console.request_logs import json_answer, read_bounded
 from gantry.console.state import ConsoleState
 from gantry.core.custom_model import CustomModel
+from gantry.core.custom_provider import CustomProvider
 from gantry.core.errors import InvalidRequest
 from gantry.core.vocabulary import Scope
-from gantry.providers.spec import custom_spec, load_catalog
+from gantry.providers.provider_choice import spec_of
+from gantry.providers.spec import load_catalog
 from gantry.store.control import ControlStore
 from gantry.store.credentials import credentials_of
 from gantry.store.custom_models import custom_models_of
 from gantry.store.keys import ApiKey
-from gantry.store.providers import CustomProvider, custom_providers
+from gantry.store.providers import custom_providers_of
 
 READERS = requires(Scope.READ)
 _LARGEST_PAGE: Final = 100
@@ -94,7 +96,7 @@ def held_by(control: ControlStore, organization_id: str) -> Held:
         credentials = credentials_of(connection, organization_id)
         return Held(
             custom_models_of(connection, organization_id),
-            custom_providers(connection),
+            custom_providers_of(connection, organization_id),
             frozenset(model for credential in credentials for model in credential.models),
         )
 
@@ -102,7 +104,7 @@ def held_by(control: ControlStore, organization_id: str) -> Held:
 async def world_of(state: ConsoleState, held: Held) -> World:
     """Return what a custom model of an organization may lead to."""
     catalogue = await state.ask_models(held.providers)
-    own = {one.id: custom_spec(one.id, one.name, one.base_url) for one in held.providers}
+    own = {one.id: spec_of(one) for one in held.providers}
     return World(catalogue, {**own, **load_catalog()}, held.listed)
 
 

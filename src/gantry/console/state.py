@@ -12,13 +12,13 @@ from typing import Final, Generic, TypeVar
 
 from gantry.board.board import Board
 from gantry.console.model_book import ModelBook
+from gantry.core.custom_provider import CustomProvider
 from gantry.core.errors import Overloaded
 from gantry.journal.writer import JournalWriter
 from gantry.providers.model_catalogue import Catalogue
 from gantry.store.control import ControlStore
 from gantry.store.database import Clock, StoreUnavailable
 from gantry.store.logs import LogStore
-from gantry.store.providers import CustomProvider
 from gantry.store.schema import SchemaError
 
 PATIENCE: Final = 10.0

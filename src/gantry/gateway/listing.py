@@ -242,7 +242,7 @@ class ModelListing:
         for source in self._sources:
             if name in source.named:
                 continue
-            model = parse_model_ref(name, source.snapshot.prefixes).name
+            model = parse_model_ref(name, source.providers.prefixes).name
             if not self._may_use(source, name, model):
                 continue
             cards = list(self._cards_of(source))

@@ -15,13 +15,13 @@ from gantry.core.vocabulary import Dialect, Operation, Tier
 from gantry.providers.spec import ProviderSpec
 from gantry.routing.credentials import prefer_own
 from gantry.routing.plan import Attempt, Route, Wish
-from gantry.routing.snapshot import CredentialRecord, Snapshot
+from gantry.routing.snapshot import CredentialRecord, Providers, Snapshot
 
 
 class ModelSource(Struct, frozen=True):
     """One provider: the deployments to ask, one for each address, and the models that its credentials name."""
 
-    snapshot: Snapshot
+    providers: Providers  # all that the organization can name
     provider: ProviderSpec
     asked: tuple[Attempt, ...]
     declared: tuple[str, ...]
@@ -33,25 +33,25 @@ class ModelSource(Struct, frozen=True):
         """The custom models that lead to this provider, each with the provider's name for what is behind it."""
         for custom in self.named.values():
             if self.serves(custom):
-                yield custom, model_behind(custom, self.snapshot.prefixes).name
+                yield custom, model_behind(custom, self.providers.prefixes).name
 
     def serves(self, custom: CustomModel) -> bool:
         """Say whether a call with a custom name leads to this provider."""
         if custom.provider_id is not None:
             return custom.provider_id == self.provider.id
-        ref = model_behind(custom, self.snapshot.prefixes)
+        ref = model_behind(custom, self.providers.prefixes)
         return ref.prefix in self.provider.prefixes if ref.prefix is not None else self._takes(ref.name)
 
     def owns(self, name: str) -> bool:
         """Say whether a call with a bare name leads to this provider."""
-        if name in self.named or parse_model_ref(name, self.snapshot.prefixes).prefix is not None:
+        if name in self.named or parse_model_ref(name, self.providers.prefixes).prefix is not None:
             return False
         return self._takes(name)
 
     def _takes(self, name: str) -> bool:
         if name in self.declared or self.provider.claims(name):
             return True
-        return self.is_default and not any(spec.claims(name) for spec in self.snapshot.providers.values())
+        return self.is_default and not any(spec.claims(name) for spec in self.providers.by_id.values())
 
     def names(self, model: str) -> Iterator[str]:
         """Yield the names by which users ask for a model."""
@@ -74,7 +74,8 @@ def find_sources(snapshot: Snapshot, wish: Wish) -> tuple[ModelSource, ...]:
     if not stored:
         raise NoCredential("no provider has a credential yet; add one with `gantry providers add`")
     with_credential = {credential.provider_id for credential in stored}
-    usable = [spec for spec in snapshot.providers.values() if spec.id in with_credential]
+    providers = snapshot.providers_of(wish.organization_id)
+    usable = [spec for spec in providers.by_id.values() if spec.id in with_credential]
     usable.sort(key=lambda spec: (spec.native not in wish.dialects, spec.id))
     sources = (_source(snapshot, wish, spec, stored, is_only=len(usable) == 1) for spec in usable)
     return tuple(source for source in sources if wish.model is None or _could_list(source, wish.model))
@@ -84,7 +85,7 @@ def _could_list(source: ModelSource, name: str) -> bool:
     custom = source.named.get(name)
     if custom is not None:
         return source.serves(custom)
-    ref = parse_model_ref(name, source.snapshot.prefixes)
+    ref = parse_model_ref(name, source.providers.prefixes)
     return ref.prefix in source.provider.prefixes if ref.prefix is not None else source.owns(ref.name)
 
 
@@ -106,9 +107,8 @@ def _source(
     path = _models_path(spec.paths, wish.dialects)
     asked = () if path is None else tuple(_attempt(spec, *path, credential) for credential in by_address.values())
     is_default = is_only or spec.native is wish.dialects[0]
-    return ModelSource(
-        snapshot, spec, asked, tuple(declared), is_default, snapshot.custom_models_of(wish.organization_id)
-    )
+    providers, customs = snapshot.providers_of(wish.organization_id), snapshot.custom_models_of(wish.organization_id)
+    return ModelSource(providers, spec, asked, tuple(declared), is_default, customs)
 
 
 def _models_path(

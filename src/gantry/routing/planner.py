@@ -37,7 +37,7 @@ from gantry.routing.credentials import (
     prefer_own,
 )
 from gantry.routing.plan import Attempt, Plan, Route, Wish
-from gantry.routing.snapshot import CredentialRecord, Snapshot
+from gantry.routing.snapshot import CredentialRecord, Providers, Snapshot
 
 _NOTHING: Mapping[str, Any] = {}
 _NOBODY: frozenset[str] = frozenset()
@@ -81,17 +81,18 @@ def find_route(snapshot: Snapshot, wish: Wish, brought: frozenset[str] = _NOBODY
         # What such a call reads or leaves at the provider belongs to the account: a shared one would leak it.
         and not (of_account and credential.organization_id is None)
     ]
+    providers = snapshot.providers_of(wish.organization_id)
     custom = named = None
     if native or wish.model is None:
-        spec = _native_provider(snapshot, wish, stored)
+        spec = _native_provider(providers, wish, stored)
         name = None if wish.model is None else parse_model_ref(wish.model, spec.prefixes).name
     else:
-        ref = parse_model_ref(wish.model, snapshot.prefixes)
+        ref = parse_model_ref(wish.model, providers.prefixes)
         custom = snapshot.custom_models_of(wish.organization_id).get(wish.model)
         if custom is not None:
-            ref = model_behind(custom, snapshot.prefixes)
-        named = (custom.provider_id if custom is not None else None) or snapshot.prefixes.get(ref.prefix or "")
-        spec, name = _resolve(snapshot, wish, ref, custom, stored, brought), ref.name
+            ref = model_behind(custom, providers.prefixes)
+        named = (custom.provider_id if custom is not None else None) or providers.prefixes.get(ref.prefix or "")
+        spec, name = _resolve(providers, wish, ref, custom, stored, brought), ref.name
     serving = [c for c in stored if c.provider_id == spec.id and (not c.models or name is None or name in c.models)]
     dialect, path, tier, operation = _choose_path(spec, wish, name)
     chats = operation is Operation.CHAT and wish.operation in CONVERSING_OPERATIONS
@@ -121,7 +122,7 @@ def find_route(snapshot: Snapshot, wish: Wish, brought: frozenset[str] = _NOBODY
 
 
 def _resolve(
-    snapshot: Snapshot,
+    providers: Providers,
     wish: Wish,
     ref: ModelRef,
     custom: CustomModel | None,
@@ -131,14 +132,14 @@ def _resolve(
     """Return the provider of a model, which may be the one behind a custom name. Raises NotFound, InvalidRequest."""
     with_credential = {credential.provider_id for credential in stored}
     if wish.pinned is not None:
-        return _pinned_provider(snapshot, wish.pinned)
+        return _pinned_provider(providers, wish.pinned)
     if custom is not None and custom.provider_id is not None:
-        return snapshot.providers[custom.provider_id]
+        return providers.by_id[custom.provider_id]
     if ref.prefix is not None:
-        return snapshot.providers[snapshot.prefixes[ref.prefix]]
+        return providers.by_id[providers.prefixes[ref.prefix]]
     listed = {credential.provider_id for credential in stored if ref.name in credential.models}
-    usable = [spec for spec in snapshot.providers.values() if spec.id in with_credential or spec.id in brought]
-    claiming = [spec for spec in snapshot.providers.values() if spec.id in listed or spec.claims(ref.name)]
+    usable = [spec for spec in providers.by_id.values() if spec.id in with_credential or spec.id in brought]
+    claiming = [spec for spec in providers.by_id.values() if spec.id in listed or spec.claims(ref.name)]
     for choice in ([spec for spec in claiming if spec in usable], claiming):
         if choice:
             return min(choice, key=lambda spec: (_distance(spec, wish, ref.name), -spec.claim_strength(ref.name)))
@@ -160,9 +161,9 @@ def _names(spec: ProviderSpec, written: str, name: str, named: str | None) -> tu
     return own if named not in (None, spec.id) else (written, *own)
 
 
-def _native_provider(snapshot: Snapshot, wish: Wish, stored: Sequence[CredentialRecord]) -> ProviderSpec:
+def _native_provider(providers: Providers, wish: Wish, stored: Sequence[CredentialRecord]) -> ProviderSpec:
     """Return whose surface this is, for calls that name no model."""
-    native = [spec for spec in snapshot.providers.values() if spec.native in wish.dialects]
+    native = [spec for spec in providers.by_id.values() if spec.native in wish.dialects]
     native = [spec for spec in native if wish.root and spec.native_root == wish.root] or native
     if not native:
         raise InvalidRequest("`model` is missing", param="model")
@@ -170,10 +171,10 @@ def _native_provider(snapshot: Snapshot, wish: Wish, stored: Sequence[Credential
     return next((spec for spec in native if spec.id in with_credential), native[0])
 
 
-def _pinned_provider(snapshot: Snapshot, name: str) -> ProviderSpec:
-    spec = snapshot.providers.get(snapshot.prefixes.get(name, name))
+def _pinned_provider(providers: Providers, name: str) -> ProviderSpec:
+    spec = providers.by_id.get(providers.prefixes.get(name, name))
     if spec is None:
-        known = ", ".join(sorted(snapshot.providers))
+        known = ", ".join(sorted(providers.by_id))
         raise InvalidRequest(f"X-Respan-Route-Provider names {name!r}, which is no provider; known are {known}")
     return spec
 

@@ -11,7 +11,7 @@ worker that already holds the table named in the body skips it, so a key revoked
 from bisect import bisect_left
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 from msgspec import Struct
@@ -75,6 +75,7 @@ class Body(Struct, frozen=True, array_like=True):
     credentials: tuple[CredentialRecord, ...]
     settings: dict[str, Any]
     custom_models: tuple[CustomModel, ...] = ()
+    custom_providers: dict[str, tuple[ProviderSpec, ...]] = {}  # by organization
 
 
 class KeyTable:
@@ -130,15 +131,22 @@ class _Digests(Sequence[bytes]):
         return self._data[8 + index * DIGEST_BYTES : 8 + (index + 1) * DIGEST_BYTES]
 
 
+class Providers(NamedTuple):
+    """The providers that can be named, by id, and their ids by prefix."""
+
+    by_id: Mapping[str, ProviderSpec]
+    prefixes: Mapping[str, str]
+
+
 class Snapshot:
     """What a worker routes by. Indexes are built once, when the file is opened."""
 
     __slots__ = (
         "_custom_models",
+        "_with_custom_providers",
         "body",
         "by_organization",
         "keys",
-        "prefixes",
         "providers",
         "shared_providers",
         "version",
@@ -148,8 +156,11 @@ class Snapshot:
         self.body = body
         self.keys = keys
         self.version = body.version
-        self.providers: Mapping[str, ProviderSpec] = {spec.id: spec for spec in body.providers}
-        self.prefixes: Mapping[str, str] = {prefix: spec.id for spec in body.providers for prefix in spec.prefixes}
+        self.providers = _index_providers(body.providers)  # everybody's
+        self._with_custom_providers: Mapping[str, Providers] = {
+            organization_id: _add_providers(own, self.providers)
+            for organization_id, own in body.custom_providers.items()
+        }
         grouped: dict[str | None, list[CredentialRecord]] = {}
         for credential in body.credentials:
             grouped.setdefault(credential.organization_id, []).append(credential)
@@ -158,8 +169,13 @@ class Snapshot:
         self.shared_providers: Set[str] = _held_twice(grouped)
         self._custom_models: dict[str, dict[str, CustomModel]] = {}
         for model in body.custom_models:
-            if parse_model_ref(model.name, self.prefixes).prefix is None:  # a provider's prefix means the provider
+            prefixes = self.providers_of(model.organization_id).prefixes
+            if parse_model_ref(model.name, prefixes).prefix is None:  # a provider's prefix means the provider
                 self._custom_models.setdefault(model.organization_id, {})[model.name] = model
+
+    def providers_of(self, organization_id: str) -> Providers:
+        """Return the providers that an organization can name: everybody's, and its own."""
+        return self._with_custom_providers.get(organization_id, self.providers)
 
     def credentials_of(self, organization_id: str) -> Iterator[CredentialRecord]:
         """Yield the organization's own credentials, then the platform's."""
@@ -169,6 +185,17 @@ class Snapshot:
     def custom_models_of(self, organization_id: str) -> Mapping[str, CustomModel]:
         """Return the names that an organization has given to models; each wins over what a provider calls so."""
         return self._custom_models.get(organization_id, _NO_MODELS)
+
+
+def _index_providers(specs: Iterable[ProviderSpec]) -> Providers:
+    by_id = {spec.id: spec for spec in specs}
+    return Providers(by_id, {prefix: spec.id for spec in by_id.values() for prefix in spec.prefixes})
+
+
+def _add_providers(own: Iterable[ProviderSpec], shared: Providers) -> Providers:
+    """Return an organization's providers; one that is everybody's wins over one that came before it."""
+    added = _index_providers(own)
+    return Providers({**added.by_id, **shared.by_id}, {**added.prefixes, **shared.prefixes})
 
 
 def _held_twice(grouped: Mapping[str | None, Iterable[CredentialRecord]]) -> Set[str]:

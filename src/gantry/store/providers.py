@@ -1,50 +1,61 @@
-"""Custom providers: those that a user named by a base URL. The built-in ones are files of the catalogue."""
+"""Custom providers: those that an organization named by a base URL. The built-in ones are files of the catalogue.
+
+What an id and a base URL may be is for the caller to say.
+"""
 
 from typing import Any
 
-from msgspec import Struct
-from sqlalchemy import Connection, delete, insert, select, update
+import msgspec
+from msgspec.structs import replace
+from sqlalchemy import Connection, delete, exists, insert, select, update
 
+from gantry.core.custom_provider import CustomProvider
 from gantry.store.control import Change
-from gantry.store.tables import credentials, providers
+from gantry.store.tables import credentials, custom_providers
 
 
-class CustomProvider(Struct, frozen=True, kw_only=True):
-    id: str
-    organization_id: str
-    name: str
-    base_url: str
-    managed_by: str | None = None
-
-
-def put_provider(change: Change, provider: CustomProvider) -> None:
-    """Add a custom provider, or change the one of this id."""
-    values: dict[str, Any] = {
-        "organization_id": provider.organization_id,
-        "name": provider.name,
-        "base_url": provider.base_url,
-        "managed_by": provider.managed_by,
-    }
-    changed = change.connection.execute(update(providers).where(providers.c.id == provider.id).values(values))
-    if changed.rowcount == 0:
-        values |= {"id": provider.id, "created_at": change.now}
-        change.connection.execute(insert(providers).values(values))
+def put_provider(change: Change, provider: CustomProvider) -> CustomProvider:
+    """Add a custom provider, or change the one of this id, which keeps its day of birth. Return it as stored."""
+    known = find_provider(change.connection, provider.organization_id, provider.id)
+    created_at = change.now if known is None else known.created_at
+    stored = replace(provider, created_at=created_at, updated_at=change.now)
+    values: dict[str, Any] = msgspec.structs.asdict(stored)
+    values["parameters"] = msgspec.json.encode(stored.parameters).decode()
+    if known is None:
+        change.connection.execute(insert(custom_providers).values(values))
+    else:
+        where = _is(provider.organization_id, provider.id)
+        change.connection.execute(update(custom_providers).where(where).values(values))
+    return stored
 
 
 def remove_unused_providers(change: Change) -> None:
     """Remove the custom providers that no credential is for."""
-    used = select(credentials.c.provider_id)
-    change.connection.execute(delete(providers).where(providers.c.id.not_in(used)))
+    used = exists().where(
+        credentials.c.organization_id == custom_providers.c.organization_id,
+        credentials.c.provider_id == custom_providers.c.id,
+    )
+    change.connection.execute(delete(custom_providers).where(~used))
 
 
-def custom_providers(connection: Connection) -> list[CustomProvider]:
-    return [
-        CustomProvider(
-            id=row.id,
-            organization_id=row.organization_id,
-            name=row.name,
-            base_url=row.base_url,
-            managed_by=row.managed_by,
-        )
-        for row in connection.execute(select(providers).order_by(providers.c.id))
-    ]
+def find_provider(connection: Connection, organization_id: str, provider_id: str) -> CustomProvider | None:
+    row = connection.execute(select(custom_providers).where(_is(organization_id, provider_id))).one_or_none()
+    return None if row is None else _provider(row)
+
+
+def custom_providers_of(connection: Connection, organization_id: str | None = None) -> list[CustomProvider]:
+    """Return the custom providers of an organization, or of all, by id."""
+    query = select(custom_providers).order_by(custom_providers.c.organization_id, custom_providers.c.id)
+    if organization_id is not None:
+        query = query.where(custom_providers.c.organization_id == organization_id)
+    return [_provider(row) for row in connection.execute(query)]
+
+
+def _is(organization_id: str, provider_id: str) -> Any:
+    return (custom_providers.c.organization_id == organization_id) & (custom_providers.c.id == provider_id)
+
+
+def _provider(row: Any) -> CustomProvider:
+    values = dict(row._mapping)
+    values["parameters"] = msgspec.json.decode(values["parameters"])
+    return CustomProvider(**values)

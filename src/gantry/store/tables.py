@@ -57,7 +57,7 @@ def _revision_table(name: str) -> Table:
     return Table(name, MetaData(), version, PrimaryKeyConstraint("version_num", name=f"{name}_pkc"))
 
 
-CONTROL = Tree("control", control, "c0003", _revision_table("control_revision"))
+CONTROL = Tree("control", control, "c0004", _revision_table("control_revision"))
 LOGS = Tree("logs", logs, "l0004", _revision_table("logs_revision"))
 
 # A sum of many 64-bit numbers that callers post: PostgreSQL would refuse the row that passes 2^63.
@@ -117,16 +117,19 @@ api_keys = Table(
     Index(None, "changed_in"),
 )
 
-# Providers that users named by a base URL; the built-in ones are files of the catalogue.
-providers = Table(
-    "providers",
+# Providers that an organization named by a base URL; the built-in ones are files of the catalogue.
+custom_providers = Table(
+    "custom_providers",
     control,
-    Column("id", String, primary_key=True),
     _organization(),
+    Column("id", String, nullable=False),
     Column("name", String, nullable=False),
     Column("base_url", String, nullable=False),
+    Column("parameters", Text, nullable=False),  # a JSON object
     Column("managed_by", String),
     Column("created_at", BigInteger, nullable=False),
+    Column("updated_at", BigInteger, nullable=False),
+    PrimaryKeyConstraint("organization_id", "id"),
 )
 
 credentials = Table(

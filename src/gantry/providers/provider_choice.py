@@ -8,9 +8,9 @@ from urllib.parse import urlsplit
 
 from msgspec import Struct
 
+from gantry.core.custom_provider import CustomProvider
 from gantry.core.secret import Secret
 from gantry.providers.spec import ProviderSpec, custom_spec, normalise_base_url, read_field
-from gantry.store.providers import CustomProvider
 
 ADDRESS: Final = "api_base"  # what some providers' users call the base URL
 _ID_FORM = re.compile(r"[a-z0-9][a-z0-9_.-]{0,62}")

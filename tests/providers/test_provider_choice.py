@@ -5,10 +5,10 @@ from contextlib import nullcontext
 
 import pytest
 
-from gantry.clerk.provider_choice import ChoiceError, check_base_url, check_given, choose_provider, read_fields
+from gantry.core.custom_provider import CustomProvider
 from gantry.core.secret import Secret
+from gantry.providers.provider_choice import ChoiceError, check_base_url, check_given, choose_provider, read_fields
 from gantry.providers.spec import load_catalog
-from gantry.store.providers import CustomProvider
 
 CATALOG = load_catalog()
 ACME = CustomProvider(id="acme", organization_id="o", name="Acme", base_url="https://acme.test")
