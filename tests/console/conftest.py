@@ -18,6 +18,7 @@ from gantry.journal.writer import JournalWriter
 from gantry.store.control import ControlStore, default_organization
 from gantry.store.keys import ApiKey, KeyPolicy, add_key, revoke_key
 from gantry.store.logs import LogStore, RecordBatch
+from gantry.store.vault import Vault
 
 NOW = 1_795_000_000_000_000_000
 SECOND = 1_000_000_000
@@ -81,6 +82,7 @@ def state(home: Home, keyring: Keyring) -> Iterator[ConsoleState]:
         logs=lambda: LogStore(home.logs_db, busy_timeout=0.1),
         journal=JournalWriter(home.journal),
         pepper=keyring.pepper,
+        vault=Vault(keyring.vault),
         clock=lambda: NOW,
     )
     yield state

@@ -130,6 +130,8 @@ def test_openapi_describes_the_api_with_its_keys(client: TestClient) -> None:
         "/api/models/public",
         "/api/models/summary",
         "/api/models/{model_name}",
+        "/api/providers",
+        "/api/providers/{provider_id}",
         "/api/request-logs",
         "/api/request-logs/batch-update",
         "/api/request-logs/batch/create",

@@ -24,6 +24,7 @@ from gantry.store.control import ControlStore
 from gantry.store.custom_models import find_custom_model, put_custom_model
 from gantry.store.logs import LogStore
 from gantry.store.providers import put_provider
+from gantry.store.vault import Vault
 from tests.console.conftest import NOW, Keys, bearer
 
 MODELS = "/api/models/"
@@ -43,6 +44,7 @@ def state(home: Home, keyring: Keyring, book: ModelBook) -> Iterator[ConsoleStat
         logs=lambda: LogStore(home.logs_db),
         journal=JournalWriter(home.journal),
         pepper=keyring.pepper,
+        vault=Vault(keyring.vault),
         clock=lambda: NOW,
         models=book,
     )
@@ -98,6 +100,7 @@ def test_a_price_that_nobody_knows_is_null(home: Home, keyring: Keyring, keys: K
         logs=lambda: LogStore(home.logs_db),
         journal=JournalWriter(home.journal),
         pepper=keyring.pepper,
+        vault=Vault(keyring.vault),
         clock=lambda: NOW,
     )
     with TestClient(create_app(state)) as client:
@@ -352,6 +355,7 @@ def test_a_change_is_answered_when_the_workers_route_by_it(
         logs=lambda: LogStore(home.logs_db),
         journal=JournalWriter(home.journal),
         pepper=keyring.pepper,
+        vault=Vault(keyring.vault),
         clock=lambda: NOW,
         models=book,
         board=board,

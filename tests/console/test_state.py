@@ -14,6 +14,7 @@ from gantry.journal.writer import JournalWriter
 from gantry.store.control import ControlStore
 from gantry.store.database import StoreUnavailable
 from gantry.store.logs import LogStore
+from gantry.store.vault import Vault
 from tests.console.conftest import NOW, Keys, bearer
 
 LIST = "/api/request-logs/list/"
@@ -65,6 +66,7 @@ def test_a_store_that_hangs_is_not_waited_for(keys: Keys, home: Home, keyring: K
         logs=stuck.open,
         journal=JournalWriter(home.journal),
         pepper=keyring.pepper,
+        vault=Vault(keyring.vault),
         clock=lambda: NOW,
         patience=0.2,
     )

@@ -7,7 +7,15 @@ import pytest
 
 from gantry.core.custom_provider import CustomProvider
 from gantry.core.secret import Secret
-from gantry.providers.provider_choice import ChoiceError, check_base_url, check_given, choose_provider, read_fields
+from gantry.providers.provider_choice import (
+    ChoiceError,
+    check_base_url,
+    check_given,
+    check_provider_id,
+    choose_provider,
+    is_same_host,
+    read_fields,
+)
 from gantry.providers.spec import load_catalog
 
 CATALOG = load_catalog()
@@ -134,8 +142,46 @@ def test_no_choice(provider: str, base_url: str | None, message: str) -> None:
         "https://x.test/\r\nx",
         "https://é.test",
         "http://[::1",
+        "https://a_b.test/é",
+        "https://x'y.test",
+        "http://169.254.169.254/v1",
+        "http://[fe80::1]:8000",
+        "http://0.0.0.0:8000",
+        "http://224.0.0.1",
+        "http://[::ffff:169.254.169.254]",
     ],
 )
 def test_no_base_url(url: str) -> None:
     with pytest.raises(ChoiceError):
         check_base_url(url)
+
+
+@pytest.mark.parametrize("url", ["http://127.0.0.1:8000", "http://10.0.0.7/v1", "http://[::1]:8000", "http://gpu:8000"])
+def test_the_operators_own_network_has_base_urls(url: str) -> None:
+    assert check_base_url(url) == url.removesuffix("/v1")
+
+
+def test_words_about_a_base_url_show_no_password() -> None:
+    with pytest.raises(ChoiceError) as raised:
+        check_base_url("https://user:canary@x.test:99999")
+    assert "canary" not in str(raised.value)
+
+
+@pytest.mark.parametrize(
+    ("url", "other", "same"),
+    [
+        ("https://x.test", "https://x.test/base", True),
+        ("https://x.test", "http://x.test", False),
+        ("https://x.test", "https://x.test:8443", False),
+        ("https://x.test", "https://y.test", False),
+        ("https://x.test", "https://x.test.evil.test", False),
+    ],
+)
+def test_which_base_urls_lead_to_the_same_host(url: str, other: str, same: bool) -> None:
+    assert is_same_host(url, other) is same
+
+
+@pytest.mark.parametrize("name", ["mistral", "azure", "azure_openai"])
+def test_a_name_of_the_catalogue_is_no_new_one(name: str) -> None:
+    with pytest.raises(ChoiceError, match=f"{name} is a name of .* comes with Gantry"):
+        check_provider_id(name, CATALOG)

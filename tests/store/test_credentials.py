@@ -18,8 +18,10 @@ from gantry.store.credentials import (
     ManagedBy,
     NewCredential,
     add_credential,
+    change_credential,
     credentials_of,
     find_credential,
+    has_secret,
     make_home,
     remove_credentials,
     sealed_secrets,
@@ -136,6 +138,39 @@ def test_a_credential_that_takes_anothers_place_keeps_its_id(control: ControlSto
         remove_credentials(change, [old])
         new = add_credential(change, VAULT, organization, structs.replace(NEW, weight=2.0), replaces=old)
     assert (new.id, new.created_at, new.weight) == (old.id, old.created_at, 2.0)
+
+
+def test_a_credential_is_given_another_address_and_another_secret(control: ControlStore, organization: str) -> None:
+    old = _add(control, organization, structs.replace(NEW, weight=2.0))
+    other = _add(control, organization, structs.replace(NEW, name="other"))
+
+    def kept() -> tuple[str, dict[str, Secret], bool]:
+        with control.reading() as connection:
+            found = find_credential(connection, organization, old.id)
+            sealed = sealed_secrets(connection)
+            assert VAULT.open(sealed[other.id]["api_key"], other.place("api_key")) == Secret("canary-secret")
+            secrets = {name: VAULT.open(value, found.place(name)) for name, value in sealed.get(found.id, {}).items()}
+            assert structs.replace(found, base_url=old.base_url) == old
+            return found.base_url, secrets, has_secret(connection, found)
+
+    for base_url, given, secrets in (
+        ("https://one.test", None, {"api_key": Secret("canary-secret")}),
+        ("https://two.test", {"api_key": Secret("two")}, {"api_key": Secret("two")}),
+        ("https://two.test", {}, {}),
+    ):
+        with control.changing() as change:
+            change_credential(change, VAULT, old, base_url, given)
+        assert kept() == (base_url, secrets, bool(secrets))
+
+
+def test_a_secret_that_is_given_takes_the_place_of_a_reference(control: ControlStore, organization: str) -> None:
+    old = _add(control, organization, structs.replace(NEW, secrets={}, source="SOME_KEY"))
+    with control.changing() as change:
+        assert has_secret(change.connection, old)
+        change_credential(change, VAULT, old, old.base_url, None)
+        assert find_credential(change.connection, organization, "mistral").source == "SOME_KEY"
+        change_credential(change, VAULT, old, old.base_url, {"api_key": Secret("k")})
+        assert find_credential(change.connection, organization, "mistral").source is None
 
 
 def _homes(control: ControlStore) -> list[str]:

@@ -13,6 +13,7 @@ from gantry.console import (
     log_posts,
     model_changes,
     models,
+    providers,
     request_logs,
 )
 from gantry.console.access import GuardedRoute, UndeclaredAccess
@@ -30,6 +31,7 @@ ROUTERS: Final = (
     log_edits.router,
     models.router,
     model_changes.router,
+    providers.router,
 )
 
 

@@ -30,6 +30,7 @@ from gantry.prices.kept import read_rates
 from gantry.settings import load_settings
 from gantry.store.control import ControlStore
 from gantry.store.logs import LogStore
+from gantry.store.vault import Vault
 from gantry.store.warming import read_ahead
 
 _HEARTBEAT_SECONDS: Final = 1.0
@@ -77,6 +78,7 @@ async def run_console(home: Home, lifeline: int, environ: Mapping[str, str]) -> 
         logs=lambda: LogStore(database or home.logs_db, patience=PATIENCE),
         journal=JournalWriter(home.journal, budget=settings.journal_budget),
         pepper=keyring.pepper,
+        vault=Vault(keyring.vault),
         clock=time.time_ns,
         models=ModelBook(lambda: read_rates(home.cache), time.time_ns),
         board=board,

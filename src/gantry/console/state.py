@@ -20,6 +20,7 @@ from gantry.store.control import ControlStore
 from gantry.store.database import Clock, StoreUnavailable
 from gantry.store.logs import LogStore
 from gantry.store.schema import SchemaError
+from gantry.store.vault import Vault
 
 PATIENCE: Final = 10.0
 _THREADS: Final = 8
@@ -58,6 +59,7 @@ class ConsoleState:
         logs: Callable[[], LogStore],
         journal: JournalWriter,
         pepper: bytes,
+        vault: Vault,
         clock: Clock,
         patience: float = PATIENCE,
         models: ModelBook | None = None,
@@ -66,6 +68,7 @@ class ConsoleState:
         """`board` tells when a change is live; without one nobody is asked."""
         self.journal: Final = journal
         self.pepper: Final = pepper
+        self.vault: Final = vault
         self.clock: Final = clock
         self.board: Final = board
         self.models: Final = models or ModelBook(lambda: None, clock)

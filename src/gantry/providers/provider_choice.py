@@ -10,6 +10,8 @@ from msgspec import Struct
 
 from gantry.core.custom_provider import CustomProvider
 from gantry.core.secret import Secret
+from gantry.dial.origin import AddressRefused, check_address, parse_base_url
+from gantry.providers.custom_parameters import chat_rules
 from gantry.providers.spec import ProviderSpec, custom_spec, normalise_base_url, read_field
 
 ADDRESS: Final = "api_base"  # what some providers' users call the base URL
@@ -49,13 +51,24 @@ def choose_provider(
             f"no provider {provider_id!r}. {hint}Known are {', '.join(sorted({s.id for s in known.values()}))}; "
             "any other OpenAI-compatible one needs its --base-url (base_url in gantry.toml)."
         )
+    check_provider_id(provider_id, catalog)
+    host = check_base_url(base_url)
+    return ProviderChoice(custom_spec(provider_id, provider_id, host), host, is_new=True)
+
+
+def check_provider_id(provider_id: str, catalog: Mapping[str, ProviderSpec]) -> None:
+    """Check that a new custom provider may be called so. Raises ChoiceError."""
+    for spec in catalog.values():
+        if provider_id == spec.id or provider_id in spec.prefixes:
+            raise ChoiceError(
+                f"{provider_id} is a name of {spec.name}, which comes with Gantry: choose another one, or add a key "
+                f"for that with `gantry providers add {spec.id}`"
+            )
     if not _ID_FORM.fullmatch(provider_id):
         raise ChoiceError(
             f"a provider's name is lower-case letters, digits, '-', '_' and '.', not {provider_id!r}: "
             "callers write it before the slash of a model"
         )
-    host = check_base_url(base_url)
-    return ProviderChoice(custom_spec(provider_id, provider_id, host), host, is_new=True)
 
 
 def check_given(spec: ProviderSpec, given: Collection[str], api_key_env: bool) -> None:
@@ -82,18 +95,32 @@ def read_fields(spec: ProviderSpec, given: Mapping[str, str]) -> dict[str, Secre
 
 
 def spec_of(provider: CustomProvider) -> ProviderSpec:
-    return custom_spec(provider.id, provider.name, provider.base_url)
+    return custom_spec(provider.id, provider.name, provider.base_url, chat_rules(provider.parameters))
 
 
 def check_base_url(url: str, root: str = "/v1") -> str:
-    """Return a base URL as it is kept, without the root of the operations' paths. Raises ChoiceError."""
+    """Return a base URL as it is kept, without the root of the operations' paths. Raises ChoiceError.
+
+    What no connection would ever be made to is refused here already; where a name leads is seen when it is called.
+    """
+    text = url.strip()
+    if any(mark in text for mark in "@?#"):  # first: the other words show the URL
+        raise ChoiceError("a base URL holds no credentials, query or fragment; the key is given apart from it")
     try:
-        parts = urlsplit(url.strip())
-        usable = parts.scheme in ("http", "https") and bool(parts.hostname) and (parts.port is None or parts.port > 0)
+        origin = parse_base_url(text, private=True).origin
+        if urlsplit(text).port == 0 or any(c.isspace() for c in text):
+            raise ValueError
     except ValueError:
-        usable = False
-    if not usable or not url.strip().isascii() or any(c.isspace() for c in url.strip()):
-        raise ChoiceError(f"{url!r} is no base URL; it looks like https://api.mistral.ai")
-    if parts.username is not None or parts.query or parts.fragment:
-        raise ChoiceError("a base URL holds no credentials, query or fragment; give the key with --api-key")
-    return normalise_base_url(url, root)
+        raise ChoiceError(f"{url!r} is no base URL; it looks like https://api.mistral.ai") from None
+    try:
+        check_address(origin.host, private=True)
+    except AddressRefused as error:
+        raise ChoiceError(str(error)) from None
+    except ValueError:
+        pass  # a name
+    return normalise_base_url(text, root)
+
+
+def is_same_host(url: str, other: str) -> bool:
+    """Say whether two base URLs lead to the same host by the same scheme and port."""
+    return urlsplit(url)[:2] == urlsplit(other)[:2]

@@ -19,7 +19,7 @@ from msgspec import Struct, field
 
 from gantry.core.secret import Secret
 from gantry.core.vocabulary import Dialect, Operation
-from gantry.dialects.rules import RequestRules
+from gantry.dialects.rules import NO_RULES, RequestRules
 
 _CHAT = "/chat/completions"
 _PLACE = re.compile(r"\{([a-z_]+)\}")
@@ -270,7 +270,7 @@ def load_catalog() -> Mapping[str, ProviderSpec]:
     return specs
 
 
-def custom_spec(provider_id: str, name: str, base_url: str) -> ProviderSpec:
+def custom_spec(provider_id: str, name: str, base_url: str, request: RequestRules = NO_RULES) -> ProviderSpec:
     """Return the row of an OpenAI-compatible provider that a user named by its base URL.
 
     Operations are under `/v1`, unless the URL has a version of its own: `https://host/v1beta/openai`, `https://host/v4`.
@@ -287,6 +287,7 @@ def custom_spec(provider_id: str, name: str, base_url: str) -> ProviderSpec:
             Dialect.OPENAI_RESPONSES: {Operation.RESPONSES: f"{root}/responses"},
         },
         probe=f"{root}/models",
+        request=request,
     )
 
 

@@ -100,17 +100,28 @@ def add_credential(
     if credential.home:
         _leave_home(change, credential)
     change.connection.execute(insert(credentials).values(_values(credential)))
-    for field, secret in new.secrets.items():
-        sealed = vault.seal(secret, credential.place(field))
-        values = {"credential_id": credential.id, "organization_id": organization_id}
-        change.connection.execute(insert(credential_secrets).values(**values, field=field, sealed=sealed))
+    _put_secrets(change, vault, credential, new.secrets)
     return credential
+
+
+def change_credential(
+    change: Change, vault: Vault, credential: Credential, base_url: str, secrets: Mapping[str, Secret] | None
+) -> None:
+    """Give a credential an address, and other secrets in the place of all it has; None: it keeps them.
+
+    That a secret it keeps is still for the same host is for the caller to say.
+    """
+    where = credentials.c.id == credential.id
+    change.connection.execute(update(credentials).where(where).values(base_url=base_url))
+    if secrets is not None:
+        change.connection.execute(update(credentials).where(where).values(source=None))
+        _remove_secrets(change, credential)
+        _put_secrets(change, vault, credential, secrets)
 
 
 def remove_credentials(change: Change, gone: Iterable[Credential]) -> None:
     for credential in gone:
-        secrets = credential_secrets.c.credential_id == credential.id
-        change.connection.execute(delete(credential_secrets).where(secrets))
+        _remove_secrets(change, credential)
         change.connection.execute(delete(credentials).where(credentials.c.id == credential.id))
 
 
@@ -147,12 +158,29 @@ def find_credential(connection: Connection, organization_id: str, text: str) -> 
     return found[0]
 
 
+def has_secret(connection: Connection, credential: Credential) -> bool:
+    """Say whether a credential has a secret, in the vault or in the environment."""
+    query = select(credential_secrets.c.field).where(credential_secrets.c.credential_id == credential.id)
+    return credential.source is not None or connection.execute(query).first() is not None
+
+
 def sealed_secrets(connection: Connection) -> dict[str, dict[str, bytes]]:
     """Return every sealed secret, by credential id and field."""
     found: dict[str, dict[str, bytes]] = {}
     for row in connection.execute(select(credential_secrets)):
         found.setdefault(row.credential_id, {})[row.field] = row.sealed
     return found
+
+
+def _put_secrets(change: Change, vault: Vault, credential: Credential, secrets: Mapping[str, Secret]) -> None:
+    for field, secret in secrets.items():
+        sealed = vault.seal(secret, credential.place(field))
+        values = {"credential_id": credential.id, "organization_id": credential.organization_id}
+        change.connection.execute(insert(credential_secrets).values(**values, field=field, sealed=sealed))
+
+
+def _remove_secrets(change: Change, credential: Credential) -> None:
+    change.connection.execute(delete(credential_secrets).where(credential_secrets.c.credential_id == credential.id))
 
 
 def _beside(organization_id: str, provider_id: str) -> ColumnElement[bool]:
