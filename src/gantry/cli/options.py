@@ -4,6 +4,8 @@ from pathlib import Path
 
 import click
 
+FROM_STDIN = "-"  # as a secret's value: it is read from there
+
 home_option = click.option(
     "--home",
     type=click.Path(file_okay=False, path_type=Path),

@@ -10,9 +10,10 @@ import click
 import msgspec
 
 from gantry.clerk.open_secrets import CredentialUnusable, open_secrets
+from gantry.cli.custom_providers import group as custom_providers
 from gantry.cli.live import make_live
 from gantry.cli.opened import OpenHome, open_home
-from gantry.cli.options import home_option, json_option, split_models
+from gantry.cli.options import FROM_STDIN, home_option, json_option, split_models
 from gantry.cli.probe import Verdict, probe
 from gantry.cli.table import print_table
 from gantry.cli.when import iso
@@ -34,7 +35,6 @@ from gantry.store.credentials import (
 from gantry.store.providers import custom_providers_of, put_provider, remove_unused_providers
 from gantry.store.vault import Vault
 
-FROM_STDIN = "-"
 _MARKS = {True: "ok  ", False: "FAIL", None: "?   "}
 _LIVE_WITH_HOME = "Files, batches, agents, conversations, libraries, fine-tuning jobs and voices"
 
@@ -42,6 +42,9 @@ _LIVE_WITH_HOME = "Files, batches, agents, conversations, libraries, fine-tuning
 @click.group()
 def group() -> None:
     """Add, list, remove and test provider credentials."""
+
+
+group.add_command(custom_providers, "custom")
 
 
 @group.command()

@@ -53,7 +53,7 @@ def known_provider(connection: Connection, organization_id: str, provider_id: st
     """Return a custom provider of an organization. Raises NotFound."""
     known = find_provider(connection, organization_id, provider_id)
     if known is None:
-        raise NotFound(f"Provider not found: {provider_id} is no custom provider. POST /api/providers/ makes one.")
+        raise NotFound(f"Provider not found: {provider_id} is no custom provider of yours.")
     return known
 
 
