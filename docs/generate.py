@@ -28,6 +28,7 @@ _TYPES: Mapping[type, str] = {int: "integer", float: "number", str: "text", Path
 _DOORS: Mapping[Door, str] = {
     Door.CALL: "a provider",
     Door.MODELS: "the organization's providers, their lists merged into one",
+    Door.RESPONSE: "the gateway, where it remembers the response, or else a provider that keeps responses",
     Door.POST_LOG: "the journal, as a log of a call made elsewhere",
     Door.CONSOLE: "the console",
     Door.HEALTH: "the worker: 200 while its loop turns",

@@ -66,6 +66,7 @@ TYPES = {
     Operation.FIM: "completion",
     Operation.AGENT_CHAT: "chat",
     Operation.RESPONSES: "response",
+    Operation.RESPONSE: "other",
     Operation.EMBEDDINGS: "embedding",
     Operation.MODERATION: "guardrail",
     Operation.OCR: "task",
@@ -174,6 +175,18 @@ def test_results_whose_content_is_withheld_are_not_billed_by_their_last_line(
     )
     assert (log.usage, log.cost, log.price_missing) == (NO_USAGE, None, False)
     assert "were not counted" in (log.warnings or "")
+
+
+@pytest.mark.parametrize("kept", [True, False])
+def test_what_is_read_again_is_not_billed_again(rates: Rates, kept: bool) -> None:
+    response = {"id": "resp_1", "object": "response", "model": LARGE, "output": [], "usage": TOKENS}
+    log = (
+        meter(rates, Operation.RESPONSE, b"", response, model=None)
+        if kept
+        else meter(rates, Operation.RESPONSE, b"", b"", model=None, usage=json.dumps(TOKENS).encode())
+    )
+    assert (log.usage, log.usage_raw, log.cost, log.price_missing) == (NO_USAGE, None, None, False)
+    assert (log.model, log.response_id) == ((LARGE, "resp_1") if kept else (None, None))
 
 
 @pytest.mark.parametrize("operation", [Operation.AGENT_CHAT, Operation.RESPONSES, Operation.CONVERSATIONS])

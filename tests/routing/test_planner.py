@@ -110,6 +110,66 @@ def test_opaque_paths_stay_on_the_native_surface() -> None:
         ask(BOTH, None, MISTRAL, Operation.OPAQUE, "/admin")
 
 
+RESPONSES = (Dialect.OPENAI_RESPONSES,)
+
+
+def keeper(configuration: Snapshot, path: str = "/v1/responses/resp_1", pinned: str | None = None) -> Attempt:
+    wish = Wish("o1", Environment.PROD, RESPONSES, Operation.RESPONSE, path, None, pinned=pinned)
+    (attempt,) = plan(configuration, wish, lambda: 0.0).attempts
+    return attempt
+
+
+@pytest.mark.parametrize(
+    ("providers", "pinned", "provider", "path"),
+    [
+        (("openai",), None, "openai", "/v1/responses/resp_1"),
+        (("fireworks", "mistral"), None, "fireworks", "/inference/v1/responses/resp_1"),
+        (("azure_openai", "openai", "xai"), None, "openai", "/v1/responses/resp_1"),
+        (("azure_openai", "openai", "xai"), "azure", "azure_openai", "/openai/v1/responses/resp_1"),
+        (("azure_openai", "openai", "xai"), "xai", "xai", "/v1/responses/resp_1"),
+    ],
+)
+def test_a_response_is_looked_for_at_one_that_keeps_them(
+    providers: tuple[str, ...], pinned: str | None, provider: str, path: str
+) -> None:
+    attempt = keeper(snapshot(*(credential(name, home=True) for name in providers)), pinned=pinned)
+    assert (attempt.route.provider.id, attempt.route.path, attempt.route.tier) == (provider, path, Tier.RELAY)
+
+
+def test_what_is_kept_of_a_response_has_a_path_of_its_own_and_is_no_template() -> None:
+    attempt = keeper(snapshot(credential("openai", home=True)), "/responses/{api_key}/input_items")
+    assert attempt.path(stream=False) == "/v1/responses/%7Bapi_key}/input_items"
+
+
+@pytest.mark.parametrize(
+    ("configuration", "pinned"),
+    [
+        (snapshot(credential("mistral", home=True), credential("groq", home=True)), None),
+        (snapshot(credential("openai", home=True)), "mistral"),
+        (snapshot(credential("openai", organization_id=None)), None),
+        (snapshot(credential("openai", home=True), credential("openai", "b", organization_id="o2")), None),
+        (snapshot(credential("openai", environment=Environment.TEST, home=True)), None),
+    ],
+)
+def test_no_response_is_looked_for_where_none_is_kept_or_the_account_may_be_anothers(
+    configuration: Snapshot, pinned: str | None
+) -> None:
+    with pytest.raises(NotFound, match=r"^Response with id 'resp_1' not found\."):
+        keeper(configuration, pinned=pinned)
+
+
+def test_a_kept_response_is_asked_of_the_home_credential() -> None:
+    configuration = snapshot(credential("openai", "a"), credential("openai", "b", home=True, weight=0))
+    assert keeper(configuration).credential.name == "b"
+    with pytest.raises(NoCredential, match="providers home openai/a"):
+        keeper(snapshot(credential("openai", "a")))
+
+
+def test_a_bare_name_that_nobody_claims_is_openais_on_the_surface_of_responses() -> None:
+    attempt = ask(BOTH, "a-model-from-next-year", RESPONSES, Operation.RESPONSES, "/v1/responses")
+    assert (attempt.route.provider.id, attempt.route.tier) == ("openai", Tier.RELAY)
+
+
 def test_a_shared_credential_serves_no_opaque_call() -> None:
     shared = snapshot(credential("mistral", organization_id=None))
     assert ask(shared, "mistral/x", MISTRAL).credential.organization_id is None

@@ -104,6 +104,8 @@ CHAT_ROWS = (
     Row("embeddings_async", equals({"count": 1}), ROADS, PYTHON),
     Row("responses", opens(GREETING), AT_OPENAI),
     Row("responses_stream", equals({"first": "response.created", "last": "response.completed"}), AT_OPENAI),
+    Row("responses_kept", equals({"same": True, "items": ["Hello, Mistral!"]}), ROADS),
+    Row("responses_deleted", raises("NotFoundError", status=404), ROADS),
 )
 SRT = f"1\n00:00:00,000 --> 00:00:03,000\n{TRANSCRIPT}"
 VTT = f"WEBVTT\n\n00:00:00.000 --> 00:00:03.000\n{TRANSCRIPT}"

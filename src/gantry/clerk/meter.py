@@ -44,6 +44,7 @@ _LOG_TYPES: Final = {
     Operation.COMPLETIONS: "completion",
     Operation.AGENT_CHAT: "chat",
     Operation.RESPONSES: "response",
+    Operation.RESPONSE: "other",
     Operation.COUNT_TOKENS: "other",
     Operation.EMBEDDINGS: "embedding",
     Operation.EMBEDDING: "embedding",
@@ -87,6 +88,7 @@ _ESTIMATED: Final = frozenset(
 )
 _COMPLETING: Final = frozenset((Operation.FIM, Operation.COMPLETIONS))
 _ONLY_READING: Final = EMBEDDING_OPERATIONS | {Operation.RERANK}  # whose tokens are all input
+_TOLD_AGAIN: Final = Operation.RESPONSE  # with the usage that was counted when it was made
 _ERROR_STATUS: Final = 400
 # Calling an enum costs ten times as much as a look into a dict.
 _POLICIES: Final = {policy.value: policy for policy in ContentPolicy}
@@ -322,6 +324,8 @@ def _read_usage(
     warnings: list[str],
 ) -> tuple[Usage, str | None, str | None]:
     """Return the usage, as the provider wrote it, and the service tier it names; an estimate where nobody counted."""
+    if operation is _TOLD_AGAIN:
+        return NO_USAGE, None, None
     usage, usage_raw, service_tier = answer.usage, answer.usage_raw, answer.service_tier
     if closed.usage and operation in _OF_BATCHES:  # the last usage in it is that of one result
         if usage == NO_USAGE:

@@ -24,6 +24,7 @@ class Operation(StrEnum):
     COMPLETIONS = "completions"  # a text goes on: what was there before chats
     AGENT_CHAT = "agent_chat"  # a completion by an agent that the provider stores
     RESPONSES = "responses"
+    RESPONSE = "response"  # one that is kept: read, or deleted
     COUNT_TOKENS = "count_tokens"
     EMBEDDINGS = "embeddings"
     EMBEDDING = "embedding"  # one vector, where that is an operation of its own, as it is at Google
@@ -55,6 +56,7 @@ class Operation(StrEnum):
 STATEFUL_OPERATIONS = frozenset(
     (
         Operation.AGENT_CHAT,
+        Operation.RESPONSE,
         Operation.CONVERSATIONS,
         Operation.AGENTS,
         Operation.FILES,

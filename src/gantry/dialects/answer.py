@@ -57,6 +57,7 @@ _FOLDS: Final[Mapping[Operation, Callable[[bool], Fold]]] = {
     Operation.COMPLETIONS: ChatFold,
     Operation.AGENT_CHAT: ChatFold,
     Operation.RESPONSES: ResponsesFold,
+    Operation.RESPONSE: _document(describe_resource),
     Operation.COUNT_TOKENS: _document(describe_resource),
     Operation.EMBEDDINGS: _document(describe_embeddings),
     Operation.EMBEDDING: _document(describe_embeddings),

@@ -13,7 +13,13 @@ from gantry.board.turns import TurnMemory
 from gantry.core.chat import ChatAnswer, ChatRequest, Message
 from gantry.core.vocabulary import ContentPolicy, Dialect
 from gantry.dialects.responses.conversation import refuse_foreign_state, remembered_turn, resolve, wants_store
-from gantry.dialects.turns import keep_response, recall_response, restore_signed_turns, signed_turns
+from gantry.dialects.turns import (
+    RememberedResponse,
+    keep_response,
+    recall_response,
+    restore_signed_turns,
+    signed_turns,
+)
 from gantry.routing.snapshot import KeyRecord
 
 _SIGNING: Final = frozenset((Dialect.ANTHROPIC, Dialect.GEMINI, Dialect.BEDROCK, Dialect.OPENAI_RESPONSES))
@@ -66,17 +72,24 @@ class Remembrance:
             kept = keep_response(remembered_turn(self._request, answer), told)
             self._turns.keep(self._organization_id, _RESPONSE + name, kept)
 
-    def recall_told(self, response_id: str) -> bytes | None:
-        """Return a response as its client got it."""
-        kept = self._turns.recall(self._organization_id, _RESPONSE + response_id)
-        return None if kept is None else bytes(recall_response(kept).body)
-
-    def forget_response(self, response_id: str) -> bool:
-        return self._turns.forget(self._organization_id, _RESPONSE + response_id)
-
     def _recall_messages(self, response_id: str) -> tuple[Message, ...] | None:
-        kept = self._turns.recall(self._organization_id, _RESPONSE + response_id)
-        return None if kept is None else recall_response(kept).messages
+        kept = _recall(self._turns, self._organization_id, response_id)
+        return None if kept is None else kept.messages
 
     def _recall_call(self, call_id: str) -> bytes | None:
         return self._turns.recall(self._organization_id, _CALL + call_id)
+
+
+def find_response(turns: TurnMemory, key: KeyRecord, response_id: str) -> RememberedResponse | None:
+    """Return a response of the key's organization; None where it is not remembered, or not any more."""
+    return _recall(turns, key.organization_id, response_id)
+
+
+def forget_response(turns: TurnMemory, key: KeyRecord, response_id: str) -> bool:
+    """Forget a response of the key's organization; False where there was none."""
+    return turns.forget(key.organization_id, _RESPONSE + response_id)
+
+
+def _recall(turns: TurnMemory, organization_id: str, response_id: str) -> RememberedResponse | None:
+    kept = turns.recall(organization_id, _RESPONSE + response_id)
+    return None if kept is None else recall_response(kept)

@@ -20,6 +20,7 @@ class Door(Enum):
 
     CALL = auto()  # a provider
     MODELS = auto()  # several providers, their lists merged
+    RESPONSE = auto()  # the memory of turns, or else a provider
     POST_LOG = auto()  # the journal: a log of a call made elsewhere
     CONSOLE = auto()  # the console process
     HEALTH = auto()
@@ -127,6 +128,10 @@ _PREFIXES: tuple[tuple[str, str, Surface], ...] = (
     ("*", "/google/gemini/", Surface(Door.CALL, _GEMINI, Operation.OPAQUE, root="/google/gemini")),
     ("*", "/google/vertexai/", Surface(Door.CALL, _GEMINI, Operation.OPAQUE, root="/google/vertexai")),
     ("*", "/v1beta/", Surface(Door.CALL, _GEMINI, Operation.OPAQUE)),
+    ("GET", "/responses/", Surface(Door.RESPONSE, _RESPONSES, Operation.RESPONSE)),
+    ("DELETE", "/responses/", Surface(Door.RESPONSE, _RESPONSES, Operation.RESPONSE)),
+    ("GET", "/v1/responses/", Surface(Door.RESPONSE, _RESPONSES, Operation.RESPONSE)),
+    ("DELETE", "/v1/responses/", Surface(Door.RESPONSE, _RESPONSES, Operation.RESPONSE)),
     ("GET", "/models/", Surface(Door.MODELS, _EITHER, Operation.MODEL)),
     ("*", "/models", Surface(Door.CONSOLE)),
     ("*", "/providers", Surface(Door.CONSOLE)),

@@ -13,7 +13,8 @@ The path of a request:
 9.  `gateway/recording` writes the close frame before the last byte leaves.
 10. From here on it is the clerk's: frames → meter → price → store.
 
-A WebSocket under a native surface goes through `gateway/tunnel` in place of 4 to 9.
+A WebSocket under a native surface goes through `gateway/tunnel` in place of 4 to 9. A response that is remembered is
+read or deleted by `gateway/kept_response`, which asks nobody.
 
 Law: everything a worker needs is in its arguments, the snapshot file and the board. It starts without a database,
 and it goes when its supervisor goes.
@@ -50,6 +51,7 @@ from gantry.gateway.console_relay import ConsoleRelay
 from gantry.gateway.exchange import Exchange
 from gantry.gateway.intake import take_in
 from gantry.gateway.kept_rates import KeptRates
+from gantry.gateway.kept_response import KeptResponse, find_kept
 from gantry.gateway.limits import WorkerLimits
 from gantry.gateway.listing import ModelListing
 from gantry.gateway.model_lists import ModelLists
@@ -190,6 +192,11 @@ class Worker:
         if door is _CALL:
             if intake.native and offers_websocket(head):
                 return Tunnel(self._state, client, head, responder, intake)
+            return Call(self._state, client, head, responder, intake)
+        if door is Door.RESPONSE:
+            kept = find_kept(self._state, intake)
+            if kept is not None:
+                return KeptResponse(self._state, client, head, responder, intake, *kept)
             return Call(self._state, client, head, responder, intake)
         if door is Door.MODELS:
             return ModelListing(self._state, self._lists, client, head, responder, intake)

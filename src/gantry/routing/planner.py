@@ -8,10 +8,14 @@ behind it, which is resolved in its place; a bare name goes to the provider that
 catalogue, the closest one, or a credential that lists it), then on a native surface to that surface's provider, then to
 the only provider there is. Among the providers left, one that speaks the caller's dialect is preferred: relay before
 adapt before translate.
+
+A response that is kept names no model. Who made it is not remembered, so it is looked for at a provider that keeps
+responses, and only where the account there is the organization's alone.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any
+from urllib.parse import unquote
 
 from gantry.core.custom_model import CustomModel, model_behind
 from gantry.core.errors import InvalidRequest, NoCredential, NotFound, NotSpoken
@@ -83,7 +87,9 @@ def find_route(snapshot: Snapshot, wish: Wish, brought: frozenset[str] = _NOBODY
     ]
     providers = snapshot.providers_of(wish.organization_id)
     custom = named = None
-    if native or wish.model is None:
+    if wish.operation is Operation.RESPONSE:
+        spec, name = _keeping_provider(providers, wish, stored, snapshot.shared_providers), None
+    elif native or wish.model is None:
         spec = _native_provider(providers, wish, stored)
         name = None if wish.model is None else parse_model_ref(wish.model, spec.prefixes).name
     else:
@@ -171,6 +177,34 @@ def _native_provider(providers: Providers, wish: Wish, stored: Sequence[Credenti
     return next((spec for spec in native if spec.id in with_credential), native[0])
 
 
+def _keeping_provider(
+    providers: Providers, wish: Wish, stored: Sequence[CredentialRecord], shared: Collection[str]
+) -> ProviderSpec:
+    """Return where a response may be kept: at the pinned provider, at the surface's own, or else at the first."""
+    dialect = wish.dialects[0]
+    usable = {credential.provider_id for credential in stored}.difference(shared)
+    keeping = [
+        spec
+        for spec in providers.by_id.values()
+        if spec.id in usable and Operation.RESPONSE in spec.paths.get(dialect, {})
+    ]
+    if wish.pinned is not None:
+        pinned = _pinned_provider(providers, wish.pinned)
+        keeping = [spec for spec in keeping if spec is pinned]
+    if not keeping:
+        name = unquote(_kept_path(wish).split("/")[1])
+        raise NotFound(
+            f"Response with id '{name}' not found. It was answered with `store: false`, under a key or by a call that "
+            "keeps no content, in another organization, or too long ago, or it was deleted."
+        )
+    return next((spec for spec in keeping if spec.native is dialect), keeping[0])
+
+
+def _kept_path(wish: Wish) -> str:
+    """Return the path of a kept response behind that of them all."""
+    return wish.path.partition("/responses")[2]
+
+
 def _pinned_provider(providers: Providers, name: str) -> ProviderSpec:
     spec = providers.by_id.get(providers.prefixes.get(name, name))
     if spec is None:
@@ -192,6 +226,9 @@ def _distance(spec: ProviderSpec, wish: Wish, name: str) -> int:
 def _choose_path(spec: ProviderSpec, wish: Wish, name: str | None) -> tuple[Dialect, str, Tier, Operation]:
     """Return the dialect to speak, the path, the tier, and what the provider is asked there."""
     operation = wish.operation
+    if operation is Operation.RESPONSE:
+        kept = spec.paths[wish.dialects[0]][operation] + _kept_path(wish).replace("{", "%7B")
+        return wish.dialects[0], kept, Tier.RELAY, operation
     if operation in NATIVE_OPERATIONS:
         if not wish.path.startswith(tuple(f"{prefix}/" for prefix in spec.native_prefixes)):
             raise NotFound(f"{spec.name} has no path {wish.path}")

@@ -205,6 +205,19 @@ const chat = {
     const kinds = (await all(stream)).map((event) => event.type);
     return { first: kinds[0], last: kinds.at(-1) };
   },
+  responses_kept: async () => {
+    const kept = client().responses;
+    const made = await kept.create({ model: MODEL, input: "Hello, Mistral!" });
+    const items = (await kept.inputItems.list(made.id)).data.map((item) => item.content[0].text);
+    const shown = await kept.retrieve(made.id);
+    return { same: JSON.stringify(shown) === JSON.stringify(made), items };
+  },
+  responses_deleted: async () => {
+    const kept = client().responses;
+    const made = await kept.create({ model: MODEL, input: "Hello, Mistral!" });
+    await kept.delete(made.id);
+    return kept.retrieve(made.id);
+  },
 };
 
 const media = {

@@ -233,6 +233,20 @@ def responses_stream() -> Any:
     return {"first": kinds[0], "last": kinds[-1]}
 
 
+def responses_kept() -> Any:
+    kept = client().responses
+    made = kept.create(model=MODEL, input="Hello, Mistral!")
+    items = [item.content[0].text for item in kept.input_items.list(made.id)]
+    return {"same": kept.retrieve(made.id) == made, "items": items}
+
+
+def responses_deleted() -> Any:
+    kept = client().responses
+    made = kept.create(model=MODEL, input="Hello, Mistral!")
+    kept.delete(made.id)
+    return kept.retrieve(made.id)
+
+
 CASES: tuple[Case, ...] = (
     complete,
     stream,
@@ -262,4 +276,6 @@ CASES: tuple[Case, ...] = (
     embeddings_async,
     responses,
     responses_stream,
+    responses_kept,
+    responses_deleted,
 )
