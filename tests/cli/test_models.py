@@ -12,6 +12,8 @@ import pytest
 from gantry.core.custom_model import CustomModel
 from gantry.home import Home, load_keyring
 from gantry.routing.snapshot import read_snapshot
+from gantry.store.control import ControlStore, default_organization
+from gantry.store.custom_models import put_custom_model
 from tests.cli.conftest import Run
 
 
@@ -75,6 +77,20 @@ def test_who_is_asked_for_what_can_be_said(run: Run, home_path: Path) -> None:
 )
 def test_what_cannot_be_done(run: Run, arguments: tuple[str, ...], message: str) -> None:
     assert message in run("models", *arguments, code=1).stderr
+
+
+@pytest.mark.slow
+def test_what_is_declared_is_changed_where_it_is_declared(run: Run, home_path: Path) -> None:
+    run("models", "list")
+    home = Home(home_path)
+    with ControlStore(home.control_db) as control, control.changing() as change:
+        organization = default_organization(change.connection)
+        model = CustomModel(organization_id=organization, name="m", base="gpt-4o", managed_by="gantry.toml")
+        put_custom_model(change, model)
+    for arguments in (("add", "m", "--base", "gpt-5.5"), ("remove", "m")):
+        assert "m is declared in gantry.toml; change it there" in run("models", *arguments, code=1).stderr
+    assert "yours, in gantry.toml: gpt-4o" in run("models", "list").stdout
+    assert json.loads(run("models", "show", "m", "--json").stdout)["managed_by"] == "gantry.toml"
 
 
 class _Lists(BaseHTTPRequestHandler):

@@ -8,6 +8,7 @@ import click
 import msgspec
 from msgspec import UNSET, Struct, UnsetType
 
+from gantry.clerk.model_world import read_world
 from gantry.clerk.price_table import open_rates
 from gantry.cli.live import make_live
 from gantry.cli.model_refresh import ListAnswer, ask_for_models
@@ -15,17 +16,13 @@ from gantry.cli.opened import OpenHome, open_home
 from gantry.cli.options import home_option, json_option
 from gantry.cli.providers import openable
 from gantry.cli.table import print_table
-from gantry.console.model_form import ModelForm, World, changed, check_name
 from gantry.console.model_item import catalogue_item, custom_item
 from gantry.core.custom_model import CustomModel
 from gantry.core.errors import InvalidRequest
-from gantry.providers.model_catalogue import compile_catalogue
-from gantry.providers.model_facts import load_facts
-from gantry.providers.provider_choice import spec_of
+from gantry.providers.model_form import ModelForm, World, changed, check_name
 from gantry.providers.spec import load_catalog
 from gantry.store.credentials import credentials_of
 from gantry.store.custom_models import custom_models_of, find_custom_model, put_custom_model, remove_custom_model
-from gantry.store.providers import custom_providers_of
 
 
 class Known(Struct, frozen=True):
@@ -163,9 +160,7 @@ def add(
             raise click.ClickException(error.message) from error
         with opened.control.changing() as change:
             put_custom_model(change, wanted)
-        asked = wanted.name if wanted.called_by_name else wanted.base
-        where = f" of {wanted.provider_id}" if wanted.provider_id is not None else ""
-        click.echo(f"{'Changed' if present else 'Added'} {name}: a call for it asks for {asked}{where}.", err=True)
+        click.echo(f"{'Changed' if present else 'Added'} {name}: a call for it asks for {wanted.asks_for}.", err=True)
         make_live(opened, change.version)
 
 
@@ -234,22 +229,19 @@ def _print_compared(label: str, said: dict[str, Any]) -> None:
 
 
 def _known(opened: OpenHome) -> Known:
+    rates, now = open_rates(opened.home.cache), time.time_ns()
     with opened.control.reading() as connection:
         customs = custom_models_of(connection, opened.organization_id)
-        providers = {custom.id: spec_of(custom) for custom in custom_providers_of(connection, opened.organization_id)}
         credentials = credentials_of(connection, opened.organization_id)
-    specs = {**providers, **load_catalog()}
-    now = time.time_ns()
-    catalogue = compile_catalogue(specs, load_facts(), open_rates(opened.home.cache), now)
-    listed = frozenset(model for credential in credentials for model in credential.models)
-    in_use = frozenset(credential.provider_id for credential in credentials)
-    return Known(World(catalogue, specs, listed), customs, in_use, now)
+        world = read_world(connection, opened.organization_id, load_catalog(), rates, now)
+    return Known(world, customs, frozenset(credential.provider_id for credential in credentials), now)
 
 
 def _row(item: dict[str, Any]) -> tuple[str, ...]:
-    note = "yours" if item["affiliation_category"] == "custom" else ""
-    if item["base_model_name"]:
-        note = f"yours: {item['base_model_name']}"
+    note = ""
+    if item["affiliation_category"] == "custom":
+        owner = f"yours, in {item['managed_by']}" if item["managed_by"] else "yours"
+        note = f"{owner}: {item['base_model_name']}" if item["base_model_name"] else owner
     elif item["retires_at"]:
         note = f"retires {item['retires_at']}"
     elif item["is_deprecated"]:

@@ -12,7 +12,6 @@ from msgspec.structs import replace
 
 from gantry.console.access import caller_of, guarded_router, requires, state_of
 from gantry.console.live import tell_when_live
-from gantry.console.model_form import BASE_NOT_FOUND, BaseNotFound, ModelForm, World, changed, check_name, read_form
 from gantry.console.model_item import custom_item
 from gantry.console.models import READERS, held_by, world_of
 from gantry.console.request_logs import json_answer, read_bounded
@@ -20,6 +19,7 @@ from gantry.console.state import ConsoleState
 from gantry.core.custom_model import CustomModel
 from gantry.core.errors import Forbidden, NotFound
 from gantry.core.vocabulary import Scope
+from gantry.providers.model_form import BASE_NOT_FOUND, BaseNotFound, ModelForm, World, changed, check_name, read_form
 from gantry.store.control import ControlStore
 from gantry.store.custom_models import find_custom_model, put_custom_model, remove_custom_model
 from gantry.store.keys import ApiKey

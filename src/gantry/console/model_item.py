@@ -68,6 +68,7 @@ def custom_item(
         "aliases": [],
         **respan_members(custom),
         **(priced if custom.has_prices else {}),
+        "managed_by": custom.managed_by,
         "provider": _provider_item(spec),
     }
 
@@ -105,6 +106,7 @@ def _blank(name: str, spec: ProviderSpec | None) -> dict[str, Any]:
         "supported_params": {},
         "supported_params_override": {},
         "throughput": None,
+        "managed_by": None,
         "provider": _provider_item(spec),
         "created_at": None,
         "updated_at": None,
@@ -118,6 +120,7 @@ _OF_ORGANIZATIONS: Final = frozenset(
         "is_called_by_custom_name",
         "supported_params_override",
         "throughput",
+        "managed_by",
         "created_at",
         "updated_at",
     )

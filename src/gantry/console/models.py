@@ -11,7 +11,6 @@ from msgspec import Struct
 
 from gantry.console.access import PUBLIC, caller_of, guarded_router, requires, state_of
 from gantry.console.model_filters import Item, filtered, ordered
-from gantry.console.model_form import World
 from gantry.console.model_item import catalogue_item, custom_item, public_item
 from gantry.console.request_logs import json_answer, read_bounded
 from gantry.console.state import ConsoleState
@@ -19,6 +18,7 @@ from gantry.core.custom_model import CustomModel
 from gantry.core.custom_provider import CustomProvider
 from gantry.core.errors import InvalidRequest
 from gantry.core.vocabulary import Scope
+from gantry.providers.model_form import World
 from gantry.providers.provider_choice import spec_of
 from gantry.providers.spec import load_catalog
 from gantry.store.control import ControlStore

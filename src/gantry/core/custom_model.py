@@ -35,6 +35,12 @@ class CustomModel(Struct, frozen=True, kw_only=True):
     updated_at: int = 0
 
     @property
+    def asks_for(self) -> str:
+        """What is asked for in its place, and of whom where that is said, in words."""
+        asked = self.name if self.called_by_name or self.base is None else self.base
+        return asked if self.provider_id is None else f"{asked} of {self.provider_id}"
+
+    @property
     def has_prices(self) -> bool:
         return any(
             price is not None

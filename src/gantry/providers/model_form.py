@@ -1,4 +1,4 @@
-"""What a request says of a custom model, as the model that is to be stored. Pure.
+"""What a request, a command or gantry.toml says of a custom model, as the model that is to be stored. Pure.
 
 Law: what could not be routed is refused when it is written, with the words that Respan uses where it has some.
 """
@@ -126,8 +126,8 @@ def changed(model: CustomModel, form: ModelForm, world: World) -> CustomModel:
         model = replace(model, base=model.name)  # a name that is a model already, with prices of its own
     if model.base is not None and not world.leads_somewhere(model.base):
         raise BaseNotFound(
-            f"{BASE_NOT_FOUND}: {model.base}. Write it with its provider, as in mistral/mistral-large-latest, or say "
-            "by custom_provider_id which provider knows the model by this name.",
+            f"{BASE_NOT_FOUND}: {model.base}. Write it with its provider, as in mistral/mistral-large-latest, or name "
+            "the provider that knows the model by this name.",
             param="base_model_name",
         )
     model = _addressed(model, form, world)
@@ -160,7 +160,7 @@ def _addressed(model: CustomModel, form: ModelForm, world: World) -> CustomModel
         assert model.base is not None
         home = world.catalogue.home_of(model.base)
         if home is None:
-            raise InvalidRequest("Say by custom_provider_id who is to be asked for the name.", param="provider_id")
+            raise InvalidRequest("Name the provider that is to be asked for the name.", param="provider_id")
         model = replace(model, provider_id=home[0].id)
     return replace(model, called_by_name=by_name or model.base is None)
 
