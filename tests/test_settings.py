@@ -11,6 +11,8 @@ from gantry.core.secret import Secret
 from gantry.core.vocabulary import Environment
 from gantry.home import Home
 from gantry.settings import (
+    Declared,
+    DeclaredModel,
     DeclaredProvider,
     LogLevel,
     ServeSettings,
@@ -25,7 +27,7 @@ from gantry.settings import (
 
 def _load(
     tmp_path: Path, toml: str = "", environ: dict[str, str] | None = None, **flags: Any
-) -> tuple[ServeSettings, tuple[DeclaredProvider, ...]]:
+) -> tuple[ServeSettings, Declared]:
     home = Home(tmp_path)
     if toml:
         home.config.write_text(toml)
@@ -33,7 +35,7 @@ def _load(
 
 
 def test_defaults(tmp_path: Path) -> None:
-    assert _load(tmp_path) == (ServeSettings(), ())
+    assert _load(tmp_path) == (ServeSettings(), Declared())
 
 
 def test_flags_over_the_environment_over_the_file_over_defaults(tmp_path: Path) -> None:
@@ -84,7 +86,7 @@ def test_declared_providers(tmp_path: Path) -> None:
     environment = "test"
     """
     _, declared = _load(tmp_path, toml)
-    assert declared == (
+    assert declared.providers == (
         DeclaredProvider(provider="mistral", api_key=Secret("canary")),
         DeclaredProvider(
             provider="acme",
@@ -97,7 +99,30 @@ def test_declared_providers(tmp_path: Path) -> None:
         ),
     )
     assert "canary" not in repr(declared)
-    assert read_config(Home(tmp_path)).providers == declared
+    assert read_config(Home(tmp_path)).providers == declared.providers
+
+
+def test_declared_models(tmp_path: Path) -> None:
+    toml = """
+    [[models]]
+    name = "team/fast"
+    base = "mistral/mistral-small-latest"
+    input_cost = 0.15
+    output_cost = 1
+    [[models]]
+    name = "mine"
+    provider = "acme"
+    by_name = true
+    tools = false
+    parameters = { temperature = { max = 1.5 } }
+    """
+    _, declared = _load(tmp_path, toml)
+    assert declared.models == (
+        DeclaredModel(name="team/fast", base="mistral/mistral-small-latest", input_cost=0.15, output_cost=1.0),
+        DeclaredModel(
+            name="mine", provider="acme", by_name=True, tools=False, parameters={"temperature": {"max": 1.5}}
+        ),
+    )
 
 
 @pytest.mark.parametrize(
@@ -115,6 +140,13 @@ def test_declared_providers(tmp_path: Path) -> None:
             "[[providers]]\nprovider = 'm'\napi_keey = 'canary'",
             "no setting 'providers[0].api_keey'; did you mean 'api_key'?",
         ),
+        ("models = 'x'", "gantry.toml: models are declared as [[models]] tables"),
+        (
+            "[[models]]\nname = 'a'\n[[models]]\nname = 'm'\nbse = 'x'",
+            "gantry.toml: no setting 'models[1].bse'; did you mean 'base'?",
+        ),
+        ("[[models]]\nbase = 'm'", "models: Object missing required field `name` - at `$[0]`"),
+        ("[[models]]\nname = 'm'\ninput_cost = 'much'", "`$[0].input_cost`"),
         ("[[providers]]\nname = 'm'", "providers: Object missing required field `provider`"),
         ("[[providers]]\nprovider = 'm'\napi_key = 5", "providers: "),
     ],

@@ -121,10 +121,43 @@ class DeclaredProvider(Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     environment: Environment | None = None
 
 
-class ConfigFile(ServeSettings, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """The whole of gantry.toml."""
+class DeclaredModel(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A `[[models]]` table of gantry.toml: a name of one's own for a model, applied and kept as a credential is.
+
+    Costs are USD for a million tokens.
+    """
+
+    name: str
+    base: str | None = None  # the model behind it
+    provider: str | None = None  # who is asked, where that is not the base's own provider
+    by_name: bool | None = None  # whether the provider is asked for `name` itself
+    display_name: str | None = None
+    input_cost: float | None = None
+    output_cost: float | None = None
+    cached_input_cost: float | None = None
+    cache_write_cost: float | None = None
+    context_window: int | None = None
+    streaming: bool | None = None
+    tools: bool | None = None
+    vision: bool | None = None
+    parameters: dict[str, Any] = {}
+
+
+class Declared(Struct, frozen=True, kw_only=True):
+    """The objects that gantry.toml declares, each kind by the name of its tables."""
 
     providers: tuple[DeclaredProvider, ...] = ()
+    models: tuple[DeclaredModel, ...] = ()
+
+
+class ConfigFile(ServeSettings, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The whole of gantry.toml: the settings, and the members of `Declared`."""
+
+    providers: tuple[DeclaredProvider, ...] = ()
+    models: tuple[DeclaredModel, ...] = ()
+
+
+_TABLES: Mapping[str, type[Struct]] = {"providers": DeclaredProvider, "models": DeclaredModel}
 
 
 class Setting(Struct, frozen=True):
@@ -154,10 +187,8 @@ def read_config(home: Home) -> ConfigFile:
     return _convert(values, dict.fromkeys(values, str(home.config)))
 
 
-def load_settings(
-    home: Home, flags: Mapping[str, Any], environ: Mapping[str, str]
-) -> tuple[ServeSettings, tuple[DeclaredProvider, ...]]:
-    """Return the settings and the declared providers. A flag that is None was not given. Raises SettingsError."""
+def load_settings(home: Home, flags: Mapping[str, Any], environ: Mapping[str, str]) -> tuple[ServeSettings, Declared]:
+    """Return the settings and what is declared. A flag that is None was not given. Raises SettingsError."""
     values: dict[str, Any] = {}
     origin: dict[str, str] = {}
     for layer in (
@@ -173,7 +204,7 @@ def load_settings(
         if getattr(merged, name) is not None and getattr(merged, other) is None:
             raise SettingsError(f"{origin[name]}: {name} needs {other} beside it; to serve https, give both")
     settings = ServeSettings(**{field: getattr(merged, field) for field in ServeSettings.__struct_fields__})
-    return settings, merged.providers
+    return settings, Declared(providers=merged.providers, models=merged.models)
 
 
 def _read_toml(path: Path) -> dict[str, Any]:
@@ -184,11 +215,12 @@ def _read_toml(path: Path) -> dict[str, Any]:
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
         raise SettingsError(f"{path}: {error}") from error
     _refuse_unknown(values, ConfigFile, str(path), "")
-    declared = values.get("providers", [])
-    if not isinstance(declared, list) or not all(isinstance(table, dict) for table in declared):
-        raise SettingsError(f"{path}: providers are declared as [[providers]] tables")
-    for number, table in enumerate(declared):
-        _refuse_unknown(table, DeclaredProvider, str(path), f"providers[{number}].")
+    for kind, struct in _TABLES.items():
+        declared = values.get(kind, [])
+        if not isinstance(declared, list) or not all(isinstance(table, dict) for table in declared):
+            raise SettingsError(f"{path}: {kind} are declared as [[{kind}]] tables")
+        for number, table in enumerate(declared):
+            _refuse_unknown(table, struct, str(path), f"{kind}[{number}].")
     return values
 
 

@@ -127,6 +127,35 @@ def test_the_first_snapshot_is_published_while_the_log_store_is_locked(home: Hom
     writer.close()
 
 
+def test_declared_models_are_applied_at_the_start_and_on_sighup(home: Home, start: Callable[[], Clerk]) -> None:
+    def published() -> list[str]:
+        snapshot = read_snapshot(home.snapshot.read_bytes(), load_keyring(home).snapshot)
+        return [model.name for model in snapshot.body.custom_models]
+
+    table = '[[models]]\nname = "{}"\nbase = "mistral/mistral-small-latest"\n'
+    home.config.write_text(table.format("fast"))
+    clerk = start()
+    wait_until(home.snapshot.exists)
+    assert published() == ["fast"]  # in the first one already
+    for toml, names in (
+        (table.format("faster") + table.format("fastest"), ["faster", "fastest"]),
+        ("", []),
+        (table.format("m").replace("mistral/mistral-small-latest", "nowhere") + table.format("found"), ["found"]),
+    ):
+        home.config.write_text(toml)
+        clerk.process.send_signal(signal.SIGHUP)
+        wait_until(lambda names=names: published() == names)  # type: ignore[misc]
+    home.config.write_text('[[models]]\nname = "m"\nbse = "x"\n')
+    clerk.process.send_signal(signal.SIGHUP)
+    said = ""
+    assert clerk.process.stderr is not None
+    while "is not applied" not in said:
+        said += clerk.process.stderr.readline()
+    assert f"{home.config}: no setting 'models[0].bse'; did you mean 'base'?" in said
+    assert "gantry.toml: models[0].base: Base model not found: nowhere." in said
+    assert published() == ["found"]
+
+
 def test_the_end_of_the_lifeline_ends_the_clerk(start: Callable[[], Clerk]) -> None:
     clerk = start()
     clerk.cut_lifeline()

@@ -10,6 +10,8 @@ from gantry.store.credentials import ManagedBy, NewCredential, add_credential
 from gantry.store.vault import Vault
 from tests.cli.conftest import Run
 
+TWICE = "[[models]]\nname = 'twice'\nbase = 'gpt-4o'\n"
+
 
 def _files(path: Path) -> list[str]:
     return sorted(str(file.relative_to(path)) for file in path.rglob("*"))
@@ -43,6 +45,10 @@ def test_a_home_in_use_is_checked_down_to_its_snapshot(run: Run, home_path: Path
         ("[[providers]]\nprovider = 'bedrock'\nfields = { region = 'canary' }", {}, "bedrock has no field 'region'"),
         ("[[providers]]\nprovider = 'bedrock'", {}, "needs either api_key or aws_access_key_id and"),
         ("[[providers]]\nprovider = 'azure'\napi_key = 'k'", {}, "each Azure OpenAI server has its own address"),
+        ("[[models]]\nname = 'm'\nbse = 'gpt-4o'", {}, "no setting 'models[0].bse'; did you mean 'base'?"),
+        ("[[models]]\nname = 'm'\nbase = 'x'", {}, "gantry.toml: models[0].base: Base model not found: x"),
+        ("[[models]]\nname = 'm'\nprovider = 'acme'", {}, "models[0].provider: Provider not found: acme"),
+        (f"{TWICE}{TWICE}", {}, "gantry.toml: models[1].name: twice is the name of models[0] already"),
     ],
 )
 def test_a_fault_fails_the_check(run: Run, home_path: Path, toml: str, environ: dict[str, str], finding: str) -> None:
@@ -61,6 +67,52 @@ def test_what_will_be_used_is_named(run: Run, home_path: Path) -> None:
     assert "providers[0]: mistral/gantry.toml for https://api.mistral.ai" in text
     assert "environment: $OPENAI_API_KEY is a credential for OpenAI" in text
     assert "canary" not in text
+
+
+DECLARED = """
+[[providers]]
+provider = "acme"
+api_key = "canary"
+base_url = "https://acme.test"
+models = ["our-own"]
+
+[[models]]
+name = "mine"
+provider = "acme"
+
+[[models]]
+name = "team/fast"
+base = "mistral/mistral-small-latest"
+output_cost = 2.0
+
+[[models]]
+name = "listed"
+base = "our-own"
+"""
+
+
+def test_declared_models_are_checked_beside_what_is_declared(run: Run, home_path: Path) -> None:
+    home_path.mkdir(mode=0o700)
+    (home_path / "gantry.toml").write_text(DECLARED)
+    before = _files(home_path)
+    lines = run("check").stdout.splitlines()
+    assert lines[-3:] == [
+        "ok    gantry.toml: models[0]: mine asks for mine of acme",
+        "ok    gantry.toml: models[1]: team/fast asks for mistral/mistral-small-latest",
+        "ok    gantry.toml: models[2]: listed asks for our-own",
+    ]
+    assert _files(home_path) == before
+
+
+@pytest.mark.slow
+def test_declared_models_are_checked_beside_what_was_added(run: Run, home_path: Path) -> None:
+    run("providers", "add", "shop", "--api-key", "k", "--base-url", "http://127.0.0.1:1", "--models", "till")
+    run("models", "add", "by-hand", "--base", "gpt-4o")
+    toml = "[[models]]\nname = 'a'\nbase = 'till'\n[[models]]\nname = 'by-hand'\nprovider = 'shop'\n"
+    (home_path / "gantry.toml").write_text(toml)
+    lines = run("check", code=1).stdout.splitlines()
+    assert "ok    gantry.toml: models[0]: a asks for till" in lines
+    assert "FAIL  gantry.toml: models[1].name: by-hand was added by hand;" in lines[-1]
 
 
 def test_a_key_in_the_environment_that_lacks_an_address_is_named(run: Run) -> None:

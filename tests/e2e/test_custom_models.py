@@ -1,6 +1,8 @@
 """A custom model, whole: made by the API, called through the gateway, listed by it, and priced in the log."""
 
 import json
+import os
+import signal
 from pathlib import Path
 from typing import Any
 
@@ -69,6 +71,34 @@ def test_a_custom_model_is_made_called_listed_and_priced(tmp_path: Path) -> None
         assert ask("DELETE", "/api/models/team/fast/", manager)[0] == 204
         status, answer = ask("POST", "/api/v1/chat/completions", node.key, question)
         assert status == 404 or "Invalid model" in json.dumps(answer), answer
+
+
+def test_a_declared_model_is_called_and_only_the_file_changes_it(tmp_path: Path) -> None:
+    with running_node(tmp_path) as node:
+        manager = node.gantry("keys", "create", "boss", "--scope", "manage", "--scope", "read").stdout.split()[-1]
+        await_true(lambda: node.ask("/api/health-check/")[0] == 200, "a console that answers")
+
+        def declare(toml: str) -> None:
+            (node.home / "gantry.toml").write_text(toml)
+            os.kill(node.pid_of("supervisor"), signal.SIGHUP)
+
+        def names() -> list[str]:
+            return [one["id"] for one in json.loads(node.ask("/v1/models", key=node.key)[1])["data"]]
+
+        declare('[[models]]\nname = "team/fast"\nbase = "mistral/mistral-small-latest"\ninput_cost = 10\n')
+        await_true(lambda: "team/fast" in names(), "a declared model")
+        question = json.dumps({"model": "team/fast", "messages": [{"role": "user", "content": "ping"}]}).encode()
+        status, answer = node.ask("/api/v1/chat/completions", body=question, key=node.key)
+        assert status == 200, answer
+        assert json.loads(node.seen_upstream()[-1]["body"])["model"] == "mistral-small-latest"
+
+        for method, body in (("PATCH", b'{"input_cost": 1}'), ("PUT", b"{}"), ("DELETE", None)):
+            status, answer = node.ask("/api/models/team/fast/", body=body, key=manager, method=method)
+            assert (status, b"declared in gantry.toml" in answer) == (403, True), answer
+        assert "declared in gantry.toml" in node.gantry("models", "remove", "team/fast", code=1).stderr
+
+        declare("")
+        await_true(lambda: "team/fast" not in names(), "a model that is not declared any more")
 
 
 def manager_of_logs(node: Any) -> str:

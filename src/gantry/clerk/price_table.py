@@ -9,9 +9,11 @@ import logging
 import os
 import subprocess
 import sys
+import threading
 from pathlib import Path
 from typing import Final, cast
 
+from gantry.prices.kept import read_rates
 from gantry.prices.overrides import load_overrides
 from gantry.prices.rates import Rates
 from gantry.prices.sealed_table import STEM, TableDamaged, open_table, table_name
@@ -35,6 +37,15 @@ def open_rates(cache: Path, compiler: tuple[str, ...] = COMPILER) -> Rates:
         logger.warning("%s; the clerk reads the published prices itself, which costs it 25 MB", error)
         return _rates_without_file()
     return Rates(load_overrides(), table)
+
+
+def look_up_rates(cache: Path) -> Rates:
+    """Return the rates of this version, for who may write nothing."""
+    try:
+        kept = read_rates(cache)
+    except (TableDamaged, OSError):
+        kept = None
+    return _rates_without_file() if kept is None else kept
 
 
 def _load_table(path: Path, compiler: tuple[str, ...]) -> PriceTable:
@@ -70,7 +81,7 @@ def _rates_without_file() -> Rates:
 
 def _keep(path: Path, data: bytes) -> None:
     """Write the file aside and rename it into place, and remove those of other versions."""
-    aside = path.with_name(f".{path.name}.{os.getpid()}")
+    aside = path.with_name(f".{path.name}.{os.getpid()}.{threading.get_ident()}")
     try:
         aside.write_bytes(data)
         aside.replace(path)

@@ -12,11 +12,13 @@ import signal
 import threading
 import time
 from collections.abc import Iterable, Mapping
+from functools import partial
 from pathlib import Path
 
 from gantry.board.board import CLERK_SLOT, Board, Slot, State, Word
 from gantry.clerk.custom_prices import CustomPrices
 from gantry.clerk.declared import apply_declared
+from gantry.clerk.declared_models import apply_declared_models
 from gantry.clerk.loop import keep_doing
 from gantry.clerk.meter import meter_call, meter_posted
 from gantry.clerk.price_table import open_rates
@@ -139,7 +141,9 @@ class Publishing:
             logger.error("what gantry.toml declares is not applied: %s", error)
             return
         try:
-            _warn(apply_declared(store, Vault(self._keyring.vault), self._catalog, declared, self._environ))
+            vault, rates = Vault(self._keyring.vault), partial(open_rates, self._home.cache)
+            _warn(apply_declared(store, vault, self._catalog, declared.providers, self._environ))
+            _warn(apply_declared_models(store, self._catalog, declared.models, rates))
         except BaseException:
             self._reload.set()
             raise

@@ -3,23 +3,31 @@
 import os
 import stat
 import sys
-from collections.abc import Iterator, Mapping
+import time
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
 import click
 
 from gantry.clerk.declared import offer, read_declared
+from gantry.clerk.declared_models import read_models
+from gantry.clerk.model_world import make_world
+from gantry.clerk.price_table import look_up_rates
 from gantry.clerk.publish import Publisher
 from gantry.cli.opened import store_address
 from gantry.cli.options import home_option
+from gantry.core.custom_model import CustomModel
+from gantry.core.custom_provider import CustomProvider
 from gantry.home import Home, HomeError, load_keyring
-from gantry.providers.provider_choice import ChoiceError
+from gantry.providers.provider_choice import ChoiceError, spec_of
 from gantry.providers.spec import ProviderSpec, SpecError, load_catalog
-from gantry.settings import DeclaredProvider, ServeSettings, SettingsError, load_settings
-from gantry.store.control import ControlStore
-from gantry.store.credentials import ManagedBy, credentials_of
+from gantry.settings import Declared, DeclaredProvider, ServeSettings, SettingsError, load_settings
+from gantry.store.control import ControlStore, default_organization
+from gantry.store.credentials import Credential, ManagedBy, credentials_of
+from gantry.store.custom_models import custom_models_of
 from gantry.store.database import Database, StoreUnavailable
+from gantry.store.providers import custom_providers_of
 from gantry.store.schema import stored_revision
 from gantry.store.tables import CONTROL, LOGS, Tree
 
@@ -27,6 +35,14 @@ from gantry.store.tables import CONTROL, LOGS, Tree
 class Finding(NamedTuple):
     ok: bool
     text: str
+
+
+class _Held(NamedTuple):
+    """What people added to the store."""
+
+    providers: Sequence[CustomProvider] = ()
+    credentials: Sequence[Credential] = ()
+    models: Sequence[CustomModel] = ()
 
 
 @click.command()
@@ -56,8 +72,10 @@ def check_home(home: Home, environ: Mapping[str, str]) -> Iterator[Finding]:
         return
     file = home.config if home.config.exists() else f"{home.config} (absent: defaults)"
     yield Finding(True, f"settings: {file}; listens on {settings.host}:{settings.port}")
-    yield from _check_declared(declared, catalog, environ)
+    yield from _check_declared(declared.providers, catalog, environ)
     yield from _check_files(home, settings, environ)
+    if declared.models:
+        yield from _check_models(home, settings, declared, catalog)
 
 
 def _check_declared(
@@ -81,6 +99,41 @@ def _check_declared(
                     yield Finding(True, f"environment: ${variable} is a credential for {spec.name}")
             except ChoiceError as error:
                 yield Finding(True, f"environment: ${variable} is not used: {error}")
+
+
+def _check_models(
+    home: Home, settings: ServeSettings, declared: Declared, catalog: Mapping[str, ProviderSpec]
+) -> Iterator[Finding]:
+    """Check the declared models beside what a start would have: what was added by hand, and what is declared here."""
+    held = _read_held(store_address(settings, home.control_db))
+    specs = {custom.id: spec_of(custom) for custom in held.providers}
+    for entry in declared.providers:
+        try:
+            spec = read_declared(entry, catalog, held.providers)[0].spec
+        except ChoiceError:
+            continue  # which is said already
+        specs[spec.id] = spec
+    listed = {model for credential in held.credentials for model in credential.models}
+    listed.update(model for entry in declared.providers for model in entry.models)
+    world = make_world({**specs, **catalog}, listed, look_up_rates(home.cache), time.time_ns())
+    for number, found in enumerate(read_models(declared.models, "", world, [model.name for model in held.models])):
+        if isinstance(found, str):
+            yield Finding(False, found)
+        else:
+            yield Finding(True, f"gantry.toml: models[{number}]: {found.name} asks for {found.asks_for}")
+
+
+def _read_held(address: str | Path) -> _Held:
+    """Return what people added to the store; nothing where it cannot be read, or is another version's."""
+    if not _check_database(CONTROL, address)[1]:
+        return _Held()
+    with ControlStore(address) as control, control.reading() as connection:
+        organization_id = default_organization(connection)
+        return _Held(
+            [custom for custom in custom_providers_of(connection, organization_id) if custom.managed_by is None],
+            [credential for credential in credentials_of(connection, organization_id) if credential.managed_by is None],
+            [model for model in custom_models_of(connection, organization_id) if model.managed_by is None],
+        )
 
 
 def _check_files(home: Home, settings: ServeSettings, environ: Mapping[str, str]) -> Iterator[Finding]:
