@@ -9,6 +9,7 @@ import pytest
 
 from gantry.board.board import Word
 from gantry.core.vocabulary import ContentPolicy, Dialect, Operation, Outcome, Scope
+from gantry.dialects.turns import keep_response
 from tests.gateway.conftest import Answer, Node, Upstream, answering, json_answer, running_node
 from tests.gateway.test_native import SECOND_KEY, share
 from tests.gateway.test_translate import MESSAGE, TEXT_BLOCK, anthropic_stream, streaming
@@ -168,6 +169,33 @@ def test_what_was_not_to_be_kept_is_not_found_here(
             assert refused.status == 404
             assert error["message"].startswith(f"Response with id '{made['id']}' not found.")
             assert error.keys() == {"message", "type", "param", "code"}
+
+    run(main())
+
+
+@pytest.mark.parametrize(
+    ("policy", "recorded", "usage"),
+    [
+        (ContentPolicy.FULL, b"ada@example.org", b""),
+        (ContentPolicy.REDACTED, b'"output":', b""),
+        (ContentPolicy.METADATA, b"", b'{"total_tokens":9}'),
+        (ContentPolicy.NOTHING, b"", b'{"total_tokens":9}'),
+    ],
+)
+def test_the_record_keeps_of_it_what_the_readers_key_allows(
+    run: Runner, tmp_path: Path, policy: ContentPolicy, recorded: bytes, usage: bytes
+) -> None:
+    told = b'{"id":"resp_1","output":[{"type":"message","text":"ada@example.org"}],"usage":{"total_tokens":9}}'
+
+    async def main() -> None:
+        async with Upstream(ANTHROPIC).running() as up, running_node(tmp_path, up.url, content_policy=policy) as node:
+            node.worker._state.turns.keep("o1", "response/resp_1", keep_response((), told))  # by another key
+            assert (await read(node, "/v1/responses/resp_1")).body == told
+            _, closed, body = await node.one_call()
+            assert recorded in body
+            assert (b"ada@example.org" in body) is (policy is ContentPolicy.FULL)
+            assert closed.usage == usage  # which is not counted again: test_meter_operations
+            assert up.connections == []
 
     run(main())
 
