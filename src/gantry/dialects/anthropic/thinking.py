@@ -16,7 +16,7 @@ from gantry.dialects.caller_names import caller_name
 from gantry.dialects.changes import Change, clamped, converted, defaulted, dropped
 from gantry.dialects.effort import SMALLEST_BUDGET, budget_of, effort_of
 
-_DISABLED: Final = {"type": "disabled"}
+_DISABLED: Final = "disabled"
 
 
 class Thought(Struct):
@@ -28,7 +28,7 @@ class Thought(Struct):
 
     @property
     def thinks(self) -> bool:
-        return self.thinking is not None and self.thinking["type"] != "disabled"
+        return self.thinking is not None and self.thinking["type"] != _DISABLED
 
 
 class Circumstances(Struct, frozen=True):
@@ -56,7 +56,7 @@ def write_thinking(request: ChatRequest, given: Circumstances, changes: list[Cha
 
 def _as_written(thought: Thought, reasoning: Reasoning, given: Circumstances) -> None:
     if reasoning.effort is Effort.NONE:
-        thought.thinking = _DISABLED
+        thought.thinking = {"type": _DISABLED}
         return
     if reasoning.budget is not None:
         thought.thinking = {"type": "enabled", "budget_tokens": reasoning.budget}
@@ -87,7 +87,7 @@ def _by_effort(
     taken = effort
     match effort:
         case Effort.NONE if not given.generation.always_thinks:
-            thought.thinking = _DISABLED
+            thought.thinking = {"type": _DISABLED}
             return
         case Effort.NONE | Effort.MINIMAL:
             taken = Effort.LOW
