@@ -55,6 +55,11 @@ def defaulted(parameter: str, to: str = "") -> Change:
     return Change(parameter, Action.DEFAULTED, to)
 
 
+def each_once(changes: Iterable[Change]) -> list[Change]:
+    """Return changes without those that say again what was said."""
+    return list(dict.fromkeys(changes))
+
+
 def refuse_drops(changes: Iterable[Change]) -> None:
     """Raise InvalidRequest when something was dropped; for callers who asked to be told rather than helped."""
     for change in changes:

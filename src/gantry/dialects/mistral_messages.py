@@ -6,7 +6,6 @@ field's name when it does not. Order: system messages stand before the first ans
 one that comes last is the prefix of the next.
 """
 
-from collections import deque
 from collections.abc import Callable
 from typing import Final, Literal
 
@@ -28,6 +27,7 @@ from gantry.dialects.members import (
 )
 from gantry.dialects.mistral_content import adapt_content, with_thinking
 from gantry.dialects.mistral_tool_ids import ToolIds
+from gantry.dialects.waiting_calls import WaitingCalls
 
 _KEPT: Final = {
     "system": frozenset(("role", "content")),
@@ -94,7 +94,7 @@ class _Conversation:
         self._changes = changes
         self._shows_thinking = shows_thinking
         self._ids = ToolIds()
-        self._waiting: deque[str] = deque()  # calls whose result has not come yet, for results that name none
+        self._waiting = WaitingCalls()
 
     def adapt(self, raw: Raw) -> Raw:
         given = read_items(raw, "messages", "a list of messages")
@@ -178,7 +178,7 @@ class _Conversation:
                 self._leave_out(field, name, value)
         given = read_text(call["id"], f"{field}.id") if has(call, "id") else None
         fitting = self._ids.adapt(field if given in _NO_ID or given is None else given)
-        self._waiting.append(fitting)
+        self._waiting.add(fitting, "")
         function = self._adapt_function(f"{field}.function", call["function"])
         return {"id": encode(fitting), "type": _FUNCTION, "function": function}
 
@@ -199,13 +199,12 @@ class _Conversation:
         field = f"{where}.tool_call_id"
         given = read_text(message["tool_call_id"], field) if "tool_call_id" in message else None
         if given is None or given in _NO_ID:
-            if not self._waiting:
+            fitting = self._waiting.answer(None)
+            if fitting is None:
                 raise InvalidRequest(f"`{field}` names no tool call", param=field)
-            fitting = self._waiting.popleft()
         else:
             fitting = self._ids.adapt(given)
-            if fitting in self._waiting:
-                self._waiting.remove(fitting)
+            self._waiting.answer(fitting)
         message["tool_call_id"] = encode(fitting)
 
     def _lift_late_system(self, messages: list[tuple[str, Members]]) -> list[tuple[str, Members]]:

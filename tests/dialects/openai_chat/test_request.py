@@ -30,6 +30,7 @@ from gantry.core.errors import InvalidRequest
 from gantry.core.vocabulary import Dialect
 from gantry.dialects.codec import Target
 from gantry.dialects.openai_chat.codec import OPENAI_CHAT
+from tests.dialects.counted import calls_of
 
 TARGET = Target("gpt-x")
 PDF = "data:application/pdf;base64,JVBERi0="
@@ -346,3 +347,22 @@ def test_an_id_that_is_too_long_is_the_same_in_call_and_result() -> None:
     assert sent["id"] == written["messages"][1]["tool_call_id"]
     assert len(sent["id"]) <= 40
     assert sent["function"]["arguments"] == "{}"
+
+
+def test_a_body_is_read_a_few_times_however_many_parts_and_tools_are_not_known() -> None:
+    strange = [{"type": "strange", "n": number} for number in range(200)]
+    messages = [{"role": "user", "content": strange}, {"role": "user", "content": strange}]
+    body = json.dumps({"model": "m", "messages": messages, "tools": strange}).encode()
+    assert calls_of(lambda: OPENAI_CHAT.decode_request(body))["decode"] < 20
+    request = OPENAI_CHAT.decode_request(body)
+    last = request.messages[1].parts[199]
+    assert isinstance(last, NativePart) and json.loads(bytes(last.raw)) == strange[199]
+    assert isinstance(request.tools[7], NativeTool) and json.loads(bytes(request.tools[7].raw)) == strange[7]
+
+
+def test_results_that_name_only_the_tool_are_shared_out_among_its_calls() -> None:
+    calls = [{"id": one, "function": {"name": "f"}} for one in ("a", "b")]
+    results = [{"role": "tool", "name": "f", "content": one} for one in ("1", "2")]
+    request = decode(messages=[{"role": "assistant", "tool_calls": calls}, *results])
+    found = [part.call_id for message in request.messages[1:] for part in message.parts if isinstance(part, ToolResult)]
+    assert found == ["a", "b"]

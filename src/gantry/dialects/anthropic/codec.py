@@ -12,7 +12,7 @@ from gantry.dialects.anthropic.read_request import read_request
 from gantry.dialects.anthropic.stream_decoder import AnthropicStreamDecoder
 from gantry.dialects.anthropic.stream_encoder import AnthropicStreamEncoder
 from gantry.dialects.anthropic.write_request import request_members
-from gantry.dialects.changes import Change
+from gantry.dialects.changes import Change, each_once
 from gantry.dialects.codec import Asking, EncodedRequest, StreamDecoder, StreamEncoder, Target
 
 _encode: Final = msgspec.json.Encoder().encode
@@ -33,7 +33,7 @@ class AnthropicCodec:
         members = {"model": target.model, **request_members(request, target, changes)}
         if request.stream:
             members["stream"] = True
-        return EncodedRequest(_encode(members), changes)
+        return EncodedRequest(_encode(members), each_once(changes))
 
     def decode_answer(self, body: bytes) -> ChatAnswer:
         return read_answer(body)

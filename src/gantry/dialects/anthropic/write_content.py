@@ -108,9 +108,7 @@ def _write_thinking(part: Thinking, turn: Turn) -> Block | None:
             return {"type": "redacted_thinking", "data": part.sealed}
         if part.signature is not None:
             return {"type": "thinking", "thinking": part.text, "signature": part.signature}
-    change = dropped(f"{turn.name}.thinking", "Anthropic did not sign it")
-    if change not in turn.changes:
-        turn.changes.append(change)
+    turn.changes.append(dropped(f"{turn.name}.thinking", "Anthropic did not sign it"))
     return None
 
 

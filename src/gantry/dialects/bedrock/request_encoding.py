@@ -27,7 +27,7 @@ from gantry.dialects.bedrock.families import family_of
 from gantry.dialects.bedrock.model_fields import ModelFields
 from gantry.dialects.bedrock.turns import Turns
 from gantry.dialects.caller_names import caller_name
-from gantry.dialects.changes import Change, clamped, converted, defaulted, dropped
+from gantry.dialects.changes import Change, clamped, converted, defaulted, dropped, each_once
 from gantry.dialects.codec import EncodedRequest, Target
 from gantry.dialects.foreign import drop_extra, refuse_tool
 from gantry.dialects.instructions import ANY_JSON, instructed
@@ -53,7 +53,7 @@ _encode: Final = msgspec.json.Encoder().encode
 def encode_request(request: ChatRequest, target: Target) -> EncodedRequest:
     """Return a Converse request for a model. Raises InvalidRequest for what cannot be said."""
     encoding = _Encoding(request, target)
-    return EncodedRequest(_encode(encoding.body()), encoding.changes)
+    return EncodedRequest(_encode(encoding.body()), each_once(encoding.changes))
 
 
 class _Encoding:

@@ -91,7 +91,7 @@ class Turns:
 
     def _add(self, message: Message) -> None:
         if message.name is not None:
-            self._change(dropped(f"{self._where}.name"))
+            self.changes.append(dropped(f"{self._where}.name"))
         if message.role is Role.SYSTEM and self._belongs_above():
             self.system += self._system_blocks(message)
             return
@@ -115,7 +115,7 @@ class Turns:
             return True
         if self._request.dialect is Dialect.BEDROCK:
             return False
-        self._change(converted(self._where, "to a part of the system prompt, which stands first"))
+        self.changes.append(converted(self._where, "to a part of the system prompt, which stands first"))
         return True
 
     def _system_blocks(self, message: Message) -> Blocks:
@@ -132,7 +132,7 @@ class Turns:
             case Text(text, citations, cache):
                 own = [one for one in citations if one.dialect is Dialect.BEDROCK]
                 if len(own) < len(citations):
-                    self._change(dropped(f"{self._where}.citations", "of another provider"))
+                    self.changes.append(dropped(f"{self._where}.citations", "of another provider"))
                 return _marked(text_block(text, own), cache)
             case Refusal(text):
                 return [text_block(text)]
@@ -159,7 +159,7 @@ class Turns:
         if self._takes_signed:
             block = thinking_block(thinking, unsigned=self._request.dialect is Dialect.BEDROCK)
         if block is None:
-            self._change(dropped(f"{self._where}.thinking", "only Claude takes it back, and only what it signed"))
+            self.changes.append(dropped(f"{self._where}.thinking", "only Claude takes it back, and only what it signed"))
             return []
         return [block]
 
@@ -186,12 +186,8 @@ class Turns:
             return [part.raw]
         if role is not Role.ASSISTANT:
             raise refuse_part(part, self._where)
-        self._change(dropped(self._where, f"a part that only {part.dialect} knows"))
+        self.changes.append(dropped(self._where, f"a part that only {part.dialect} knows"))
         return []
-
-    def _change(self, change: Change) -> None:
-        if change not in self.changes:
-            self.changes.append(change)
 
 
 def _tool_id(given: str) -> str:

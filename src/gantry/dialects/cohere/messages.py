@@ -48,10 +48,10 @@ class Messages:
 
     def _values(self, message: Message) -> Iterator[dict[str, Any]]:
         if message.name is not None:
-            self._change(dropped(f"{self._where}.name"))
+            self.changes.append(dropped(f"{self._where}.name"))
         for part in message.parts:
             if getattr(part, "cache", None) is not None:
-                self._change(dropped("cache_control", "the provider caches by itself"))
+                self.changes.append(dropped("cache_control", "the provider caches by itself"))
         match message.role:
             case Role.SYSTEM | Role.USER:
                 yield {"role": str(message.role), "content": self._content(message.parts)}
@@ -106,25 +106,25 @@ class Messages:
                 case Text(text, citations):
                     own = tuple(one for one in citations if one.dialect is Dialect.COHERE)
                     if len(own) < len(citations):
-                        self._change(dropped(f"{self._where}.citations", "of another provider"))
+                        self.changes.append(dropped(f"{self._where}.citations", "of another provider"))
                     if text:
                         kept.append(Text(text, own))
                 case Thinking(text):
                     if text and self._thinks:
                         kept.append(part)
                     else:
-                        self._change(dropped(f"{self._where}.thinking", "the provider cannot take it back"))
+                        self.changes.append(dropped(f"{self._where}.thinking", "the provider cannot take it back"))
                 case NativePart(dialect) if dialect is not Dialect.COHERE:
-                    self._change(dropped(self._where, f"a part that only {dialect} knows"))
+                    self.changes.append(dropped(self._where, f"a part that only {dialect} knows"))
                 case Media():
-                    self._change(dropped(self._where, f"{part.kind} in an earlier answer"))
+                    self.changes.append(dropped(self._where, f"{part.kind} in an earlier answer"))
                 case _:
                     kept.append(part)
         return kept
 
     def _result(self, result: ToolResult) -> Any:
         if result.is_error:
-            self._change(dropped(f"{self._where}.is_error", "the provider has no word for it; the text is sent"))
+            self.changes.append(dropped(f"{self._where}.is_error", "the provider has no word for it; the text is sent"))
         items: list[Any] = []
         for part in result.parts:
             match part:
@@ -148,7 +148,3 @@ class Messages:
             "Leave it out, or choose another model.",
             param=self._where,
         )
-
-    def _change(self, change: Change) -> None:
-        if change not in self.changes:
-            self.changes.append(change)

@@ -9,7 +9,7 @@ from gantry.core.chat import ChatRequest, Effort, FormatKind, FunctionTool, Nati
 from gantry.core.errors import InvalidRequest
 from gantry.core.vocabulary import Dialect
 from gantry.dialects.caller_names import caller_name
-from gantry.dialects.changes import Change, clamped, converted, dropped
+from gantry.dialects.changes import Change, clamped, converted, dropped, each_once
 from gantry.dialects.codec import EncodedRequest, Target
 from gantry.dialects.cohere.messages import Messages
 from gantry.dialects.effort import budget_of
@@ -26,7 +26,7 @@ _encode: Final = msgspec.json.Encoder().encode
 def encode_request(request: ChatRequest, target: Target) -> EncodedRequest:
     """Return a request for a model of Cohere's. Raises InvalidRequest for what cannot be said."""
     encoding = _Encoding(request)
-    return EncodedRequest(_encode(encoding.body(target.model)), encoding.changes)
+    return EncodedRequest(_encode(encoding.body(target.model)), each_once(encoding.changes))
 
 
 class _Encoding:

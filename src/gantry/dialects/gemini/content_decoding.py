@@ -18,6 +18,7 @@ from gantry.dialects.gemini.spelling import read_fields, read_flag, read_list
 from gantry.dialects.gemini.tool_results import text_of_response
 from gantry.dialects.members import Members, encode, is_text, read, read_text
 from gantry.dialects.tool_terms import mint_call_id
+from gantry.dialects.waiting_calls import WaitingCalls
 
 _SEED: Final = "gemini/contents"
 _ROLES: Final = {
@@ -138,23 +139,16 @@ class _Calls:
     __slots__ = ("_minted", "_waiting")
 
     def __init__(self) -> None:
-        self._waiting: list[tuple[str, str]] = []
+        self._waiting = WaitingCalls()
         self._minted = 0
 
     def called(self, given: str | None, name: str) -> str:
         known = given or self._mint()
-        self._waiting.append((known, name))
+        self._waiting.add(known, name)
         return known
 
     def answered(self, given: str | None, name: str) -> str:
-        waiting = self._waiting
-        found = next((call for call in waiting if call[0] == given), None) if given else None
-        if found is None and not given:
-            found = next((call for call in waiting if call[1] == name), waiting[0] if waiting else None)
-        if found is None:
-            return given or self._mint()
-        waiting.remove(found)
-        return found[0]
+        return self._waiting.answer(given, name) or given or self._mint()
 
     def _mint(self) -> str:
         minted = mint_call_id(_SEED, self._minted)

@@ -55,15 +55,15 @@ def _in_order(request: ChatRequest, changes: list[Change]) -> list[int]:
     if not said:
         return list(range(len(messages)))
     answered = next((index for index in said if messages[index].role is not Role.USER), len(messages))
-    late = [
-        index
+    late = {  # in their order
+        index: None
         for index, message in enumerate(messages)
         if message.role is _SYSTEM and (index > answered or index > said[-1])
-    ]
+    }
     turns = TurnNames(request)
     changes += [converted(turns[index], "to a leading system message") for index in late]
     leading = list(range(said[0]))
-    return leading + late + [index for index in range(said[0], len(messages)) if index not in late]
+    return [*leading, *late, *[index for index in range(said[0], len(messages)) if index not in late]]
 
 
 class _Writer:

@@ -4,7 +4,6 @@ Law: both formats order and pair messages alike, so one reader serves both; what
 own (`PartReader`). A part of a kind not known here is kept as it came, for only its own dialect can say it.
 """
 
-from collections import deque
 from collections.abc import Callable, Iterable
 from typing import Final
 
@@ -31,6 +30,7 @@ from gantry.dialects.openai_chat.annotations import read_citations
 from gantry.dialects.openai_chat.shapes import CacheIn, CallIn, FunctionCallIn, MessageIn, PartIn, present
 from gantry.dialects.openai_chat.thinking import read_thinking
 from gantry.dialects.tool_terms import mint_call_id
+from gantry.dialects.waiting_calls import WaitingCalls
 
 PartReader = Callable[[PartIn, str], Part | None]
 """Reads one content part; takes its path for errors. None: a kind that the format does not know."""
@@ -63,14 +63,16 @@ def read_messages(
 
 
 class _Conversation:
-    __slots__ = ("_body", "_dialect", "_names", "_read_part", "_waiting")
+    __slots__ = ("_body", "_dialect", "_items", "_items_of", "_raws", "_read_part", "_waiting")
 
     def __init__(self, dialect: Dialect, body: bytes, read_part: PartReader) -> None:
         self._dialect = dialect
         self._body = body
         self._read_part = read_part
-        self._waiting: deque[str] = deque()  # calls whose result has not come yet, for results that name none
-        self._names: dict[str, str] = {}  # the last call of each tool, for results that name only the tool
+        self._waiting = WaitingCalls()
+        self._raws: list[dict[str, Raw]] | None = None  # the messages, once one of them is needed as it came
+        self._items: list[Raw] = []  # the content of one of them
+        self._items_of = -1
 
     def read(self, position: int, message: MessageIn) -> Message:
         where = f"messages[{position}]"
@@ -99,8 +101,12 @@ class _Conversation:
         return parts
 
     def _native(self, position: int, number: int) -> NativePart:
-        messages = _decode_contents(_decode_members(self._body)["messages"])
-        return NativePart(self._dialect, Raw(bytes(_decode_list(messages[position]["content"])[number])))
+        if self._raws is None:
+            self._raws = _decode_contents(_decode_members(self._body)["messages"])
+        if self._items_of != position:
+            self._items = _decode_list(self._raws[position]["content"])
+            self._items_of = position
+        return NativePart(self._dialect, Raw(bytes(self._items[number])))
 
     def _assistant(self, where: str, message: MessageIn, content: list[Part]) -> list[Part]:
         parts: list[Part] = list(
@@ -123,15 +129,14 @@ class _Conversation:
 
     def _call(self, where: str, call: CallIn) -> ToolCall:
         call_id = mint_call_id(where, 0) if call.id is None or call.id in _NO_ID else call.id
-        self._waiting.append(call_id)
         extra = call.extra_content
         signature = extra.google.thought_signature if extra is not None and extra.google is not None else None
         if call.custom is not None:
-            self._names[call.custom.name] = call_id
+            self._waiting.add(call_id, call.custom.name)
             return ToolCall(call_id, call.custom.name, call.custom.input or "", custom=True, signature=signature)
         if call.function is None:
             raise InvalidRequest(f"`{where}.function` is missing", param=f"{where}.function")
-        self._names[call.function.name] = call_id
+        self._waiting.add(call_id, call.function.name)
         return ToolCall(call_id, call.function.name, _arguments(call.function), signature=signature)
 
     def _result(self, where: str, position: int, message: MessageIn) -> ToolResult:
@@ -147,19 +152,15 @@ class _Conversation:
         )
 
     def _called(self, where: str, message: MessageIn) -> str:
-        given = message.tool_call_id
-        if given is None or given in _NO_ID:
-            given = self._names.get(message.name or "")
-            if given is None:
-                if not self._waiting:
-                    raise InvalidRequest(
-                        f"`{where}.tool_call_id` is missing, and no call waits for a result",
-                        param=f"{where}.tool_call_id",
-                    )
-                given = self._waiting[0]
-        if given in self._waiting:
-            self._waiting.remove(given)
-        return given
+        given = None if message.tool_call_id in _NO_ID else message.tool_call_id
+        called = self._waiting.answer(given, message.name)
+        if given is not None:
+            return given
+        if called is None:
+            raise InvalidRequest(
+                f"`{where}.tool_call_id` is missing, and no call waits for a result", param=f"{where}.tool_call_id"
+            )
+        return called
 
 
 def _with_sources(parts: list[Part], sources: list[Citation]) -> list[Part]:

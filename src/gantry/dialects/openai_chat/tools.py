@@ -44,7 +44,15 @@ _decode_members: Final = msgspec.json.Decoder(dict[str, Raw]).decode
 
 def read_tools(dialect: Dialect, body: bytes, given: Sequence[ToolIn]) -> tuple[Tool, ...]:
     """Return the tools of a request whose body is given too."""
-    return tuple([_read_tool(dialect, body, number, tool) for number, tool in enumerate(given)])
+    raws = _decode_tools(_decode_members(body)["tools"]) if any(tool.function is None for tool in given) else []
+    return tuple(
+        [
+            _read_native(dialect, f"tools[{number}]", tool, raws[number])
+            if tool.function is None
+            else read_function(tool.function, tool)
+            for number, tool in enumerate(given)
+        ]
+    )
 
 
 def read_function(function: FunctionIn, tool: ToolIn | None = None) -> FunctionTool:
@@ -52,15 +60,11 @@ def read_function(function: FunctionIn, tool: ToolIn | None = None) -> FunctionT
     return FunctionTool(function.name, function.description, present(function.parameters), function.strict, cache)
 
 
-def _read_tool(dialect: Dialect, body: bytes, number: int, tool: ToolIn) -> Tool:
-    if tool.function is not None:
-        return read_function(tool.function, tool)
-    field = f"tools[{number}]"
+def _read_native(dialect: Dialect, field: str, tool: ToolIn, raw: Raw) -> NativeTool:
     if tool.type is None:
         raise InvalidRequest(f"`{field}.type` is missing", param=f"{field}.type")
     if tool.type == "function":
         raise InvalidRequest(f"`{field}.function` is missing", param=f"{field}.function")
-    raw = _decode_tools(_decode_members(body)["tools"])[number]
     return NativeTool(dialect, tool.type, Raw(bytes(raw)))
 
 
