@@ -68,7 +68,7 @@ class Codec(Protocol):
     def dialect(self) -> Dialect: ...
 
     def decode_request(self, body: bytes) -> ChatRequest:
-        """Return what a client asks. Raises InvalidRequest."""
+        """Return what a client asks, in UTF-8 (`members.check_encoding`). Raises InvalidRequest."""
 
     def encode_request(self, request: ChatRequest, target: Target) -> EncodedRequest:
         """Return a request for a provider. Raises InvalidRequest for what cannot be said."""

@@ -26,6 +26,16 @@ _decode_number: Final = msgspec.json.Decoder(float).decode
 _encode: Final = msgspec.json.Encoder().encode
 
 
+def check_encoding(body: bytes) -> None:
+    """Raise InvalidRequest for a body that is not UTF-8: what is not decoded now would fail wherever it is read."""
+    if body.isascii():
+        return
+    try:
+        body.decode()
+    except UnicodeDecodeError as error:
+        raise InvalidRequest(f"the body is not UTF-8 (byte {error.start})") from None
+
+
 def read(decode: Callable[[Raw], T], raw: Raw, field: str, wanted: str) -> T:
     """Return what a decoder makes of a value. Raises InvalidRequest saying what was wanted."""
     try:

@@ -21,6 +21,7 @@ from gantry.dialects.form import MULTIPART, URLENCODED, read_form
 from gantry.dialects.gemini.embeddings import read_gemini_texts
 from gantry.dialects.gemini.token_count import decode_count_request
 from gantry.dialects.media import decoded_size, size_note
+from gantry.dialects.members import check_encoding
 from gantry.dialects.outline import outlined
 
 # Read by an outline of the whole request: they are about resources, or carry media.
@@ -149,6 +150,7 @@ def _read_by_codec(
 ) -> Question:
     """Read a request of another family: its messages as OpenAI's, so that all conversations in the log read alike."""
     try:
+        check_encoding(body)
         request = (decode_request or CODECS[dialect].decode_request)(body)
         told = CODECS[Dialect.OPENAI_CHAT].encode_request(request, Target(request.model))
         messages = _decode(told.body).messages

@@ -19,6 +19,7 @@ from gantry.dialects.assemble import Assembly, unfold
 from gantry.dialects.changes import Change
 from gantry.dialects.codec import Asking, Codec, StreamDecoder, StreamEncoder, Target
 from gantry.dialects.codecs import CODECS
+from gantry.dialects.members import check_encoding
 from gantry.dialects.responses.namespaces import without_namespaces
 from gantry.dialects.rules import NO_RULES, RequestRules, apply_rules
 
@@ -131,6 +132,7 @@ def translate(
 
 def decode_request(source: Dialect, body: bytes, model: str | None, *, stream: bool | None) -> ChatRequest:
     """Return what a client asks; `model` and `stream` where its path says them. Raises InvalidRequest."""
+    check_encoding(body)
     request = CODECS[source].decode_request(body)
     if model is not None and model != request.model:
         request = structs.replace(request, model=model)

@@ -8,10 +8,11 @@ from typing import Final
 import msgspec
 from msgspec import Raw
 
+from gantry.dialects.members import UNREADABLE
+
 _MARK: Final = b'"is_unknown"'
 _DEPTH: Final = 12
 _decode: Final = msgspec.json.Decoder(dict[str, Raw] | list[Raw]).decode
-_UNREADABLE: Final = (msgspec.DecodeError, RecursionError)
 
 
 def unwrap_unknown(document: bytes, depth: int = _DEPTH) -> bytes:
@@ -20,7 +21,7 @@ def unwrap_unknown(document: bytes, depth: int = _DEPTH) -> bytes:
         return document
     try:
         value = _decode(document)
-    except _UNREADABLE:
+    except UNREADABLE:
         return document
     if isinstance(value, list):
         return msgspec.json.encode([Raw(unwrap_unknown(bytes(item), depth - 1)) for item in value])

@@ -34,7 +34,7 @@ from gantry.dialects.bedrock.blocks import read_blocks
 from gantry.dialects.bedrock.shapes import CachePoint, MessageShape
 from gantry.dialects.chat_chunk import ABSENT, has_value
 from gantry.dialects.effort import effort_of_word
-from gantry.dialects.members import UNREADABLE, Members
+from gantry.dialects.members import UNREADABLE, Members, has
 from gantry.dialects.read_exactly import read_exactly
 
 
@@ -178,7 +178,7 @@ def _extra(members: Members) -> dict[str, Raw]:
     """Return what is not understood: whole fields, and what is left of fields that are understood in part."""
     extra = {name: raw for name, raw in members.items() if name not in _READ}
     for name, read in _READ_INSIDE.items():
-        inner = _decode_members(members[name]) if members.get(name, b"null") != b"null" else {}
+        inner = _decode_members(members[name]) if has(members, name) else {}
         rest = {key: raw for key, raw in inner.items() if key not in read}
         if rest:
             extra[name] = Raw(msgspec.json.encode(rest))

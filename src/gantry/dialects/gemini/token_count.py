@@ -10,13 +10,14 @@ from gantry.core.chat import ChatRequest
 from gantry.core.errors import InvalidRequest
 from gantry.dialects.gemini.request_decoding import request_of
 from gantry.dialects.gemini.spelling import read_fields
-from gantry.dialects.members import UNREADABLE
+from gantry.dialects.members import UNREADABLE, check_encoding
 
 _WHOLE = "generateContentRequest"
 
 
 def decode_count_request(body: bytes) -> ChatRequest:
     """Return the request whose tokens are to be counted: `contents` alone, or a whole one. Raises InvalidRequest."""
+    check_encoding(body)
     try:
         fields = read_fields(Raw(body), "body")
     except (*UNREADABLE, InvalidRequest):
