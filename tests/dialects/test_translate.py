@@ -39,3 +39,27 @@ def test_nor_is_it_counted() -> None:
     assert isinstance(
         read_question(Operation.COUNT_TOKENS, "application/json", NO_UTF8[Dialect.GEMINI], Dialect.GEMINI), Question
     )
+
+
+# An answer whose provider counts what cannot be: less than nothing, more than a database holds, more cached than read.
+IMPOSSIBLE = {
+    Dialect.MISTRAL: b'{"choices":[],"usage":{"prompt_tokens":-5,"completion_tokens":%d,'
+    b'"prompt_tokens_details":{"cached_tokens":7}}}',
+    Dialect.OPENAI_CHAT: b'{"choices":[],"usage":{"prompt_tokens":-5,"completion_tokens":%d,'
+    b'"prompt_tokens_details":{"cached_tokens":7}}}',
+    Dialect.OPENAI_RESPONSES: b'{"output":[],"usage":{"input_tokens":-5,"output_tokens":%d,'
+    b'"input_tokens_details":{"cached_tokens":7}}}',
+    Dialect.ANTHROPIC: b'{"content":[],"usage":{"input_tokens":-12,"output_tokens":%d,"cache_read_input_tokens":7}}',
+    Dialect.GEMINI: b'{"candidates":[],"usageMetadata":{"promptTokenCount":-5,"candidatesTokenCount":%d,'
+    b'"cachedContentTokenCount":7}}',
+    Dialect.BEDROCK: b'{"output":{},"usage":{"inputTokens":-12,"outputTokens":%d,"cacheReadInputTokens":7}}',
+    Dialect.COHERE: b'{"message":{},"usage":{"billed_units":{"input_tokens":-5,"output_tokens":%d}}}',
+}
+
+
+@pytest.mark.parametrize("dialect", CODECS)
+def test_counts_are_clamped_to_what_can_be(dialect: Dialect) -> None:
+    usage = CODECS[dialect].decode_answer(IMPOSSIBLE[dialect] % 10**30).usage
+    assert usage.input_tokens == 0
+    assert not usage.cached_input_tokens
+    assert usage.output_tokens == 10**15

@@ -11,7 +11,7 @@ from decimal import Decimal
 from typing import Any, Final
 
 import msgspec
-from msgspec import Struct
+from msgspec import Struct, structs
 
 from gantry.core.usage import Usage
 
@@ -166,6 +166,29 @@ def _normalise(found: _Usage, warnings: list[str]) -> Usage:
             _clamped(output_details.image_tokens) if output_details and output_details.image_tokens else None
         ),
         searches=_clamped(found.search_units),
+    )
+
+
+def possible_usage(usage: Usage) -> Usage:
+    """Return a usage that a family's own reader made with its counts clamped to what can be."""
+    cached, written = usage.cached_input_tokens or 0, usage.cache_write_tokens or 0
+    counts = (usage.input_tokens, cached, written, usage.output_tokens, usage.reasoning_tokens, usage.total_tokens)
+    if all(count is None or 0 <= count <= MAX_COUNT for count in counts) and (
+        usage.input_tokens is None or cached + written <= usage.input_tokens
+    ):
+        return usage
+    given, cached, written, made, thought, total = map(_clamped, counts)
+    most = MAX_COUNT if given is None else given
+    cached = min(cached or 0, most)
+    written = min(written or 0, most - cached)
+    return structs.replace(
+        usage,
+        input_tokens=given,
+        cached_input_tokens=None if usage.cached_input_tokens is None else cached,
+        cache_write_tokens=None if usage.cache_write_tokens is None else written,
+        output_tokens=made,
+        reasoning_tokens=thought,
+        total_tokens=total,
     )
 
 

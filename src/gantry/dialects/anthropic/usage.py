@@ -11,7 +11,7 @@ from msgspec import Raw, Struct
 
 from gantry.core.usage import NO_USAGE, Usage
 from gantry.dialects.chat_chunk import has_value
-from gantry.dialects.usage import read_usage
+from gantry.dialects.usage import possible_usage, read_usage
 
 _UNREADABLE: Final = (msgspec.DecodeError, ValueError, RecursionError)
 _TIERS: Final = {"default": "standard", "standard": "standard", "priority": "priority", "batch": "batch"}
@@ -83,7 +83,7 @@ class UsageReader:
             reasoning_tokens=None if details is None else details.thinking_tokens,
             connector_calls=calls or None,
         )
-        return NO_USAGE if found == NO_USAGE else found
+        return NO_USAGE if found == NO_USAGE else possible_usage(found)
 
 
 def _input_tokens(known: WireUsage) -> int | None:

@@ -9,6 +9,7 @@ from typing import Any
 from msgspec import Struct
 
 from gantry.core.usage import Usage
+from gantry.dialects.usage import possible_usage
 
 
 class UsageShape(Struct, rename="camel"):
@@ -26,12 +27,14 @@ def read_usage(shape: UsageShape) -> Usage:
     cached = (read or 0) + (written or 0)
     if input_tokens is not None and cached and shape.total_tokens != input_tokens + (shape.output_tokens or 0):
         input_tokens += cached
-    return Usage(
-        input_tokens=input_tokens,
-        cached_input_tokens=read,
-        cache_write_tokens=written,
-        output_tokens=shape.output_tokens,
-        total_tokens=shape.total_tokens,
+    return possible_usage(
+        Usage(
+            input_tokens=input_tokens,
+            cached_input_tokens=read,
+            cache_write_tokens=written,
+            output_tokens=shape.output_tokens,
+            total_tokens=shape.total_tokens,
+        )
     )
 
 

@@ -9,6 +9,7 @@ from typing import Any
 from msgspec import Struct
 
 from gantry.core.usage import Usage
+from gantry.dialects.usage import possible_usage
 
 
 class _Units(Struct):
@@ -35,11 +36,13 @@ def read_usage(shape: UsageShape) -> Usage:
     output_tokens = _count(tokens.output_tokens if billed.output_tokens is None else billed.output_tokens)
     cached = _count(shape.cached_tokens)
     fits = cached is not None and input_tokens is not None and cached <= input_tokens
-    return Usage(
-        input_tokens=input_tokens,
-        cached_input_tokens=cached if fits else None,
-        output_tokens=output_tokens,
-        reasoning_tokens=_count(tokens.reasoning_tokens),
+    return possible_usage(
+        Usage(
+            input_tokens=input_tokens,
+            cached_input_tokens=cached if fits else None,
+            output_tokens=output_tokens,
+            reasoning_tokens=_count(tokens.reasoning_tokens),
+        )
     )
 
 

@@ -11,7 +11,7 @@ from msgspec import Raw, Struct
 
 from gantry.core.usage import NO_USAGE, Usage
 from gantry.dialects.members import NULL
-from gantry.dialects.usage import MAX_COUNT
+from gantry.dialects.usage import MAX_COUNT, possible_usage
 
 
 class _Modality(Struct, rename="camel", gc=False):
@@ -43,18 +43,16 @@ def read_usage(raw: Raw) -> tuple[Usage, str | None]:
         found = _decode(raw)
     except _UNREADABLE:
         return NO_USAGE, None
-    given = _sum(found.prompt_token_count, found.tool_use_prompt_token_count)
-    cached = _bound(found.cached_content_token_count)
     usage = Usage(
-        input_tokens=given,
-        cached_input_tokens=cached if cached is None or given is None else min(cached, given),
+        input_tokens=_sum(found.prompt_token_count, found.tool_use_prompt_token_count),
+        cached_input_tokens=found.cached_content_token_count,
         output_tokens=_sum(found.candidates_token_count, found.thoughts_token_count),
-        reasoning_tokens=_bound(found.thoughts_token_count),
-        total_tokens=_bound(found.total_token_count),
+        reasoning_tokens=found.thoughts_token_count,
+        total_tokens=found.total_token_count,
         input_image_tokens=_of_images(found.prompt_tokens_details),
         output_image_tokens=_of_images(found.candidates_tokens_details),
     )
-    return usage, found.service_tier
+    return possible_usage(usage), found.service_tier
 
 
 def encode_usage(usage: Usage) -> dict[str, Any] | None:
@@ -84,14 +82,8 @@ def _of_images(details: Raw) -> int | None:
         counts = [item.token_count or 0 for item in _decode_modalities(details) if item.modality in _IMAGE]
     except _UNREADABLE:
         return None
-    return _bound(sum(counts)) or None
+    return min(max(sum(counts), 0), MAX_COUNT) or None
 
 
 def _sum(one: int | None, other: int | None) -> int | None:
-    if other is None:
-        return _bound(one)
-    return _bound((one or 0) + other)
-
-
-def _bound(count: int | None) -> int | None:
-    return None if count is None else min(max(count, 0), MAX_COUNT)
+    return one if other is None else (one or 0) + other
