@@ -1,13 +1,28 @@
 """What holds for every format alike, whoever asks and whoever answers."""
 
+import json
+from typing import Any
+
 import pytest
 
+from gantry.core.chat import ChatRequest, Text
 from gantry.core.errors import InvalidRequest
 from gantry.core.vocabulary import Dialect, Operation
+from gantry.dialects.assemble import assemble
+from gantry.dialects.codec import Asking
 from gantry.dialects.codecs import CODECS
 from gantry.dialects.gemini.token_count import decode_count_request
 from gantry.dialects.question import Question, read_question
 from gantry.dialects.translate import decode_request
+
+ASKING = Asking(ChatRequest(dialect=Dialect.OPENAI_CHAT, model="m", messages=(), stream=True), 1, "id")
+
+
+def chunks(*choices: dict[str, Any]) -> bytes:
+    """Return a stream of OpenAI's, a chunk for each choice."""
+    told = [json.dumps({"id": "1", "choices": [choice]}) for choice in choices]
+    return "".join(f"data: {one}\n\n" for one in (*told, "[DONE]")).encode()
+
 
 # What is kept as its bytes and decoded late: parameters that are not understood, schemas, arguments.
 NO_UTF8 = {
@@ -63,3 +78,29 @@ def test_counts_are_clamped_to_what_can_be(dialect: Dialect) -> None:
     assert usage.input_tokens == 0
     assert not usage.cached_input_tokens
     assert usage.output_tokens == 10**15
+
+
+def test_log_probabilities_come_through_however_the_stream_is_cut() -> None:
+    texts = [
+        {"index": 0, "delta": {"content": word}, "logprobs": {"content": [{"token": word, "logprob": -0.5}]}}
+        for word in ("a", "b", "c")
+    ]
+    stream = chunks(*texts, {"index": 0, "delta": {}, "finish_reason": "stop"})
+    for dialect in (Dialect.OPENAI_CHAT, Dialect.OPENAI_RESPONSES, Dialect.GEMINI):
+        decoder, encoder = CODECS[Dialect.OPENAI_CHAT].stream_decoder(), CODECS[dialect].stream_encoder(ASKING)
+        told = encoder.feed(decoder.feed(stream))
+        again = CODECS[dialect].stream_decoder()
+        answer = assemble(dialect, again.feed(told) + again.close())
+        logprobs = json.loads(bytes(answer.choices[0].logprobs or b"{}"))
+        assert [entry["token"] for entry in logprobs["content"]] == ["a", "b", "c"], dialect
+
+
+@pytest.mark.parametrize("odd", [5, [], {"content": 5}, {"content": {"token": "a"}}, {"content": None}, {}])
+def test_log_probabilities_that_cannot_be_read_cost_no_text(odd: Any) -> None:
+    texts = [{"index": 0, "delta": {"content": word}, "logprobs": odd} for word in ("a", "b")]
+    decoder = CODECS[Dialect.OPENAI_CHAT].stream_decoder()
+    events = decoder.feed(chunks(*texts, {"index": 0, "delta": {}, "finish_reason": "stop"}))
+    choice = assemble(Dialect.OPENAI_CHAT, events).choices[0]
+    assert (choice.parts, choice.logprobs) == ((Text("ab"),), None)
+    for codec in CODECS.values():
+        assert codec.stream_encoder(ASKING).feed(events)

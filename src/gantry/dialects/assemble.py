@@ -7,7 +7,6 @@ because there is one way through (law 4).
 from collections.abc import Iterable
 from typing import assert_never
 
-import msgspec
 from msgspec import Raw, structs
 
 from gantry.core.chat import (
@@ -46,6 +45,7 @@ from gantry.core.chat_events import (
 )
 from gantry.core.usage import NO_USAGE, UNITS, Usage
 from gantry.core.vocabulary import Dialect
+from gantry.dialects.logprobs import join_logprobs
 
 
 def assemble(dialect: Dialect, events: Iterable[ChatEvent]) -> ChatAnswer:
@@ -144,7 +144,9 @@ class _ChoiceDraft:
 
     def choice(self, index: int) -> Choice:
         parts = tuple([_join_part(said) for _, said in sorted(self._parts.items())])
-        return Choice(index, parts, self._finish, _join_logprobs(self._logprobs) if self._logprobs else None)
+        logprobs = self._logprobs
+        joined = logprobs[0] if len(logprobs) == 1 else join_logprobs(logprobs)
+        return Choice(index, parts, self._finish, joined)
 
 
 def _join_part(said: list[_PartEvent]) -> Part:
@@ -186,15 +188,6 @@ def _join_part(said: list[_PartEvent]) -> Part:
     if began is Thinking:
         return Thinking(text) if seal is None else Thinking(text, seal.signature, seal.sealed, seal.dialect, seal.id)
     return Refusal(text) if began is Refusal else Text(text, tuple(citations))
-
-
-def _join_logprobs(pieces: list[Raw]) -> Raw:
-    if len(pieces) == 1:
-        return pieces[0]
-    content: list[Raw] = []
-    for piece in pieces:
-        content += msgspec.json.decode(piece, type=dict[str, list[Raw] | None]).get("content") or []
-    return Raw(msgspec.json.encode({"content": content}))
 
 
 def unfold(answer: ChatAnswer) -> list[ChatEvent]:

@@ -79,14 +79,22 @@ def joins(before: Part, part: Part) -> bool:
     return isinstance(before, Text) and isinstance(part, Text)
 
 
+def words_of(part: Text) -> str:
+    """Return what of a text its sources are of; all of it where there are none."""
+    return part.text[part.citations[0].start : part.citations[0].end] if part.citations else part.text
+
+
 @st.composite
 def parts(draw: st.DrawFn) -> tuple[Part, ...]:
-    """Parts as Gemini can say them: no two texts or open thoughts side by side, and a seal only on what it seals."""
+    """Parts as Gemini can say them: no two texts or open thoughts side by side, and a seal only on what it seals.
+
+    A source names the words that it is of, and not the part, so they stand in no text before.
+    """
     found: list[Part] = []
     cited = False
     for part in draw(st.lists(texts() | thoughts | calls | media, max_size=5)):
         if isinstance(part, Text):
-            if cited:
+            if cited or any(words_of(part) in before.text for before in found if isinstance(before, Text)):
                 part = Text(part.text)
             cited = cited or bool(part.citations)
         sealed = isinstance(part, Text | Media) and draw(st.booleans())

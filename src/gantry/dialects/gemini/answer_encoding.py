@@ -37,8 +37,7 @@ def _candidate(choice: Choice, *, thoughts: bool) -> dict[str, Any]:
     candidate: dict[str, Any] = {"content": {"parts": parts, "role": "model"}, "index": choice.index}
     if choice.finish is not None:
         candidate["finishReason"] = finish_word(choice.finish)
-    if choice.logprobs is not None:
-        candidate |= encode_logprobs(choice.logprobs)
+    candidate |= encode_logprobs(choice.logprobs)
     return candidate | encode_citations((part.text, part.citations) for part in choice.parts if isinstance(part, Text))
 
 

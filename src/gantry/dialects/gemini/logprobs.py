@@ -64,8 +64,10 @@ def _told(token: _Token) -> dict[str, Any]:
     return {"token": token.token, "logprob": token.log_probability, "bytes": None}
 
 
-def encode_logprobs(raw: Raw) -> dict[str, Any]:
+def encode_logprobs(raw: Raw | None) -> dict[str, Any]:
     """Return the fields of a candidate that say log probabilities; none where they cannot be read."""
+    if raw is None:
+        return {}
     try:
         tokens = _decode_said(raw).content or []
     except _UNREADABLE:

@@ -50,6 +50,7 @@ from gantry.dialects.gemini.framing import Frames, Framing
 from gantry.dialects.gemini.logprobs import encode_logprobs
 from gantry.dialects.gemini.media import answered_media
 from gantry.dialects.gemini.usage import encode_usage
+from gantry.dialects.logprobs import join_logprobs
 
 _encode: Final = msgspec.json.Encoder().encode
 
@@ -149,7 +150,7 @@ class _Choice:
         self._seal: str | None = None  # the signature of what follows
         self._texts: dict[int, list[str]] = {}
         self._cited: dict[int, list[Citation]] = {}
-        self._logprobs: Raw | None = None
+        self._logprobs: list[Raw] = []  # since the last piece
         self._finish: Finish | None = None
 
     def take(self, event: _ChoiceEvent) -> None:
@@ -182,7 +183,7 @@ class _Choice:
             case CitationAdded(_, part, citation):
                 self._cited.setdefault(part, []).append(citation)
             case LogprobsAdded(_, raw):
-                self._logprobs = raw
+                self._logprobs.append(raw)
             case ChoiceFinished(_, finish):
                 self._end_calls()
                 self._finish = finish
@@ -203,9 +204,9 @@ class _Choice:
         """Return the candidate that holds what came since the last one."""
         parts, self._parts = self._parts, []
         candidate: dict[str, Any] = {"content": {"parts": parts, "role": "model"}, "index": self._index}
-        if self._logprobs is not None:
-            candidate |= encode_logprobs(self._logprobs)
-            self._logprobs = None
+        if self._logprobs:
+            candidate |= encode_logprobs(join_logprobs(self._logprobs))
+            self._logprobs = []
         return candidate
 
     def last(self) -> dict[str, Any]:

@@ -30,7 +30,7 @@ from gantry.core.vocabulary import Dialect
 from gantry.dialects.call_fold import arguments_text
 from gantry.dialects.chat_chunk import ABSENT, UNREADABLE, FunctionPart, ToolCallPart
 from gantry.dialects.data_urls import mime_of_name, split_data_url
-from gantry.dialects.members import encode
+from gantry.dialects.logprobs import read_logprobs
 from gantry.dialects.openai_chat.annotations import read_citations
 from gantry.dialects.openai_chat.shapes import ExtraIn
 from gantry.dialects.openai_chat.thinking import read_thinking
@@ -111,7 +111,6 @@ class _Chunk(Struct, gc=False):
 
 
 _decode_chunk: Final = msgspec.json.Decoder(_Chunk).decode
-_decode_members: Final = msgspec.json.Decoder(dict[str, Raw]).decode
 _decode_text: Final = msgspec.json.Decoder(str).decode
 
 
@@ -174,7 +173,9 @@ class ChoiceReader:
         if said is not None:
             self._take_message(said, events)
         if len(choice.logprobs) > _NULL:
-            self._take_logprobs(choice.logprobs, events)
+            logprobs = read_logprobs(choice.logprobs)
+            if logprobs is not None:
+                events.append(LogprobsAdded(self._index, logprobs))
         if choice.finish_reason and not self.finished:
             self._finish(choice, events)
 
@@ -334,12 +335,6 @@ class ChoiceReader:
         else:
             media = Media(MediaKind.IMAGE, inline[0], data=inline[1])
         events.append(MediaAdded(self._index, self._next_part(), media))
-
-    def _take_logprobs(self, raw: Raw, events: list[ChatEvent]) -> None:
-        members = _decode_members(raw)
-        kept = {name: value for name, value in members.items() if len(value) > 2 and value != Raw(b"null")}
-        if kept:
-            events.append(LogprobsAdded(self._index, encode(kept)))
 
     def _finish(self, choice: ChoiceIn, events: list[ChatEvent]) -> None:
         word = choice.finish_reason or ""
