@@ -177,10 +177,10 @@ def possible_usage(usage: Usage) -> Usage:
         usage.input_tokens is None or cached + written <= usage.input_tokens
     ):
         return usage
-    given, cached, written, made, thought, total = map(_clamped, counts)
+    given, _, _, made, thought, total = map(_clamped, counts)
     most = MAX_COUNT if given is None else given
-    cached = min(cached or 0, most)
-    written = min(written or 0, most - cached)
+    cached = min(max(cached, 0), most)
+    written = min(max(written, 0), most - cached)
     return structs.replace(
         usage,
         input_tokens=given,

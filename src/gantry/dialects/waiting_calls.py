@@ -1,7 +1,7 @@
 """The calls of a conversation that wait for their results, and which of them a result is of that does not say.
 
-Law: a result is of the call whose id it gives; without an id, of the first unanswered call of the tool it names, else of
-the first unanswered call. However many there are and in whatever order they come, each is passed over once.
+Law: a result is of the call whose id it gives; without an id, of the first unanswered call of the tool it names, else
+of the first unanswered call. However many there are and in whatever order they come, each is passed over once.
 """
 
 from collections import deque

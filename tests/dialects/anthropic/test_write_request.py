@@ -288,7 +288,7 @@ def test_what_the_caller_would_miss_is_refused_by_its_name(fields: dict[str, Any
 
 
 def test_what_one_caller_says_of_thinking_is_not_said_for_the_next() -> None:
-    off = {"dialect": Dialect.ANTHROPIC, "reasoning": Reasoning(Effort.NONE)}
+    off: dict[str, Any] = {"dialect": Dialect.ANTHROPIC, "reasoning": Reasoning(Effort.NONE)}
     told, _ = asked(**off, extra={"thinking.note": Raw(b'"mine"')})
     assert told["thinking"] == {"type": "disabled", "note": "mine"}
     assert asked(**off)[0]["thinking"] == {"type": "disabled"}

@@ -491,7 +491,8 @@ def test_what_cannot_be_read_is_named_by_its_path(body: bytes, param: str | None
 
 def test_null_is_not_there() -> None:
     request = BEDROCK.decode_request(b'{"messages":[],"inferenceConfig":null,"outputConfig":null,"toolConfig":null}')
-    assert request.messages == () and not request.extra
+    assert request.messages == ()
+    assert not request.extra
 
 
 def test_what_only_bedrock_knows_goes_back_as_it_came() -> None:

@@ -356,8 +356,10 @@ def test_a_body_is_read_a_few_times_however_many_parts_and_tools_are_not_known()
     assert calls_of(lambda: OPENAI_CHAT.decode_request(body))["decode"] < 20
     request = OPENAI_CHAT.decode_request(body)
     last = request.messages[1].parts[199]
-    assert isinstance(last, NativePart) and json.loads(bytes(last.raw)) == strange[199]
-    assert isinstance(request.tools[7], NativeTool) and json.loads(bytes(request.tools[7].raw)) == strange[7]
+    assert isinstance(last, NativePart)
+    assert json.loads(bytes(last.raw)) == strange[199]
+    assert isinstance(request.tools[7], NativeTool)
+    assert json.loads(bytes(request.tools[7].raw)) == strange[7]
 
 
 def test_results_that_name_only_the_tool_are_shared_out_among_its_calls() -> None:

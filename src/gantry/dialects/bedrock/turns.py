@@ -159,7 +159,9 @@ class Turns:
         if self._takes_signed:
             block = thinking_block(thinking, unsigned=self._request.dialect is Dialect.BEDROCK)
         if block is None:
-            self.changes.append(dropped(f"{self._where}.thinking", "only Claude takes it back, and only what it signed"))
+            self.changes.append(
+                dropped(f"{self._where}.thinking", "only Claude takes it back, and only what it signed")
+            )
             return []
         return [block]
 
