@@ -3,7 +3,8 @@
 Law: a stream is `AnswerBegan`, then parts and what belongs to them, then `ChoiceFinished` for each choice,
 `UsageReported` any number of times (each replaces what it names), and `AnswerEnded` as the last; or `AnswerFailed` as
 the last. Parts of a choice are numbered from 0 in the order in which they begin. Only tool calls may interleave: text
-and thinking of an earlier part never go on after a later part began. A decoder sends no empty delta.
+and thinking of an earlier part never go on after a later part began, but the arguments of a call may. What a provider
+says of a choice after its finish counts as what it says before. A decoder sends no empty delta.
 
 A decoder that is closed early ends with `AnswerFailed`, so that every encoder's output is well-formed.
 """

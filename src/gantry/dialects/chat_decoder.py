@@ -1,7 +1,8 @@
 """What every decoder of an event stream shares: the parser, the end, and what to say when the end does not come.
 
 Law: after `AnswerEnded` or `AnswerFailed` nothing follows, whatever the provider goes on to send. An event that cannot
-be read ends the answer with a failure: to pass over it would lose content without a word.
+be read ends the answer with a failure: to pass over it would lose content without a word. An answer that begins twice,
+as proxies that splice their retries send it, is one only while it has said nothing.
 """
 
 from abc import ABC, abstractmethod
@@ -16,6 +17,7 @@ from gantry.dialects.text_chunks import TextChunks
 from gantry.wire.sse import EventTooLarge, SSEEvent, SSEParser
 
 UNREADABLE: Final = (msgspec.DecodeError, ValueError, RecursionError)
+SECOND_ANSWER: Final = ProviderError(502, "the provider's stream began a second answer inside the first")
 _LAST: Final = (AnswerEnded, AnswerFailed)
 _BROKE_OFF: Final = ProviderError(502, "the provider's stream ended before the answer did")
 _UNREADABLE_EVENT: Final = ProviderError(502, "the provider's stream holds an event that cannot be read")

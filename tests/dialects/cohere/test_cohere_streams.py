@@ -303,3 +303,18 @@ def test_random_answers_come_through_both_ways(answer: ChatAnswer) -> None:
 @given(st.binary(max_size=400))
 def test_no_bytes_raise(data: bytes) -> None:
     assert isinstance(decode(data, 50)[-1], AnswerFailed)
+
+
+def test_a_source_that_comes_after_a_call_names_its_text() -> None:
+    events: list[ChatEvent] = [
+        TextAdded(0, 0, "a"),
+        CallBegan(0, 1, "1", "f"),
+        CallAdded(0, 1, "{}"),
+        CitationAdded(0, 0, Citation("https://e.com")),
+        ENDED,
+    ]
+    decoder = COHERE.stream_decoder()
+    answer = assemble(Dialect.COHERE, decoder.feed(COHERE.stream_encoder(ASKING).feed(events)) + decoder.close())
+    [text, _] = answer.choices[0].parts
+    assert isinstance(text, Text)
+    assert [source.url for source in text.citations] == ["https://e.com"]

@@ -1,8 +1,8 @@
 """Anthropic's stream: a message begins, its blocks come one after another, its end and usage follow.
 
-Law: a block is known from `content_block_start` to `content_block_stop`; deltas name it by its index. A part of our own
-is numbered when it first says something. A block of a kind we do not know is put together from its deltas and handed on
-whole. A message that begins twice, as proxies that splice their retries send it, is one only while it has said nothing.
+Law: a block is known from `content_block_start` to `content_block_stop`, or to the message's end; deltas name it by its
+index. A part of our own is numbered when it first says something, and a text goes on in its part until another begins.
+A block of a kind we do not know is put together from its deltas and handed on whole.
 https://docs.anthropic.com/en/docs/build-with-claude/streaming
 """
 
@@ -11,7 +11,6 @@ from typing import Any, Final
 import msgspec
 from msgspec import Raw, Struct
 
-from gantry.core.chat import ProviderError
 from gantry.core.chat_events import (
     ENDED,
     AnswerBegan,
@@ -35,7 +34,7 @@ from gantry.dialects.anthropic.errors import read_stream_error
 from gantry.dialects.anthropic.finish import read_finish
 from gantry.dialects.anthropic.usage import UsageReader
 from gantry.dialects.chat_chunk import ABSENT, has_value
-from gantry.dialects.chat_decoder import ChatStreamDecoder
+from gantry.dialects.chat_decoder import SECOND_ANSWER, ChatStreamDecoder
 from gantry.dialects.tool_terms import arguments_object, mint_call_id
 from gantry.wire.sse import SSEEvent
 
@@ -73,27 +72,35 @@ class _Whole(Struct):
 _decode: Final = msgspec.json.Decoder(_Event).decode
 _decode_whole: Final = msgspec.json.Decoder(_Whole).decode
 _decode_native: Final = msgspec.json.Decoder(dict[str, Any]).decode
-_SECOND_ANSWER: Final = ProviderError(502, "the provider's stream began a second answer inside the first")
+
+
+_Said = TextAdded | ThinkingAdded
 
 
 class _OpenBlock:
-    """A block between its start and its stop; `part` is None until it says something."""
+    """A block between its start and its stop; `part` is None until it says something, and `kind` is what it says."""
 
-    __slots__ = ("answered", "block", "native", "part", "pieces")
+    __slots__ = ("answered", "block", "kind", "native", "part", "pieces")
 
     def __init__(self, block: Block | None, native: dict[str, Any] | None) -> None:
         self.block = block
         self.native = native
         self.part: int | None = None
+        self.kind: type[_Said] | None = None
         self.answered = False  # arguments came as deltas
         self.pieces: list[str] = []  # of a native block's input
 
+    @property
+    def is_call(self) -> bool:
+        return self.block is not None and self.block.type == "tool_use"
+
 
 class AnthropicStreamDecoder(ChatStreamDecoder):
-    __slots__ = ("_finished", "_id", "_open", "_parts", "_usage")
+    __slots__ = ("_began", "_finished", "_id", "_open", "_parts", "_usage")
 
     def __init__(self) -> None:
         super().__init__(text_key=b'"text":')
+        self._began = False
         self._open: dict[int, _OpenBlock] = {}
         self._parts = 0
         self._usage = UsageReader()
@@ -106,7 +113,7 @@ class AnthropicStreamDecoder(ChatStreamDecoder):
             case "content_block_delta":
                 return self._add(found, event.data)
             case "content_block_start":
-                return self._start(found)
+                return [*self._stop(found.index), *self._start(found)]
             case "content_block_stop":
                 return self._stop(found.index)
             case "message_start":
@@ -114,7 +121,7 @@ class AnthropicStreamDecoder(ChatStreamDecoder):
             case "message_delta":
                 return self._finish(found)
             case "message_stop":
-                return [ENDED]
+                return [*self._stop_all(), ENDED]
             case "error":
                 return [AnswerFailed(read_stream_error(event.data))]
             case _:
@@ -126,27 +133,43 @@ class AnthropicStreamDecoder(ChatStreamDecoder):
 
     def _begin(self, message: _Message) -> list[ChatEvent]:
         if self._parts or self._open:
-            return [AnswerFailed(_SECOND_ANSWER)]
-        self._id = message.id or ""
+            return [AnswerFailed(SECOND_ANSWER)]
         usage = self._usage.add(message.usage)
-        began = AnswerBegan(message.id, message.model, service_tier=self._usage.service_tier)
-        return [began, UsageReported(usage)] if has_value(message.usage) else [began]
+        events: list[ChatEvent] = []
+        if not self._began:
+            self._began = True
+            self._id = message.id or ""
+            events.append(AnswerBegan(message.id, message.model, service_tier=self._usage.service_tier))
+        if has_value(message.usage):
+            events.append(UsageReported(usage))
+        return events
 
     def _finish(self, found: _Event) -> list[ChatEvent]:
         events: list[ChatEvent] = []
         if has_value(found.usage):
             events.append(UsageReported(self._usage.add(found.usage)))
         finish = None if found.delta is None else read_finish(found.delta.stop_reason, found.delta.stop_sequence)
-        if finish is not None:
+        if finish is not None and not self._finished:
             self._finished = True
-            events.append(ChoiceFinished(0, finish))
+            events += [*self._stop_all(), ChoiceFinished(0, finish)]
         return events
+
+    def _stop_all(self) -> list[ChatEvent]:
+        return [event for index in sorted(self._open) for event in self._stop(index)]
 
     def _number(self, opened: _OpenBlock) -> int:
         if opened.part is None:
             opened.part = self._parts
             self._parts += 1
         return opened.part
+
+    def _say(self, opened: _OpenBlock, kind: type[_Said], text: str) -> ChatEvent:
+        if opened.is_call:
+            raise ValueError("a call says something")
+        if opened.part != self._parts - 1 or opened.kind not in (None, kind):
+            opened.part = None
+        opened.kind = kind
+        return kind(0, self._number(opened), text)
 
     def _start(self, found: _Event) -> list[ChatEvent]:
         raw = found.content_block
@@ -158,7 +181,7 @@ class AnthropicStreamDecoder(ChatStreamDecoder):
         match block.type:
             case "text":
                 events: list[ChatEvent] = [self._cite(opened, citation) for citation in block.citations or ()]
-                return [*events, TextAdded(0, self._number(opened), block.text)] if block.text else events
+                return [*events, self._say(opened, TextAdded, block.text)] if block.text else events
             case "thinking":
                 return self._think(opened, block.thinking, block.signature)
             case "redacted_thinking":
@@ -177,10 +200,12 @@ class AnthropicStreamDecoder(ChatStreamDecoder):
             _add_native(opened, delta, data)
             return []
         if delta.text is not None:
-            return [TextAdded(0, self._number(opened), delta.text)] if delta.text else []
+            return [self._say(opened, TextAdded, delta.text)] if delta.text else []
         if delta.partial_json is not None:
             if not delta.partial_json:
                 return []
+            if not opened.is_call:
+                raise ValueError("arguments for what is no call")
             opened.answered = True
             return [CallAdded(0, self._number(opened), delta.partial_json)]
         if has_value(delta.citation):
@@ -190,7 +215,7 @@ class AnthropicStreamDecoder(ChatStreamDecoder):
     def _think(self, opened: _OpenBlock, text: str | None, signature: str | None) -> list[ChatEvent]:
         events: list[ChatEvent] = []
         if text:
-            events.append(ThinkingAdded(0, self._number(opened), text))
+            events.append(self._say(opened, ThinkingAdded, text))
         signed = read_signed("", signature)
         if signed.dialect is not None:
             number = self._number(opened)
@@ -208,7 +233,7 @@ class AnthropicStreamDecoder(ChatStreamDecoder):
             native = Raw(msgspec.json.encode(_whole(opened.native, opened.pieces)))
             return [NativeAdded(0, self._number(opened), Dialect.ANTHROPIC, native)]
         block = opened.block
-        if block is None or block.type != "tool_use" or opened.answered:
+        if block is None or not opened.is_call or opened.answered:
             return []
         return [CallAdded(0, self._number(opened), block.arguments())]
 

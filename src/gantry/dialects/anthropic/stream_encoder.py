@@ -1,9 +1,8 @@
 """A stream for a client of Anthropic's: one block at a time, numbered in order, with `message_delta` at the end.
 
-Law: a block once closed is never written to again. Other formats let tool calls interleave, so a call stays open until
-its arguments are a whole object, and what begins meanwhile waits its turn. What comes after the finish (OpenAI's usage)
-is waited for: the end is written with `AnswerEnded`. Usage that is unknown at the start is 0 there, and whole in
-`message_delta`, which SDKs take over.
+Law: a block once closed is never written to again, so parts go out in turn (`calls_in_turn`). What comes after the
+finish (OpenAI's usage) is waited for: the end is written with `AnswerEnded`. Usage that is unknown at the start is 0
+there, and whole in `message_delta`, which SDKs take over.
 https://docs.anthropic.com/en/docs/build-with-claude/streaming
 """
 
@@ -42,6 +41,7 @@ from gantry.dialects.anthropic.errors import error_body
 from gantry.dialects.anthropic.finish import stop_reason
 from gantry.dialects.anthropic.usage import write_usage
 from gantry.dialects.assemble import merge_usage
+from gantry.dialects.calls_in_turn import CallsInTurn, PartEvent
 from gantry.dialects.codec import Asking
 from gantry.dialects.frames import EVENT_STREAM, named_frame
 from gantry.dialects.tool_terms import arguments_object, plain_tool_id
@@ -53,13 +53,7 @@ _ARGUMENTS: Final = b'{"type":"input_json_delta","partial_json":'
 _SIGNATURE: Final = b'{"type":"signature_delta","signature":'
 _DELTA_TAIL: Final = b"}}\n\n"
 _MESSAGE_STOP: Final = named_frame("message_stop", {"type": "message_stop"})
-_UNREADABLE: Final = (msgspec.DecodeError, ValueError, RecursionError)
-_decode_object: Final = msgspec.json.Decoder(dict[str, Raw]).decode
 _encode_text: Final = msgspec.json.Encoder().encode
-
-_PartEvent = (
-    TextAdded | CitationAdded | ThinkingAdded | ThinkingSealed | RefusalAdded | CallBegan | CallAdded | NativeAdded
-)
 
 
 class _State(Enum):
@@ -75,24 +69,11 @@ _NEW, _BEGUN, _STARTED, _OVER = _State  # Python 3.11 reads an enum's member thr
 class _Call:
     """The open block of a call: its arguments so far, and whether they are written as they come or at its end."""
 
-    __slots__ = ("_checked", "_whole", "live", "pieces")
+    __slots__ = ("live", "pieces")
 
     def __init__(self, custom: bool) -> None:
         self.pieces: list[str] = []
-        self._checked = 0  # pieces at the last look
-        self._whole = False
         self.live: bool | None = False if custom else None
-
-    def is_whole(self) -> bool:
-        """Say whether the arguments are an object: nothing can follow them."""
-        if self._checked < len(self.pieces):
-            self._checked = len(self.pieces)
-            try:
-                _decode_object("".join(self.pieces))
-                self._whole = True
-            except _UNREADABLE:
-                self._whole = False
-        return self._whole
 
 
 class AnthropicStreamEncoder:
@@ -103,12 +84,12 @@ class AnthropicStreamEncoder:
         "_called",
         "_finish",
         "_head",
+        "_in_turn",
         "_index",
         "_open",
         "_past",
         "_state",
         "_usage",
-        "_waiting",
     )
 
     content_type = EVENT_STREAM
@@ -125,7 +106,7 @@ class AnthropicStreamEncoder:
         self._open: int | None = None  # the part whose block is open
         self._call: _Call | None = None  # when it is a call's
         self._past = -1  # the last part whose block is closed
-        self._waiting: dict[int, list[_PartEvent]] = {}
+        self._in_turn = CallsInTurn()
 
     def feed(self, events: Iterable[ChatEvent]) -> bytes:
         """Return the events that these come to."""
@@ -145,7 +126,7 @@ class AnthropicStreamEncoder:
         match event:
             case TextAdded() | CallAdded() | ThinkingAdded() | CallBegan() | CitationAdded():
                 self._add(event, out)
-            case ThinkingSealed() | RefusalAdded() | NativeAdded():
+            case ThinkingSealed() | RefusalAdded() | NativeAdded() | MediaAdded():
                 self._add(event, out)
             case AnswerBegan():
                 self._began = event
@@ -159,7 +140,7 @@ class AnthropicStreamEncoder:
             case AnswerFailed(error):
                 self._state = _OVER
                 out.append(named_frame("error", error_body(error)))
-            case ChoiceFinished() | LogprobsAdded() | MediaAdded():
+            case ChoiceFinished() | LogprobsAdded():
                 pass  # no slot for them
             case _:
                 assert_never(event)
@@ -176,38 +157,19 @@ class AnthropicStreamEncoder:
         }
         out.append(named_frame("message_start", {"type": "message_start", "message": message}))
 
-    def _add(self, event: _PartEvent, out: list[bytes]) -> None:
+    def _add(self, event: PartEvent, out: list[bytes]) -> None:
         if event.choice != 0:
             return
         if self._state is not _STARTED:
             self._start(out)
-        if event.part == self._open:
-            self._write(event, out)
-        elif event.part > self._past:
-            self._queue(event, out)
+        for allowed in self._in_turn.take(event):
+            self._write(allowed, out)
 
-    def _queue(self, event: _PartEvent, out: list[bytes]) -> None:
-        """Take an event of a part that is not open: open it, or let it wait until the open call is whole."""
-        if self._open is not None and self._call is not None and not self._call.is_whole():
-            self._waiting.setdefault(event.part, []).append(event)
-            return
-        if self._waiting:
-            self._waiting.setdefault(event.part, []).append(event)
-            self._drain(out)
-            return
-        self._close(out)
-        self._write(event, out)
-
-    def _drain(self, out: list[bytes]) -> None:
-        """Write what waits, in order, up to a call that is not whole."""
-        while self._waiting:
+    def _write(self, event: PartEvent, out: list[bytes]) -> None:
+        if event.part != self._open:
+            if event.part <= self._past:
+                return  # a source that comes too late: its text's block is closed
             self._close(out)
-            for waiting in self._waiting.pop(min(self._waiting)):
-                self._write(waiting, out)
-            if self._call is not None and not self._call.is_whole():
-                return
-
-    def _write(self, event: _PartEvent, out: list[bytes]) -> None:
         match event:
             case TextAdded(_, part, text) | RefusalAdded(_, part, text):
                 if not text:
@@ -229,6 +191,8 @@ class AnthropicStreamEncoder:
             case NativeAdded(_, part, dialect, raw):
                 if dialect is Dialect.ANTHROPIC:
                     self._begin_block(part, raw, out)
+            case MediaAdded():
+                pass  # no block holds it
             case _:
                 assert_never(event)
 
@@ -293,8 +257,8 @@ class AnthropicStreamEncoder:
     def _end(self, out: list[bytes]) -> None:
         if self._state is not _STARTED:
             self._start(out)
-        while self._waiting:
-            self._drain(out)
+        for waiting in self._in_turn.rest():
+            self._write(waiting, out)
         self._close(out)
         finish = self._finish
         delta = {

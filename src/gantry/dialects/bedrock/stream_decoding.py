@@ -1,9 +1,9 @@
 """ConverseStream's binary stream as events.
 
 Law: a block of content is a part, numbered when it first says something; blocks come one after another, but each event
-names its own, so any order is read. The stream is whole with `metadata`; where that is missing but `messageStop` came,
-with the end of the bytes. What only makes sense whole (a signature, a picture, a tool of the provider's) is held until
-its block stops.
+names its own, so any order is read: a text goes on in its part until another begins, then in a new one. The stream is
+whole with `metadata`; where that is missing but `messageStop` came, with the end of the bytes. What only makes sense
+whole (a signature, a picture, a tool of the provider's) is held until its block stops.
 """
 
 from binascii import Error as Base64Error
@@ -38,6 +38,7 @@ from gantry.dialects.bedrock.errors import read_stream_error
 from gantry.dialects.bedrock.finish import read_finish
 from gantry.dialects.bedrock.usage import UsageShape, read_usage
 from gantry.dialects.chat_chunk import ABSENT, has_value
+from gantry.dialects.chat_decoder import SECOND_ANSWER
 from gantry.dialects.members import UNREADABLE
 from gantry.wire.aws_event_stream import EventMessage, EventStreamParser
 
@@ -120,13 +121,17 @@ _BROKE_OFF: Final = ProviderError(502, "the provider's stream ended before the a
 _UNREADABLE_EVENT: Final = ProviderError(502, "the provider's stream holds an event that cannot be read")
 
 
+_Said = TextAdded | ThinkingAdded
+
+
 class _Block:
     """What is held of a block until it stops."""
 
-    __slots__ = ("arguments", "call", "image", "native", "part", "pieces", "signature")
+    __slots__ = ("arguments", "call", "image", "kind", "native", "part", "pieces", "signature")
 
     def __init__(self) -> None:
         self.part: int | None = None
+        self.kind: type[_Said] | None = None  # what it says, if it says something
         self.call: _UseStart | None = None
         self.arguments = False  # any came
         self.native: dict[str, Any] | None = None  # a tool of the provider's, or its result
@@ -138,10 +143,11 @@ class _Block:
 class BedrockStreamDecoder:
     """A provider's stream in, events out."""
 
-    __slots__ = ("_blocks", "_finished", "_over", "_parser", "_parts")
+    __slots__ = ("_began", "_blocks", "_finished", "_over", "_parser", "_parts")
 
     def __init__(self) -> None:
         self._parser = EventStreamParser()
+        self._began = False
         self._blocks: dict[int, _Block] = {}
         self._parts = 0
         self._finished = False
@@ -195,13 +201,20 @@ class BedrockStreamDecoder:
                 if block is not None:
                     self._stop(block, events)
             case "messageStart":
-                events.append(AnswerBegan())
+                self._begin(events)
             case "messageStop":
                 self._message_stop(_decode_message_stop(payload), events)
             case "metadata":
                 self._metadata(_decode_metadata(payload), events)
             case _:
                 pass  # a kind of event that was not known when this was written
+
+    def _begin(self, events: list[ChatEvent]) -> None:
+        if self._parts or self._blocks:
+            self._end(events, AnswerFailed(SECOND_ANSWER))
+        elif not self._began:
+            self._began = True
+            events.append(AnswerBegan())
 
     def _block(self, index: int) -> _Block:
         block = self._blocks.get(index)
@@ -214,6 +227,14 @@ class BedrockStreamDecoder:
             block.part = self._parts
             self._parts += 1
         return block.part
+
+    def _say(self, block: _Block, kind: type[_Said], text: str, events: list[ChatEvent]) -> None:
+        if block.call is not None:
+            raise ValueError("a call says something")
+        if block.part != self._parts - 1 or block.kind not in (None, kind):
+            block.part = None
+        block.kind = kind
+        events.append(kind(0, self._part(block), text))
 
     def _start(self, block: _Block, start: _Start, events: list[ChatEvent]) -> None:
         if start.tool_use is not None:
@@ -231,7 +252,7 @@ class BedrockStreamDecoder:
     def _delta(self, block: _Block, delta: _Delta, events: list[ChatEvent]) -> None:
         if delta.text is not None:
             if delta.text:
-                events.append(TextAdded(0, self._part(block), delta.text))
+                self._say(block, TextAdded, delta.text, events)
         elif delta.tool_use is not None:
             self._input(block, delta.tool_use.input, events)
         elif delta.reasoning_content is not None:
@@ -239,12 +260,18 @@ class BedrockStreamDecoder:
         elif has_value(delta.citation):
             events.append(CitationAdded(0, self._part(block), read_citation(delta.citation, "citation")))
         elif delta.tool_result is not None:
+            if block.native is None or block.call is not None:
+                raise ValueError("a result for what is none")
             block.pieces += delta.tool_result
         elif delta.image is not None:
+            if block.native is not None:
+                raise ValueError("a picture in a tool's block")
             block.image = block.image or _ImageStart()
             block.pieces.append(delta.image.source.data)
 
     def _input(self, block: _Block, piece: str, events: list[ChatEvent]) -> None:
+        if block.call is None:
+            raise ValueError("arguments for what is no call")
         if block.native is not None:
             block.pieces.append(piece)
         elif piece:
@@ -253,7 +280,7 @@ class BedrockStreamDecoder:
 
     def _reasoning(self, block: _Block, piece: _Reasoning, events: list[ChatEvent]) -> None:
         if piece.text:
-            events.append(ThinkingAdded(0, self._part(block), piece.text))
+            self._say(block, ThinkingAdded, piece.text, events)
         if piece.signature:
             block.signature += piece.signature
         if piece.redacted_content is not None:
@@ -275,8 +302,9 @@ class BedrockStreamDecoder:
         for index in sorted(self._blocks):
             self._stop(self._blocks[index], events)
         self._blocks.clear()
-        self._finished = True
-        events.append(ChoiceFinished(0, read_finish(stop.stop_reason, stop.additional_model_response_fields)))
+        if not self._finished:
+            self._finished = True
+            events.append(ChoiceFinished(0, read_finish(stop.stop_reason, stop.additional_model_response_fields)))
 
     def _metadata(self, metadata: _Metadata, events: list[ChatEvent]) -> None:
         if metadata.usage is not None:

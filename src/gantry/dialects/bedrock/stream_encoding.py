@@ -4,7 +4,6 @@ Law: a part is a block of content; one is open at a time, because clients read a
 and thinking have no start event. `messageStop` comes before `metadata`, which ends the stream.
 """
 
-from collections.abc import Iterable
 from typing import Any, Final, assert_never
 
 import msgspec
@@ -12,33 +11,25 @@ import msgspec
 from gantry.core.chat import Finish, Media, ProviderError
 from gantry.core.chat_events import (
     AnswerBegan,
-    AnswerEnded,
-    AnswerFailed,
     CallAdded,
     CallBegan,
-    ChatEvent,
-    ChoiceFinished,
     CitationAdded,
-    LogprobsAdded,
     MediaAdded,
     NativeAdded,
     RefusalAdded,
     TextAdded,
     ThinkingAdded,
     ThinkingSealed,
-    UsageReported,
 )
-from gantry.core.usage import NO_USAGE
 from gantry.core.vocabulary import Dialect
-from gantry.dialects.assemble import merge_usage
 from gantry.dialects.bedrock.answer import answer_block
 from gantry.dialects.bedrock.blocks import SIGNERS, citation_value
 from gantry.dialects.bedrock.errors import stream_error
 from gantry.dialects.bedrock.finish import finish_word
 from gantry.dialects.bedrock.shapes import decode_block
 from gantry.dialects.bedrock.usage import usage_value
-from gantry.dialects.calls_in_turn import CallsInTurn, PartEvent
-from gantry.dialects.tool_terms import unsaid_finish
+from gantry.dialects.calls_in_turn import PartEvent
+from gantry.dialects.part_encoder import PartEncoder
 from gantry.wire.aws_event_stream import CONTENT_TYPE, encode_message, text_headers
 
 _encode: Final = msgspec.json.Encoder().encode
@@ -56,70 +47,31 @@ _HEADERS: Final = {
 _DELTA: Final = _HEADERS["contentBlockDelta"]
 
 
-class BedrockStreamEncoder:
+class BedrockStreamEncoder(PartEncoder):
     """Events in, a client's stream out."""
 
-    __slots__ = ("_began", "_called", "_calls", "_finish", "_index", "_open", "_out", "_over", "_tier", "_usage")
+    __slots__ = ("_index", "_tier")
 
     content_type: Final = CONTENT_TYPE
 
     def __init__(self) -> None:
-        self._out: list[bytes] = []
-        self._began = False
-        self._called = False
-        self._open: int | None = None  # the part whose block is open
-        self._index = -1  # of its block
-        self._calls = CallsInTurn()
-        self._finish: Finish | None = None
-        self._usage = NO_USAGE
+        super().__init__()
+        self._index = -1  # of the block of the open part
         self._tier: str | None = None
-        self._over = False
 
-    def feed(self, events: Iterable[ChatEvent]) -> bytes:
-        """Return what the client is sent. After AnswerEnded or AnswerFailed there is no more."""
-        for event in events:
-            if self._over:
-                break
-            if type(event) is TextAdded and event.part == self._open and event.choice == 0:  # what streams are made of
-                self._text(event.text)
-            else:
-                self._take(event)
-        sent = b"".join(self._out)
-        self._out.clear()
-        return sent
+    def begin(self, event: AnswerBegan) -> None:
+        self._tier = event.service_tier
+        self._send("messageStart", {"role": "assistant"})
 
-    def _take(self, event: ChatEvent) -> None:
-        match event:
-            case AnswerBegan():
-                self._tier = event.service_tier
-                self._begin()
-            case UsageReported(usage):
-                self._usage = merge_usage(self._usage, usage)
-            case ChoiceFinished(choice, finish):
-                if choice == 0:
-                    self._finish = finish
-            case AnswerEnded():
-                self._end()
-            case AnswerFailed(error):
-                self._fail(error)
-            case LogprobsAdded():
-                pass
-            case _:
-                if event.choice == 0:
-                    self._begin()
-                    for allowed in self._calls.take(event):
-                        self._write(allowed)
+    def go_on(self, text: str) -> None:
+        payload = b'{"contentBlockIndex":%d,"delta":{"text":%b}}' % (self._index, _encode(text))
+        self._out.append(encode_message(_DELTA, payload))
 
-    def _begin(self) -> None:
-        if not self._began:
-            self._began = True
-            self._send("messageStart", {"role": "assistant"})
-
-    def _write(self, event: PartEvent) -> None:
+    def write(self, event: PartEvent) -> None:
         match event:
             case TextAdded(_, part, text) | RefusalAdded(_, part, text):
                 self._switch(part)
-                self._text(text)
+                self.go_on(text)
             case CallAdded(_, part, arguments):
                 self._switch(part)
                 self._delta({"toolUse": {"input": arguments}})
@@ -130,7 +82,6 @@ class BedrockStreamEncoder:
                 self._seal(event)
             case CallBegan(_, part, call_id, name):
                 self._switch(part)
-                self._called = True
                 self._start({"toolUse": {"toolUseId": call_id, "name": name}})
             case CitationAdded(_, part, citation):
                 self._switch(part)
@@ -184,13 +135,8 @@ class BedrockStreamEncoder:
             self._send("contentBlockStop", {"contentBlockIndex": self._index})
         self._open = None
 
-    def _end(self) -> None:
-        self._over = True
-        self._begin()
-        for event in self._calls.rest():
-            self._write(event)
+    def end(self, finish: Finish) -> None:
         self._close()
-        finish = self._finish or unsaid_finish(called=self._called)
         stop: dict[str, Any] = {"stopReason": finish_word(finish)}
         if finish.sequence is not None:
             stop["additionalModelResponseFields"] = {"stop_sequence": finish.sequence}
@@ -200,16 +146,11 @@ class BedrockStreamEncoder:
             metadata["serviceTier"] = {"type": self._tier}
         self._send("metadata", metadata)
 
-    def _fail(self, error: ProviderError) -> None:
-        self._over = True
+    def fail(self, error: ProviderError) -> None:
         self._out.append(stream_error(error))
 
     def _start(self, start: dict[str, Any]) -> None:
         self._send("contentBlockStart", {"contentBlockIndex": self._index, "start": start})
-
-    def _text(self, text: str) -> None:
-        payload = b'{"contentBlockIndex":%d,"delta":{"text":%b}}' % (self._index, _encode(text))
-        self._out.append(encode_message(_DELTA, payload))
 
     def _delta(self, delta: dict[str, Any]) -> None:
         self._send("contentBlockDelta", {"contentBlockIndex": self._index, "delta": delta})

@@ -1,6 +1,7 @@
 """Cohere's stream as events.
 
-Law: an item of content, the plan and each call are parts, numbered when they first say something. `null` as a call's
+Law: an item of content, the plan and each call are parts, numbered when they first say something; a text that goes on
+after another part began goes on in a new one. `null` as a call's
 arguments, in however many pieces, is none: a piece that may be its beginning is held until it is not.
 """
 
@@ -24,7 +25,7 @@ from gantry.core.chat_events import (
     UsageReported,
 )
 from gantry.dialects.chat_chunk import ABSENT, has_value
-from gantry.dialects.chat_decoder import ChatStreamDecoder
+from gantry.dialects.chat_decoder import SECOND_ANSWER, ChatStreamDecoder
 from gantry.dialects.cohere.answer import read_arguments
 from gantry.dialects.cohere.citations import is_of_text, read_citation
 from gantry.dialects.cohere.finish import read_finish
@@ -79,14 +80,16 @@ class _Call:
 class CohereStreamDecoder(ChatStreamDecoder):
     """A provider's stream in, events out."""
 
-    __slots__ = ("_calls", "_content", "_item", "_parts", "_plan")
+    __slots__ = ("_began", "_calls", "_content", "_item", "_kinds", "_parts", "_plan")
 
     def __init__(self) -> None:
         super().__init__(text_key=b'"text":')
+        self._began = False
         self._parts = 0
         self._plan: int | None = None
         self._item: int | None = None  # the last item of content, to which citations belong
-        self._content: dict[int, int] = {}
+        self._content: dict[int, int] = {}  # the part that an item goes on in
+        self._kinds: dict[int, type[TextAdded | ThinkingAdded]] = {}
         self._calls: dict[int, _Call] = {}
 
     def decode(self, event: SSEEvent) -> list[ChatEvent]:
@@ -110,13 +113,21 @@ class CohereStreamDecoder(ChatStreamDecoder):
             case "citation-start":
                 return self._cite(message.citations)
             case "message-start":
-                return [AnswerBegan(found.id)]
+                return self._begin(found.id)
             case "message-end":
                 return self._end(delta)
             case "" if found.message is not None:
                 return [AnswerFailed(ProviderError(502, found.message))]
             case _:
                 return []  # ends of parts, and what was not known when this was written
+
+    def _begin(self, answer_id: str | None) -> list[ChatEvent]:
+        if self._parts:
+            return [AnswerFailed(SECOND_ANSWER)]
+        if self._began:
+            return []
+        self._began = True
+        return [AnswerBegan(answer_id)]
 
     def _next(self) -> int:
         part = self._parts
@@ -131,8 +142,11 @@ class CohereStreamDecoder(ChatStreamDecoder):
         text = content.text or content.thinking
         if not text:
             return []
-        part = self._part_of(index)
-        return [TextAdded(0, part, text) if content.text else ThinkingAdded(0, part, text)]
+        kind: type[TextAdded | ThinkingAdded] = TextAdded if content.text else ThinkingAdded
+        if self._content.get(index) != self._parts - 1 or self._kinds.get(index, kind) is not kind:
+            self._content[index] = self._next()
+        self._kinds[index] = kind
+        return [kind(0, self._parts - 1, text)]
 
     def _part_of(self, index: int) -> int:
         part = self._content.get(index)
@@ -143,9 +157,9 @@ class CohereStreamDecoder(ChatStreamDecoder):
     def _add_plan(self, plan: str | None) -> list[ChatEvent]:
         if not plan:
             return []
-        if self._plan is None:
+        if self._plan != self._parts - 1:
             self._plan = self._next()
-        return [TextAdded(0, self._plan, plan)]
+        return [TextAdded(0, self._parts - 1, plan)]
 
     def _begin_call(self, index: int, message: _Message) -> list[ChatEvent]:
         if not isinstance(message.tool_calls, Call):

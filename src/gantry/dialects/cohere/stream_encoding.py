@@ -4,41 +4,32 @@ Law: text is content even before calls, because a stream does not know yet that 
 calls are numbered apart.
 """
 
-from collections.abc import Iterable
 from enum import Enum
 from typing import Any, Final, assert_never
 
 import msgspec
 
-from gantry.core.chat import Citation, Finish
+from gantry.core.chat import Citation, Finish, ProviderError
 from gantry.core.chat_events import (
     AnswerBegan,
-    AnswerEnded,
-    AnswerFailed,
     CallAdded,
     CallBegan,
-    ChatEvent,
-    ChoiceFinished,
     CitationAdded,
-    LogprobsAdded,
     MediaAdded,
     NativeAdded,
     RefusalAdded,
     TextAdded,
     ThinkingAdded,
     ThinkingSealed,
-    UsageReported,
 )
-from gantry.core.usage import NO_USAGE
-from gantry.dialects.assemble import merge_usage
-from gantry.dialects.calls_in_turn import CallsInTurn, PartEvent
+from gantry.dialects.calls_in_turn import PartEvent
 from gantry.dialects.codec import Asking
 from gantry.dialects.cohere.citations import citation_value
 from gantry.dialects.cohere.errors import stream_error
 from gantry.dialects.cohere.finish import finish_word
 from gantry.dialects.cohere.usage import usage_value
 from gantry.dialects.frames import DONE, EVENT_STREAM, named_frame
-from gantry.dialects.tool_terms import unsaid_finish
+from gantry.dialects.part_encoder import PartEncoder
 
 _TEXT_HEAD: Final = (
     b'event: content-delta\ndata: {"type":"content-delta","index":%d,"delta":{"message":{"content":{"text":'
@@ -53,93 +44,37 @@ class _Kind(Enum):
     CALL = "call"
 
 
-class CohereStreamEncoder:
+class CohereStreamEncoder(PartEncoder):
     """Events in, a client's stream out, in whole server-sent events."""
 
-    __slots__ = (
-        "_asking",
-        "_began",
-        "_call_index",
-        "_called",
-        "_calls",
-        "_citations",
-        "_early",
-        "_finish",
-        "_index",
-        "_kind",
-        "_open",
-        "_out",
-        "_over",
-        "_text_head",
-        "_usage",
-    )
+    __slots__ = ("_asking", "_call_index", "_citations", "_early", "_index", "_indexes", "_kind", "_text_head")
 
     content_type: Final = EVENT_STREAM
 
     def __init__(self, asking: Asking) -> None:
+        super().__init__()
         self._asking = asking
-        self._out: list[bytes] = []
-        self._began = False
-        self._called = False
-        self._calls = CallsInTurn()
-        self._open: int | None = None
         self._kind = _Kind.TEXT
         self._index = -1  # of content
+        self._indexes: dict[int, int] = {}  # of the parts that are content
         self._text_head = b""  # of a delta of the open item
         self._call_index = -1
         self._citations = 0
         self._early: dict[int, list[Citation]] = {}  # citations that came before their text: Cohere sends them after it
-        self._finish: Finish | None = None
-        self._usage = NO_USAGE
-        self._over = False
 
-    def feed(self, events: Iterable[ChatEvent]) -> bytes:
-        """Return what the client is sent. After AnswerEnded or AnswerFailed there is no more."""
-        for event in events:
-            if self._over:
-                break
-            if type(event) is TextAdded and event.part == self._open and event.choice == 0:  # what streams are made of
-                self._out.append(self._text_head + _encode(event.text) + _TEXT_TAIL)
-            else:
-                self._take(event)
-        sent = b"".join(self._out)
-        self._out.clear()
-        return sent
+    def begin(self, event: AnswerBegan) -> None:
+        message = {"role": "assistant", "content": [], "tool_plan": "", "tool_calls": [], "citations": []}
+        start = {"id": event.id or self._asking.id, "type": "message-start", "delta": {"message": message}}
+        self._out.append(named_frame("message-start", start))
 
-    def _take(self, event: ChatEvent) -> None:
-        match event:
-            case AnswerBegan():
-                self._begin(event.id)
-            case UsageReported(usage):
-                self._usage = merge_usage(self._usage, usage)
-            case ChoiceFinished(choice, finish):
-                if choice == 0:
-                    self._finish = finish
-            case AnswerEnded():
-                self._end()
-            case AnswerFailed(error):
-                self._over = True
-                self._out += (stream_error(error.message), DONE)
-            case LogprobsAdded():
-                pass
-            case _:
-                if event.choice == 0:
-                    self._begin(None)
-                    for allowed in self._calls.take(event):
-                        self._write(allowed)
+    def go_on(self, text: str) -> None:
+        self._out.append(self._text_head + _encode(text) + _TEXT_TAIL)
 
-    def _begin(self, answer_id: str | None) -> None:
-        if not self._began:
-            self._began = True
-            message = {"role": "assistant", "content": [], "tool_plan": "", "tool_calls": [], "citations": []}
-            event = {"id": answer_id or self._asking.id, "type": "message-start", "delta": {"message": message}}
-            self._out.append(named_frame("message-start", event))
-
-    def _write(self, event: PartEvent) -> None:
+    def write(self, event: PartEvent) -> None:
         match event:
             case TextAdded(_, part, text) | RefusalAdded(_, part, text):
                 self._open_content(part, _Kind.TEXT)
-                self._send("content-delta", self._index, {"content": {"text": text}})
+                self.go_on(text)
             case CallAdded(_, _, arguments):
                 self._send("tool-call-delta", self._call_index, {"tool_calls": {"function": {"arguments": arguments}}})
             case ThinkingAdded(_, part, text):
@@ -148,8 +83,8 @@ class CohereStreamEncoder:
             case CallBegan(_, part, call_id, name):
                 self._open_call(part, call_id, name)
             case CitationAdded(_, part, citation):
-                if part == self._open:
-                    self._cite(citation)
+                if part in self._indexes:
+                    self._cite(citation, self._indexes[part])
                 else:
                     self._early.setdefault(part, []).append(citation)
             case ThinkingSealed() | MediaAdded() | NativeAdded():
@@ -164,20 +99,20 @@ class CohereStreamEncoder:
         self._open = part
         self._kind = kind
         self._index += 1
+        self._indexes[part] = self._index
         self._text_head = _TEXT_HEAD % self._index
         self._send("content-start", self._index, {"content": {"type": kind.value, kind.value: ""}})
 
     def _open_call(self, part: int, call_id: str, name: str) -> None:
         self._close()
-        self._called = True
         self._open = part
         self._kind = _Kind.CALL
         self._call_index += 1
         call = {"id": call_id, "type": "function", "function": {"name": name, "arguments": ""}}
         self._send("tool-call-start", self._call_index, {"tool_calls": call})
 
-    def _cite(self, citation: Citation) -> None:
-        self._send("citation-start", self._citations, {"citations": citation_value(citation, self._index)})
+    def _cite(self, citation: Citation, index: int) -> None:
+        self._send("citation-start", self._citations, {"citations": citation_value(citation, index)})
         self._send("citation-end", self._citations)
         self._citations += 1
 
@@ -185,22 +120,20 @@ class CohereStreamEncoder:
         if self._open is None:
             return
         for citation in self._early.pop(self._open, ()):
-            self._cite(citation)
+            self._cite(citation, self._index)
         self._open = None
         if self._kind is _Kind.CALL:
             self._send("tool-call-end", self._call_index)
         else:
             self._send("content-end", self._index)
 
-    def _end(self) -> None:
-        self._over = True
-        self._begin(None)
-        for event in self._calls.rest():
-            self._write(event)
+    def end(self, finish: Finish) -> None:
         self._close()
-        finish = self._finish or unsaid_finish(called=self._called)
         delta = {"finish_reason": finish_word(finish), "usage": usage_value(self._usage)}
         self._out += (named_frame("message-end", {"type": "message-end", "delta": delta}), DONE)
+
+    def fail(self, error: ProviderError) -> None:
+        self._out += (stream_error(error.message), DONE)
 
     def _send(self, kind: str, index: int, message: dict[str, Any] | None = None) -> None:
         event: dict[str, Any] = {"type": kind, "index": index}

@@ -29,7 +29,6 @@ from gantry.core.chat import (
 from gantry.core.vocabulary import Dialect
 from gantry.dialects.codec import Asking
 from gantry.dialects.data_urls import data_url
-from gantry.dialects.members import Members
 from gantry.dialects.mistral_chat.parts import write_thinking
 from gantry.dialects.openai_chat.messages_out import NO_ARGUMENTS
 from gantry.dialects.openai_chat.usage import write_usage
@@ -48,7 +47,6 @@ _WORDS: Final = {
     FinishReason.OTHER: STOP,
 }
 _encode: Final = msgspec.json.Encoder().encode
-_decode_members: Final = msgspec.json.Decoder(Members).decode
 
 
 def encode_answer(answer: ChatAnswer, asking: Asking) -> bytes:
@@ -102,11 +100,6 @@ def whole_call(number: int, call_id: str, name: str, arguments: str, *, custom: 
     return {"id": call_id, "type": "function", "function": function, "index": number}
 
 
-def own_chunk(part: NativePart) -> Members | None:
-    """Return a chunk that only Mistral has; None when the part is another's."""
-    return _decode_members(part.raw) if part.dialect is Dialect.MISTRAL else None
-
-
 def image(media: Media) -> dict[str, Any] | None:
     """Return an image that the model made; None for other media, which clients would refuse."""
     if media.kind is not MediaKind.IMAGE:
@@ -152,11 +145,14 @@ def _write_choice(choice: Choice, prefix: str, *, listed: bool, wordless: str | 
                 chunks.append(write_thinking(part.text, part.signature, part.dialect))
             case ToolCall(call_id, name, arguments, custom):
                 calls.append(whole_call(len(calls), call_id, name, arguments, custom=custom))
-            case Media() | NativePart():
-                chunk = image(part) if isinstance(part, Media) else own_chunk(part)
-                if chunk is not None:
+            case Media():
+                shown = image(part)
+                if shown is not None:
                     is_list = True
-                    chunks.append(chunk)
+                    chunks.append(shown)
+            case NativePart(Dialect.MISTRAL, raw):
+                is_list = True
+                chunks.append(raw)
             case _:
                 pass
     text = "".join(texts)

@@ -1,8 +1,8 @@
 """Events as the stream of chunks that a Mistral client reads.
 
 Law: each chunk has what the SDKs demand of one, and none is null. A tool call goes out whole, because code parses every
-delta; the finish chunk waits for the usage and carries it. Of an error they know one word only, the finish reason
-`error`, and anything that is no chunk breaks them all.
+delta, and with all others when the answer ends; the finish chunk follows and carries the usage. Of an error they know
+one word only, the finish reason `error`, and anything that is no chunk breaks them all.
 """
 
 from collections.abc import Iterable
@@ -10,7 +10,7 @@ from typing import Any, Final, assert_never
 
 import msgspec
 
-from gantry.core.chat import Citation, Finish, FinishReason, NativePart, ProviderError
+from gantry.core.chat import Citation, Finish, ProviderError
 from gantry.core.chat_events import (
     AnswerBegan,
     AnswerEnded,
@@ -38,7 +38,6 @@ from gantry.dialects.mistral_chat.answer_out import (
     envelope,
     finish_word,
     image,
-    own_chunk,
     prefix_of,
     shows_thinking,
     whole_call,
@@ -46,6 +45,7 @@ from gantry.dialects.mistral_chat.answer_out import (
 from gantry.dialects.mistral_chat.parts import write_thinking
 from gantry.dialects.openai_chat.errors import error_fields
 from gantry.dialects.openai_chat.usage import write_usage
+from gantry.dialects.tool_terms import unsaid_finish
 
 _TEXT_TAIL: Final = b'},"finish_reason":null}]}\n\n'
 _encode: Final = msgspec.json.Encoder().encode
@@ -96,10 +96,10 @@ class MistralStreamEncoder:
                 shown = image(media)
                 return self._delta(self._choice(choice), [shown]) if shown is not None else b""
             case NativeAdded(choice, _, dialect, raw):
-                own = own_chunk(NativePart(dialect, raw))
-                return self._delta(self._choice(choice), [own]) if own is not None else b""
+                return self._delta(self._choice(choice), [raw]) if dialect is Dialect.MISTRAL else b""
             case ChoiceFinished(choice, finish):
-                return self._calls_of(self._choice(choice), finish)
+                self._choice(choice).finish = finish
+                return b""
             case AnswerBegan():
                 self._begin(event)
                 return self._role(self._choice(0))
@@ -158,9 +158,8 @@ class MistralStreamEncoder:
             return b""
         return self._delta(choice, [citation.raw])
 
-    def _calls_of(self, choice: "_Choice", finish: Finish) -> bytes:
-        """Return the choice's calls, which are whole now; the finish waits for the usage."""
-        choice.finish = finish
+    def _calls_of(self, choice: "_Choice") -> bytes:
+        """Return the choice's calls, which are whole now."""
         calls = [
             whole_call(number, call.id, call.name, "".join(pieces), custom=call.custom)
             for number, (call, pieces) in enumerate(choice.calls.values())
@@ -173,10 +172,9 @@ class MistralStreamEncoder:
         out = []
         for index in choices:
             choice = self._choice(index)
-            if choice.finish is None:
-                reason = FinishReason.TOOL_CALLS if choice.calls else FinishReason.STOP
-                out.append(self._calls_of(choice, Finish(reason)))
-            finish = self._chunk(choice, {"content": ""}, finish_word(choice.finish))
+            out.append(self._calls_of(choice))
+            reason = choice.finish or unsaid_finish(called=bool(choice.calls))
+            finish = self._chunk(choice, {"content": ""}, finish_word(reason))
             if index == choices[-1]:
                 finish = finish[:-3] + b',"usage":' + _encode(write_usage(self._usage)) + b"}\n\n"
             out.append(finish)

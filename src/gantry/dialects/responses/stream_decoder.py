@@ -1,8 +1,9 @@
 """A provider's stream of response events as the canonical ones.
 
-Law: deltas are taken as they come; what never came as a delta is taken from the item when it is done, and what never
-came as an item from the response that ends the stream, so that a server that skips events loses nothing. An event type
-that is not known here is passed over: progress of hosted tools, padding, whatever comes next year.
+Law: deltas are taken as they come, and a text that goes on after another part began goes on in a new one; what never
+came as a delta is taken from the item when it is done, and what never came as an item from the response that ends the
+stream, so that a server that skips events loses nothing. An event type that is not known here is passed over: progress
+of hosted tools, padding, whatever comes next year.
 """
 
 from collections.abc import Callable
@@ -156,8 +157,7 @@ class ResponsesStreamDecoder(ChatStreamDecoder):
         events: list[ChatEvent] = []
         if event.delta:
             spoken = self._spoken(item, event.content_index)
-            spoken.said = True
-            events.append(TextAdded(0, spoken.part, event.delta))
+            events.append(self._say(spoken, TextAdded, event.delta))
         if event.logprobs:
             item.logprobs = True
             events.append(LogprobsAdded(0, joined_logprobs(event.logprobs)))
@@ -167,8 +167,7 @@ class ResponsesStreamDecoder(ChatStreamDecoder):
         if not event.delta:
             return []
         spoken = self._spoken(self._item(event.output_index), event.content_index)
-        spoken.said = True
-        return [RefusalAdded(0, spoken.part, event.delta)]
+        return [self._say(spoken, RefusalAdded, event.delta)]
 
     def _add_citation(self, event: _Event) -> list[ChatEvent]:
         if not has_value(event.annotation):
@@ -189,6 +188,8 @@ class ResponsesStreamDecoder(ChatStreamDecoder):
             return []  # a summary beside the reasoning that it sums up
         apart = SEPARATOR if item.section is not None and section != item.section else ""
         item.section, item.from_content = section, from_content
+        if item.part != self._parts - 1:
+            item.part = None
         return [ThinkingAdded(0, self._part(item), apart + event.delta)]
 
     def _add_item(self, event: _Event) -> list[ChatEvent]:
@@ -207,7 +208,8 @@ class ResponsesStreamDecoder(ChatStreamDecoder):
 
     def _begin_call(self, item: _Item, call: ToolCall) -> list[ChatEvent]:
         self._called = item.is_call = True
-        return [CallBegan(0, self._part(item), call.id, call.name, call.custom)]
+        item.part = self._next()
+        return [CallBegan(0, item.part, call.id, call.name, call.custom)]
 
     def _add_arguments(self, event: _Event) -> list[ChatEvent]:
         item = self._item(event.output_index)
@@ -246,21 +248,21 @@ class ResponsesStreamDecoder(ChatStreamDecoder):
             case ToolCall():
                 return self._complete_call(item, part)
             case NativePart(dialect, raw):
-                return [NativeAdded(0, self._part(item), dialect, raw)]
+                return [NativeAdded(0, self._next(), dialect, raw)]
             case _:
                 return []
 
     def _complete_spoken(self, item: _Item, number: int, part: Text | Refusal) -> list[ChatEvent]:
         spoken = self._spoken(item, number)
         if isinstance(part, Refusal):
-            return [] if spoken.said else [RefusalAdded(0, spoken.part, part.text)]
+            return [] if spoken.said else [self._say(spoken, RefusalAdded, part.text)]
         events: list[ChatEvent] = [CitationAdded(0, spoken.part, one) for one in part.citations[spoken.citations :]]
         if part.text and not spoken.said:
-            events.append(TextAdded(0, spoken.part, part.text))
+            events.append(self._say(spoken, TextAdded, part.text))
         return events
 
     def _complete_thinking(self, item: _Item, part: Thinking) -> list[ChatEvent]:
-        number = self._part(item)
+        number = self._next() if item.is_call else self._part(item)
         events: list[ChatEvent] = []
         if part.text and item.section is None:
             events.append(ThinkingAdded(0, number, part.text))
@@ -270,7 +272,7 @@ class ResponsesStreamDecoder(ChatStreamDecoder):
 
     def _complete_call(self, item: _Item, call: ToolCall) -> list[ChatEvent]:
         came = "".join(item.pieces)
-        if item.part is None:
+        if not item.is_call:
             events = self._begin_call(item, call)
             rest = call.arguments or came
         else:
@@ -289,6 +291,12 @@ class ResponsesStreamDecoder(ChatStreamDecoder):
         if spoken is None:
             spoken = item.contents[index] = _Spoken(self._next())
         return spoken
+
+    def _say(self, spoken: _Spoken, kind: type[TextAdded | RefusalAdded], text: str) -> ChatEvent:
+        spoken.said = True
+        if spoken.part != self._parts - 1:
+            spoken.part = self._next()
+        return kind(0, spoken.part, text)
 
     def _part(self, item: _Item) -> int:
         if item.part is None:
