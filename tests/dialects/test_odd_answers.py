@@ -37,11 +37,10 @@ def test_a_moment_that_cannot_be_is_now(created: int | None, stream: bool) -> No
     assert b'"createTime":"2023-11-14T22:13:20Z"' in told({**COMPLETION, "created": created}, stream=stream)
 
 
-@pytest.mark.parametrize(("part", "logprobs"), [({"audio": {"data": "a"}}, None), ({}, 123_456)])
 @pytest.mark.parametrize("stream", [True, False])
-def test_a_part_that_cannot_be_read_is_the_providers_fault(part: dict[str, Any], logprobs: Any, stream: bool) -> None:
-    message = {"role": "assistant", "content": None, **part}
-    choice = {"index": 0, "message": message, "finish_reason": "stop", "logprobs": logprobs}
+def test_a_part_that_cannot_be_read_is_the_providers_fault(stream: bool) -> None:
+    message = {"role": "assistant", "content": None, "audio": {"data": "a"}}
+    choice = {"index": 0, "message": message, "finish_reason": "stop"}
     with pytest.raises(UpstreamBroke):
         told({**COMPLETION, "choices": [choice]}, stream=stream)
 

@@ -104,3 +104,21 @@ def test_log_probabilities_that_cannot_be_read_cost_no_text(odd: Any) -> None:
     assert (choice.parts, choice.logprobs) == ((Text("ab"),), None)
     for codec in CODECS.values():
         assert codec.stream_encoder(ASKING).feed(events)
+
+
+@pytest.mark.parametrize(
+    ("dialect", "body", "param"),
+    [
+        (Dialect.MISTRAL, b'{"messages":[]}', "model"),
+        (Dialect.OPENAI_CHAT, b'{"model":"m","messages":[{"content":"x"}]}', "messages[0].role"),
+        (Dialect.OPENAI_RESPONSES, b'{"model":"m","input":[{"type":"function_call"}]}', "input[0].name"),
+        (Dialect.ANTHROPIC, b'{"messages":[]}', "model"),
+        (Dialect.GEMINI, b'{"contents":[{"parts":[{"functionCall":{}}]}]}', "contents[0].parts[0].functionCall.name"),
+        (Dialect.BEDROCK, b'{"messages":[{"content":[]}]}', "messages[0].role"),
+        (Dialect.COHERE, b'{"messages":[]}', "model"),
+    ],
+)
+def test_what_is_missing_is_named_itself(dialect: Dialect, body: bytes, param: str) -> None:
+    with pytest.raises(InvalidRequest) as refused:
+        decode_request(dialect, body, None, stream=None)
+    assert (refused.value.param, refused.value.message) == (param, f"`{param}` is missing")

@@ -14,8 +14,9 @@ from gantry.dialects.effort import effort_of_word
 from gantry.dialects.mistral_chat.parts import read_part
 from gantry.dialects.openai_chat.messages_in import read_messages
 from gantry.dialects.openai_chat.request_in import common_fields, unknown_members
-from gantry.dialects.openai_chat.shapes import MistralRequestIn, read_typed
+from gantry.dialects.openai_chat.shapes import MistralRequestIn
 from gantry.dialects.openai_chat.tools import read_tools
+from gantry.dialects.read_exactly import read_exactly
 from gantry.dialects.unknown_chunks import unwrap_unknown
 
 SAFE_PROMPT: Final = (
@@ -29,7 +30,7 @@ _decode: Final = msgspec.json.Decoder(MistralRequestIn).decode
 def decode_request(body: bytes) -> ChatRequest:
     """Return what a client asks. Raises InvalidRequest."""
     body = unwrap_unknown(body)
-    given = read_typed(_decode, body)
+    given = read_exactly(_decode, body)
     messages = [_plain_system(one) for one in read_messages(Dialect.MISTRAL, body, given.messages, read_part)]
     if given.safe_prompt:
         messages.insert(0, Message(Role.SYSTEM, (Text(SAFE_PROMPT),)))

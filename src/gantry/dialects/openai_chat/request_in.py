@@ -16,7 +16,7 @@ from gantry.dialects.effort import effort_of_word
 from gantry.dialects.members import asks_nothing
 from gantry.dialects.openai_chat.messages_in import read_messages
 from gantry.dialects.openai_chat.parts import read_part
-from gantry.dialects.openai_chat.shapes import OpenAIRequestIn, RequestIn, present, read_typed
+from gantry.dialects.openai_chat.shapes import OpenAIRequestIn, RequestIn, present
 from gantry.dialects.openai_chat.tools import (
     read_format,
     read_function,
@@ -24,6 +24,7 @@ from gantry.dialects.openai_chat.tools import (
     read_tool_choice,
     read_tools,
 )
+from gantry.dialects.read_exactly import read_exactly
 
 LEGACY_FUNCTIONS: Final = "functions"
 """In `extra` as an empty list, which asks for nothing: the caller spoke of functions, and is answered so."""
@@ -37,7 +38,7 @@ _decode_members: Final = msgspec.json.Decoder(dict[str, Raw]).decode
 
 def decode_request(body: bytes) -> ChatRequest:
     """Return what a client asks. Raises InvalidRequest."""
-    given = read_typed(_decode, body)
+    given = read_exactly(_decode, body)
     extra = unknown_members(body, given, _KNOWN)
     if bytes(extra.get("modalities", _EMPTY_LIST)).translate(None, b" \t\r\n") in _TEXT_ONLY:
         extra.pop("modalities", None)

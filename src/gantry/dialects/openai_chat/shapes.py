@@ -5,21 +5,9 @@ top level the codecs keep it. A member that only one of the two formats has stan
 write to the same path.
 """
 
-import re
-from collections.abc import Callable
-from typing import Final, TypeVar
-
-import msgspec
 from msgspec import Raw, Struct
 
-from gantry.core.errors import InvalidRequest
 from gantry.dialects.chat_chunk import ABSENT, has_value
-
-T = TypeVar("T")
-
-_UNREADABLE: Final = (msgspec.DecodeError, ValueError, RecursionError)
-_PATH: Final = " - at `$"
-_MISSING: Final = re.compile("required field `([^`]+)`")
 
 
 class CacheIn(Struct, gc=False):
@@ -216,22 +204,6 @@ class MistralRequestIn(RequestIn, gc=False):
     random_seed: int | None = None
     prompt_mode: str | None = None
     safe_prompt: bool | None = None
-
-
-def read_typed(decode: Callable[[bytes | Raw], T], data: bytes | Raw, where: str = "") -> T:
-    """Return what a typed decoder makes of JSON. Raises InvalidRequest with the path of what is wrong."""
-    try:
-        return decode(data)
-    except _UNREADABLE as error:
-        problem, _, path = str(error).partition(_PATH)
-    field = (where + path.rstrip("`")).lstrip(".")
-    missing = _MISSING.search(problem)
-    if missing is not None:
-        field = f"{field}.{missing[1]}".lstrip(".")
-        raise InvalidRequest(f"`{field}` is missing", param=field)
-    if not field:
-        raise InvalidRequest(f"a chat request must be a JSON object: {problem}")
-    raise InvalidRequest(f"`{field}`: {problem[:1].lower()}{problem[1:]}", param=field)
 
 
 def present(raw: Raw) -> Raw | None:

@@ -14,6 +14,7 @@ from gantry.core.chat import CacheMark, Media, MediaKind, Message, NativePart, P
 from gantry.core.errors import InvalidRequest
 from gantry.dialects.data_urls import audio_mime, mime_of_name, split_data_url
 from gantry.dialects.members import is_text
+from gantry.dialects.read_exactly import read_exactly
 from gantry.dialects.responses.items import OWN, kind_of, native, said_by_assistant, says_something, spoken_part
 from gantry.dialects.responses.shapes import (
     CacheBreakpoint,
@@ -23,7 +24,6 @@ from gantry.dialects.responses.shapes import (
     decode_message,
     decode_output,
     decode_part,
-    read_at,
 )
 
 _ROLES: Final = {
@@ -46,9 +46,9 @@ _decode_items: Final = msgspec.json.Decoder(list[Raw]).decode
 def read_input(raw: Raw) -> list[Message]:
     """Return the turns of an input. Raises InvalidRequest."""
     if is_text(raw):
-        return [Message(Role.USER, (Text(read_at(_decode_text, raw, "input")),))]
+        return [Message(Role.USER, (Text(read_exactly(_decode_text, raw, "input")),))]
     turns: list[tuple[Role, list[Part]]] = []
-    for position, item in enumerate(read_at(_decode_items, raw, "input")):
+    for position, item in enumerate(read_exactly(_decode_items, raw, "input")):
         role, parts = _read_item(item, f"input[{position}]", position)
         if role is Role.ASSISTANT:
             parts = [part for part in parts if says_something(part)]
@@ -62,7 +62,7 @@ def read_input(raw: Raw) -> list[Message]:
 
 
 def _read_item(raw: Raw, path: str, position: int) -> tuple[Role, list[Part]]:
-    head = read_at(decode_head, raw, path)
+    head = read_exactly(decode_head, raw, path)
     if head.type is None and head.role is None:
         raise InvalidRequest(f"`{path}` has neither a `type` nor a `role`", param=path)
     kind = kind_of(head)
@@ -71,7 +71,7 @@ def _read_item(raw: Raw, path: str, position: int) -> tuple[Role, list[Part]]:
     if head.type in _RESULTS:
         return _read_result(raw, path)
     if kind:
-        return Role.ASSISTANT, read_at(lambda item: said_by_assistant(item, position), raw, path)
+        return Role.ASSISTANT, read_exactly(lambda item: said_by_assistant(item, position), raw, path)
     return _role_of_native(head), [NativePart(OWN, native(raw))]
 
 
@@ -85,7 +85,7 @@ def _read_message(raw: Raw, head: Head, path: str) -> tuple[Role, list[Part]]:
     if role is None:
         known = ", ".join(_ROLES)
         raise InvalidRequest(f"`{path}.role` must be one of {known}", param=f"{path}.role")
-    content = read_at(decode_message, raw, path).content
+    content = read_exactly(decode_message, raw, path).content
     if content is None:
         raise InvalidRequest(f"`{path}.content` is missing", param=f"{path}.content")
     if isinstance(content, str):
@@ -100,7 +100,7 @@ def _read_message(raw: Raw, head: Head, path: str) -> tuple[Role, list[Part]]:
 
 
 def _read_result(raw: Raw, path: str) -> tuple[Role, list[Part]]:
-    item = read_at(decode_output, raw, path)
+    item = read_exactly(decode_output, raw, path)
     if not isinstance(item.output, list):
         said: tuple[Text | Media | NativePart, ...] = (Text(item.output),) if item.output else ()
         return Role.TOOL, [ToolResult(item.call_id, said, item.name)]
@@ -115,12 +115,12 @@ def _read_result(raw: Raw, path: str) -> tuple[Role, list[Part]]:
 
 def read_content(raw: Raw, path: str, *, assistant: bool = False) -> Part | None:
     """Return one part of a content; None for a part that only this format knows."""
-    head = read_at(decode_head, raw, path)
+    head = read_exactly(decode_head, raw, path)
     if head.type not in _KNOWN_PARTS:
         if head.type is None:
             raise InvalidRequest(f"`{path}.type` is missing", param=f"{path}.type")
         return None
-    part = read_at(decode_part, raw, path)
+    part = read_exactly(decode_part, raw, path)
     cache = _cache_mark(part.prompt_cache_breakpoint)
     match head.type:
         case "input_image":

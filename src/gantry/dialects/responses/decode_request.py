@@ -24,9 +24,9 @@ from gantry.core.chat import (
 from gantry.core.errors import InvalidRequest
 from gantry.dialects.effort import effort_of_word
 from gantry.dialects.members import NULL, Members, has, read_members, read_text
+from gantry.dialects.read_exactly import read_exactly
 from gantry.dialects.responses.decode_input import read_input
 from gantry.dialects.responses.items import OWN, native
-from gantry.dialects.responses.shapes import read_at
 from gantry.dialects.responses.tools import read_tool_choice, read_tools
 
 T = TypeVar("T")
@@ -103,7 +103,7 @@ class _Fields:
 
     def take(self, name: str, decode: Callable[[Raw], T]) -> T | None:
         raw = self.raw(name)
-        return None if raw is None else read_at(decode, raw, name)
+        return None if raw is None else read_exactly(decode, raw, name)
 
     def extra(self) -> dict[str, Raw]:
         kept = {**self._members, **self.rest}
@@ -143,7 +143,7 @@ def _include(fields: _Fields) -> bool:
     raw = fields.raw("include")
     if raw is None:
         return False
-    words = read_at(_decode_words, raw, "include")
+    words = read_exactly(_decode_words, raw, "include")
     if set(words) - {SEALED_REASONING, LOGPROBS}:
         fields.rest["include"] = raw
     elif SEALED_REASONING in words:
@@ -201,7 +201,7 @@ def _read_format(raw: Raw) -> AnswerFormat | None:
         native(members["schema"]),
         read_text(members.get("name"), "text.format.name"),
         read_text(description, "text.format.description") if has(members, "description") else None,
-        read_at(_decode_bool, strict, "text.format.strict")
+        read_exactly(_decode_bool, strict, "text.format.strict")
         if strict is not None and bytes(strict) != b"null"
         else None,
     )

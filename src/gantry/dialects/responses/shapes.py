@@ -1,18 +1,11 @@
-"""The shapes of items and of their parts in requests and answers, and reading them with the path of what is wrong."""
+"""The shapes of items and of their parts in requests and answers."""
 
-import re
-from collections.abc import Callable
-from typing import Final, TypeVar
+from typing import Final
 
 import msgspec
 from msgspec import Raw, Struct
 
-from gantry.core.errors import InvalidRequest
 from gantry.dialects.chat_chunk import ABSENT
-
-T = TypeVar("T")
-
-_EXPECTED: Final = re.compile(r"Expected `(?P<wanted>[^`]+)`, got `(?P<got>[^`]+)`")
 
 
 class Head(Struct, gc=False):
@@ -115,17 +108,3 @@ decode_custom_call: Final = msgspec.json.Decoder(CustomCallItem).decode
 decode_output: Final = msgspec.json.Decoder(OutputItem).decode
 decode_reasoning: Final = msgspec.json.Decoder(ReasoningItem).decode
 decode_annotation: Final = msgspec.json.Decoder(Annotation).decode
-
-
-def read_at(decode: Callable[[Raw], T], raw: Raw, path: str) -> T:
-    """Return what a decoder makes of a value. Raises InvalidRequest with the path of the field that is wrong."""
-    try:
-        return decode(raw)
-    except msgspec.ValidationError as error:
-        said, _, inner = str(error).partition(" - at `$")
-        field = path + inner.removesuffix("`")
-        found = _EXPECTED.match(said)
-        wrong = f"must be {found['wanted']}, not {found['got']}" if found else f"is not understood: {said}"
-        raise InvalidRequest(f"`{field}` {wrong}", param=field) from None
-    except (msgspec.DecodeError, ValueError, RecursionError):
-        raise InvalidRequest(f"`{path}` is no JSON that can be read", param=path) from None

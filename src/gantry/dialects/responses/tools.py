@@ -12,8 +12,8 @@ from gantry.core.vocabulary import Dialect
 from gantry.dialects.chat_chunk import ABSENT, has_value
 from gantry.dialects.foreign import refuse_tool
 from gantry.dialects.members import is_text
+from gantry.dialects.read_exactly import read_exactly
 from gantry.dialects.responses.items import OWN, native
-from gantry.dialects.responses.shapes import read_at
 
 CUSTOM: Final = "custom"  # a tool that takes free text
 _NO_PARAMETERS: Final = Raw(b'{"type":"object","properties":{}}')
@@ -83,17 +83,17 @@ _decode_chat_format: Final = msgspec.json.Decoder(_ChatGrammar).decode
 
 def read_tools(raw: Raw) -> tuple[Tool, ...]:
     """Return the tools of a request. Raises InvalidRequest."""
-    tools = read_at(_decode_tools, raw, "tools")
+    tools = read_exactly(_decode_tools, raw, "tools")
     return tuple(_read_tool(tool, f"tools[{number}]") for number, tool in enumerate(tools))
 
 
 def _read_tool(raw: Raw, path: str) -> Tool:
-    kind = read_at(_decode_name, raw, path).type
+    kind = read_exactly(_decode_name, raw, path).type
     if kind is None:
         raise InvalidRequest(f"`{path}.type` is missing", param=f"{path}.type")
     if kind != "function":
         return NativeTool(OWN, kind, native(raw))
-    tool = read_at(_decode_tool, raw, path)
+    tool = read_exactly(_decode_tool, raw, path)
     if tool.name is None:
         raise InvalidRequest(f"`{path}.name` is missing", param=f"{path}.name")
     if bytes(tool.defer_loading) not in _NOT_DEFERRED or has_value(tool.allowed_callers):
@@ -117,8 +117,8 @@ def read_tool_choice(raw: Raw) -> ToolChoice | None:
     """Return the choice among tools; None for one that only this format knows. Raises InvalidRequest."""
     path = "tool_choice"
     if is_text(raw):
-        return ToolChoice(read_at(_decode_mode, raw, path))
-    choice = read_at(_decode_choice, raw, path)
+        return ToolChoice(read_exactly(_decode_mode, raw, path))
+    choice = read_exactly(_decode_choice, raw, path)
     if choice.type in ("function", CUSTOM) and choice.name is not None:
         return ToolChoice(ToolMode.REQUIRED, (choice.name,))
     if choice.type == "allowed_tools" and choice.mode in ("auto", "required"):
