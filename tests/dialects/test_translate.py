@@ -122,3 +122,36 @@ def test_what_is_missing_is_named_itself(dialect: Dialect, body: bytes, param: s
     with pytest.raises(InvalidRequest) as refused:
         decode_request(dialect, body, None, stream=None)
     assert (refused.value.param, refused.value.message) == (param, f"`{param}` is missing")
+
+
+@pytest.mark.parametrize("wrong", [b'"text"', b"[]", b"true", b"5"])
+@pytest.mark.parametrize(
+    ("dialect", "body", "param"),
+    [
+        (Dialect.MISTRAL, b'{"model":"m","messages":[],"tools":[{"function":{"name":"f","parameters":%b}}]}',
+         "tools[0].function.parameters"),
+        (Dialect.OPENAI_CHAT, b'{"model":"m","messages":[],"functions":[{"name":"f","parameters":%b}]}',
+         "functions[0].parameters"),
+        (Dialect.OPENAI_CHAT, b'{"model":"m","messages":[],"response_format":{"type":"json_schema","json_schema":'
+         b'{"schema":%b}}}', "response_format.json_schema.schema"),
+        (Dialect.OPENAI_RESPONSES, b'{"model":"m","tools":[{"type":"function","name":"f","parameters":%b}]}',
+         "tools[0].parameters"),
+        (Dialect.OPENAI_RESPONSES, b'{"model":"m","text":{"format":{"type":"json_schema","name":"n","schema":%b}}}',
+         "text.format.schema"),
+        (Dialect.ANTHROPIC, b'{"model":"m","messages":[],"tools":[{"name":"f","input_schema":%b}]}',
+         "tools[0].input_schema"),
+        (Dialect.GEMINI, b'{"tools":[{"functionDeclarations":[{"name":"f","parametersJsonSchema":%b}]}]}',
+         "tools[0].functionDeclarations[0].parametersJsonSchema"),
+        (Dialect.GEMINI, b'{"generationConfig":{"responseJsonSchema":%b}}', "generationConfig.responseJsonSchema"),
+        (Dialect.BEDROCK, b'{"toolConfig":{"tools":[{"toolSpec":{"name":"f","inputSchema":{"json":%b}}}]}}',
+         "toolConfig.tools[0].toolSpec.inputSchema.json"),
+        (Dialect.COHERE, b'{"model":"m","messages":[],"tools":[{"function":{"name":"f","parameters":%b}}]}',
+         "tools[0].function.parameters"),
+        (Dialect.COHERE, b'{"model":"m","messages":[],"response_format":{"type":"json_object","json_schema":%b}}',
+         "response_format.json_schema"),
+    ],
+)  # fmt: skip
+def test_a_schema_is_an_object(dialect: Dialect, body: bytes, param: str, wrong: bytes) -> None:
+    with pytest.raises(InvalidRequest) as refused:
+        decode_request(dialect, body % wrong, None, stream=None)
+    assert (refused.value.param, refused.value.message) == (param, f"`{param}` must be a JSON schema object")

@@ -63,6 +63,15 @@ def read_number(raw: Raw, field: str) -> float:
     return read(_decode_number, raw, field, "a number")
 
 
+def read_schema(raw: Raw, field: str) -> Raw | None:
+    """Return a JSON schema as it came; None for null. Raises InvalidRequest for what is no object."""
+    if raw == NULL:
+        return None
+    if bytes(memoryview(raw)[:1]) != b"{":
+        raise InvalidRequest(f"`{field}` must be a JSON schema object", param=field)
+    return raw
+
+
 def has(members: Mapping[str, Raw], name: str) -> bool:
     """Say whether a member is there and not null."""
     value = members.get(name)

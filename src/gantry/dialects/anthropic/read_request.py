@@ -36,7 +36,7 @@ from gantry.dialects.anthropic.fields import (
 from gantry.dialects.anthropic.read_content import read_content
 from gantry.dialects.anthropic.read_tools import read_tool_choice, read_tools
 from gantry.dialects.effort import effort_of_word
-from gantry.dialects.members import Members, has, read_members, read_number, read_text
+from gantry.dialects.members import Members, has, read_members, read_number, read_schema, read_text
 
 _UNREADABLE: Final = (msgspec.DecodeError, ValueError, RecursionError)
 _decode_members: Final = msgspec.json.Decoder(Members).decode
@@ -154,7 +154,7 @@ def _read_format(members: Members, output: Members, extra: Members) -> AnswerFor
         schema = found.get("schema")
         if schema is None:
             raise InvalidRequest(f"`{path}.schema` is missing", param=f"{path}.schema")
-        read_members(schema, f"{path}.schema", "a JSON schema object")
+        read_schema(schema, f"{path}.schema")
         extra.update(leftovers(found, _FORMAT, "output_config.format."))
         return AnswerFormat(FormatKind.JSON_SCHEMA, schema)
     return None

@@ -12,7 +12,7 @@ from gantry.core.chat import FunctionTool, NativeTool, Tool, ToolChoice, ToolMod
 from gantry.core.errors import InvalidRequest
 from gantry.core.vocabulary import Dialect
 from gantry.dialects.anthropic.fields import leftovers, optional_flag, optional_text, read_cache, read_list
-from gantry.dialects.members import Members, has, read_members, read_text
+from gantry.dialects.members import Members, has, read_members, read_schema, read_text
 
 _CUSTOM: Final = "custom"
 _KNOWN: Final = frozenset(("type", "name", "description", "input_schema", "strict", "cache_control"))
@@ -33,7 +33,7 @@ def _read_tool(raw: Raw, number: int, extra: Members) -> Tool:
         return NativeTool(Dialect.ANTHROPIC, kind, raw)
     schema = members["input_schema"] if has(members, "input_schema") else None
     if schema is not None:
-        read_members(schema, f"{path}input_schema", "a JSON schema object")
+        read_schema(schema, f"{path}input_schema")
     extra.update(leftovers(members, _KNOWN, path))
     return FunctionTool(
         read_text(members.get("name"), f"{path}name"),

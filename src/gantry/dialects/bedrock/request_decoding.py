@@ -34,7 +34,7 @@ from gantry.dialects.bedrock.blocks import read_blocks
 from gantry.dialects.bedrock.shapes import CachePoint, MessageShape
 from gantry.dialects.chat_chunk import ABSENT, has_value
 from gantry.dialects.effort import effort_of_word
-from gantry.dialects.members import UNREADABLE, Members, has
+from gantry.dialects.members import UNREADABLE, Members, has, read_schema
 from gantry.dialects.read_exactly import read_exactly
 
 
@@ -211,11 +211,13 @@ def _user_turns(parts: Iterable[Part]) -> Iterator[Message]:
 def _tools(raws: list[Raw]) -> tuple[Tool, ...]:
     tools: list[Tool] = []
     for number, raw in enumerate(raws):
-        shape = read_exactly(_decode_tool, raw, f"toolConfig.tools[{number}]")
+        path = f"toolConfig.tools[{number}]"
+        shape = read_exactly(_decode_tool, raw, path)
         last = tools[-1] if tools else None
         if shape.tool_spec is not None:
             spec = shape.tool_spec
-            schema = None if spec.input_schema is None else spec.input_schema.json
+            where = f"{path}.toolSpec.inputSchema.json"
+            schema = None if spec.input_schema is None else read_schema(spec.input_schema.json, where)
             tools.append(FunctionTool(spec.name, spec.description, schema, spec.strict))
         elif shape.cache_point is not None and isinstance(last, FunctionTool) and last.cache is None:
             tools[-1] = structs.replace(last, cache=CacheMark(shape.cache_point.ttl))

@@ -34,7 +34,7 @@ from gantry.dialects.chat_chunk import ABSENT, has_value
 from gantry.dialects.cohere.answer import attach_citations
 from gantry.dialects.cohere.shapes import Call, ImageUrl, decode_content
 from gantry.dialects.data_urls import split_data_url
-from gantry.dialects.members import Members
+from gantry.dialects.members import Members, read_schema
 from gantry.dialects.read_exactly import read_exactly
 
 
@@ -203,7 +203,8 @@ def _tools(shape: _Request) -> Iterator[Tool]:
             yield NativeTool(Dialect.COHERE, tool.type or "tool", raw)
             continue
         function = tool.function
-        schema = function.parameters if has_value(function.parameters) else None
+        where = f"tools[{number}].function.parameters"
+        schema = read_schema(function.parameters, where) if has_value(function.parameters) else None
         yield FunctionTool(function.name, function.description, schema, shape.strict_tools)
 
 
@@ -225,7 +226,7 @@ def _format(shape: _Format | None) -> AnswerFormat | None:
         case "json_object":
             schema = shape.json_schema if has_value(shape.json_schema) else shape.schema
             if has_value(schema):
-                return AnswerFormat(FormatKind.JSON_SCHEMA, schema)
+                return AnswerFormat(FormatKind.JSON_SCHEMA, read_schema(schema, "response_format.json_schema"))
             return AnswerFormat(FormatKind.JSON)
         case _:
             field = "response_format.type"

@@ -13,7 +13,7 @@ from gantry.core.errors import InvalidRequest
 from gantry.dialects.gemini.schema import json_schema
 from gantry.dialects.gemini.spelling import read_count, read_fields, read_flag, read_float, read_texts
 from gantry.dialects.gemini.tools import read_choice
-from gantry.dialects.members import Members, read, read_members, read_text
+from gantry.dialects.members import Members, read, read_schema, read_text
 
 GENERATION: Final = "generationConfig"
 TOOLS: Final = "toolConfig"
@@ -82,8 +82,7 @@ def _take_format(config: Members) -> AnswerFormat | None:
     raw = config.pop(name)
     if name == "responseSchema":
         return AnswerFormat(FormatKind.JSON_SCHEMA, read(json_schema, raw, path, "a schema"))
-    read_members(raw, path, "a JSON schema")
-    return AnswerFormat(FormatKind.JSON_SCHEMA, raw)
+    return AnswerFormat(FormatKind.JSON_SCHEMA, read_schema(raw, path))
 
 
 def _read_thinking(config: Members, path: str, extra: dict[str, Raw]) -> Reasoning | None:

@@ -15,7 +15,7 @@ from gantry.core.vocabulary import Dialect
 from gantry.dialects.changes import Change, dropped
 from gantry.dialects.gemini.schema import json_schema
 from gantry.dialects.gemini.spelling import read_fields, read_list, read_texts
-from gantry.dialects.members import Members, encode, read, read_text
+from gantry.dialects.members import Members, encode, read, read_schema, read_text
 
 VALIDATED: Final = "VALIDATED"
 _FUNCTIONS: Final = "functionDeclarations"
@@ -49,7 +49,9 @@ def _read_function(raw: Raw, path: str, extra: dict[str, Raw]) -> FunctionTool:
     extra |= {f"{path}.{name}": value for name, value in function.items() if name not in _UNDERSTOOD}
     description = function.get("description")
     schema = function.get("parametersJsonSchema")
-    if schema is None and "parameters" in function:
+    if schema is not None:
+        schema = read_schema(schema, f"{path}.parametersJsonSchema")
+    elif "parameters" in function:
         schema = read(json_schema, function["parameters"], f"{path}.parameters", "a schema")
     return FunctionTool(
         name=read_text(function.get("name"), f"{path}.name"),

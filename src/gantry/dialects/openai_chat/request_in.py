@@ -46,7 +46,9 @@ def decode_request(body: bytes) -> ChatRequest:
     if given.tools is not None:
         fields["tools"] = read_tools(Dialect.OPENAI_CHAT, body, given.tools)
     elif given.functions is not None:
-        fields["tools"] = tuple([read_function(function) for function in given.functions])
+        fields["tools"] = tuple(
+            [read_function(function, f"functions[{number}]") for number, function in enumerate(given.functions)]
+        )
         extra[LEGACY_FUNCTIONS] = _EMPTY_LIST
     if given.tool_choice is None and given.function_call is not None:
         fields["tool_choice"] = read_function_call(given.function_call)

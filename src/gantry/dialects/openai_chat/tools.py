@@ -21,6 +21,7 @@ from gantry.core.chat import (
 )
 from gantry.core.errors import InvalidRequest
 from gantry.core.vocabulary import Dialect
+from gantry.dialects.members import read_schema
 from gantry.dialects.openai_chat.messages_in import cache_mark
 from gantry.dialects.openai_chat.shapes import (
     ChoiceIn,
@@ -49,15 +50,18 @@ def read_tools(dialect: Dialect, body: bytes, given: Sequence[ToolIn]) -> tuple[
         [
             _read_native(dialect, f"tools[{number}]", tool, raws[number])
             if tool.function is None
-            else read_function(tool.function, tool)
+            else read_function(tool.function, f"tools[{number}].function", tool)
             for number, tool in enumerate(given)
         ]
     )
 
 
-def read_function(function: FunctionIn, tool: ToolIn | None = None) -> FunctionTool:
+def read_function(function: FunctionIn, field: str, tool: ToolIn | None = None) -> FunctionTool:
+    """Return a function that stands at `field`. Raises InvalidRequest."""
     cache = cache_mark(tool.cache_control) if tool is not None else None
-    return FunctionTool(function.name, function.description, present(function.parameters), function.strict, cache)
+    parameters = present(function.parameters)
+    schema = None if parameters is None else read_schema(parameters, f"{field}.parameters")
+    return FunctionTool(function.name, function.description, schema, function.strict, cache)
 
 
 def _read_native(dialect: Dialect, field: str, tool: ToolIn, raw: Raw) -> NativeTool:
@@ -102,9 +106,10 @@ def read_format(given: FormatIn) -> AnswerFormat | None:
             schema = given.json_schema
             if schema is None:
                 raise InvalidRequest("`response_format.json_schema` is missing", param="response_format.json_schema")
-            return AnswerFormat(
-                FormatKind.JSON_SCHEMA, present(schema.schema), schema.name, schema.description, schema.strict
-            )
+            shape = present(schema.schema)
+            if shape is not None:
+                shape = read_schema(shape, "response_format.json_schema.schema")
+            return AnswerFormat(FormatKind.JSON_SCHEMA, shape, schema.name, schema.description, schema.strict)
         case _:
             raise InvalidRequest(
                 "`response_format.type` must be text, json_object or json_schema", param="response_format.type"

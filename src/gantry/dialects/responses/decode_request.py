@@ -23,7 +23,7 @@ from gantry.core.chat import (
 )
 from gantry.core.errors import InvalidRequest
 from gantry.dialects.effort import effort_of_word
-from gantry.dialects.members import NULL, Members, has, read_members, read_text
+from gantry.dialects.members import NULL, Members, has, read_members, read_schema, read_text
 from gantry.dialects.read_exactly import read_exactly
 from gantry.dialects.responses.decode_input import read_input
 from gantry.dialects.responses.items import OWN, native
@@ -198,7 +198,7 @@ def _read_format(raw: Raw) -> AnswerFormat | None:
     description, strict = members.get("description"), members.get("strict")
     return AnswerFormat(
         kind,
-        native(members["schema"]),
+        read_schema(native(members["schema"]), "text.format.schema"),
         read_text(members.get("name"), "text.format.name"),
         read_text(description, "text.format.description") if has(members, "description") else None,
         read_exactly(_decode_bool, strict, "text.format.strict")

@@ -11,7 +11,7 @@ from gantry.core.errors import InvalidRequest
 from gantry.core.vocabulary import Dialect
 from gantry.dialects.chat_chunk import ABSENT, has_value
 from gantry.dialects.foreign import refuse_tool
-from gantry.dialects.members import is_text
+from gantry.dialects.members import is_text, read_schema
 from gantry.dialects.read_exactly import read_exactly
 from gantry.dialects.responses.items import OWN, native
 
@@ -98,7 +98,7 @@ def _read_tool(raw: Raw, path: str) -> Tool:
         raise InvalidRequest(f"`{path}.name` is missing", param=f"{path}.name")
     if bytes(tool.defer_loading) not in _NOT_DEFERRED or has_value(tool.allowed_callers):
         return NativeTool(OWN, kind, native(raw))  # one that is searched for, or called by the provider's programs
-    schema = tool.parameters if has_value(tool.parameters) else None
+    schema = read_schema(tool.parameters, f"{path}.parameters") if has_value(tool.parameters) else None
     return FunctionTool(tool.name, tool.description, schema, tool.strict)
 
 
