@@ -67,8 +67,13 @@ def read_schema(raw: Raw, field: str) -> Raw | None:
     """Return a JSON schema as it came; None for null. Raises InvalidRequest for what is no object."""
     if raw == NULL:
         return None
+    return check_object(raw, field, "a JSON schema object")
+
+
+def check_object(raw: Raw, field: str, wanted: str = "an object") -> Raw:
+    """Return a value as it came, without reading what is in it. Raises InvalidRequest for what is no object."""
     if bytes(memoryview(raw)[:1]) != b"{":
-        raise InvalidRequest(f"`{field}` must be a JSON schema object", param=field)
+        raise InvalidRequest(f"`{field}` must be {wanted}", param=field)
     return raw
 
 

@@ -137,6 +137,7 @@ WRONG: list[tuple[dict[str, Any], str]] = [
     ({"thinking": {"type": "deep"}}, "thinking.type"),
     ({"output_config": {"effort": "much"}}, "output_config.effort"),
     ({"output_config": {"format": {"type": "json_schema"}}}, "output_config.format.schema"),
+    ({"output_config": {"format": {"type": "json_schema", "schema": None}}}, "output_config.format.schema"),
     ({"model": None}, "model"),
 ]  # fmt: skip
 

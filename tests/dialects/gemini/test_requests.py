@@ -257,7 +257,13 @@ REFUSED_READING: list[tuple[dict[str, Any], str]] = [
     ({"contents": [{"parts": [{"text": 1}]}]}, "contents[0].parts[0].text"),
     ({"contents": [{"parts": [{"inlineData": {"mimeType": "a/b"}}]}]}, "contents[0].parts[0].inlineData.data"),
     ({"contents": [{"parts": [{"functionCall": {}}]}]}, "contents[0].parts[0].functionCall.name"),
+    (
+        {"contents": [{"parts": [{"functionCall": {"name": "f", "args": "x"}}]}]},
+        "contents[0].parts[0].functionCall.args",
+    ),
     ({"generationConfig": {"topK": 1.5}}, "generationConfig.topK"),
+    ({"generationConfig": {"temperature": "NaN"}}, "generationConfig.temperature"),
+    ({"generationConfig": {"topP": "-Infinity"}}, "generationConfig.topP"),
     ({"generationConfig": {"stopSequences": "a"}}, "generationConfig.stopSequences"),
     ({"generationConfig": {"candidateCount": 0}}, "generationConfig.candidateCount"),
     ({"tools": [{"functionDeclarations": [{}]}]}, "tools[0].functionDeclarations[0].name"),

@@ -36,7 +36,7 @@ from gantry.dialects.anthropic.fields import (
 from gantry.dialects.anthropic.read_content import read_content
 from gantry.dialects.anthropic.read_tools import read_tool_choice, read_tools
 from gantry.dialects.effort import effort_of_word
-from gantry.dialects.members import Members, has, read_members, read_number, read_schema, read_text
+from gantry.dialects.members import NULL, Members, has, read_members, read_number, read_schema, read_text
 
 _UNREADABLE: Final = (msgspec.DecodeError, ValueError, RecursionError)
 _decode_members: Final = msgspec.json.Decoder(Members).decode
@@ -151,10 +151,9 @@ def _read_format(members: Members, output: Members, extra: Members) -> AnswerFor
         kind = read_text(found.get("type"), f"{path}.type")
         if kind != FormatKind.JSON_SCHEMA:
             raise InvalidRequest(f"`{path}.type` must be json_schema, not {kind!r}", param=f"{path}.type")
-        schema = found.get("schema")
+        schema = read_schema(found.get("schema", NULL), f"{path}.schema")
         if schema is None:
             raise InvalidRequest(f"`{path}.schema` is missing", param=f"{path}.schema")
-        read_schema(schema, f"{path}.schema")
         extra.update(leftovers(found, _FORMAT, "output_config.format."))
         return AnswerFormat(FormatKind.JSON_SCHEMA, schema)
     return None

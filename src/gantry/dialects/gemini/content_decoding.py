@@ -16,7 +16,7 @@ from gantry.core.vocabulary import Dialect
 from gantry.dialects.gemini.media import read_media
 from gantry.dialects.gemini.spelling import read_fields, read_flag, read_list
 from gantry.dialects.gemini.tool_results import text_of_response
-from gantry.dialects.members import Members, encode, is_text, read, read_text
+from gantry.dialects.members import Members, check_object, encode, is_text, read, read_text
 from gantry.dialects.tool_terms import mint_call_id
 from gantry.dialects.waiting_calls import WaitingCalls
 
@@ -112,7 +112,7 @@ def _read_call(raw: Raw, path: str, signature: str | None, calls: "_Calls") -> T
     call = read_fields(raw, path)
     name = read_text(call.get("name"), f"{path}.name")
     given = read_text(call["id"], f"{path}.id") if "id" in call else None
-    arguments = bytes(call["args"]).decode() if "args" in call else ""
+    arguments = bytes(check_object(call["args"], f"{path}.args")).decode() if "args" in call else ""
     return ToolCall(calls.called(given, name), name, arguments, signature=signature)
 
 

@@ -5,6 +5,7 @@ strings; bytes are base64 of either alphabet. Names inside what is the caller's 
 labels) are never touched. Spec: https://protobuf.dev/programming-guides/json
 """
 
+from math import isfinite
 from typing import Final
 
 import msgspec
@@ -49,7 +50,10 @@ def read_flag(raw: Raw, path: str) -> bool:
 
 
 def read_float(raw: Raw, path: str) -> float:
-    return read(_decode_number, raw, path, "a number")
+    number = read(_decode_number, raw, path, "a number")
+    if not isfinite(number):  # proto3 has words for these, and JSON for no provider's parameter
+        raise InvalidRequest(f"`{path}` must be a finite number", param=path)
+    return number
 
 
 def read_count(raw: Raw, path: str) -> int:
