@@ -49,6 +49,7 @@ from gantry.core.errors import InvalidRequest
 from gantry.core.usage import Usage
 from gantry.core.vocabulary import Dialect
 from gantry.dialects.assemble import assemble, unfold
+from gantry.dialects.carried import pack_proof
 from gantry.dialects.codec import Asking, Target
 from gantry.dialects.mistral_chat.codec import MISTRAL
 from gantry.dialects.mistral_chat.request_in import SAFE_PROMPT
@@ -58,6 +59,8 @@ from tests.dialects.canonical import answers
 DIALECT = Dialect.MISTRAL
 ASKED = Message(Role.USER, (Text("?"),))
 ZEROS = {"prompt_tokens": 0, "completion_tokens": 0, "total_tokens": 0}
+
+SIGNED = Thinking("t", "s", dialect=Dialect.ANTHROPIC)
 
 
 def decode(**fields: Any) -> ChatRequest:
@@ -130,7 +133,9 @@ def test_thinking_chunks_keep_their_signature_and_its_maker() -> None:
         return decode(messages=[{"role": "assistant", "content": [chunk]}]).messages[0].parts[0]
 
     assert thought("s") == Thinking("t", "s", dialect=DIALECT)
-    assert thought("anthropic:s") == Thinking("t", "s", dialect=Dialect.ANTHROPIC)
+    for others in (SIGNED, Thinking("t", sealed="e", dialect=Dialect.OPENAI_RESPONSES, id="rs_1")):
+        assert thought(pack_proof(others) or "") == others
+    assert thought("gantry.cut") == Thinking("t")
 
 
 @pytest.mark.parametrize(
@@ -322,7 +327,7 @@ def test_thinking_is_shown_to_who_asked_to_think() -> None:
     assert plain["choices"][0]["message"]["content"] == "Hi"
     shown = json.loads(MISTRAL.encode_answer(thought, THINKING))
     assert shown["choices"][0]["message"]["content"] == [
-        {"type": "thinking", "thinking": [{"type": "text", "text": "t"}], "signature": "anthropic:s"},
+        {"type": "thinking", "thinking": [{"type": "text", "text": "t"}], "signature": pack_proof(SIGNED)},
         {"type": "text", "text": "Hi"},
     ]
     formed = asking(reasoning=Reasoning(Effort.HIGH), format=decode(response_format={"type": "json_object"}).format)
@@ -389,7 +394,7 @@ def test_a_stream_is_written() -> None:
     assert [chunk["choices"][0]["delta"] for chunk in found] == [
         {"role": "assistant", "content": ""},
         {"content": [{"type": "thinking", "thinking": [{"type": "text", "text": "t"}]}]},
-        {"content": [{"type": "thinking", "thinking": [], "signature": "anthropic:s", "closed": True}]},
+        {"content": [{"type": "thinking", "thinking": [], "signature": pack_proof(SIGNED), "closed": True}]},
         {"content": "Hi"},
         {
             "tool_calls": [

@@ -24,7 +24,6 @@ from gantry.core.chat import (
 )
 from gantry.core.errors import InvalidRequest
 from gantry.core.vocabulary import Dialect
-from gantry.dialects.anthropic.carried import read_signed
 from gantry.dialects.anthropic.citations import read_citation
 from gantry.dialects.anthropic.fields import (
     content_items,
@@ -34,6 +33,7 @@ from gantry.dialects.anthropic.fields import (
     read_cache,
     read_list,
 )
+from gantry.dialects.anthropic.signature import read_signed
 from gantry.dialects.members import Members, has, read_members, read_text
 from gantry.dialects.tool_terms import EMPTY_OBJECT
 

@@ -28,10 +28,10 @@ from gantry.core.chat_events import (
 )
 from gantry.core.vocabulary import Dialect
 from gantry.dialects.anthropic.answer import Block, read_block
-from gantry.dialects.anthropic.carried import read_signed
 from gantry.dialects.anthropic.citations import read_citation
 from gantry.dialects.anthropic.errors import read_stream_error
 from gantry.dialects.anthropic.finish import read_finish
+from gantry.dialects.anthropic.signature import read_signed
 from gantry.dialects.anthropic.usage import UsageReader
 from gantry.dialects.chat_chunk import ABSENT, has_value
 from gantry.dialects.chat_decoder import SECOND_ANSWER, ChatStreamDecoder

@@ -35,10 +35,10 @@ from gantry.core.chat_events import (
 from gantry.core.usage import NO_USAGE
 from gantry.core.vocabulary import Dialect
 from gantry.dialects.anthropic.answer import message_head
-from gantry.dialects.anthropic.carried import write_signature
 from gantry.dialects.anthropic.citations import write_citation
 from gantry.dialects.anthropic.errors import error_body
 from gantry.dialects.anthropic.finish import stop_reason
+from gantry.dialects.anthropic.signature import write_signature
 from gantry.dialects.anthropic.usage import write_usage
 from gantry.dialects.assemble import merge_usage
 from gantry.dialects.calls_in_turn import CallsInTurn, PartEvent

@@ -10,7 +10,7 @@ from typing import Final
 import msgspec
 from msgspec import Raw, Struct
 
-from gantry.dialects.anthropic.carried import MARK
+from gantry.dialects.carried import MARK
 
 _UNREADABLE: Final = (msgspec.DecodeError, ValueError, RecursionError)
 _SIGNS: Final = (

@@ -140,9 +140,9 @@ def _write_choice(choice: Choice, prefix: str, *, listed: bool, wordless: str | 
             case Refusal(text):
                 chunks += text_chunks(Text(text))
                 texts.append(text)
-            case Thinking() if listed and (part.text or part.signature):
+            case Thinking() if listed and (thought := write_thinking(part)) is not None:
                 is_list = True
-                chunks.append(write_thinking(part.text, part.signature, part.dialect))
+                chunks.append(thought)
             case ToolCall(call_id, name, arguments, custom):
                 calls.append(whole_call(len(calls), call_id, name, arguments, custom=custom))
             case Media():

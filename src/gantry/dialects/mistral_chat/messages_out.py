@@ -157,8 +157,8 @@ class _Writer:
         self._append(index, message, written)
 
     def _thinking(self, part: Thinking) -> list[dict[str, Any]]:
-        own = part.signature if part.dialect is Dialect.MISTRAL else None
-        return [write_thinking(part.text, own, part.dialect)] if part.text or own else []
+        chunk = write_thinking(part if part.dialect is Dialect.MISTRAL else Thinking(part.text))
+        return [] if chunk is None else [chunk]
 
     def _drop(self, index: int, number: int) -> None:
         place = self._place(index, number)

@@ -12,13 +12,13 @@ from msgspec import Raw, Struct
 from gantry.core.chat import Media, MediaKind, Part, Text, Thinking
 from gantry.core.errors import InvalidRequest
 from gantry.core.vocabulary import Dialect
+from gantry.dialects.carried import pack_proof, unpack_proof
 from gantry.dialects.changes import Change, converted
 from gantry.dialects.chat_chunk import UNREADABLE
 from gantry.dialects.data_urls import data_url, mime_of_name, split_data_url
 from gantry.dialects.openai_chat.messages_in import cache_mark
 from gantry.dialects.openai_chat.parts import audio, linked, missing, needed, text_of_document
 from gantry.dialects.openai_chat.shapes import PartIn, UrlIn
-from gantry.dialects.seals import read_seal, seal
 
 _DETAILS: Final = ("low", "auto", "high")
 
@@ -69,11 +69,14 @@ def write_media(media: Media, where: str, account: Dialect, changes: list[Change
             raise InvalidRequest(f"`{where}` is a video, which Mistral's models do not watch", param=where)
 
 
-def write_thinking(text: str, signature: str | None = None, maker: Dialect | None = None) -> dict[str, Any]:
-    chunk: dict[str, Any] = {"type": "thinking", "thinking": [{"type": "text", "text": text}] if text else []}
-    if signature is not None:
-        chunk["signature"] = seal(signature, maker, Dialect.MISTRAL)
-    return chunk
+def write_thinking(part: Thinking) -> dict[str, Any] | None:
+    """Return a chunk of thinking; None for one that says nothing and proves nothing."""
+    signature = part.signature if part.dialect is Dialect.MISTRAL else pack_proof(part)
+    if not part.text and not signature:
+        return None
+    told = [{"type": "text", "text": part.text}] if part.text else []
+    chunk: dict[str, Any] = {"type": "thinking", "thinking": told}
+    return chunk if signature is None else {**chunk, "signature": signature}
 
 
 def _write_document(media: Media, link: str, where: str, changes: list[Change]) -> dict[str, Any]:
@@ -103,8 +106,7 @@ def _thinking(part: PartIn) -> Thinking:
     text = part.thinking if isinstance(part.thinking, str) else "".join(map(_inner_text, part.thinking or ()))
     if part.signature is None:
         return Thinking(text)
-    maker, signature = read_seal(part.signature, Dialect.MISTRAL)
-    return Thinking(text, signature, dialect=maker)
+    return unpack_proof(part.signature, Thinking(text, part.signature, dialect=Dialect.MISTRAL))
 
 
 def _inner_text(raw: Raw) -> str:

@@ -10,7 +10,7 @@ from typing import Any, Final, assert_never
 
 import msgspec
 
-from gantry.core.chat import Citation, Finish, ProviderError
+from gantry.core.chat import Citation, Finish, ProviderError, Thinking
 from gantry.core.chat_events import (
     AnswerBegan,
     AnswerEnded,
@@ -81,9 +81,10 @@ class MistralStreamEncoder:
             case TextAdded() | RefusalAdded():
                 return self._text(event)
             case ThinkingAdded(choice, _, text):
-                return self._delta(self._choice(choice), [write_thinking(text)]) if self._shows_thinking else b""
+                return self._think(self._choice(choice), Thinking(text))
             case ThinkingSealed(choice):
-                return self._seal(self._choice(choice), event)
+                proof = Thinking("", event.signature, event.sealed, event.dialect, event.id)
+                return self._think(self._choice(choice), proof, closed=True)
             case CallBegan(choice):
                 self._choice(choice).calls[event.part] = (event, [])
                 return b""
@@ -148,10 +149,9 @@ class MistralStreamEncoder:
         written = {"index": choice.index, "delta": delta, "finish_reason": finish_reason}
         return self._head + _encode(written) + b"]}\n\n"
 
-    def _seal(self, choice: "_Choice", event: ThinkingSealed) -> bytes:
-        if not self._shows_thinking or event.signature is None:
-            return b""
-        return self._delta(choice, [{**write_thinking("", event.signature, event.dialect), "closed": True}])
+    def _think(self, choice: "_Choice", thought: Thinking, **beside: bool) -> bytes:
+        chunk = write_thinking(thought) if self._shows_thinking else None
+        return b"" if chunk is None else self._delta(choice, [{**chunk, **beside}])
 
     def _cite(self, choice: "_Choice", citation: Citation) -> bytes:
         if citation.dialect is not Dialect.MISTRAL or citation.raw is None:

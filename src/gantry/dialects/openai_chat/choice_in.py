@@ -28,13 +28,13 @@ from gantry.core.chat_events import (
 )
 from gantry.core.vocabulary import Dialect
 from gantry.dialects.call_fold import arguments_text
+from gantry.dialects.carried import unpack_proof
 from gantry.dialects.chat_chunk import ABSENT, UNREADABLE, FunctionPart, ToolCallPart
 from gantry.dialects.data_urls import mime_of_name, split_data_url
 from gantry.dialects.logprobs import read_logprobs
 from gantry.dialects.openai_chat.annotations import read_citations
 from gantry.dialects.openai_chat.shapes import ExtraIn
 from gantry.dialects.openai_chat.thinking import read_thinking
-from gantry.dialects.seals import read_seal
 from gantry.dialects.tool_terms import mint_call_id
 
 _REASONS: Final = {
@@ -254,8 +254,8 @@ class ChoiceReader:
             for text in _thoughts(item.thinking):
                 self._say(ThinkingAdded, text, events)
             if item.signature:
-                maker, signature = read_seal(item.signature, self._dialect)
-                self._think(Thinking(signature=signature, dialect=maker), events)
+                own = Thinking(signature=item.signature, dialect=self._dialect)
+                self._think(unpack_proof(item.signature, own), events)
         elif item.type in _SOURCES:
             source = Citation(item.url, item.title, end=self._length, dialect=self._dialect, raw=Raw(bytes(raw)))
             self._cite([source], events)

@@ -20,12 +20,12 @@ from gantry.core.chat import (
     ToolCall,
     ToolResult,
 )
+from gantry.dialects.carried import pack_proof
 from gantry.dialects.codec import Asking
 from gantry.dialects.responses.items import OWN
 from gantry.dialects.responses.logprobs import logprob_entries
 from gantry.dialects.responses.namespaces import NO_HOMES, Home, Homes, homes_of
 from gantry.dialects.responses.response_object import ResponseObject, ending_of, refuses, response_id
-from gantry.dialects.responses.sealed import encrypted_content
 
 Item = Any
 COMPLETED: Final = "completed"
@@ -123,7 +123,7 @@ def text_part(text: str, annotations: list[Any], logprobs: list[Raw]) -> Item:
 def reasoning_item(item_id: str, thinking: Thinking) -> Item:
     summary = [{"type": "summary_text", "text": thinking.text}] if thinking.text else []
     item: dict[str, Any] = {"id": item_id, "type": "reasoning", "summary": summary}
-    sealed = encrypted_content(thinking)
+    sealed = thinking.sealed if thinking.dialect is OWN else pack_proof(thinking)
     return item if sealed is None else {**item, "encrypted_content": sealed}
 
 

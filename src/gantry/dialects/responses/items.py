@@ -11,8 +11,8 @@ from msgspec import Raw
 
 from gantry.core.chat import Citation, NativePart, Part, Refusal, Text, Thinking, ToolCall
 from gantry.core.vocabulary import Dialect
+from gantry.dialects.carried import unpack_proof
 from gantry.dialects.chat_chunk import has_value
-from gantry.dialects.responses.sealed import thinking_of
 from gantry.dialects.responses.shapes import (
     ContentPart,
     Head,
@@ -103,7 +103,8 @@ def reasoning_part(item: ReasoningItem) -> Thinking:
     text = reasoning_text(item)
     if item.content and item.encrypted_content is None:
         return Thinking(text)
-    return thinking_of(text, item.encrypted_content, item.id)
+    own = Thinking(text, sealed=item.encrypted_content, dialect=OWN, id=item.id)
+    return own if item.encrypted_content is None else unpack_proof(item.encrypted_content, own)
 
 
 def reasoning_text(item: ReasoningItem) -> str:
