@@ -10,9 +10,9 @@ from gantry.providers.sigv4 import (
     SigningScope,
     UnsignedRequest,
     encode_query,
-    encode_segment,
     sign,
 )
+from gantry.providers.spec import fill_template
 
 AT = 1440938160.0  # 2015-08-30T12:36:00Z, the suite's moment
 SECRET = "wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY"
@@ -62,7 +62,7 @@ def test_spaces_accents_and_headers_are_signed_as_botocore_signs_them() -> None:
 
 
 def test_a_model_id_with_a_colon_is_signed_as_botocore_signs_it() -> None:
-    path = f"/model/{encode_segment('anthropic.claude-3-haiku-20240307-v1:0')}/converse"
+    path = fill_template("/model/{model}/converse", {"model": "anthropic.claude-3-haiku-20240307-v1:0"})
     assert path == "/model/anthropic.claude-3-haiku-20240307-v1%3A0/converse"
     body = sha256(b'{"messages":[]}').hexdigest()
     request = UnsignedRequest("POST", BEDROCK_HOST, path, (), JSON, body)
@@ -72,7 +72,7 @@ def test_a_model_id_with_a_colon_is_signed_as_botocore_signs_it() -> None:
 
 def test_an_arn_as_model_and_a_session_token_are_signed_as_botocore_signs_them() -> None:
     arn = "arn:aws:bedrock:eu-west-3:123456789012:application-inference-profile/abc123"
-    path = f"/model/{encode_segment(arn)}/converse-stream"
+    path = fill_template("/model/{model}/converse-stream", {"model": arn})
     request = UnsignedRequest(
         "POST", "bedrock-runtime.eu-west-3.amazonaws.com", path, (), JSON, sha256(b"{}").hexdigest()
     )

@@ -11,7 +11,6 @@ JSON of the caller's (a schema, arguments) stays as the bytes it came as.
 
 from collections.abc import Mapping
 from enum import StrEnum
-from typing import Final
 
 from msgspec import Raw, Struct, field
 
@@ -282,6 +281,3 @@ class ProviderError(Struct, frozen=True):
     type: str | None = None  # as the provider wrote it
     code: str | None = None
     param: str | None = None
-
-
-NO_FINISH: Final = Finish(FinishReason.OTHER)

@@ -47,11 +47,6 @@ class UnsignedRequest(Struct, frozen=True):
     body_hash: str = EMPTY_HASH  # SHA-256 of the body, in hexadecimal
 
 
-def encode_segment(text: str) -> str:
-    """Return one segment of a path as it goes over the wire: a model's id may hold `:` and `/`."""
-    return quote(text, safe=_UNRESERVED)
-
-
 def encode_query(query: Sequence[tuple[str, str]]) -> str:
     """Return a query as it is signed and sent: encoded, then sorted."""
     pairs = sorted((quote(name, safe=_UNRESERVED), quote(value, safe=_UNRESERVED)) for name, value in query)

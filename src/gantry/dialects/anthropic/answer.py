@@ -25,12 +25,12 @@ from gantry.core.chat import (
 from gantry.core.errors import UpstreamBroke
 from gantry.core.vocabulary import Dialect
 from gantry.dialects.anthropic.citations import read_citation, write_citation
-from gantry.dialects.anthropic.finish import has_calls, read_finish, stop_reason
+from gantry.dialects.anthropic.finish import read_finish, stop_reason
 from gantry.dialects.anthropic.signature import read_signed, write_signature
 from gantry.dialects.anthropic.usage import UsageReader, write_usage
 from gantry.dialects.chat_chunk import ABSENT, has_value
 from gantry.dialects.codec import Asking
-from gantry.dialects.tool_terms import arguments_object, mint_call_id, plain_tool_id
+from gantry.dialects.tool_terms import arguments_object, has_calls, mint_call_id, plain_tool_id
 
 UNREADABLE: Final = (msgspec.DecodeError, ValueError, RecursionError)
 _OUTSIDE_IDS: Final = re.compile(r"[^A-Za-z0-9_-]")

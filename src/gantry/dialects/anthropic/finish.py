@@ -1,9 +1,8 @@
 """Why an answer ended, in Anthropic's words and in ours."""
 
-from collections.abc import Iterable
 from typing import Final
 
-from gantry.core.chat import Finish, FinishReason, Part, ToolCall
+from gantry.core.chat import Finish, FinishReason
 
 TOOL_USE: Final = "tool_use"
 _END_TURN: Final = "end_turn"
@@ -49,7 +48,3 @@ def stop_reason(finish: Finish | None, *, calls: bool) -> str:
     if finish.raw is not None and _REASONS.get(finish.raw) is finish.reason:
         return finish.raw
     return _WORDS[finish.reason]
-
-
-def has_calls(parts: Iterable[Part]) -> bool:
-    return any(isinstance(part, ToolCall) for part in parts)

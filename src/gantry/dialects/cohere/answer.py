@@ -75,12 +75,16 @@ def _parts(message: _Message) -> tuple[Part, ...]:
         else:
             parts.append(NativePart(Dialect.COHERE, raw))
     attach_citations(parts, message.citations or ())
-    if message.tool_plan:
-        # The model thinks, then plans, then calls.
-        thoughts = next((at for at, part in enumerate(parts) if not isinstance(part, Thinking)), len(parts))
-        parts.insert(thoughts, Text(message.tool_plan))
+    add_plan(parts, message.tool_plan)
     parts += [read_call(call) for call in message.tool_calls or ()]
     return tuple(parts)
+
+
+def add_plan(parts: list[Part], plan: str | None) -> None:
+    """Put a plan where it was made: the model thinks, then plans, then calls."""
+    if plan:
+        thoughts = next((at for at, part in enumerate(parts) if not isinstance(part, Thinking)), len(parts))
+        parts.insert(thoughts, Text(plan))
 
 
 def read_call(call: Call) -> ToolCall:

@@ -31,10 +31,10 @@ from gantry.core.chat import (
 from gantry.core.errors import InvalidRequest
 from gantry.core.vocabulary import Dialect
 from gantry.dialects.chat_chunk import ABSENT, has_value
-from gantry.dialects.cohere.answer import attach_citations
+from gantry.dialects.cohere.answer import add_plan, attach_citations
 from gantry.dialects.cohere.shapes import Call, ImageUrl, decode_content
 from gantry.dialects.data_urls import split_data_url
-from gantry.dialects.members import Members, read_schema
+from gantry.dialects.members import UNREADABLE, Members, read_schema
 from gantry.dialects.read_exactly import read_exactly
 
 
@@ -165,12 +165,10 @@ def _assistant_parts(message: _MessageShape, path: str) -> tuple[Part, ...]:
     if message.citations:
         try:
             attach_citations(parts, message.citations)
-        except msgspec.DecodeError:
+        except UNREADABLE:
             field = f"{path}.citations"
             raise InvalidRequest(f"`{field}` must be a list of citations", param=field) from None
-    if message.tool_plan:
-        thoughts = next((at for at, part in enumerate(parts) if not isinstance(part, Thinking)), len(parts))
-        parts.insert(thoughts, Text(message.tool_plan))
+    add_plan(parts, message.tool_plan)
     for call in message.tool_calls or ():
         parts.append(ToolCall(call.id, call.function.name, call.function.arguments or ""))
     return tuple(parts)
