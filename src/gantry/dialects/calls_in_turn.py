@@ -4,11 +4,6 @@ Law: nothing is lost and each part's own order is kept. What a call that is open
 waits until the call's arguments are a whole object, for nothing can follow that, or until the answer ends.
 """
 
-from typing import Final
-
-import msgspec
-from msgspec import Raw
-
 from gantry.core.chat_events import (
     CallAdded,
     CallBegan,
@@ -20,7 +15,7 @@ from gantry.core.chat_events import (
     ThinkingAdded,
     ThinkingSealed,
 )
-from gantry.dialects.members import UNREADABLE
+from gantry.dialects.members import UNREADABLE, decode_members
 
 PartEvent = (
     TextAdded
@@ -33,7 +28,6 @@ PartEvent = (
     | MediaAdded
     | NativeAdded
 )
-_decode_object: Final = msgspec.json.Decoder(dict[str, Raw]).decode
 
 
 class _OpenCall:
@@ -55,7 +49,7 @@ class _OpenCall:
         if self._checked < len(self._pieces) and self._end.endswith("}") and not self._custom:
             self._checked = len(self._pieces)
             try:
-                _decode_object("".join(self._pieces))
+                decode_members("".join(self._pieces))
                 self._whole = True
             except UNREADABLE:
                 self._whole = False

@@ -10,8 +10,9 @@ from typing import Any, Final, TypeVar
 import msgspec
 from msgspec import Raw, Struct
 
+from gantry.dialects.members import UNREADABLE, decode_list, decode_members
+
 ABSENT: Final = Raw()  # one object, so that a member that was not there is known without a look at its bytes
-UNREADABLE: Final = (msgspec.DecodeError, ValueError, RecursionError)
 _NOTHING: Final = (b"", b"null")
 
 _Shape = TypeVar("_Shape", bound=Struct)
@@ -88,9 +89,7 @@ class ContentPart(Struct, gc=False):
 
 decode_message: Final = msgspec.json.Decoder(MessagePart).decode
 decode_content_part: Final = msgspec.json.Decoder(ContentPart).decode
-decode_members: Final = msgspec.json.Decoder(dict[str, Raw]).decode
 _decode_chunk: Final = msgspec.json.Decoder(Chunk).decode
-_decode_raw_list: Final = msgspec.json.Decoder(list[Raw]).decode
 
 
 def read_chunk(data: bytes) -> Chunk | None:
@@ -135,7 +134,7 @@ def _read_piecewise(data: bytes) -> Chunk | None:
 
 def _read_choices(data: bytes) -> list[ChoicePart]:
     try:
-        items = _decode_raw_list(decode_members(data)["choices"])
+        items = decode_list(decode_members(data)["choices"])
     except (KeyError, *UNREADABLE):
         return []
     choices = (_convert_piecewise(ChoicePart, bytes(item)) for item in items)

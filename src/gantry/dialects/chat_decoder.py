@@ -8,15 +8,13 @@ as proxies that splice their retries send it, is one only while it has said noth
 from abc import ABC, abstractmethod
 from typing import Final
 
-import msgspec
-
 from gantry.core.chat import ProviderError
 from gantry.core.chat_events import AnswerEnded, AnswerFailed, ChatEvent
 from gantry.core.errors import UpstreamBroke
+from gantry.dialects.members import UNREADABLE
 from gantry.dialects.text_chunks import TextChunks
 from gantry.wire.sse import EventTooLarge, SSEEvent, SSEParser
 
-UNREADABLE: Final = (msgspec.DecodeError, ValueError, RecursionError)
 SECOND_ANSWER: Final = ProviderError(502, "the provider's stream began a second answer inside the first")
 _LAST: Final = (AnswerEnded, AnswerFailed)
 _BROKE_OFF: Final = ProviderError(502, "the provider's stream ended before the answer did")

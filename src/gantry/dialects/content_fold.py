@@ -9,7 +9,8 @@ from typing import Any
 
 from msgspec import Raw
 
-from gantry.dialects.chat_chunk import UNREADABLE, ContentPart, decode_content_part
+from gantry.dialects.chat_chunk import ContentPart, decode_content_part
+from gantry.dialects.members import UNREADABLE
 
 
 class _Text:

@@ -11,19 +11,18 @@ import msgspec
 
 from gantry.core.custom_model import CustomModel
 from gantry.core.money import usd_from_nano
-from gantry.dialects.members import Members
+from gantry.dialects.members import decode_members
 from gantry.dialects.models import ModelCard, Owner, plain_card
 
 _NS_PER_SECOND: Final = 1_000_000_000
 _encode: Final = msgspec.json.Encoder().encode
-_decode: Final = msgspec.json.Decoder(Members).decode
 _decode_flags: Final = msgspec.json.Decoder(dict[str, Any]).decode
 
 
 def custom_card(custom: CustomModel, base: ModelCard | None, owner: Owner) -> ModelCard:
     """Return a custom model's card, ready to go under its name. `base` is the card of the model behind it."""
     under = plain_card(custom.name, owner) if base is None else base
-    members = _decode(b"{" + under.members)
+    members = decode_members(b"{" + under.members)
     flags = {**_decode_flags(members["capabilities"]), **_flags(custom)}
     own: dict[str, Any] = {
         "name": custom.display_name or custom.name,
@@ -33,7 +32,7 @@ def custom_card(custom: CustomModel, base: ModelCard | None, owner: Owner) -> Mo
     }
     if custom.context_window is not None:
         own["max_context_length"] = custom.context_window
-    respan = {**_decode(b"{" + under.respan_members), **respan_members(custom)}
+    respan = {**decode_members(b"{" + under.respan_members), **respan_members(custom)}
     return ModelCard(custom.name, (), under.fine_tuned, _encode({**members, **own})[1:], _encode(respan)[1:])
 
 

@@ -7,18 +7,17 @@ Each reader takes the document's bytes and returns the readable form, or None wh
 from collections.abc import Callable, Iterable
 from typing import Any, Final
 
-import msgspec
 from msgspec import Raw, Struct
 
-from gantry.dialects.chat_chunk import ABSENT, UNREADABLE, has_value, read_chunk, read_shape
+from gantry.dialects.chat_chunk import ABSENT, has_value, read_chunk, read_shape
 from gantry.dialects.fold import Answer, Envelope, encode
 from gantry.dialects.media import decoded_size
+from gantry.dialects.members import UNREADABLE, decode_list
 from gantry.dialects.outline import outline
 
 _TOP_SCORES: Final = 3
 _FLOAT_BYTES: Final = 4
 _SHOWN: Final = 100
-_decode_list: Final = msgspec.json.Decoder(list[Raw]).decode
 
 Describe = Callable[[bytes], bytes | str | None]
 
@@ -232,6 +231,6 @@ def _top(scores: dict[str, float]) -> dict[str, float]:
 
 def _length(array: bytes) -> int | None:
     try:
-        return len(_decode_list(array))
+        return len(decode_list(array))
     except UNREADABLE:
         return None

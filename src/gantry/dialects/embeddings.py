@@ -13,7 +13,7 @@ from msgspec import Raw, Struct
 from gantry.core.errors import InvalidRequest
 from gantry.dialects.changes import Change, converted, dropped, renamed
 from gantry.dialects.fields import object_members
-from gantry.dialects.members import NULL, Members, asks_nothing, is_text, read, read_text
+from gantry.dialects.members import NULL, Members, asks_nothing, decode_texts, decode_whole, is_text, read, read_text
 from gantry.dialects.vectors import packed_vector
 
 FLOAT: Final = "float"
@@ -24,8 +24,6 @@ _STARTS_OF_VECTORS: Final = (b"[", b'"')
 _UNDERSTOOD: Final = frozenset(("model", "input", "encoding_format", "output_dtype", *_SIZES))
 _TEXTS: Final = "a string or a list of strings; the model that is called takes no tokens"
 
-_decode_texts: Final = msgspec.json.Decoder(list[str]).decode
-_decode_size: Final = msgspec.json.Decoder(int).decode
 _encode: Final = msgspec.json.Encoder().encode
 
 
@@ -63,7 +61,7 @@ def read_vectors_asked(body: bytes) -> VectorsAsked:
     wish = given.get("encoding_format", NULL)
     return VectorsAsked(
         _input_texts(given.get("input", NULL)),
-        None if size == NULL else read(_decode_size, size, size_name, "a whole number"),
+        None if size == NULL else read(decode_whole, size, size_name, "a whole number"),
         size_name,
         FLOAT if dtype == NULL else read_text(dtype, "output_dtype"),
         wish != NULL and _wants_base64(wish),
@@ -95,7 +93,7 @@ def encode_vectors(
 def _input_texts(raw: Raw) -> list[str]:
     if raw == NULL:
         raise InvalidRequest("`input` is missing", param="input")
-    texts = [read_text(raw, "input")] if is_text(raw) else read(_decode_texts, raw, "input", _TEXTS)
+    texts = [read_text(raw, "input")] if is_text(raw) else read(decode_texts, raw, "input", _TEXTS)
     if not texts:
         raise InvalidRequest("`input` must not be empty", param="input")
     return texts

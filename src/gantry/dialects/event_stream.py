@@ -11,10 +11,11 @@ import msgspec
 
 from gantry.core.errors import GatewayError, UpstreamBroke
 from gantry.core.vocabulary import Dialect
-from gantry.dialects.chat_chunk import UNREADABLE, has_value, read_chunk
+from gantry.dialects.chat_chunk import has_value, read_chunk
 from gantry.dialects.error_message import error_message
 from gantry.dialects.errors import encode_stream_error
 from gantry.dialects.frames import EVENT_STREAM
+from gantry.dialects.members import UNREADABLE
 from gantry.wire.sse import EventTooLarge, SSEParser
 
 _DONE: Final = b"data: [DONE]\n\n"

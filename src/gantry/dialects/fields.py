@@ -14,11 +14,11 @@ import msgspec
 from msgspec import Raw
 
 from gantry.core.errors import InvalidRequest
+from gantry.dialects.members import UNREADABLE
 
 IDENTIFIER_LENGTH: Final = 254
 _NS_PER_SECOND: Final = 1_000_000_000
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
-_UNREADABLE: Final = (msgspec.DecodeError, ValueError, RecursionError)
 _MAX_SECONDS: Final = 10 * 366 * 86_400
 _IDENTIFIER: Final = str | int | float
 _OBJECT: Final = dict[str, Raw]
@@ -142,7 +142,7 @@ class Fields:
     def _convert(self, name: str, raw: bytes, expected: Any, wanted: str) -> Any:
         try:
             return _DECODERS[expected].decode(raw)
-        except _UNREADABLE:
+        except UNREADABLE:
             self._refuse(name, wanted)
             return None
 
@@ -157,7 +157,7 @@ def object_members(body: bytes, what: str) -> dict[str, Raw]:
     try:
         members: dict[str, Raw] = _DECODERS[_OBJECT].decode(body)
         return members
-    except _UNREADABLE as error:
+    except UNREADABLE as error:
         raise InvalidRequest(f"{what} must be a JSON object: {_first_line(error)}") from None
 
 

@@ -1,7 +1,8 @@
 """The members of JSON objects as raw bytes, and readers that name the field that is wrong.
 
 Law: nothing is decoded that need not be understood, so what is passed on keeps its bytes. A reader raises
-InvalidRequest with the field's path; decoders are made once, because making one costs more than using it.
+InvalidRequest with the field's path; decoders are made once, because making one costs more than using it, and those
+of plain types are made here, for everyone.
 """
 
 from collections.abc import Callable, Mapping
@@ -19,10 +20,14 @@ UNREADABLE: Final = (msgspec.DecodeError, ValueError, RecursionError)
 NULL: Final = Raw(b"null")
 _ASKS_NOTHING: Final = frozenset((b"null", b"false", b"[]", b"{}", b'""', b"0"))
 
-_decode_members: Final = msgspec.json.Decoder(Members).decode
-_decode_items: Final = msgspec.json.Decoder(list[Members]).decode
-_decode_text: Final = msgspec.json.Decoder(str).decode
-_decode_number: Final = msgspec.json.Decoder(float).decode
+decode_members: Final = msgspec.json.Decoder(Members).decode
+decode_items: Final = msgspec.json.Decoder(list[Members]).decode
+decode_list: Final = msgspec.json.Decoder(list[Raw]).decode
+decode_text: Final = msgspec.json.Decoder(str).decode
+decode_texts: Final = msgspec.json.Decoder(list[str]).decode
+decode_whole: Final = msgspec.json.Decoder(int).decode
+decode_number: Final = msgspec.json.Decoder(float).decode
+decode_flag: Final = msgspec.json.Decoder(bool).decode
 _encode: Final = msgspec.json.Encoder().encode
 
 
@@ -45,22 +50,22 @@ def read(decode: Callable[[Raw], T], raw: Raw, field: str, wanted: str) -> T:
 
 
 def read_members(raw: Raw, field: str, wanted: str = "an object") -> Members:
-    return read(_decode_members, raw, field, wanted)
+    return read(decode_members, raw, field, wanted)
 
 
 def read_items(raw: Raw, field: str, wanted: str) -> list[Members]:
     """Return a list of objects."""
-    return read(_decode_items, raw, field, wanted)
+    return read(decode_items, raw, field, wanted)
 
 
 def read_text(raw: Raw | None, field: str, wanted: str = "a string") -> str:
     if raw is None:
         raise InvalidRequest(f"`{field}` is missing", param=field)
-    return read(_decode_text, raw, field, wanted)
+    return read(decode_text, raw, field, wanted)
 
 
 def read_number(raw: Raw, field: str) -> float:
-    return read(_decode_number, raw, field, "a number")
+    return read(decode_number, raw, field, "a number")
 
 
 def read_schema(raw: Raw, field: str) -> Raw | None:

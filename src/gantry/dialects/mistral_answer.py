@@ -12,20 +12,10 @@ from msgspec import Raw, Struct
 from gantry.core.errors import UpstreamBroke
 from gantry.dialects.call_fold import arguments_text
 from gantry.dialects.changes import Change, converted
-from gantry.dialects.chat_chunk import (
-    ABSENT,
-    UNREADABLE,
-    Chunk,
-    MessagePart,
-    ToolCallPart,
-    decode_members,
-    has_value,
-    read_chunk,
-    read_message,
-)
+from gantry.dialects.chat_chunk import ABSENT, Chunk, MessagePart, ToolCallPart, has_value, read_chunk, read_message
 from gantry.dialects.content_fold import ContentFold
 from gantry.dialects.error_message import error_message
-from gantry.dialects.members import Members
+from gantry.dialects.members import UNREADABLE, Members, decode_items, decode_members
 from gantry.dialects.mistral_tool_ids import mint_tool_id
 from gantry.dialects.usage import read_usage
 
@@ -74,7 +64,6 @@ class _Alike(Struct, gc=False):
 
 
 _decode_alike: Final = msgspec.json.Decoder(_Alike).decode
-_decode_choices: Final = msgspec.json.Decoder(list[Members]).decode
 
 
 def to_openai(status: int, body: bytes, changes: list[Change]) -> bytes:
@@ -93,7 +82,7 @@ def _rewrite(body: bytes, changes: list[Change]) -> bytes:
     answer_id = chunk.id if chunk is not None else None
     try:
         members = decode_members(body)
-        choices = _decode_choices(members["choices"])
+        choices = decode_items(members["choices"])
         adapted: dict[str, Any] = {
             **members,
             "choices": [_adapt_choice(choice, answer_id, changes) for choice in choices],

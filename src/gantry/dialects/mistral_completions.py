@@ -16,7 +16,17 @@ from gantry.dialects.chat_chunk import MessagePart, has_value
 from gantry.dialects.content_fold import ContentFold
 from gantry.dialects.event_stream import EventStream
 from gantry.dialects.fields import object_members
-from gantry.dialects.members import NULL, UNREADABLE, Members, asks_nothing, encode, is_text, read, read_number
+from gantry.dialects.members import (
+    NULL,
+    UNREADABLE,
+    Members,
+    asks_nothing,
+    decode_texts,
+    encode,
+    is_text,
+    read,
+    read_number,
+)
 from gantry.dialects.mistral_answer import adapt_usage, openai_finish_reason
 from gantry.dialects.mistral_request import MAX_TEMPERATURE
 
@@ -26,7 +36,6 @@ _ONLY_ONE: Final = ("n", "best_of")
 _MISSED: Final = ("echo", "logprobs")
 _OBJECT: Final = "text_completion"
 
-_decode_texts: Final = msgspec.json.Decoder(list[str]).decode
 _encode: Final = msgspec.json.Encoder().encode
 
 
@@ -149,7 +158,7 @@ def _prompt(raw: Raw) -> Raw:
         raise InvalidRequest("`prompt` is missing", param="prompt")
     if is_text(raw):
         return raw
-    texts = read(_decode_texts, raw, "prompt", "a text; the model that is called takes no tokens")
+    texts = read(decode_texts, raw, "prompt", "a text; the model that is called takes no tokens")
     if len(texts) != 1:
         raise InvalidRequest("`prompt` must be one text: Mistral completes one at a time", param="prompt")
     return encode(texts[0])

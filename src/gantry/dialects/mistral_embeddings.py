@@ -11,7 +11,7 @@ from msgspec import Raw, Struct
 from gantry.core.errors import InvalidRequest, UpstreamBroke
 from gantry.dialects.changes import Change, converted, dropped, renamed
 from gantry.dialects.fields import object_members
-from gantry.dialects.members import NULL, UNREADABLE, Members, asks_nothing, encode, read_text
+from gantry.dialects.members import NULL, UNREADABLE, Members, asks_nothing, decode_members, encode, read_text
 from gantry.dialects.mistral_answer import error_body
 from gantry.dialects.vectors import packed_vector
 
@@ -40,7 +40,6 @@ class _Answer(Struct):
 
 
 _decode_answer: Final = msgspec.json.Decoder(_Answer).decode
-_decode_members: Final = msgspec.json.Decoder(Members).decode
 
 
 def to_mistral_embeddings(body: bytes) -> EmbeddingsRequest:
@@ -76,7 +75,7 @@ def to_openai_embeddings(status: int, body: bytes, *, as_base64: bool) -> bytes:
         items = _decode_answer(body).data
         if not as_base64 and all(item.index is not None for item in items):
             return body
-        members: dict[str, Any] = dict(_decode_members(body))
+        members: dict[str, Any] = dict(decode_members(body))
         members["data"] = [_openai_item(number, item, as_base64) for number, item in enumerate(items)]
         return msgspec.json.encode(members)
     except UNREADABLE:
@@ -110,7 +109,7 @@ def openai_vectors_for_mistral(body: bytes, answer_id: str) -> bytes:
     """Return OpenAI's answer for a Mistral client, whose SDK wants an id in it. Raises UpstreamBroke."""
     try:
         _decode_answer(body)
-        members = _decode_members(body)
+        members = decode_members(body)
     except UNREADABLE:
         raise UpstreamBroke("the provider's answer is not a list of embeddings") from None
     return body if "id" in members else msgspec.json.encode({"id": answer_id, **members})

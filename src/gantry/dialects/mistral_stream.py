@@ -14,11 +14,11 @@ from msgspec import Struct
 from gantry.core.errors import GatewayError, UpstreamBroke
 from gantry.core.vocabulary import Dialect
 from gantry.dialects.call_fold import arguments_text
-from gantry.dialects.chat_chunk import UNREADABLE, ChoicePart, Chunk, MessagePart, ToolCallPart, has_value, read_chunk
+from gantry.dialects.chat_chunk import ChoicePart, Chunk, MessagePart, ToolCallPart, has_value, read_chunk
 from gantry.dialects.error_message import error_message
 from gantry.dialects.errors import encode_stream_error
 from gantry.dialects.frames import EVENT_STREAM
-from gantry.dialects.members import Members
+from gantry.dialects.members import UNREADABLE, Members, decode_items, decode_members
 from gantry.dialects.mistral_answer import (
     NO_ID,
     UNKNOWN_ERROR,
@@ -55,8 +55,6 @@ class _Alike(Struct, gc=False):
 
 
 _decode_alike: Final = msgspec.json.Decoder(_Alike).decode
-_decode_members: Final = msgspec.json.Decoder(Members).decode
-_decode_choices: Final = msgspec.json.Decoder(list[Members]).decode
 _encode: Final = msgspec.json.Encoder().encode
 
 
@@ -134,12 +132,12 @@ class StreamAdapter:
         return encode_stream_error(Dialect.OPENAI_CHAT, UpstreamBroke(message))
 
     def _rewrite(self, data: bytes, chunk: Chunk) -> bytes:
-        members: dict[str, Any] = dict(_decode_members(data))
+        members: dict[str, Any] = dict(decode_members(data))
         usage = members.get("usage")
         for name in _ONLY_MISTRAL:
             members.pop(name, None)
         adapted = []
-        for choice, part in zip(_decode_choices(members["choices"]), chunk.choices or (), strict=True):
+        for choice, part in zip(decode_items(members["choices"]), chunk.choices or (), strict=True):
             if part.finish_reason == "error":
                 return self._break_off("the model stopped with an error")
             self._finished = self._finished or part.finish_reason is not None

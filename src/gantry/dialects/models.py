@@ -13,7 +13,7 @@ import msgspec
 from msgspec import Raw, Struct
 
 from gantry.core.errors import UpstreamBroke
-from gantry.dialects.members import NULL, UNREADABLE, Members
+from gantry.dialects.members import NULL, UNREADABLE, Members, decode_items, decode_members, decode_text, decode_whole
 
 _MAX_CARDS: Final = 5000
 _CAPABILITIES: Final = {
@@ -78,10 +78,6 @@ class _Known(Struct):
 
 NO_HINT: Final = Hint()
 _decode_list: Final = msgspec.json.Decoder(Members | list[Raw]).decode
-_decode_cards: Final = msgspec.json.Decoder(list[Members]).decode
-_decode_members: Final = msgspec.json.Decoder(Members).decode
-_decode_text: Final = msgspec.json.Decoder(str).decode
-_decode_count: Final = msgspec.json.Decoder(int).decode
 _encode: Final = msgspec.json.Encoder().encode
 _KNOWN_DECODERS: Final = {field.name: msgspec.json.Decoder(field.type) for field in msgspec.structs.fields(_Known)}
 
@@ -95,7 +91,7 @@ def read_cards(body: bytes, owner: Owner, hint_of: Callable[[str], Hint] = lambd
         given = _read_list(body)
         if len(given) > _MAX_CARDS:
             raise UpstreamBroke(f"{owner.provider_name} lists more than the {_MAX_CARDS} models that are read")
-        named = [(_decode_text(card["id"]), card) for card in given]
+        named = [(decode_text(card["id"]), card) for card in given]
         return tuple(_read_card(name, card, owner, hint_of(name)) for name, card in named)
     except (KeyError, *UNREADABLE):
         raise UpstreamBroke(f"the list of models of {owner.provider_name} could not be read") from None
@@ -118,7 +114,7 @@ def encode_model(name: str, card: ModelCard, *, respan: bool = False) -> bytes:
     text = _encode(name)
     if not respan:
         return b'{"id":%b,%b' % (text, card.members)
-    members, more = _decode_members(b"{" + card.members), _decode_members(b"{" + card.respan_members)
+    members, more = decode_members(b"{" + card.members), decode_members(b"{" + card.respan_members)
     return b'{"id":%b,"model_name":%b,%b' % (text, text, _encode({**more, **members})[1:])
 
 
@@ -131,15 +127,15 @@ def _encode_respan(named: Iterable[tuple[str, ModelCard]]) -> Iterator[bytes]:
 def _read_list(body: bytes) -> list[Members]:
     listed = _decode_list(body)
     if isinstance(listed, list):
-        return _decode_cards(body)
+        return decode_items(body)
     if "data" not in listed:
-        return [_from_gemini(card) for card in _decode_cards(listed["models"])]
-    return _decode_cards(listed["data"])
+        return [_from_gemini(card) for card in decode_items(listed["models"])]
+    return decode_items(listed["data"])
 
 
 def _from_gemini(card: Members) -> Members:
     """Return a card of Gemini's with the members that others' have: https://ai.google.dev/api/models#Model."""
-    name = _decode_text(card["name"]).removeprefix(_GEMINIS)
+    name = decode_text(card["name"]).removeprefix(_GEMINIS)
     return {**card, "id": Raw(_encode(name)), "name": card.get("displayName", Raw(_encode(name)))}
 
 
@@ -194,7 +190,7 @@ def _context_length(said: Members, hint: Hint) -> int:
     """Return the context length that a provider states in a word of its own, or that is known of the model."""
     for name in _CONTEXT_NAMES:
         try:
-            return _decode_count(said[name])
+            return decode_whole(said[name])
         except (KeyError, *UNREADABLE):
             continue
     return hint.context_window or _CONTEXT_LENGTH

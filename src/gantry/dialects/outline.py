@@ -8,8 +8,8 @@ from typing import Any, Final
 
 import msgspec
 
-from gantry.dialects.chat_chunk import UNREADABLE
 from gantry.dialects.media import media_note
+from gantry.dialects.members import UNREADABLE
 
 _TEXT_LIMIT: Final = 2000
 _ITEMS: Final = 20

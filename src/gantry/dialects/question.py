@@ -13,7 +13,7 @@ from msgspec import Raw, Struct
 from gantry.core.chat import ChatRequest, FunctionTool
 from gantry.core.errors import GatewayError
 from gantry.core.vocabulary import EMBEDDING_OPERATIONS, Dialect, Operation
-from gantry.dialects.chat_chunk import ABSENT, UNREADABLE, has_value, read_shape
+from gantry.dialects.chat_chunk import ABSENT, has_value, read_shape
 from gantry.dialects.codec import Target
 from gantry.dialects.codecs import CODECS
 from gantry.dialects.fold import encode
@@ -21,7 +21,7 @@ from gantry.dialects.form import MULTIPART, URLENCODED, read_form
 from gantry.dialects.gemini.embeddings import read_gemini_texts
 from gantry.dialects.gemini.token_count import decode_count_request
 from gantry.dialects.media import decoded_size, size_note
-from gantry.dialects.members import check_encoding
+from gantry.dialects.members import UNREADABLE, check_encoding, decode_list, decode_text
 from gantry.dialects.outline import outlined
 
 # Read by an outline of the whole request: they are about resources, or carry media.
@@ -109,8 +109,6 @@ class Question(Struct, frozen=True, gc=False):
 _NOTHING: Final = Question()
 _UNREAD: Final = Question(problem="the request's input could not be read")
 _decode: Final = msgspec.json.Decoder(_Request).decode
-_decode_text: Final = msgspec.json.Decoder(str).decode
-_decode_items: Final = msgspec.json.Decoder(list[Raw]).decode
 
 
 def read_question(
@@ -182,7 +180,7 @@ def read_units(raw: bytes) -> Units:
 def tool_names(raw: Raw) -> str | None:
     """Return the names of the tools as a JSON list; a tool of the provider's own is named by its type."""
     try:
-        items = _decode_items(raw)
+        items = decode_list(raw)
     except UNREADABLE:
         return None
     tools = [tool for item in items if (tool := read_shape(_Tool, item)) is not None]
@@ -210,7 +208,7 @@ def _asked(operation: Operation, request: _Request) -> str | None:
         if operation in _INSTRUCTED and has_value(request.instructions):
             return encode({"instructions": request.instructions, "input": raw}).decode()
         value = bytes(raw)
-        return _decode_text(value) if value.startswith(b'"') else value.decode()
+        return decode_text(value) if value.startswith(b'"') else value.decode()
     return None
 
 
@@ -224,7 +222,7 @@ def _units(operation: Operation, request: _Request) -> Units:
         wanted = has_value(request.bbox_annotation_format) or has_value(request.document_annotation_format)
         return Units(annotated=True) if wanted else NO_UNITS
     try:
-        return Units(characters=len(_decode_text(request.input)))
+        return Units(characters=len(decode_text(request.input)))
     except UNREADABLE:
         return NO_UNITS
 

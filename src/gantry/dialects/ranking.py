@@ -16,15 +16,25 @@ from gantry.core.errors import InvalidRequest, UpstreamBroke
 from gantry.core.vocabulary import Dialect
 from gantry.dialects.changes import Change, converted, dropped, renamed
 from gantry.dialects.fields import object_members
-from gantry.dialects.members import NULL, UNREADABLE, Members, asks_nothing, has, is_text, read, read_members, read_text
+from gantry.dialects.members import (
+    NULL,
+    UNREADABLE,
+    Members,
+    asks_nothing,
+    decode_flag,
+    decode_list,
+    decode_whole,
+    has,
+    is_text,
+    read,
+    read_members,
+    read_text,
+)
 
 _UNDERSTOOD: Final = frozenset(("model", "query", "documents", "top_n", "top_k", "return_documents"))
 _TEXT: Final = "text"
 _WITH_DOCUMENTS: Final = "return_documents"
 
-_decode_items: Final = msgspec.json.Decoder(list[Raw]).decode
-_decode_count: Final = msgspec.json.Decoder(int).decode
-_decode_flag: Final = msgspec.json.Decoder(bool).decode
 _encode: Final = msgspec.json.Encoder().encode
 
 
@@ -113,16 +123,16 @@ def read_ranking_asked(body: bytes) -> RankingAsked:
     if raw == NULL:
         raise InvalidRequest("`documents` is missing", param="documents")
     changes: list[Change] = []
-    items = read(_decode_items, raw, "documents", "a list of texts")
+    items = read(decode_list, raw, "documents", "a list of texts")
     documents = [_document_text(item, number, changes) for number, item in enumerate(items)]
     top_name = "top_k" if has(given, "top_k") else "top_n"
     with_documents = given.get(_WITH_DOCUMENTS, NULL)
     return RankingAsked(
         read_text(given.get("query"), "query"),
         documents,
-        read(_decode_count, given[top_name], top_name, "a whole number") if has(given, top_name) else None,
+        read(decode_whole, given[top_name], top_name, "a whole number") if has(given, top_name) else None,
         top_name,
-        with_documents != NULL and read(_decode_flag, with_documents, _WITH_DOCUMENTS, "true or false"),
+        with_documents != NULL and read(decode_flag, with_documents, _WITH_DOCUMENTS, "true or false"),
         {name: value for name, value in given.items() if name not in _UNDERSTOOD and value != NULL},
         changes,
     )

@@ -14,10 +14,10 @@ from msgspec import Raw
 
 from gantry.core.vocabulary import Dialect, Operation
 from gantry.dialects.answer import assemble_array, assemble_stream, is_stream
-from gantry.dialects.chat_chunk import UNREADABLE
 from gantry.dialects.fold import encode
 from gantry.dialects.form import read_form
 from gantry.dialects.media import media_note, size_note
+from gantry.dialects.members import UNREADABLE
 from gantry.dialects.outline import outlined
 from gantry.dialects.question import join_messages
 

@@ -15,9 +15,9 @@ from gantry.core.vocabulary import Dialect
 from gantry.dialects.bedrock import usage as bedrock
 from gantry.dialects.cohere import usage as cohere
 from gantry.dialects.gemini import usage as gemini
+from gantry.dialects.members import UNREADABLE
 from gantry.dialects.usage import read_usage
 
-_UNREADABLE: Final = (msgspec.DecodeError, ValueError, RecursionError)
 _decode_bedrock: Final = msgspec.json.Decoder(bedrock.UsageShape).decode
 _decode_cohere: Final = msgspec.json.Decoder(cohere.UsageShape).decode
 
@@ -32,6 +32,6 @@ def read_reported_usage(dialect: Dialect, raw: bytes) -> tuple[Usage, Sequence[s
             usage = bedrock.read_usage(_decode_bedrock(raw))
         elif dialect is Dialect.COHERE:
             usage = cohere.read_usage(_decode_cohere(raw))
-    except _UNREADABLE:
+    except UNREADABLE:
         pass
     return read_usage(raw) if usage == NO_USAGE else (usage, ())

@@ -11,11 +11,10 @@ from typing import Final
 import msgspec
 
 from gantry.core.chat_events import ChatEvent, TextAdded
-from gantry.dialects.chat_chunk import UNREADABLE
+from gantry.dialects.members import UNREADABLE, decode_text
 
 _MOST_IN_VAIN: Final = 8
 _padding: Final = re.compile(rb',"(?:p|obfuscation)":"\w*"\}').fullmatch
-_decode_text: Final = msgspec.json.Decoder(str).decode
 _encode: Final = msgspec.json.Encoder().encode
 
 
@@ -44,7 +43,7 @@ class TextChunks:
         if not said.endswith(tail):
             return None
         try:
-            text = _decode_text(said[len(head) : -len(tail)])
+            text = decode_text(said[len(head) : -len(tail)])
         except UNREADABLE:
             return None
         self._in_vain = 0

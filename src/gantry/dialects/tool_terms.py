@@ -9,10 +9,9 @@ import msgspec
 from msgspec import Raw
 
 from gantry.core.chat import Finish, FinishReason, Message, Part, ToolCall
+from gantry.dialects.members import UNREADABLE, decode_members
 
 EMPTY_OBJECT: Final = Raw(b"{}")
-_UNREADABLE: Final = (msgspec.DecodeError, ValueError, RecursionError)
-_decode_object: Final = msgspec.json.Decoder(dict[str, Raw]).decode
 _OUTSIDE_IDS: Final = re.compile(r"[^A-Za-z0-9_-]")
 _MAX_ID: Final = 64
 
@@ -26,8 +25,8 @@ def arguments_object(arguments: str) -> Raw:
     if not text:
         return EMPTY_OBJECT
     try:
-        _decode_object(text)
-    except _UNREADABLE:
+        decode_members(text)
+    except UNREADABLE:
         return Raw(msgspec.json.encode({"arguments": arguments}))
     return Raw(text.encode())
 

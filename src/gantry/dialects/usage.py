@@ -14,6 +14,7 @@ import msgspec
 from msgspec import Struct, structs
 
 from gantry.core.usage import Usage
+from gantry.dialects.members import UNREADABLE
 
 MAX_COUNT: Final = 10**15
 
@@ -65,7 +66,6 @@ class _Tier(Struct):
 
 _decode_tier: Final = msgspec.json.Decoder(_Tier).decode
 _decode: Final = msgspec.json.Decoder(_Usage, strict=False).decode
-_UNREADABLE: Final = (msgspec.DecodeError, ValueError, RecursionError)
 
 
 def read_usage(raw: bytes | msgspec.Raw) -> tuple[Usage, Sequence[str]]:
@@ -73,7 +73,7 @@ def read_usage(raw: bytes | msgspec.Raw) -> tuple[Usage, Sequence[str]]:
     try:
         found = _decode(raw)
         warnings: list[str] = []
-    except _UNREADABLE:
+    except UNREADABLE:
         found, warnings = _read_piecewise(raw)
     return _normalise(found, warnings), warnings
 
@@ -82,7 +82,7 @@ def _read_piecewise(raw: bytes | msgspec.Raw) -> tuple[_Usage, list[str]]:
     """Read each member on its own, so that one of a strange type does not hide the others."""
     try:
         members = msgspec.json.decode(raw, type=dict[str, msgspec.Raw])
-    except _UNREADABLE:
+    except UNREADABLE:
         return _Usage(), ["usage: not a JSON object"]
     found = _Usage()
     warnings = []
@@ -90,7 +90,7 @@ def _read_piecewise(raw: bytes | msgspec.Raw) -> tuple[_Usage, list[str]]:
         if field.name in members:
             try:
                 setattr(found, field.name, _decode_member(members[field.name], field.type))
-            except _UNREADABLE:
+            except UNREADABLE:
                 warnings.append(f"usage.{field.name}: not of the expected type")
     return found, warnings
 
@@ -198,7 +198,7 @@ def service_tier_in(raw: bytes) -> str | None:
         return None
     try:
         return _decode_tier(raw).service_tier
-    except _UNREADABLE:
+    except UNREADABLE:
         return None
 
 

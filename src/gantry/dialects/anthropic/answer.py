@@ -30,9 +30,9 @@ from gantry.dialects.anthropic.signature import read_signed, write_signature
 from gantry.dialects.anthropic.usage import UsageReader, write_usage
 from gantry.dialects.chat_chunk import ABSENT, has_value
 from gantry.dialects.codec import Asking
+from gantry.dialects.members import UNREADABLE
 from gantry.dialects.tool_terms import arguments_object, has_calls, mint_call_id, plain_tool_id
 
-UNREADABLE: Final = (msgspec.DecodeError, ValueError, RecursionError)
 _OUTSIDE_IDS: Final = re.compile(r"[^A-Za-z0-9_-]")
 
 

@@ -17,8 +17,8 @@ from gantry.dialects.anthropic.generation import Generation
 from gantry.dialects.caller_names import caller_name
 from gantry.dialects.changes import Change, converted
 from gantry.dialects.instructions import ANY_JSON, BY_SCHEMA, instructed
+from gantry.dialects.members import UNREADABLE
 
-_UNREADABLE: Final = (msgspec.DecodeError, ValueError, RecursionError)
 _REFUSED: Final = frozenset(
     """minimum maximum exclusiveMinimum exclusiveMaximum multipleOf minLength maxLength maxItems uniqueItems
     minProperties maxProperties""".split()
@@ -51,7 +51,7 @@ def _compilable(wish: AnswerFormat, raw: Raw, name: str, changes: list[Change]) 
         schema = msgspec.json.decode(raw, type=dict[str, Any])
         before = msgspec.json.encode(schema)
         mended: dict[str, Any] = _mended(schema)
-    except _UNREADABLE:
+    except UNREADABLE:
         raise InvalidRequest(f"the schema in `{name}` must be a JSON schema object", param=name) from None
     if wish.description is not None:
         mended.setdefault("description", wish.description)

@@ -11,8 +11,7 @@ from msgspec import Raw, Struct
 
 from gantry.core.chat import Citation
 from gantry.core.vocabulary import Dialect
-
-_UNREADABLE: Final = (msgspec.DecodeError, ValueError, RecursionError)
+from gantry.dialects.members import UNREADABLE
 
 
 class _Location(Struct, gc=False):
@@ -32,7 +31,7 @@ def read_citation(raw: Raw) -> Citation:
     """Return a citation with its bytes. Never raises: one of a shape we do not know keeps them alone."""
     try:
         found = _decode(raw)
-    except _UNREADABLE:
+    except UNREADABLE:
         return Citation(dialect=Dialect.ANTHROPIC, raw=raw)
     url = found.url or (found.source if found.type == "search_result_location" else None)
     title = found.title if found.title is not None else found.document_title

@@ -12,8 +12,8 @@ from gantry.core.chat import ProviderError
 from gantry.dialects.chat_chunk import read_chunk
 from gantry.dialects.error_message import clip_message, error_message
 from gantry.dialects.errors import anthropic_type
+from gantry.dialects.members import UNREADABLE
 
-_UNREADABLE: Final = (msgspec.DecodeError, ValueError, RecursionError)
 _NO_MESSAGE: Final = "the provider answered with an error that has no message"
 _STREAM_STATUS: Final = 500
 _STATUSES: Final = {
@@ -52,7 +52,7 @@ def read_error(status: int, body: bytes | Raw) -> ProviderError:
     """Return a refusal out of its envelope, or out of that of whatever proxy stood between. Never raises."""
     try:
         error = _decode(body).error
-    except _UNREADABLE:
+    except UNREADABLE:
         chunk = read_chunk(bytes(body))
         message = None if chunk is None else error_message(chunk)
         return ProviderError(status, message or clip_message(bytes(body).decode("utf-8", "replace")) or _NO_MESSAGE)

@@ -1,19 +1,26 @@
 """Readers of a request's typed members, each naming the path of what is wrong."""
 
-from typing import Final, TypeVar
+from typing import TypeVar
 
-import msgspec
 from msgspec import Raw
 
 from gantry.core.chat import CacheMark
 from gantry.core.errors import InvalidRequest
-from gantry.dialects.members import NULL, Members, has, is_text, read, read_members, read_text
+from gantry.dialects.members import (
+    NULL,
+    Members,
+    decode_flag,
+    decode_list,
+    decode_texts,
+    decode_whole,
+    has,
+    is_text,
+    read,
+    read_members,
+    read_text,
+)
 
 T = TypeVar("T")
-_decode_list: Final = msgspec.json.Decoder(list[Raw]).decode
-_decode_texts: Final = msgspec.json.Decoder(list[str]).decode
-_decode_whole: Final = msgspec.json.Decoder(int).decode
-_decode_flag: Final = msgspec.json.Decoder(bool).decode
 
 
 def optional_text(members: Members, name: str, path: str = "") -> str | None:
@@ -21,21 +28,21 @@ def optional_text(members: Members, name: str, path: str = "") -> str | None:
 
 
 def optional_whole(members: Members, name: str, path: str = "") -> int | None:
-    return read(_decode_whole, members[name], path + name, "a whole number") if has(members, name) else None
+    return read(decode_whole, members[name], path + name, "a whole number") if has(members, name) else None
 
 
 def optional_flag(members: Members, name: str, path: str = "") -> bool | None:
-    return read(_decode_flag, members[name], path + name, "true or false") if has(members, name) else None
+    return read(decode_flag, members[name], path + name, "true or false") if has(members, name) else None
 
 
 def optional_texts(members: Members, name: str) -> tuple[str, ...]:
-    return tuple(read(_decode_texts, members[name], name, "a list of strings")) if has(members, name) else ()
+    return tuple(read(decode_texts, members[name], name, "a list of strings")) if has(members, name) else ()
 
 
 def read_list(raw: Raw | None, path: str, wanted: str = "a list") -> list[Raw]:
     if raw is None:
         raise InvalidRequest(f"`{path}` is missing", param=path)
-    return read(_decode_list, raw, path, wanted)
+    return read(decode_list, raw, path, wanted)
 
 
 def read_cache(members: Members, path: str = "") -> CacheMark | None:

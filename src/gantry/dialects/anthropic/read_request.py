@@ -8,7 +8,6 @@ the user says beside them. A bound on the answer is not demanded: whoever encode
 from collections.abc import Callable, Mapping
 from typing import Any, Final
 
-import msgspec
 from msgspec import Raw
 
 from gantry.core.chat import (
@@ -36,10 +35,18 @@ from gantry.dialects.anthropic.fields import (
 from gantry.dialects.anthropic.read_content import read_content
 from gantry.dialects.anthropic.read_tools import read_tool_choice, read_tools
 from gantry.dialects.effort import effort_of_word
-from gantry.dialects.members import NULL, Members, has, read_members, read_number, read_schema, read_text
+from gantry.dialects.members import (
+    NULL,
+    UNREADABLE,
+    Members,
+    decode_members,
+    has,
+    read_members,
+    read_number,
+    read_schema,
+    read_text,
+)
 
-_UNREADABLE: Final = (msgspec.DecodeError, ValueError, RecursionError)
-_decode_members: Final = msgspec.json.Decoder(Members).decode
 _DEFAULT_EFFORT: Final = Effort.HIGH  # https://docs.anthropic.com/en/docs/build-with-claude/effort
 _KNOWN: Final = frozenset(
     """model messages system max_tokens stream tools tool_choice thinking output_config output_format temperature top_p
@@ -55,8 +62,8 @@ _ROLES: Final = {"user": Role.USER, "assistant": Role.ASSISTANT, "system": Role.
 def read_request(body: bytes) -> ChatRequest:
     """Return what a client asks. Raises InvalidRequest."""
     try:
-        members = _decode_members(body)
-    except _UNREADABLE:
+        members = decode_members(body)
+    except UNREADABLE:
         raise InvalidRequest("the request's body is not a JSON object") from None
     extra = leftovers(members, _KNOWN, "")
     fields: dict[str, Any] = {}

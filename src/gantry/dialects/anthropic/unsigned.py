@@ -11,8 +11,8 @@ import msgspec
 from msgspec import Raw, Struct
 
 from gantry.dialects.carried import MARK
+from gantry.dialects.members import UNREADABLE, decode_items, decode_list, decode_members
 
-_UNREADABLE: Final = (msgspec.DecodeError, ValueError, RecursionError)
 _SIGNS: Final = (
     b'"signature":""',
     b'"signature": ""',
@@ -28,9 +28,6 @@ class _Block(Struct, gc=False):
     citations: list[dict[str, Raw]] | None = None
 
 
-_decode_members: Final = msgspec.json.Decoder(dict[str, Raw]).decode
-_decode_messages: Final = msgspec.json.Decoder(list[dict[str, Raw]]).decode
-_decode_content: Final = msgspec.json.Decoder(list[Raw]).decode
 _decode_block: Final = msgspec.json.Decoder(_Block).decode
 _encode: Final = msgspec.json.Encoder().encode
 
@@ -40,9 +37,9 @@ def without_unsigned(body: bytes) -> bytes:
     if not any(sign in body for sign in _SIGNS):
         return body
     try:
-        members = _decode_members(body)
-        messages = [_mended(message) for message in _decode_messages(members["messages"])]
-    except (KeyError, *_UNREADABLE):
+        members = decode_members(body)
+        messages = [_mended(message) for message in decode_items(members["messages"])]
+    except (KeyError, *UNREADABLE):
         return body  # for the provider to refuse
     return _encode({**members, "messages": [message for message in messages if message is not None]})
 
@@ -52,7 +49,7 @@ def _mended(message: dict[str, Raw]) -> dict[str, Raw] | None:
     content = message["content"]
     if not bytes(content).startswith(b"["):
         return message
-    before = _decode_content(content)
+    before = decode_list(content)
     blocks = [block for block in map(_signed, before) if block is not None]
     if not blocks and before:
         return None
@@ -72,6 +69,6 @@ def _signed(raw: Raw) -> Raw | None:
     sealed = [citation for citation in block.citations if bytes(citation.get("encrypted_index", b"")) != b'""']
     if len(sealed) == len(block.citations):
         return raw
-    members = _decode_members(raw)
+    members = decode_members(raw)
     del members["citations"]
     return Raw(_encode({**members, "citations": sealed} if sealed else members))

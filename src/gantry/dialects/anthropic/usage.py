@@ -11,9 +11,9 @@ from msgspec import Raw, Struct
 
 from gantry.core.usage import NO_USAGE, Usage
 from gantry.dialects.chat_chunk import has_value
+from gantry.dialects.members import UNREADABLE
 from gantry.dialects.usage import possible_usage, read_usage
 
-_UNREADABLE: Final = (msgspec.DecodeError, ValueError, RecursionError)
 _TIERS: Final = {"default": "standard", "standard": "standard", "priority": "priority", "batch": "batch"}
 
 
@@ -59,7 +59,7 @@ class UsageReader:
             return self.usage()
         try:
             found = _decode(raw)
-        except _UNREADABLE:
+        except UNREADABLE:
             self._strange = read_usage(raw)[0]
             return self._strange
         for name in _FIELDS:

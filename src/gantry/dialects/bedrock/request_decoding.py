@@ -34,7 +34,7 @@ from gantry.dialects.bedrock.blocks import read_blocks
 from gantry.dialects.bedrock.shapes import CachePoint, MessageShape
 from gantry.dialects.chat_chunk import ABSENT, has_value
 from gantry.dialects.effort import effort_of_word
-from gantry.dialects.members import UNREADABLE, Members, has, read_schema
+from gantry.dialects.members import UNREADABLE, Members, decode_members, has, read_schema
 from gantry.dialects.read_exactly import read_exactly
 
 
@@ -136,7 +136,6 @@ class _ModelFields(Struct):
 
 
 _decode: Final = msgspec.json.Decoder(_Request).decode
-_decode_members: Final = msgspec.json.Decoder(Members).decode
 _decode_tool: Final = msgspec.json.Decoder(_ToolShape).decode
 _decode_fields: Final = msgspec.json.Decoder(_ModelFields).decode
 _READ: Final = frozenset(_Request.__struct_encode_fields__)
@@ -151,7 +150,7 @@ _DISABLED: Final = "disabled"
 def decode_request(body: bytes) -> ChatRequest:
     """Return what a Converse request asks, without the model and the delivery. Raises InvalidRequest."""
     shape = read_exactly(_decode, body)
-    extra = _extra(read_exactly(_decode_members, body))
+    extra = _extra(read_exactly(decode_members, body))
     inference = shape.inference_config or _Inference()
     config = shape.tool_config or _ToolConfig()
     fields = _model_fields(extra.get(_MODEL_FIELDS))
@@ -178,7 +177,7 @@ def _extra(members: Members) -> dict[str, Raw]:
     """Return what is not understood: whole fields, and what is left of fields that are understood in part."""
     extra = {name: raw for name, raw in members.items() if name not in _READ}
     for name, read in _READ_INSIDE.items():
-        inner = _decode_members(members[name]) if has(members, name) else {}
+        inner = decode_members(members[name]) if has(members, name) else {}
         rest = {key: raw for key, raw in inner.items() if key not in read}
         if rest:
             extra[name] = Raw(msgspec.json.encode(rest))
@@ -227,7 +226,7 @@ def _tools(raws: list[Raw]) -> tuple[Tool, ...]:
 
 
 def _kind(raw: Raw) -> str:
-    return next(iter(_decode_members(raw)), "tool")
+    return next(iter(decode_members(raw)), "tool")
 
 
 def _tool_choice(choice: _Choice | None) -> ToolChoice | None:
@@ -244,7 +243,7 @@ def _format(config: _OutputConfig | None) -> AnswerFormat | None:
     if schema is None:
         return None
     field = "outputConfig.textFormat.structure.jsonSchema.schema"
-    read_exactly(_decode_members, schema.schema.encode(), field)
+    read_exactly(decode_members, schema.schema.encode(), field)
     return AnswerFormat(FormatKind.JSON_SCHEMA, Raw(schema.schema.encode()), schema.name, schema.description)
 
 

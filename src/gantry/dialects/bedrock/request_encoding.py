@@ -31,7 +31,7 @@ from gantry.dialects.changes import Change, clamped, converted, defaulted, dropp
 from gantry.dialects.codec import EncodedRequest, Target
 from gantry.dialects.foreign import drop_extra, refuse_tool
 from gantry.dialects.instructions import ANY_JSON, instructed
-from gantry.dialects.members import UNREADABLE, asks_nothing
+from gantry.dialects.members import UNREADABLE, asks_nothing, decode_members
 
 _ANY_OBJECT: Final = Raw(b'{"type":"object","properties":{}}')
 _METADATA: Final = re.compile(r"[a-zA-Z0-9\s:_@$#=/+,.-]{0,256}")
@@ -46,7 +46,6 @@ _UNSAYABLE: Final = (
     "cache_key",
 )
 _decode_metadata: Final = msgspec.json.Decoder(dict[str, str]).decode
-_decode_object: Final = msgspec.json.Decoder(dict[str, Raw]).decode
 _encode: Final = msgspec.json.Encoder().encode
 
 
@@ -123,7 +122,7 @@ class _Encoding:
 
     def _own_rest(self, name: str) -> dict[str, Raw]:
         raw = self._request.extra.get(name) if self._request.dialect is Dialect.BEDROCK else None
-        return {} if raw is None else _decode_object(raw)
+        return {} if raw is None else decode_members(raw)
 
     def _output_config(self) -> dict[str, Any]:
         values: dict[str, Any] = {}

@@ -39,7 +39,7 @@ from gantry.dialects.bedrock.finish import read_finish
 from gantry.dialects.bedrock.usage import UsageShape, read_usage
 from gantry.dialects.chat_chunk import ABSENT, has_value
 from gantry.dialects.chat_decoder import SECOND_ANSWER
-from gantry.dialects.members import UNREADABLE
+from gantry.dialects.members import UNREADABLE, decode_members
 from gantry.wire.aws_event_stream import EventMessage, EventStreamParser
 
 
@@ -115,7 +115,6 @@ _decode_delta: Final = msgspec.json.Decoder(_BlockDelta).decode
 _decode_stop: Final = msgspec.json.Decoder(_BlockStop).decode
 _decode_message_stop: Final = msgspec.json.Decoder(_MessageStop).decode
 _decode_metadata: Final = msgspec.json.Decoder(_Metadata).decode
-_decode_members: Final = msgspec.json.Decoder(dict[str, Raw]).decode
 _UNREADABLE: Final = (*UNREADABLE, InvalidRequest)
 _BROKE_OFF: Final = ProviderError(502, "the provider's stream ended before the answer did")
 _UNREADABLE_EVENT: Final = ProviderError(502, "the provider's stream holds an event that cannot be read")
@@ -245,7 +244,7 @@ class BedrockStreamDecoder:
             else:
                 events.append(CallBegan(0, self._part(block), start.tool_use.tool_use_id, start.tool_use.name))
         elif has_value(start.tool_result):
-            block.native = dict(_decode_members(start.tool_result))
+            block.native = dict(decode_members(start.tool_result))
         elif start.image is not None:
             block.image = start.image
 
@@ -317,7 +316,7 @@ def _native(block: _Block) -> Raw:
     value = dict(block.native or {})
     if block.call is not None:
         value["input"] = Raw(("".join(block.pieces) or "{}").encode())
-        _decode_members(value["input"])
+        decode_members(value["input"])
         return Raw(msgspec.json.encode({"toolUse": value}))
     value["content"] = block.pieces
     return Raw(msgspec.json.encode({"toolResult": value}))

@@ -34,7 +34,7 @@ from gantry.dialects.chat_chunk import ABSENT, has_value
 from gantry.dialects.cohere.answer import add_plan, attach_citations
 from gantry.dialects.cohere.shapes import Call, ImageUrl, decode_content
 from gantry.dialects.data_urls import split_data_url
-from gantry.dialects.members import UNREADABLE, Members, read_schema
+from gantry.dialects.members import UNREADABLE, decode_members, read_schema
 from gantry.dialects.read_exactly import read_exactly
 
 
@@ -90,7 +90,6 @@ class _Request(Struct):
 
 
 _decode: Final = msgspec.json.Decoder(_Request).decode
-_decode_members: Final = msgspec.json.Decoder(Members).decode
 _decode_tool: Final = msgspec.json.Decoder(_ToolShape).decode
 _READ: Final = frozenset(_Request.__struct_encode_fields__)
 _CHOICES: Final = {"REQUIRED": ToolMode.REQUIRED, "NONE": ToolMode.NONE}
@@ -99,7 +98,7 @@ _CHOICES: Final = {"REQUIRED": ToolMode.REQUIRED, "NONE": ToolMode.NONE}
 def decode_request(body: bytes) -> ChatRequest:
     """Return what a request asks. Raises InvalidRequest."""
     shape = read_exactly(_decode, body)
-    members = read_exactly(_decode_members, body)
+    members = read_exactly(decode_members, body)
     return ChatRequest(
         dialect=Dialect.COHERE,
         model=shape.model,

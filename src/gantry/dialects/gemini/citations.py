@@ -13,9 +13,7 @@ from msgspec import Raw, Struct
 
 from gantry.core.chat import Citation
 from gantry.core.vocabulary import Dialect
-from gantry.dialects.members import NULL
-
-_UNREADABLE: Final = (msgspec.DecodeError, ValueError, RecursionError)
+from gantry.dialects.members import NULL, UNREADABLE
 
 
 class Said(NamedTuple):
@@ -82,7 +80,7 @@ def read_citations(grounding: Raw, recitals: Raw, said: Sequence[Said]) -> list[
             found += _read_grounding(_decode_grounding(grounding), said)
         if recitals != NULL:
             found += _read_recitals(_decode_recitals(recitals), said)
-    except _UNREADABLE:
+    except UNREADABLE:
         pass
     return found
 

@@ -12,7 +12,7 @@ from msgspec import Raw, Struct
 from gantry.core.chat import ProviderError
 from gantry.dialects.error_message import clip_message
 from gantry.dialects.errors import google_status
-from gantry.dialects.members import NULL, UNREADABLE
+from gantry.dialects.members import NULL, UNREADABLE, decode_text
 
 _STATUSES: Final = frozenset(
     """CANCELLED UNKNOWN INVALID_ARGUMENT DEADLINE_EXCEEDED NOT_FOUND ALREADY_EXISTS PERMISSION_DENIED UNAUTHENTICATED
@@ -46,7 +46,6 @@ _decode_body: Final = msgspec.json.Decoder(_Body).decode
 _decode_list: Final = msgspec.json.Decoder(list[_Body]).decode
 _decode_status: Final = msgspec.json.Decoder(_Status).decode
 _decode_details: Final = msgspec.json.Decoder(list[_Detail]).decode
-_decode_text: Final = msgspec.json.Decoder(str).decode
 
 
 def decode_error(status: int, body: bytes) -> ProviderError:
@@ -80,7 +79,7 @@ def error_in(raw: Raw, status: int, *, keep_status: bool = False) -> ProviderErr
 
 def _text_in(raw: Raw) -> str:
     try:
-        return clip_message(_decode_text(raw))
+        return clip_message(decode_text(raw))
     except UNREADABLE:
         return ""
 

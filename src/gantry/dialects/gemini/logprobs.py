@@ -9,7 +9,7 @@ from typing import Any, Final
 import msgspec
 from msgspec import Raw, Struct
 
-_UNREADABLE: Final = (msgspec.DecodeError, ValueError, RecursionError)
+from gantry.dialects.members import UNREADABLE
 
 
 class _Token(Struct, rename="camel", gc=False):
@@ -49,7 +49,7 @@ def logprobs_of(result: Raw) -> Raw | None:
     """Return a `logprobsResult` in OpenAI's shape; None where it holds none or cannot be read."""
     try:
         found = _decode_result(result)
-    except _UNREADABLE:
+    except UNREADABLE:
         return None
     if not found.chosen_candidates:
         return None
@@ -70,7 +70,7 @@ def encode_logprobs(raw: Raw | None) -> dict[str, Any]:
         return {}
     try:
         tokens = _decode_said(raw).content or []
-    except _UNREADABLE:
+    except UNREADABLE:
         return {}
     if not tokens:
         return {}

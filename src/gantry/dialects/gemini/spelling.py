@@ -12,11 +12,8 @@ import msgspec
 from msgspec import Raw
 
 from gantry.core.errors import InvalidRequest
-from gantry.dialects.members import NULL, Members, read, read_members
+from gantry.dialects.members import NULL, Members, decode_flag, decode_list, decode_texts, read, read_members
 
-_decode_raws: Final = msgspec.json.Decoder(list[Raw]).decode
-_decode_texts: Final = msgspec.json.Decoder(list[str]).decode
-_decode_flag: Final = msgspec.json.Decoder(bool).decode
 _decode_number: Final = msgspec.json.Decoder(float, strict=False).decode
 _TO_STANDARD_BASE64: Final = str.maketrans("-_", "+/")
 
@@ -38,15 +35,15 @@ def read_list(raw: Raw, path: str, wanted: str) -> list[Raw]:
     """Return the items of a list, or the one object that stands for it."""
     if bytes(raw).startswith(b"{"):
         return [raw]
-    return read(_decode_raws, raw, path, wanted)
+    return read(decode_list, raw, path, wanted)
 
 
 def read_texts(raw: Raw, path: str) -> list[str]:
-    return read(_decode_texts, raw, path, "a list of strings")
+    return read(decode_texts, raw, path, "a list of strings")
 
 
 def read_flag(raw: Raw, path: str) -> bool:
-    return read(_decode_flag, raw, path, "true or false")
+    return read(decode_flag, raw, path, "true or false")
 
 
 def read_float(raw: Raw, path: str) -> float:

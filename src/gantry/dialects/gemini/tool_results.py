@@ -7,20 +7,17 @@ Spec: https://ai.google.dev/api/caching#FunctionResponse
 
 from typing import Any, Final
 
-import msgspec
 from msgspec import Raw
 
-from gantry.dialects.members import UNREADABLE, Members
+from gantry.dialects.members import UNREADABLE, Members, decode_members, decode_text
 
 _RESULT: Final = "result"
 _ERROR: Final = "error"
-_decode_object: Final = msgspec.json.Decoder(dict[str, Raw]).decode
-_decode_text: Final = msgspec.json.Decoder(str).decode
 
 
 def text_of_response(response: Raw) -> tuple[str, bool]:
     """Return what a response says, and whether it is an error's. Raises msgspec's errors when it is no object."""
-    members = _decode_object(response)
+    members = decode_members(response)
     is_error = set(members) == {_ERROR}
     if is_error or set(members) == {_RESULT}:
         text = _plain_text(members)
@@ -42,7 +39,7 @@ def _plain_text(members: Members) -> str | None:
     (value,) = members.values()
     if not bytes(value).startswith(b'"'):
         return None
-    text = _decode_text(value)
+    text = decode_text(value)
     return text if _object_in(text) is None else None
 
 
@@ -50,6 +47,6 @@ def _object_in(text: str) -> Members | None:
     if not text.lstrip().startswith("{"):
         return None
     try:
-        return _decode_object(text)
+        return decode_members(text)
     except UNREADABLE:
         return None

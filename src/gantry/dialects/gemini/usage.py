@@ -10,7 +10,7 @@ import msgspec
 from msgspec import Raw, Struct
 
 from gantry.core.usage import NO_USAGE, Usage
-from gantry.dialects.members import NULL
+from gantry.dialects.members import NULL, UNREADABLE
 from gantry.dialects.usage import MAX_COUNT, possible_usage
 
 
@@ -34,14 +34,13 @@ class _Metadata(Struct, rename="camel", gc=False):
 _decode: Final = msgspec.json.Decoder(_Metadata, strict=False).decode
 _decode_modalities: Final = msgspec.json.Decoder(list[_Modality], strict=False).decode
 _IMAGE: Final = ("IMAGE", 2)  # some answers number their enums
-_UNREADABLE: Final = (msgspec.DecodeError, ValueError, RecursionError)
 
 
 def read_usage(raw: Raw) -> tuple[Usage, str | None]:
     """Return the usage, and the service tier that it names. Never raises."""
     try:
         found = _decode(raw)
-    except _UNREADABLE:
+    except UNREADABLE:
         return NO_USAGE, None
     usage = Usage(
         input_tokens=_sum(found.prompt_token_count, found.tool_use_prompt_token_count),
@@ -80,7 +79,7 @@ def _of_images(details: Raw) -> int | None:
         return None
     try:
         counts = [item.token_count or 0 for item in _decode_modalities(details) if item.modality in _IMAGE]
-    except _UNREADABLE:
+    except UNREADABLE:
         return None
     return min(max(sum(counts), 0), MAX_COUNT) or None
 

@@ -7,8 +7,6 @@ as a chunk where the model takes it, with its signature only if Mistral made it.
 
 from typing import Any, Final
 
-import msgspec
-
 from gantry.core.chat import (
     ChatRequest,
     Media,
@@ -27,14 +25,13 @@ from gantry.core.vocabulary import Dialect
 from gantry.dialects.caller_names import TurnNames, parts_name
 from gantry.dialects.changes import Change, converted, defaulted, dropped
 from gantry.dialects.foreign import refuse_part
-from gantry.dialects.members import Members
+from gantry.dialects.members import decode_members
 from gantry.dialects.mistral_chat.parts import write_media, write_thinking
 from gantry.dialects.mistral_reasoning import Reasoning, reasoning_of
 from gantry.dialects.mistral_tool_ids import ToolIds
 from gantry.dialects.openai_chat.messages_out import NO_ARGUMENTS, result_text
 
 _SYSTEM: Final = Role.SYSTEM
-_decode_members: Final = msgspec.json.Decoder(Members).decode
 
 
 def write_messages(request: ChatRequest, model: str, changes: list[Change]) -> list[dict[str, Any]]:
@@ -121,7 +118,7 @@ class _Writer:
             case Media():
                 return write_media(part, self._place(index, number), self._request.dialect, self._changes)
             case NativePart(Dialect.MISTRAL, raw):
-                return _decode_members(raw)
+                return decode_members(raw)
             case NativePart():
                 raise refuse_part(part, self._place(index, number))
             case _:

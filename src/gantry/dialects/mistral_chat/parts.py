@@ -14,8 +14,8 @@ from gantry.core.errors import InvalidRequest
 from gantry.core.vocabulary import Dialect
 from gantry.dialects.carried import pack_proof, unpack_proof
 from gantry.dialects.changes import Change, converted
-from gantry.dialects.chat_chunk import UNREADABLE
 from gantry.dialects.data_urls import data_url, mime_of_name, split_data_url
+from gantry.dialects.members import UNREADABLE
 from gantry.dialects.openai_chat.messages_in import cache_mark
 from gantry.dialects.openai_chat.parts import audio, linked, missing, needed, text_of_document
 from gantry.dialects.openai_chat.shapes import PartIn, UrlIn

@@ -18,7 +18,16 @@ from gantry.dialects.changes import Change, clamped, converted, dropped
 from gantry.dialects.codec import EncodedRequest, Target
 from gantry.dialects.effort import effort_of
 from gantry.dialects.foreign import drop_extra, refuse_tool
-from gantry.dialects.members import Members, asks_nothing, encode, has, is_text, read_items, read_members, read_text
+from gantry.dialects.members import (
+    asks_nothing,
+    decode_members,
+    encode,
+    has,
+    is_text,
+    read_items,
+    read_members,
+    read_text,
+)
 from gantry.dialects.mistral_chat.messages_out import write_messages
 from gantry.dialects.mistral_reasoning import Reasoning, nearest_effort, reasoning_of
 from gantry.dialects.mistral_request import MAX_TEMPERATURE, SMALLEST_TOP_P, mistral_tier
@@ -30,7 +39,6 @@ _SAME: Final = ("max_tokens", "top_k", "presence_penalty", "frequency_penalty")
 _ONLY_OWN: Final = ("logprobs", "top_logprobs")  # new, and refused by older models
 _NEVER: Final = ("min_p", "verbosity", "user")
 _encode: Final = msgspec.json.Encoder().encode
-_decode_members: Final = msgspec.json.Decoder(Members).decode
 
 
 def encode_request(request: ChatRequest, target: Target) -> EncodedRequest:
@@ -164,7 +172,7 @@ def _write_tool(tool: Tool, number: int) -> dict[str, Any]:
         return write_function(tool, EMPTY_PARAMETERS)
     if tool.dialect is not Dialect.MISTRAL:
         raise refuse_tool(tool, f"tools[{number}]")
-    return _decode_members(tool.raw)
+    return decode_members(tool.raw)
 
 
 def _write_choice(choice: ToolChoice) -> str | dict[str, Any]:

@@ -10,8 +10,7 @@ import msgspec
 from msgspec import Raw, Struct
 
 from gantry.core.chat import Citation
-
-_UNREADABLE: Final = (msgspec.DecodeError, ValueError, RecursionError)
+from gantry.dialects.members import UNREADABLE, decode_texts
 
 
 class _UrlCitation(Struct, gc=False):
@@ -35,7 +34,6 @@ class _SearchResult(Struct, gc=False):
 
 _decode_annotations: Final = msgspec.json.Decoder(list[_Annotation]).decode
 _decode_results: Final = msgspec.json.Decoder(list[_SearchResult]).decode
-_decode_urls: Final = msgspec.json.Decoder(list[str]).decode
 
 
 def read_citations(raw: Raw) -> list[Citation]:
@@ -44,7 +42,7 @@ def read_citations(raw: Raw) -> list[Citation]:
         return []
     try:
         found = _decode_annotations(raw)
-    except _UNREADABLE:
+    except UNREADABLE:
         return []
     return [
         Citation(one.url, one.title, one.content, one.start_index, one.end_index)
@@ -58,8 +56,8 @@ def read_searched(urls: Raw, results: Raw) -> list[Citation]:
     try:
         if len(results) > 2:
             return [Citation(one.url, one.title, one.snippet or None) for one in _decode_results(results)]
-        return [Citation(url) for url in _decode_urls(urls)] if len(urls) > 2 else []
-    except _UNREADABLE:
+        return [Citation(url) for url in decode_texts(urls)] if len(urls) > 2 else []
+    except UNREADABLE:
         return []
 
 

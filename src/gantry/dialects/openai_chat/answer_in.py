@@ -15,9 +15,10 @@ from gantry.core.errors import UpstreamBroke
 from gantry.core.usage import NO_USAGE
 from gantry.core.vocabulary import Dialect
 from gantry.dialects.assemble import Assembly
-from gantry.dialects.chat_chunk import ABSENT, UNREADABLE, Chunk, GroqPart, has_value
+from gantry.dialects.chat_chunk import ABSENT, Chunk, GroqPart, has_value
 from gantry.dialects.chat_decoder import ChatStreamDecoder
 from gantry.dialects.error_message import error_message
+from gantry.dialects.members import UNREADABLE
 from gantry.dialects.openai_chat.annotations import read_searched
 from gantry.dialects.openai_chat.choice_in import ChoiceIn, ChoiceReader
 from gantry.dialects.openai_chat.errors import read_stream_error

@@ -29,9 +29,10 @@ from gantry.core.chat_events import (
 from gantry.core.vocabulary import Dialect
 from gantry.dialects.call_fold import arguments_text
 from gantry.dialects.carried import unpack_proof
-from gantry.dialects.chat_chunk import ABSENT, UNREADABLE, FunctionPart, ToolCallPart
+from gantry.dialects.chat_chunk import ABSENT, FunctionPart, ToolCallPart
 from gantry.dialects.data_urls import mime_of_name, split_data_url
 from gantry.dialects.logprobs import read_logprobs
+from gantry.dialects.members import UNREADABLE, decode_text
 from gantry.dialects.openai_chat.annotations import read_citations
 from gantry.dialects.openai_chat.shapes import ExtraIn
 from gantry.dialects.openai_chat.thinking import read_thinking
@@ -111,7 +112,6 @@ class _Chunk(Struct, gc=False):
 
 
 _decode_chunk: Final = msgspec.json.Decoder(_Chunk).decode
-_decode_text: Final = msgspec.json.Decoder(str).decode
 
 
 class _Call:
@@ -354,7 +354,7 @@ class ChoiceReader:
         if reason is FinishReason.STOP and self._calls:
             reason = FinishReason.TOOL_CALLS  # a tool that was forced ends so
         elif reason is FinishReason.STOP and bytes(choice.stop_reason).startswith(b'"'):
-            reason, sequence = FinishReason.STOP_SEQUENCE, _decode_text(choice.stop_reason)
+            reason, sequence = FinishReason.STOP_SEQUENCE, decode_text(choice.stop_reason)
         events.append(ChoiceFinished(self._index, Finish(reason, word, sequence)))
 
 

@@ -25,7 +25,7 @@ from gantry.core.chat import (
 )
 from gantry.core.errors import InvalidRequest
 from gantry.core.vocabulary import Dialect
-from gantry.dialects.members import encode
+from gantry.dialects.members import decode_items, decode_list, decode_members, encode
 from gantry.dialects.openai_chat.annotations import read_citations
 from gantry.dialects.openai_chat.shapes import CacheIn, CallIn, FunctionCallIn, MessageIn, PartIn, present
 from gantry.dialects.openai_chat.thinking import read_thinking
@@ -45,9 +45,6 @@ _ROLES: Final = {
 }
 _NO_ID: Final = ("", "null", None)
 _RESULT_PARTS: Final = (Text, Media, NativePart)
-_decode_contents: Final = msgspec.json.Decoder(list[dict[str, Raw]]).decode
-_decode_list: Final = msgspec.json.Decoder(list[Raw]).decode
-_decode_members: Final = msgspec.json.Decoder(dict[str, Raw]).decode
 
 
 def cache_mark(given: CacheIn | None) -> CacheMark | None:
@@ -102,9 +99,9 @@ class _Conversation:
 
     def _native(self, position: int, number: int) -> NativePart:
         if self._raws is None:
-            self._raws = _decode_contents(_decode_members(self._body)["messages"])
+            self._raws = decode_items(decode_members(self._body)["messages"])
         if self._items_of != position:
-            self._items = _decode_list(self._raws[position]["content"])
+            self._items = decode_list(self._raws[position]["content"])
             self._items_of = position
         return NativePart(self._dialect, Raw(bytes(self._items[number])))
 

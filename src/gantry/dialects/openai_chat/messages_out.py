@@ -27,7 +27,7 @@ from gantry.core.vocabulary import Dialect
 from gantry.dialects.caller_names import TurnNames, parts_name
 from gantry.dialects.changes import Change, converted, dropped
 from gantry.dialects.foreign import refuse_part
-from gantry.dialects.members import Members
+from gantry.dialects.members import decode_members
 from gantry.dialects.openai_chat.parts import write_media
 from gantry.dialects.openai_chat.thinking import thinking_fields
 from gantry.dialects.tool_terms import plain_tool_id
@@ -35,7 +35,6 @@ from gantry.dialects.tool_terms import plain_tool_id
 NO_ARGUMENTS: Final = "{}"
 _MAX_ID: Final = 40  # https://github.com/langchain-ai/langchain/issues/27912
 _FAILED: Final = "The tool failed."
-_decode_members: Final = msgspec.json.Decoder(Members).decode
 
 
 def write_messages(request: ChatRequest, thinking_field: str | None, changes: list[Change]) -> list[dict[str, Any]]:
@@ -117,7 +116,7 @@ class _Writer:
             case Refusal(text):
                 return {"type": "refusal", "refusal": text}
             case NativePart(Dialect.OPENAI_CHAT, raw):
-                return _decode_members(raw)
+                return decode_members(raw)
             case NativePart():
                 raise refuse_part(part, self._place(index, number))
             case _:
@@ -161,7 +160,7 @@ class _Writer:
 
     def _own(self, raw: msgspec.Raw, content: list[dict[str, Any]], written: dict[str, Any]) -> None:
         """Put a part that only this format knows where it stood: in the content, or beside it."""
-        members = _decode_members(raw)
+        members = decode_members(raw)
         if "type" in members:
             content.append(members)
         else:

@@ -13,7 +13,7 @@ from gantry.core.chat import ChatRequest, Effort, Reasoning
 from gantry.core.errors import InvalidRequest
 from gantry.core.vocabulary import Dialect
 from gantry.dialects.effort import effort_of_word
-from gantry.dialects.members import asks_nothing
+from gantry.dialects.members import asks_nothing, decode_members
 from gantry.dialects.openai_chat.messages_in import read_messages
 from gantry.dialects.openai_chat.parts import read_part
 from gantry.dialects.openai_chat.shapes import OpenAIRequestIn, RequestIn, present
@@ -33,7 +33,6 @@ _EMPTY_LIST: Final = Raw(b"[]")
 _TEXT_ONLY: Final = (b'["text"]', b"[]", b"null")
 _KNOWN: Final = frozenset(OpenAIRequestIn.__struct_fields__)
 _decode: Final = msgspec.json.Decoder(OpenAIRequestIn).decode
-_decode_members: Final = msgspec.json.Decoder(dict[str, Raw]).decode
 
 
 def decode_request(body: bytes) -> ChatRequest:
@@ -55,7 +54,7 @@ def decode_request(body: bytes) -> ChatRequest:
     if given.max_completion_tokens is not None:
         fields["max_tokens"] = given.max_completion_tokens
     if given.user is not None and given.safety_identifier is not None:
-        extra["safety_identifier"] = _decode_members(body)["safety_identifier"]
+        extra["safety_identifier"] = decode_members(body)["safety_identifier"]
     options = given.stream_options
     return ChatRequest(
         **fields,
@@ -100,7 +99,7 @@ def common_fields(dialect: Dialect, given: RequestIn) -> dict[str, Any]:
 
 def unknown_members(body: bytes, given: RequestIn, known: frozenset[str]) -> dict[str, Raw]:
     """Return the members that are not understood, without those that ask for nothing."""
-    members = _decode_members(body)
+    members = decode_members(body)
     unknown = {name: raw for name, raw in members.items() if name not in known and not asks_nothing(raw)}
     if given.reasoning_effort is not None and effort_of_word(given.reasoning_effort) is None:
         unknown["reasoning_effort"] = members["reasoning_effort"]  # a word of one provider: Groq's `default`

@@ -26,7 +26,7 @@ from gantry.dialects.changes import Change, converted, dropped
 from gantry.dialects.codec import EncodedRequest, Target
 from gantry.dialects.effort import effort_of
 from gantry.dialects.foreign import drop_extra, refuse_tool
-from gantry.dialects.members import Members, asks_nothing
+from gantry.dialects.members import asks_nothing, decode_members
 from gantry.dialects.openai_chat.messages_out import write_messages
 from gantry.dialects.openai_chat.tools import only_chosen, tool_name, write_format, write_function
 
@@ -41,7 +41,6 @@ _TIERS: Final = {
     "flex": "flex",
 }
 _ENCODE: Final = msgspec.json.Encoder().encode
-_decode_members: Final = msgspec.json.Decoder(Members).decode
 
 
 def encode_request(request: ChatRequest, target: Target) -> EncodedRequest:
@@ -173,7 +172,7 @@ def _write_tool(tool: Tool, number: int, native: bool) -> dict[str, Any]:
         return written
     if tool.dialect is not Dialect.OPENAI_CHAT:
         raise refuse_tool(tool, f"tools[{number}]")
-    return _decode_members(tool.raw)
+    return decode_members(tool.raw)
 
 
 def _is_one(choice: ToolChoice) -> bool:

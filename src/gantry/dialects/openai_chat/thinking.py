@@ -13,6 +13,7 @@ from msgspec import Raw, Struct
 
 from gantry.core.chat import Thinking
 from gantry.core.vocabulary import Dialect
+from gantry.dialects.members import UNREADABLE
 
 _FORMATS: Final = {
     Dialect.ANTHROPIC: "anthropic-claude-v1",
@@ -24,7 +25,6 @@ _FORMATS: Final = {
 }
 _MAKERS: Final = {name: dialect for dialect, name in _FORMATS.items() if name is not None}
 _EMPTY: Final = len("null")
-_UNREADABLE: Final = (msgspec.DecodeError, ValueError, RecursionError)
 
 
 class _Block(Struct, gc=False):
@@ -98,7 +98,7 @@ def _details_of(one: Thinking, named: str | None) -> Iterable[dict[str, Any]]:
 def _of_blocks(raw: Raw) -> list[Thinking]:
     try:
         blocks = _decode_blocks(raw)
-    except _UNREADABLE:
+    except UNREADABLE:
         return []
     found: list[Thinking] = []
     for block in blocks:
@@ -113,7 +113,7 @@ def _of_blocks(raw: Raw) -> list[Thinking]:
 def _of_details(raw: Raw) -> list[Thinking]:
     try:
         details = _decode_details(raw)
-    except _UNREADABLE:
+    except UNREADABLE:
         return []
     found: list[Thinking] = []
     for one in details:

@@ -21,7 +21,7 @@ from gantry.core.chat import (
 )
 from gantry.core.errors import InvalidRequest
 from gantry.core.vocabulary import Dialect
-from gantry.dialects.members import read_schema
+from gantry.dialects.members import decode_list, decode_members, read_schema
 from gantry.dialects.openai_chat.messages_in import cache_mark
 from gantry.dialects.openai_chat.shapes import (
     ChoiceIn,
@@ -39,13 +39,11 @@ _MODES: Final = {
     "required": ToolMode.REQUIRED,
     "any": ToolMode.REQUIRED,
 }
-_decode_tools: Final = msgspec.json.Decoder(list[Raw]).decode
-_decode_members: Final = msgspec.json.Decoder(dict[str, Raw]).decode
 
 
 def read_tools(dialect: Dialect, body: bytes, given: Sequence[ToolIn]) -> tuple[Tool, ...]:
     """Return the tools of a request whose body is given too."""
-    raws = _decode_tools(_decode_members(body)["tools"]) if any(tool.function is None for tool in given) else []
+    raws = decode_list(decode_members(body)["tools"]) if any(tool.function is None for tool in given) else []
     return tuple(
         [
             _read_native(dialect, f"tools[{number}]", tool, raws[number])

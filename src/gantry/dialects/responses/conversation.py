@@ -16,6 +16,7 @@ from msgspec import Raw, Struct, structs
 
 from gantry.core.chat import ChatAnswer, ChatRequest, Message, NativePart, Part, Role
 from gantry.core.errors import InvalidRequest
+from gantry.dialects.members import decode_flag, decode_text
 from gantry.dialects.responses.encode_answer import ItemIds, placed_parts
 from gantry.dialects.responses.items import OWN
 
@@ -31,8 +32,6 @@ class _Reference(Struct, gc=False):
     id: str | None = None
 
 
-_decode_text: Final = msgspec.json.Decoder(str).decode
-_decode_flag: Final = msgspec.json.Decoder(bool).decode
 _decode_reference: Final = msgspec.json.Decoder(_Reference).decode
 
 
@@ -42,7 +41,7 @@ def previous_response_id(request: ChatRequest) -> str | None:
     if raw is None:
         return None
     try:
-        return _decode_text(raw)
+        return decode_text(raw)
     except msgspec.DecodeError:
         raise InvalidRequest(f"`{_PREVIOUS}` must be a string", param=_PREVIOUS) from None
 
@@ -53,7 +52,7 @@ def wants_store(request: ChatRequest) -> bool:
     if raw is None:
         return True
     try:
-        return _decode_flag(raw)
+        return decode_flag(raw)
     except msgspec.DecodeError:
         raise InvalidRequest("`store` must be true or false", param="store") from None
 

@@ -9,12 +9,12 @@ from gantry.core.chat import ChatAnswer, Choice, Finish, FinishReason, Part, Too
 from gantry.core.errors import UpstreamBroke
 from gantry.core.usage import NO_USAGE, Usage
 from gantry.dialects.chat_chunk import ABSENT, has_value
+from gantry.dialects.members import UNREADABLE
 from gantry.dialects.responses.errors import inner_error
 from gantry.dialects.responses.items import OWN, logprobs_of, said_by_assistant, says_something
 from gantry.dialects.responses.logprobs import joined_logprobs
 from gantry.dialects.usage import read_usage
 
-_UNREADABLE: Final = (msgspec.DecodeError, ValueError, RecursionError)
 _LIMITS: Final = {
     "max_output_tokens": FinishReason.LENGTH,
     "max_tokens": FinishReason.LENGTH,
@@ -64,7 +64,7 @@ def decode_answer(body: bytes) -> ChatAnswer:
             raise UpstreamBroke("the provider's answer has no `output`")
         said = [part for number, item in enumerate(response.output) for part in said_by_assistant(item, number)]
         logprobs = [one for item in response.output for one in logprobs_of(item)]
-    except _UNREADABLE as error:
+    except UNREADABLE as error:
         raise UpstreamBroke(f"the provider's answer cannot be read: {error}") from error
     parts = [part for part in said if says_something(part)]
     called = any(isinstance(part, ToolCall) for part in parts)

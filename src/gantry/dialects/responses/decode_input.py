@@ -7,13 +7,12 @@ knows goes to the assistant when the provider made it, and to the user when it s
 
 from typing import Final
 
-import msgspec
 from msgspec import Raw
 
 from gantry.core.chat import CacheMark, Media, MediaKind, Message, NativePart, Part, Role, Text, ToolResult
 from gantry.core.errors import InvalidRequest
 from gantry.dialects.data_urls import audio_mime, mime_of_name, split_data_url
-from gantry.dialects.members import is_text
+from gantry.dialects.members import decode_list, decode_text, is_text
 from gantry.dialects.read_exactly import read_exactly
 from gantry.dialects.responses.items import OWN, kind_of, native, said_by_assistant, says_something, spoken_part
 from gantry.dialects.responses.shapes import (
@@ -39,16 +38,13 @@ _KNOWN_PARTS: Final = frozenset(
 )
 _JOINED: Final = frozenset((Role.ASSISTANT, Role.TOOL))
 
-_decode_text: Final = msgspec.json.Decoder(str).decode
-_decode_items: Final = msgspec.json.Decoder(list[Raw]).decode
-
 
 def read_input(raw: Raw) -> list[Message]:
     """Return the turns of an input. Raises InvalidRequest."""
     if is_text(raw):
-        return [Message(Role.USER, (Text(read_exactly(_decode_text, raw, "input")),))]
+        return [Message(Role.USER, (Text(read_exactly(decode_text, raw, "input")),))]
     turns: list[tuple[Role, list[Part]]] = []
-    for position, item in enumerate(read_exactly(_decode_items, raw, "input")):
+    for position, item in enumerate(read_exactly(decode_list, raw, "input")):
         role, parts = _read_item(item, f"input[{position}]", position)
         if role is Role.ASSISTANT:
             parts = [part for part in parts if says_something(part)]

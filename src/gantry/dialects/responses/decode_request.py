@@ -23,7 +23,20 @@ from gantry.core.chat import (
 )
 from gantry.core.errors import InvalidRequest
 from gantry.dialects.effort import effort_of_word
-from gantry.dialects.members import NULL, Members, has, read_members, read_schema, read_text
+from gantry.dialects.members import (
+    NULL,
+    Members,
+    decode_flag,
+    decode_members,
+    decode_number,
+    decode_text,
+    decode_texts,
+    decode_whole,
+    has,
+    read_members,
+    read_schema,
+    read_text,
+)
 from gantry.dialects.read_exactly import read_exactly
 from gantry.dialects.responses.decode_input import read_input
 from gantry.dialects.responses.items import OWN, native
@@ -38,18 +51,11 @@ LOGPROBS: Final = "message.output_text.logprobs"
 _SAYS_NOTHING: Final = {"truncation": b'"disabled"', "service_tier": b"null"}
 _FORMATS: Final = {"text": FormatKind.TEXT, "json_object": FormatKind.JSON, "json_schema": FormatKind.JSON_SCHEMA}
 
-_decode_members: Final = msgspec.json.Decoder(Members).decode
-_decode_str: Final = msgspec.json.Decoder(str).decode
-_decode_int: Final = msgspec.json.Decoder(int).decode
-_decode_float: Final = msgspec.json.Decoder(float).decode
-_decode_bool: Final = msgspec.json.Decoder(bool).decode
-_decode_words: Final = msgspec.json.Decoder(list[str]).decode
-
 
 def decode_request(body: bytes) -> ChatRequest:
     """Return what a client asks. Raises InvalidRequest."""
     try:
-        members = _decode_members(body)
+        members = decode_members(body)
     except (msgspec.DecodeError, ValueError, RecursionError):
         raise InvalidRequest("the request's body is not a JSON object") from None
     fields = _Fields(members)
@@ -76,15 +82,15 @@ def decode_request(body: bytes) -> ChatRequest:
 
 
 _PLAIN: Final[dict[str, tuple[str, Callable[[Raw], Any]]]] = {
-    "stream": ("stream", _decode_bool),
-    "parallel_tool_calls": ("parallel_tool_calls", _decode_bool),
-    "max_output_tokens": ("max_tokens", _decode_int),
-    "temperature": ("temperature", _decode_float),
-    "top_p": ("top_p", _decode_float),
-    "top_logprobs": ("top_logprobs", _decode_int),
-    "service_tier": ("service_tier", _decode_str),
-    "user": ("user", _decode_str),
-    "prompt_cache_key": ("cache_key", _decode_str),
+    "stream": ("stream", decode_flag),
+    "parallel_tool_calls": ("parallel_tool_calls", decode_flag),
+    "max_output_tokens": ("max_tokens", decode_whole),
+    "temperature": ("temperature", decode_number),
+    "top_p": ("top_p", decode_number),
+    "top_logprobs": ("top_logprobs", decode_whole),
+    "service_tier": ("service_tier", decode_text),
+    "user": ("user", decode_text),
+    "prompt_cache_key": ("cache_key", decode_text),
 }
 
 
@@ -115,7 +121,7 @@ class _Fields:
 
 
 def _instructions(fields: _Fields) -> list[Message]:
-    text = fields.take("instructions", _decode_str)
+    text = fields.take("instructions", decode_text)
     if not text:
         return []
     fields.rest["instructions"] = UNDERSTOOD_INSTRUCTIONS
@@ -143,7 +149,7 @@ def _include(fields: _Fields) -> bool:
     raw = fields.raw("include")
     if raw is None:
         return False
-    words = read_exactly(_decode_words, raw, "include")
+    words = read_exactly(decode_texts, raw, "include")
     if set(words) - {SEALED_REASONING, LOGPROBS}:
         fields.rest["include"] = raw
     elif SEALED_REASONING in words:
@@ -201,7 +207,7 @@ def _read_format(raw: Raw) -> AnswerFormat | None:
         read_schema(native(members["schema"]), "text.format.schema"),
         read_text(members.get("name"), "text.format.name"),
         read_text(description, "text.format.description") if has(members, "description") else None,
-        read_exactly(_decode_bool, strict, "text.format.strict")
+        read_exactly(decode_flag, strict, "text.format.strict")
         if strict is not None and bytes(strict) != b"null"
         else None,
     )

@@ -11,7 +11,7 @@ from gantry.core.errors import InvalidRequest
 from gantry.core.vocabulary import Dialect
 from gantry.dialects.chat_chunk import ABSENT, has_value
 from gantry.dialects.foreign import refuse_tool
-from gantry.dialects.members import is_text, read_schema
+from gantry.dialects.members import decode_list, is_text, read_schema
 from gantry.dialects.read_exactly import read_exactly
 from gantry.dialects.responses.items import OWN, native
 
@@ -71,7 +71,6 @@ class _ChatGrammar(Struct, gc=False):
     grammar: dict[str, Raw] | None = None
 
 
-_decode_tools: Final = msgspec.json.Decoder(list[Raw]).decode
 _decode_tool: Final = msgspec.json.Decoder(_ToolShape).decode
 _decode_name: Final = msgspec.json.Decoder(_ToolName).decode
 _decode_namespace: Final = msgspec.json.Decoder(_NamespaceShape).decode
@@ -83,7 +82,7 @@ _decode_chat_format: Final = msgspec.json.Decoder(_ChatGrammar).decode
 
 def read_tools(raw: Raw) -> tuple[Tool, ...]:
     """Return the tools of a request. Raises InvalidRequest."""
-    tools = read_exactly(_decode_tools, raw, "tools")
+    tools = read_exactly(decode_list, raw, "tools")
     return tuple(_read_tool(tool, f"tools[{number}]") for number, tool in enumerate(tools))
 
 
