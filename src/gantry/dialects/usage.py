@@ -172,23 +172,26 @@ def _normalise(found: _Usage, warnings: list[str]) -> Usage:
 def possible_usage(usage: Usage) -> Usage:
     """Return a usage that a family's own reader made with its counts clamped to what can be."""
     cached, written = usage.cached_input_tokens or 0, usage.cache_write_tokens or 0
-    counts = (usage.input_tokens, cached, written, usage.output_tokens, usage.reasoning_tokens, usage.total_tokens)
-    if all(count is None or 0 <= count <= MAX_COUNT for count in counts) and (
-        usage.input_tokens is None or cached + written <= usage.input_tokens
+    most = MAX_COUNT if usage.input_tokens is None else usage.input_tokens
+    if (
+        cached >= 0 <= written
+        and cached + written <= most <= MAX_COUNT
+        and 0 <= (usage.output_tokens or 0) <= MAX_COUNT
+        and 0 <= (usage.reasoning_tokens or 0) <= MAX_COUNT
+        and 0 <= (usage.total_tokens or 0) <= MAX_COUNT
     ):
         return usage
-    given, _, _, made, thought, total = map(_clamped, counts)
-    most = MAX_COUNT if given is None else given
+    most = min(max(most, 0), MAX_COUNT)
     cached = min(max(cached, 0), most)
     written = min(max(written, 0), most - cached)
     return structs.replace(
         usage,
-        input_tokens=given,
+        input_tokens=_clamped(usage.input_tokens),
         cached_input_tokens=None if usage.cached_input_tokens is None else cached,
         cache_write_tokens=None if usage.cache_write_tokens is None else written,
-        output_tokens=made,
-        reasoning_tokens=thought,
-        total_tokens=total,
+        output_tokens=_clamped(usage.output_tokens),
+        reasoning_tokens=_clamped(usage.reasoning_tokens),
+        total_tokens=_clamped(usage.total_tokens),
     )
 
 

@@ -5,6 +5,9 @@ of the first unanswered call. However many there are and in whatever order they 
 """
 
 from collections import deque
+from typing import Final
+
+_ALL: Final = ("", "")
 
 
 class _Call:
@@ -16,32 +19,26 @@ class _Call:
 
 
 class WaitingCalls:
-    __slots__ = ("_by_id", "_by_name", "_in_order")
+    __slots__ = ("_lines",)
 
     def __init__(self) -> None:
-        self._in_order: deque[_Call] = deque()
-        self._by_id: dict[str, deque[_Call]] = {}
-        self._by_name: dict[str, deque[_Call]] = {}
+        self._lines: dict[tuple[str, str], deque[_Call]] = {}  # by id, by name, and all in their order
 
     def add(self, call_id: str, name: str) -> None:
         call = _Call(call_id)
-        self._in_order.append(call)
-        self._by_id.setdefault(call_id, deque()).append(call)
-        self._by_name.setdefault(name, deque()).append(call)
+        for line in (("id", call_id), ("name", name), _ALL):
+            self._lines.setdefault(line, deque()).append(call)
 
     def answer(self, call_id: str | None, name: str | None = None) -> str | None:
         """Return the id of the call that a result is of, and that waits no more; None where none waits for it."""
-        if call_id:
-            call = _first(self._by_id.get(call_id))
-        else:
-            call = _first(self._by_name.get(name or "")) or _first(self._in_order)
+        call = self._first(("id", call_id)) if call_id else self._first(("name", name or "")) or self._first(_ALL)
         if call is None:
             return None
         call.answered = True
         return call.id
 
-
-def _first(calls: deque[_Call] | None) -> _Call | None:
-    while calls and calls[0].answered:
-        calls.popleft()
-    return calls[0] if calls else None
+    def _first(self, line: tuple[str, str]) -> _Call | None:
+        calls = self._lines.get(line)
+        while calls and calls[0].answered:
+            calls.popleft()
+        return calls[0] if calls else None
