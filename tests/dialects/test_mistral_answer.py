@@ -220,6 +220,8 @@ def test_calls_that_share_an_index_are_counted_apart() -> None:
 BROKEN = {
     "cut without an end": sse(chunk({"content": "a"}), done=False),
     "an error object": sse(chunk({"content": "a"}), {"object": "error", "message": "overloaded"}),
+    "an error object with an odd member": sse(chunk({"content": "a"}), {"id": 5, "message": "overloaded"}),
+    "a chunk without choices, and with an odd member": sse(chunk({"content": "a"}), {"id": "x", "model": 5}),
     "the error finish": sse(chunk({"content": "a"}), chunk({"content": ""}, "error")),
     "rubbish": sse(chunk({"content": "a"}), done=False) + b"data: <html>\n\n",
 }

@@ -132,10 +132,14 @@ def _read_piecewise(data: bytes) -> Chunk | None:
     return chunk
 
 
-def _read_choices(data: bytes) -> list[ChoicePart]:
+def _read_choices(data: bytes) -> list[ChoicePart] | None:
+    """Return the choices that can be read; None where there is no such member."""
     try:
-        items = decode_list(decode_members(data)["choices"])
-    except (KeyError, *UNREADABLE):
+        members = decode_members(data)
+        if "choices" not in members:
+            return None
+        items = decode_list(members["choices"])
+    except UNREADABLE:
         return []
     choices = (_convert_piecewise(ChoicePart, bytes(item)) for item in items)
     return [choice for choice in choices if choice is not None]
