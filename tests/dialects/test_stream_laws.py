@@ -186,3 +186,26 @@ def test_a_chunk_that_is_no_object_goes_back_as_it_came(odd: Any) -> None:
     assert body["choices"][0]["message"]["content"] == [odd]
     for codec in CODECS.values():
         assert codec.encode_answer(answer, asking)
+
+
+@pytest.mark.parametrize(
+    ("dialect", "block"),
+    [
+        (
+            Dialect.ANTHROPIC,
+            anthropic("content_block_start", content_block={"type": "thinking", "thinking": "t"})
+            + SPOKEN[Dialect.ANTHROPIC].text(0, "a")
+            + anthropic("content_block_delta", delta={"type": "signature_delta", "signature": "s"}),
+        ),
+        (
+            Dialect.BEDROCK,
+            bedrock.delta(0, {"reasoningContent": {"text": "t"}})
+            + bedrock.delta(0, {"text": "a"})
+            + bedrock.delta(0, {"reasoningContent": {"signature": "s"}}),
+        ),
+    ],
+)
+def test_a_text_in_a_block_of_thinking_stays_a_text(dialect: Dialect, block: bytes) -> None:
+    spoken = SPOKEN[dialect]
+    for target in CODECS:
+        assert text_of(told(dialect, target, spoken.begin + block + spoken.end)) == "a"

@@ -1,6 +1,7 @@
 """What holds for every format alike, whoever asks and whoever answers."""
 
 import json
+from contextlib import suppress
 from typing import Any
 
 import pytest
@@ -9,7 +10,7 @@ from gantry.core.chat import ChatRequest, Text
 from gantry.core.errors import InvalidRequest
 from gantry.core.vocabulary import Dialect, Operation
 from gantry.dialects.assemble import assemble
-from gantry.dialects.codec import Asking
+from gantry.dialects.codec import Asking, Target
 from gantry.dialects.codecs import CODECS
 from gantry.dialects.gemini.token_count import decode_count_request
 from gantry.dialects.question import Question, read_question
@@ -155,3 +156,19 @@ def test_a_schema_is_an_object(dialect: Dialect, body: bytes, param: str, wrong:
     with pytest.raises(InvalidRequest) as refused:
         decode_request(dialect, body % wrong, None, stream=None)
     assert (refused.value.param, refused.value.message) == (param, f"`{param}` must be a JSON schema object")
+
+
+@pytest.mark.parametrize("data", ["\N{SNOWMAN}", "!", "AA", "/w=="])
+def test_a_text_that_is_no_base64_is_never_our_fault(data: str) -> None:
+    source = {"format": "txt", "name": "n", "source": {"bytes": data}}
+    body = json.dumps({"messages": [{"role": "user", "content": [{"document": source}]}]}).encode()
+    request = decode_request(Dialect.BEDROCK, body, "m", stream=False)
+    for codec in CODECS.values():
+        with suppress(InvalidRequest):
+            codec.encode_request(request, Target("m"))
+
+
+@pytest.mark.parametrize("dialect", CODECS)
+def test_a_refusal_always_says_something(dialect: Dialect) -> None:
+    for body in (b'{"message":"  "}', b'{"error":{"message":" "}}', b"", b" ", b"{}"):
+        assert CODECS[dialect].decode_error(400, body).message.strip()

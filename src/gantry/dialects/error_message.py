@@ -23,7 +23,7 @@ def error_message(chunk: Chunk) -> str | None:
                 found = _message_in(msgspec.json.decode(raw))
             except UNREADABLE:
                 continue
-            return clip_message(found) if found else None
+            return clip_message(found) or None
     return None
 
 

@@ -218,6 +218,8 @@ class AnthropicStreamDecoder(ChatStreamDecoder):
             events.append(self._say(opened, ThinkingAdded, text))
         signed = read_signed("", signature)
         if signed.dialect is not None:
+            if opened.kind is TextAdded:
+                opened.part = None  # a text is not what is proved
             number = self._number(opened)
             events.append(ThinkingSealed(0, number, signed.dialect, signed.signature, signed.sealed, signed.id))
         return events

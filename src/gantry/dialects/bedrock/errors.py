@@ -11,6 +11,7 @@ import msgspec
 from msgspec import Struct, field
 
 from gantry.core.chat import ProviderError
+from gantry.dialects.error_message import clip_message
 from gantry.dialects.members import UNREADABLE
 from gantry.wire.aws_event_stream import EventMessage, encode_message, text_headers
 
@@ -51,7 +52,8 @@ def decode_error(status: int, body: bytes) -> ProviderError:
         found = _decode(body)
     except UNREADABLE:
         found = _Error()
-    message = found.message or found.capital or _clip(body) or "the provider gave no reason"
+    told = clip_message(found.message or found.capital or "")
+    message = told or clip_message(body.decode("utf-8", "replace")) or "the provider gave no reason"
     return ProviderError(status, message, None if found.type is None else found.type.rpartition("#")[2])
 
 
@@ -80,7 +82,3 @@ def stream_error(error: ProviderError) -> bytes:
 def bedrock_type(status: int) -> str:
     """Return Bedrock's word for an error of this status, by which its SDKs choose what to raise."""
     return _TYPES.get(status, "InternalServerException" if status >= 500 else "ValidationException")
-
-
-def _clip(body: bytes) -> str:
-    return " ".join(body[:1000].decode("utf-8", "replace").split())

@@ -235,6 +235,11 @@ class BedrockStreamDecoder:
         block.kind = kind
         events.append(kind(0, self._part(block), text))
 
+    def _proof_part(self, block: _Block) -> int:
+        if block.kind is TextAdded:
+            block.part = None  # a text is not what is proved
+        return self._part(block)
+
     def _start(self, block: _Block, start: _Start, events: list[ChatEvent]) -> None:
         if start.tool_use is not None:
             block.call = start.tool_use
@@ -283,11 +288,11 @@ class BedrockStreamDecoder:
         if piece.signature:
             block.signature += piece.signature
         if piece.redacted_content is not None:
-            events.append(ThinkingSealed(0, self._part(block), Dialect.BEDROCK, sealed=piece.redacted_content))
+            events.append(ThinkingSealed(0, self._proof_part(block), Dialect.BEDROCK, sealed=piece.redacted_content))
 
     def _stop(self, block: _Block, events: list[ChatEvent]) -> None:
         if block.signature:
-            events.append(ThinkingSealed(0, self._part(block), Dialect.ANTHROPIC, signature=block.signature))
+            events.append(ThinkingSealed(0, self._proof_part(block), Dialect.ANTHROPIC, signature=block.signature))
         if block.native is not None:
             events.append(NativeAdded(0, self._part(block), Dialect.BEDROCK, _native(block)))
         elif block.call is not None and not block.arguments:

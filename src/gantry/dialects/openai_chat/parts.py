@@ -6,7 +6,6 @@ else as data; a file id means something only to the account it was uploaded to.
 """
 
 import base64
-import binascii
 from typing import Any, Final, assert_never
 
 from gantry.core.chat import Media, MediaKind, Part, Refusal, Text
@@ -88,7 +87,7 @@ def text_of_document(media: Media) -> str | None:
         return None
     try:
         return base64.b64decode(media.data, validate=False).decode()
-    except (binascii.Error, UnicodeDecodeError):
+    except ValueError:
         return None
 
 

@@ -12,7 +12,7 @@ from msgspec import Raw, Struct
 
 from gantry.core.chat import ProviderError
 from gantry.dialects.chat_chunk import ABSENT, has_value, read_chunk, read_shape
-from gantry.dialects.error_message import error_message
+from gantry.dialects.error_message import clip_message, error_message
 
 UNNAMED: Final = "the provider failed without saying why"
 _STATUSES: Final = {
@@ -63,7 +63,7 @@ def decode_error(status: int, body: bytes) -> ProviderError:
     inner = read_shape(_Fields, envelope.error) if has_value(envelope.error) else None
     fields = inner or _Fields(None, None, envelope.code, envelope.param)
     chunk = read_chunk(body)
-    message = fields.message or (error_message(chunk) if chunk is not None else None)
+    message = clip_message(fields.message or "") or (error_message(chunk) if chunk is not None else None)
     return _error(status, message or _as_said(body), fields)
 
 
