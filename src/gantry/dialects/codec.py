@@ -8,7 +8,7 @@ Stream machines: any re-chunking of the same bytes gives the same events, and `a
 `decode_answer` of the same answer unstreamed.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Protocol
 
 from msgspec import Struct
@@ -63,28 +63,15 @@ class StreamEncoder(Protocol):
         """Return what the client is sent. After AnswerEnded or AnswerFailed there is no more."""
 
 
-class Codec(Protocol):
-    @property
-    def dialect(self) -> Dialect: ...
+class Codec(Struct, frozen=True):
+    """One format, by what its package does with it."""
 
-    def decode_request(self, body: bytes) -> ChatRequest:
-        """Return what a client asks, in UTF-8 (`members.check_encoding`). Raises InvalidRequest."""
-
-    def encode_request(self, request: ChatRequest, target: Target) -> EncodedRequest:
-        """Return a request for a provider. Raises InvalidRequest for what cannot be said."""
-
-    def decode_answer(self, body: bytes) -> ChatAnswer:
-        """Return a provider's whole answer. Raises UpstreamBroke when it is none."""
-
-    def encode_answer(self, answer: ChatAnswer, asking: Asking) -> bytes:
-        """Return a whole answer for a client."""
-
-    def stream_decoder(self) -> StreamDecoder: ...
-
-    def stream_encoder(self, asking: Asking) -> StreamEncoder: ...
-
-    def decode_error(self, status: int, body: bytes) -> ProviderError:
-        """Return a provider's refusal. Never raises."""
-
-    def encode_error(self, error: ProviderError) -> bytes:
-        """Return the body of a refusal, so that the client's SDK raises the exception its user expects."""
+    dialect: Dialect
+    decode_request: Callable[[bytes], ChatRequest]  # what a client asks, in UTF-8; raises InvalidRequest
+    encode_request: Callable[[ChatRequest, Target], EncodedRequest]  # raises InvalidRequest for what cannot be said
+    decode_answer: Callable[[bytes], ChatAnswer]  # a provider's whole answer; raises UpstreamBroke when it is none
+    encode_answer: Callable[[ChatAnswer, Asking], bytes]
+    stream_decoder: Callable[[], StreamDecoder]
+    stream_encoder: Callable[[Asking], StreamEncoder]
+    decode_error: Callable[[int, bytes], ProviderError]  # a provider's refusal; never raises
+    encode_error: Callable[[ProviderError], bytes]  # so that the client's SDK raises what its user expects

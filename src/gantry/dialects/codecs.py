@@ -14,11 +14,5 @@ from gantry.dialects.openai_chat.codec import OPENAI_CHAT
 from gantry.dialects.responses.codec import RESPONSES
 
 CODECS: Final[Mapping[Dialect, Codec]] = {
-    Dialect.MISTRAL: MISTRAL,
-    Dialect.OPENAI_CHAT: OPENAI_CHAT,
-    Dialect.OPENAI_RESPONSES: RESPONSES,
-    Dialect.ANTHROPIC: ANTHROPIC,
-    Dialect.GEMINI: GEMINI,
-    Dialect.BEDROCK: BEDROCK,
-    Dialect.COHERE: COHERE,
+    codec.dialect: codec for codec in (MISTRAL, OPENAI_CHAT, RESPONSES, ANTHROPIC, GEMINI, BEDROCK, COHERE)
 }

@@ -25,6 +25,7 @@ from gantry.dialects.bedrock.finish import finish_word, read_finish
 from gantry.dialects.bedrock.media import media_block
 from gantry.dialects.bedrock.usage import UsageShape, read_usage, usage_value
 from gantry.dialects.chat_chunk import ABSENT
+from gantry.dialects.codec import Asking
 from gantry.dialects.members import UNREADABLE
 from gantry.dialects.tool_terms import has_calls, unsaid_finish
 
@@ -74,7 +75,7 @@ def decode_answer(body: bytes) -> ChatAnswer:
     )
 
 
-def encode_answer(answer: ChatAnswer) -> bytes:
+def encode_answer(answer: ChatAnswer, asking: Asking) -> bytes:
     """Return an answer as Converse gives it: its first choice."""
     choice = answer.choices[0] if answer.choices else Choice(0, ())
     blocks = [block for part in choice.parts if (block := answer_block(part)) is not None]
