@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from gantry.core.errors import GatewayError, InvalidRequest
+from gantry.core.errors import GatewayError, InvalidRequest, UpstreamBroke
 from gantry.core.vocabulary import Dialect, Operation
 from gantry.dialects.beyond_chat import Errand, asked_operation, translate_beyond_chat
 from tests.dialects.test_answer_recordings import exchanges
@@ -149,3 +149,13 @@ def test_recorded_rankings_reach_a_client_as_they_are(
         wanted = [{name: one[name] for name in ("index", "relevance_score")} for one in results]
         assert said["results"] == wanted, exchange.file
     assert count >= 2
+
+
+@pytest.mark.parametrize("index", [-1, 2, 10**30])
+@pytest.mark.parametrize("wanted", [True, False])
+def test_a_place_that_no_document_has_is_the_providers_fault(index: int, wanted: bool) -> None:
+    asked = {"model": "m", "query": "q", "documents": ["a", "b"], "return_documents": wanted}
+    found = translate_beyond_chat(json.dumps(asked).encode(), errand(OPENAI, COHERE, RERANK))
+    answer = {"results": [{"index": index, "relevance_score": 0.5}]}
+    with pytest.raises(UpstreamBroke):
+        found.response(200, json.dumps(answer).encode(), "application/json")

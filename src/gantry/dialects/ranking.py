@@ -164,7 +164,7 @@ def tell_ranking(asked: RankingAsked, source: Dialect, body: bytes, model: str, 
     try:
         told = _decode_answer(body)
         results = [_result(asked, item) for item in told.ranked]
-    except (*UNREADABLE, IndexError):
+    except UNREADABLE:
         raise UpstreamBroke("the provider's answer is not a ranking of the documents") from None
     return _encode(_TELLERS[source](told, results, model, answer_id))
 
@@ -199,6 +199,8 @@ _TELLERS: Final[Mapping[Dialect, _Teller]] = {Dialect.COHERE: _tell_cohere, Dial
 
 
 def _result(asked: RankingAsked, item: _Result) -> dict[str, Any]:
+    if not 0 <= item.index < len(asked.documents):
+        raise ValueError("a document that was not asked about")
     result: dict[str, Any] = {"index": item.index, "relevance_score": item.relevance_score}
     if asked.with_documents:
         result["document"] = {_TEXT: asked.documents[item.index]}
