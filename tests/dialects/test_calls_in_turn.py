@@ -5,8 +5,8 @@ from itertools import groupby
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gantry.core.chat_events import CallAdded, CallBegan, TextAdded
-from gantry.dialects.calls_in_turn import CallsInTurn, PartEvent
+from gantry.core.chat_events import CallAdded, CallBegan, PartEvent, TextAdded
+from gantry.dialects.calls_in_turn import CallsInTurn
 
 
 def test_a_call_passes_and_the_next_waits_for_its_end() -> None:

@@ -124,9 +124,8 @@ class AnswerFailed(Struct, frozen=True):
 
 ENDED: Final = AnswerEnded()
 
-ChatEvent = (
-    AnswerBegan
-    | TextAdded
+PartEvent = (
+    TextAdded
     | CitationAdded
     | ThinkingAdded
     | ThinkingSealed
@@ -135,9 +134,6 @@ ChatEvent = (
     | CallAdded
     | MediaAdded
     | NativeAdded
-    | LogprobsAdded
-    | ChoiceFinished
-    | UsageReported
-    | AnswerEnded
-    | AnswerFailed
 )
+ChoiceEvent = PartEvent | LogprobsAdded | ChoiceFinished
+ChatEvent = AnswerBegan | ChoiceEvent | UsageReported | AnswerEnded | AnswerFailed

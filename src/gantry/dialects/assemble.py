@@ -32,11 +32,13 @@ from gantry.core.chat_events import (
     CallAdded,
     CallBegan,
     ChatEvent,
+    ChoiceEvent,
     ChoiceFinished,
     CitationAdded,
     LogprobsAdded,
     MediaAdded,
     NativeAdded,
+    PartEvent,
     RefusalAdded,
     TextAdded,
     ThinkingAdded,
@@ -62,19 +64,6 @@ def merge_usage(known: Usage, reported: Usage) -> Usage:
         return reported
     news = {name: value for name in UNITS if (value := getattr(reported, name)) is not None}
     return structs.replace(known, **news) if news else known
-
-
-_PartEvent = (
-    TextAdded
-    | CitationAdded
-    | ThinkingAdded
-    | ThinkingSealed
-    | RefusalAdded
-    | CallBegan
-    | CallAdded
-    | MediaAdded
-    | NativeAdded
-)
 
 
 class Assembly:
@@ -127,9 +116,9 @@ class _ChoiceDraft:
     def __init__(self) -> None:
         self._finish: Finish | None = None
         self._logprobs: list[Raw] = []
-        self._parts: dict[int, list[_PartEvent]] = {}
+        self._parts: dict[int, list[PartEvent]] = {}
 
-    def add(self, event: _PartEvent | LogprobsAdded | ChoiceFinished) -> None:
+    def add(self, event: ChoiceEvent) -> None:
         match event:
             case ChoiceFinished():
                 self._finish = event.finish
@@ -149,7 +138,7 @@ class _ChoiceDraft:
         return Choice(index, parts, self._finish, joined)
 
 
-def _join_part(said: list[_PartEvent]) -> Part:
+def _join_part(said: list[PartEvent]) -> Part:
     first = said[0]
     if len(said) == 1 and isinstance(first, TextAdded):  # as most parts of answers that came whole are
         return Text(first.text)

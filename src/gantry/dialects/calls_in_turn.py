@@ -4,30 +4,8 @@ Law: nothing is lost and each part's own order is kept. What a call that is open
 waits until the call's arguments are a whole object, for nothing can follow that, or until the answer ends.
 """
 
-from gantry.core.chat_events import (
-    CallAdded,
-    CallBegan,
-    CitationAdded,
-    MediaAdded,
-    NativeAdded,
-    RefusalAdded,
-    TextAdded,
-    ThinkingAdded,
-    ThinkingSealed,
-)
+from gantry.core.chat_events import CallAdded, CallBegan, PartEvent
 from gantry.dialects.members import UNREADABLE, decode_members
-
-PartEvent = (
-    TextAdded
-    | CitationAdded
-    | ThinkingAdded
-    | ThinkingSealed
-    | RefusalAdded
-    | CallBegan
-    | CallAdded
-    | MediaAdded
-    | NativeAdded
-)
 
 
 class _OpenCall:

@@ -15,12 +15,13 @@ from gantry.core.chat_events import (
     ChatEvent,
     ChoiceFinished,
     LogprobsAdded,
+    PartEvent,
     TextAdded,
     UsageReported,
 )
 from gantry.core.usage import NO_USAGE
 from gantry.dialects.assemble import merge_usage
-from gantry.dialects.calls_in_turn import CallsInTurn, PartEvent
+from gantry.dialects.calls_in_turn import CallsInTurn
 from gantry.dialects.tool_terms import unsaid_finish
 
 

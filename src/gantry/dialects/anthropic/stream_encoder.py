@@ -26,6 +26,7 @@ from gantry.core.chat_events import (
     LogprobsAdded,
     MediaAdded,
     NativeAdded,
+    PartEvent,
     RefusalAdded,
     TextAdded,
     ThinkingAdded,
@@ -41,7 +42,7 @@ from gantry.dialects.anthropic.finish import stop_reason
 from gantry.dialects.anthropic.signature import write_signature
 from gantry.dialects.anthropic.usage import write_usage
 from gantry.dialects.assemble import merge_usage
-from gantry.dialects.calls_in_turn import CallsInTurn, PartEvent
+from gantry.dialects.calls_in_turn import CallsInTurn
 from gantry.dialects.codec import Asking
 from gantry.dialects.frames import EVENT_STREAM, named_frame
 from gantry.dialects.tool_terms import arguments_object, plain_tool_id

@@ -16,6 +16,7 @@ from gantry.core.chat_events import (
     CitationAdded,
     MediaAdded,
     NativeAdded,
+    PartEvent,
     RefusalAdded,
     TextAdded,
     ThinkingAdded,
@@ -28,7 +29,6 @@ from gantry.dialects.bedrock.errors import stream_error
 from gantry.dialects.bedrock.finish import finish_word
 from gantry.dialects.bedrock.shapes import decode_block
 from gantry.dialects.bedrock.usage import usage_value
-from gantry.dialects.calls_in_turn import PartEvent
 from gantry.dialects.part_encoder import PartEncoder
 from gantry.wire.aws_event_stream import CONTENT_TYPE, encode_message, text_headers
 

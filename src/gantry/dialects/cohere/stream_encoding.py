@@ -17,12 +17,12 @@ from gantry.core.chat_events import (
     CitationAdded,
     MediaAdded,
     NativeAdded,
+    PartEvent,
     RefusalAdded,
     TextAdded,
     ThinkingAdded,
     ThinkingSealed,
 )
-from gantry.dialects.calls_in_turn import PartEvent
 from gantry.dialects.codec import Asking
 from gantry.dialects.cohere.citations import citation_value
 from gantry.dialects.cohere.errors import stream_error

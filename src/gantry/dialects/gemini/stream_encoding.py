@@ -19,6 +19,7 @@ from gantry.core.chat_events import (
     CallAdded,
     CallBegan,
     ChatEvent,
+    ChoiceEvent,
     ChoiceFinished,
     CitationAdded,
     LogprobsAdded,
@@ -124,21 +125,6 @@ class GeminiStreamEncoder:
         return self._frames.item(_encode(error_object(error)))
 
 
-_ChoiceEvent = (
-    TextAdded
-    | CitationAdded
-    | ThinkingAdded
-    | ThinkingSealed
-    | RefusalAdded
-    | CallBegan
-    | CallAdded
-    | MediaAdded
-    | NativeAdded
-    | LogprobsAdded
-    | ChoiceFinished
-)
-
-
 class _Choice:
     __slots__ = ("_calls", "_cited", "_finish", "_index", "_logprobs", "_parts", "_seal", "_texts", "_thoughts")
 
@@ -153,7 +139,7 @@ class _Choice:
         self._logprobs: list[Raw] = []  # since the last piece
         self._finish: Finish | None = None
 
-    def take(self, event: _ChoiceEvent) -> None:
+    def take(self, event: ChoiceEvent) -> None:
         match event:
             case TextAdded():
                 self.say(event)

@@ -18,6 +18,7 @@ from gantry.core.chat_events import (
     CallAdded,
     CallBegan,
     ChatEvent,
+    ChoiceEvent,
     ChoiceFinished,
     CitationAdded,
     LogprobsAdded,
@@ -113,7 +114,7 @@ class ResponsesStreamEncoder:
                     self._begin(AnswerBegan())
                     self._add_part(event)
 
-    def _add_part(self, event: "_PartEvent") -> None:
+    def _add_part(self, event: ChoiceEvent) -> None:
         match event:
             case TextAdded(_, part, text):
                 self._said(part).add(text, self._frames)
@@ -232,18 +233,3 @@ class ResponsesStreamEncoder:
         flat = {name: said[name] for name in ("code", "message", "param")}
         self._frames.add("error", **flat, error=said)
         self._end(Ending("failed", error=failure_of(error)))
-
-
-_PartEvent = (
-    TextAdded
-    | CitationAdded
-    | ThinkingAdded
-    | ThinkingSealed
-    | RefusalAdded
-    | CallBegan
-    | CallAdded
-    | MediaAdded
-    | NativeAdded
-    | LogprobsAdded
-    | ChoiceFinished
-)
