@@ -15,10 +15,14 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
+from gantry.core.errors import GatewayError, InternalError, Overloaded
 from gantry.core.secret import Secret
 from gantry.core.vocabulary import Dialect, Environment, Operation, Outcome
+from gantry.dial.origin import Origin, parse_base_url
+from gantry.dial.pool import Dialler, Pool
 from gantry.gateway import authority
 from gantry.gateway.authority import AccountTokens, authority_lines
+from gantry.gateway.state import Account
 from gantry.providers.sigv4 import AwsCredential, SigningScope, UnsignedRequest, sign
 from gantry.providers.spec import load_catalog
 from gantry.routing.plan import Wish
@@ -303,6 +307,97 @@ def test_a_token_is_replaced_ahead_of_its_end_and_awaited_after_it(
     run(main())
 
 
+def test_calls_do_not_each_buy_what_could_serve_longer(run: Runner, tmp_path: Path, private_key: str) -> None:
+    clock = SimpleNamespace(now=1_000_000.0)
+
+    async def main() -> None:
+        async with (
+            Upstream(answering(GENERATED)).running() as up,
+            Upstream(answering(token("t", 200))).running() as google,
+            running_node(tmp_path, up.url) as node,
+        ):
+            node.worker._state.desk = AccountTokens(node.worker._state, lambda: clock.now)
+            await publish(node, 6, [vertex(up.url, account(private_key, f"{google.url}/token"))])
+            for _ in range(5):
+                assert (await ask(node, GEMINI)).status == 200
+                await until(lambda: not bought(node))
+            assert google.heard.count(b"POST /token") == 2
+            clock.now += 11
+            assert (await ask(node, GEMINI)).status == 200
+            await until(lambda: not bought(node))
+            assert google.heard.count(b"POST /token") == 3
+
+    run(main())
+
+
+def test_a_token_that_ends_at_once_is_not_bought_for_ever(run: Runner, tmp_path: Path, private_key: str) -> None:
+    async def main() -> None:
+        async with (
+            Upstream(answering(GENERATED)).running() as up,
+            Upstream(answering(token("t", 1e-9))).running() as google,
+            running_node(tmp_path, up.url) as node,
+        ):
+            await publish(node, 6, [vertex(up.url, account(private_key, f"{google.url}/token"))])
+            got = await asyncio.wait_for(ask(node, GEMINI), 5)
+            assert (got.status, b"ends at once" in got.body) == (502, True)
+            assert google.heard.count(b"POST /token") == 1
+            assert len(await settled(node)) == 1
+
+    run(main())
+
+
+def test_one_calls_fault_is_not_that_of_others_who_wait(
+    run: Runner, tmp_path: Path, private_key: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    heard: list[GatewayError | None] = []
+
+    def stumble(error: GatewayError | None) -> None:
+        heard.append(error)
+        if error is None:
+            raise RuntimeError("a fault of this call")
+
+    async def main() -> None:
+        async with (
+            Upstream(answering(GENERATED)).running() as up,
+            Upstream(answering(token("t"))).running() as google,
+            running_node(tmp_path, up.url) as node,
+        ):
+            desk = node.worker._state.desk
+            mine = Account(Secret(account(private_key, f"{google.url}/token").text), False)
+            desk.wait(mine, stumble)
+            desk.wait(mine, heard.append)
+            await until(lambda: len(heard) == 3)
+            assert [type(error) for error in heard] == [type(None), InternalError, type(None)]
+            assert desk.token(mine) == "t"
+
+    run(main())
+    assert "a fault of this call" in caplog.text
+
+
+def test_an_account_that_cannot_be_dialled_is_tried_again(
+    run: Runner, tmp_path: Path, private_key: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def main() -> None:
+        async with (
+            Upstream(answering(GENERATED)).running() as up,
+            Upstream(answering(token("t"))).running() as google,
+            running_node(tmp_path, up.url) as node,
+        ):
+            await publish(node, 6, [vertex(up.url, account(private_key, f"{google.url}/token"))])
+            dialler = node.worker._state.dialler
+            with monkeypatch.context() as patch:
+                full = parse_base_url(google.url, private=True).origin
+                pool = Dialler.pool.__get__(dialler)
+                patch.setattr(dialler, "pool", lambda origin: refuse(origin) if origin == full else pool(origin))
+                assert (await ask(node, GEMINI)).status == 503
+            assert (await ask(node, GEMINI)).status == 200
+
+    def refuse(origin: Origin) -> Pool:
+        raise Overloaded(f"no room for {origin.host}")
+
+    run(main())
+
+
 REFUSED = json_answer(b'{"error":"invalid_grant","error_description":"Invalid JWT Signature."}', b"400 Bad Request")
 
 
@@ -446,6 +541,20 @@ def test_a_callers_account_buys_at_no_private_address(run: Runner, tmp_path: Pat
                 got = await ask(node, {**GEMINI, "customer_credentials": {"google_vertex_ai": fields}})
                 assert (got.status, words in json.loads(got.body)["error"]["message"]) == (status, True), got.body
             assert google.connections == []
+
+    run(main())
+
+
+def test_what_a_caller_calls_an_account_fills_no_memory(run: Runner, tmp_path: Path, private_key: str) -> None:
+    async def main() -> None:
+        async with Upstream(answering(GENERATED)).running() as up, running_node(tmp_path, up.url) as node:
+            key = json.loads(account(private_key, "https://example.com/token").text) | {"more": "x" * 100_000}
+            fields = {"vertex_ai_credentials": key, "vertex_ai_project": "p"}
+            got = await ask(node, {**GEMINI, "customer_credentials": {"google_vertex_ai": fields}})
+            assert (got.status, b"longer than" in got.body) == (400, True)
+            desk = node.worker._state.desk
+            assert isinstance(desk, AccountTokens)
+            assert desk._desks == {}
 
     run(main())
 

@@ -1,9 +1,11 @@
 """What a request shows of its credential where that is not the same each time: a signature, or a token bought for it.
 
 Law: a secret goes to the host it was stored for, and a service account's to Google's token endpoint alone. Tokens are
-bought by the worker, once for all who wait, and again before they end; a call that finds none waits for it.
+bought by the worker, once for all who wait, and again before they end; a call that finds none waits for it. Each who
+waits hears once, whatever becomes of the others.
 """
 
+import logging
 import time
 from collections.abc import Callable
 from hashlib import sha256
@@ -28,9 +30,14 @@ from gantry.providers.sigv4 import AwsCredential, SigningScope, UnsignedRequest,
 from gantry.providers.spec import AuthScheme
 from gantry.routing.plan import Attempt
 
+logger = logging.getLogger(__name__)
+
 _PATIENCE: Final = 15.0
 _AHEAD: Final = 300.0  # seconds before its end a token is replaced, while it still serves
+_PAUSE: Final = 10.0  # seconds between two purchases that nobody waits for, where the first brought no better token
+_SHORTEST: Final = 1.0  # seconds: with a token that ends sooner, whoever waited for it would only wait again
 _MAX_ACCOUNTS: Final = 1000
+_LONGEST_KEY: Final = 16 * 1024  # characters; Google's have 2,400, and those of callers are held, too
 _SIGV4, _GOOGLE = AuthScheme.SIGV4, AuthScheme.GOOGLE
 
 Waiting = Callable[[GatewayError | None], None]
@@ -55,14 +62,14 @@ class AccountTokens:
         self._desks: dict[tuple[bytes, bool], _Desk] = {}
 
     def token(self, account: Account) -> str:
-        """Return a token that is valid now. Raises TokenNeeded when there is none yet."""
+        """Return a token that is valid now. Raises TokenNeeded when there is none yet, and GatewayError."""
         desk = self._desk(account)
         token = desk.token
         now = self._clock()
         if token is None or token.expires_at <= now:
             raise TokenNeeded(account)
         if token.expires_at - now < _AHEAD:
-            desk.buy()
+            desk.renew(now)
         return token.token.reveal()
 
     def wait(self, account: Account, waiting: Waiting) -> None:
@@ -72,6 +79,8 @@ class AccountTokens:
         desk.buy()
 
     def _desk(self, account: Account) -> "_Desk":
+        if len(account.key.reveal()) > _LONGEST_KEY:
+            raise _unusable(account, f"its key is longer than {_LONGEST_KEY} characters")
         name = sha256(account.key.reveal().encode()).digest(), account.is_callers
         desk = self._desks.get(name)
         if desk is None:
@@ -82,15 +91,22 @@ class AccountTokens:
 
 
 class _Desk:
-    __slots__ = ("_account", "_buying", "_clock", "_state", "token", "waiting")
+    __slots__ = ("_account", "_buying", "_clock", "_renewable_at", "_state", "token", "waiting")
 
     def __init__(self, state: WorkerState, account: Account, clock: Callable[[], float]) -> None:
         self._state = state
         self._account = account
         self._clock = clock
         self._buying = False
+        self._renewable_at = 0.0
         self.token: AccessToken | None = None
         self.waiting: list[Waiting] = []
+
+    def renew(self, now: float) -> None:
+        """Buy a token while there is one; not for each call anew where that fails, or brings one that soon ends."""
+        if now >= self._renewable_at:
+            self._renewable_at = now + _PAUSE
+            self.buy()
 
     def buy(self) -> None:
         if self._buying:
@@ -101,8 +117,10 @@ class _Desk:
             form = token_form(sign_assertion(account, self._clock()))
             departure = _token_endpoint(account, self._state.dialler, private=not self._account.is_callers)
         except (ServiceAccountError, ValueError) as error:
-            words = f"the service account cannot be used: {error}"
-            self._done(InvalidRequest(words) if self._account.is_callers else NoCredential(words))
+            self._done(_unusable(self._account, str(error)))
+            return
+        except GatewayError as error:
+            self._done(error)
             return
         Fetch(self._state, departure, _PATIENCE, self._on_fetched, form, TOKEN_FORM_TYPE).start()
 
@@ -110,18 +128,32 @@ class _Desk:
         if fetched.error is not None:
             self._done(fetched.error)
             return
+        now = self._clock()
         try:
-            self.token = read_token(fetched.body, self._clock())
+            token = read_token(fetched.body, now)
         except ServiceAccountError as error:
             self._done(UpstreamBroke(str(error)))
             return
+        if token.expires_at - now < _SHORTEST:
+            self._done(UpstreamBroke("the token that was bought for the service account ends at once"))
+            return
+        self.token = token
         self._done(None)
 
     def _done(self, error: GatewayError | None) -> None:
         self._buying = False
         waiting, self.waiting = self.waiting, []
         for one in waiting:
-            one(error)
+            try:
+                one(error)
+            except Exception:  # the boundary of a call: its fault must not be that of others who wait
+                logger.exception("a call failed inside the gateway")
+                one(InternalError("a fault inside the gateway; its log has the details"))
+
+
+def _unusable(account: Account, why: str) -> GatewayError:
+    words = f"the service account cannot be used: {why}"
+    return InvalidRequest(words) if account.is_callers else NoCredential(words)
 
 
 def _token_endpoint(account: ServiceAccount, dialler: Dialler, *, private: bool) -> Departure:
