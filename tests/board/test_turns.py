@@ -78,6 +78,15 @@ def test_what_is_forgotten_is_gone(tmp_path: Path) -> None:
     assert turns.recall("org", "a") is None
 
 
+@pytest.mark.parametrize("length", [0, 1, 4, 5, 15, 16, 17, 31])
+def test_a_file_that_was_cut_off_is_forgotten(tmp_path: Path, length: int) -> None:
+    turns = memory(tmp_path)
+    turns.keep("org", "a", b"x")
+    (path,) = (tmp_path / "turns").iterdir()
+    path.write_bytes(path.read_bytes()[:length])
+    assert turns.recall("org", "a") is None
+
+
 def test_a_folder_that_cannot_be_written_costs_nothing_but_the_memory(tmp_path: Path) -> None:
     (tmp_path / "turns").write_text("in the way")
     turns = memory(tmp_path)

@@ -2,7 +2,7 @@
 
 Law: only where a client's format has no slot, only within the caller's organization, and only where all content may be
 kept: not for a key with another policy, nor for a call with `disable_log`. A response that nobody remembers is the
-caller's error; a forgotten signature is not.
+caller's error; a forgotten signature is not. What another version kept, and this one cannot read, is forgotten.
 """
 
 from typing import Final
@@ -11,10 +11,12 @@ import msgspec
 
 from gantry.board.turns import TurnMemory
 from gantry.core.chat import ChatAnswer, ChatRequest, Message
+from gantry.core.errors import InvalidRequest
 from gantry.core.vocabulary import ContentPolicy, Dialect
 from gantry.dialects.responses.conversation import refuse_foreign_state, remembered_turn, resolve, wants_store
 from gantry.dialects.turns import (
     RememberedResponse,
+    SignedTurn,
     keep_response,
     recall_response,
     restore_signed_turns,
@@ -26,6 +28,10 @@ _SIGNING: Final = frozenset((Dialect.ANTHROPIC, Dialect.GEMINI, Dialect.BEDROCK,
 _RESPONSES: Final = Dialect.OPENAI_RESPONSES
 _RESPONSE: Final = "response/"
 _CALL: Final = "call/"
+_UNREADABLE: Final = (msgspec.DecodeError, RecursionError)
+# What one request may refer to: to read it, and to find items in it, holds the loop.
+_MOST_REFERENCES: Final = 2000
+_MOST_BYTES: Final = 64 << 20
 
 
 class _Named(msgspec.Struct, gc=False):
@@ -35,7 +41,16 @@ class _Named(msgspec.Struct, gc=False):
 class Remembrance:
     """The memory, as one call may use it. First `restore`, then `remember` when the answer is whole and `wanted`."""
 
-    __slots__ = ("_keeps_response", "_organization_id", "_request", "_signs", "_turns")
+    __slots__ = (
+        "_keeps_response",
+        "_organization_id",
+        "_recalled",
+        "_recalled_bytes",
+        "_references",
+        "_request",
+        "_signs",
+        "_turns",
+    )
 
     def __init__(self, turns: TurnMemory, key: KeyRecord, *, unlogged: bool = False) -> None:
         self._turns = turns
@@ -44,12 +59,16 @@ class Remembrance:
         self._signs = may_keep
         self._keeps_response = may_keep
         self._request: ChatRequest | None = None
+        self._recalled: dict[str, tuple[Message, ...] | None] = {}
+        self._recalled_bytes = 0
+        self._references = 0
 
     def restore(self, request: ChatRequest, target: Dialect) -> ChatRequest:
         """Return a request with what it refers to and what its caller could not carry. Raises InvalidRequest."""
         if request.dialect is _RESPONSES:
             refuse_foreign_state(request)
             request = resolve(request, self._recall_messages)
+            self._recalled.clear()
             self._keeps_response = self._keeps_response and wants_store(request)
         else:
             self._keeps_response = False
@@ -73,16 +92,28 @@ class Remembrance:
             self._turns.keep(self._organization_id, _RESPONSE + name, kept)
 
     def _recall_messages(self, response_id: str) -> tuple[Message, ...] | None:
-        kept = _recall(self._turns, self._organization_id, response_id)
-        return None if kept is None else kept.messages
+        """Return the conversation up to a response, read once however often a request refers to it."""
+        self._references += 1
+        if self._references > _MOST_REFERENCES:
+            raise _too_much()
+        if response_id not in self._recalled:
+            kept = self._turns.recall(self._organization_id, _RESPONSE + response_id)
+            self._recalled_bytes += len(kept or b"")
+            if self._recalled_bytes > _MOST_BYTES:
+                raise _too_much()
+            response = None if kept is None else _read_response(kept)
+            self._recalled[response_id] = None if response is None else response.messages
+        return self._recalled[response_id]
 
     def _recall_call(self, call_id: str) -> bytes | None:
-        return self._turns.recall(self._organization_id, _CALL + call_id)
+        kept = self._turns.recall(self._organization_id, _CALL + call_id)
+        return kept if kept is not None and _is_signed_turn(kept) else None
 
 
 def find_response(turns: TurnMemory, key: KeyRecord, response_id: str) -> RememberedResponse | None:
     """Return a response of the key's organization; None where it is not remembered, or not any more."""
-    return _recall(turns, key.organization_id, response_id)
+    kept = turns.recall(key.organization_id, _RESPONSE + response_id)
+    return None if kept is None else _read_response(kept)
 
 
 def forget_response(turns: TurnMemory, key: KeyRecord, response_id: str) -> bool:
@@ -90,6 +121,20 @@ def forget_response(turns: TurnMemory, key: KeyRecord, response_id: str) -> bool
     return turns.forget(key.organization_id, _RESPONSE + response_id)
 
 
-def _recall(turns: TurnMemory, organization_id: str, response_id: str) -> RememberedResponse | None:
-    kept = turns.recall(organization_id, _RESPONSE + response_id)
-    return None if kept is None else recall_response(kept)
+def _too_much() -> InvalidRequest:
+    return InvalidRequest("`input` refers to more than can be recalled; send the items themselves", param="input")
+
+
+def _read_response(kept: bytes) -> RememberedResponse | None:
+    try:
+        return recall_response(kept)
+    except _UNREADABLE:
+        return None
+
+
+def _is_signed_turn(kept: bytes) -> bool:
+    try:
+        msgspec.json.decode(kept, type=SignedTurn)
+    except _UNREADABLE:
+        return False
+    return True
