@@ -225,6 +225,9 @@ def test_the_callers_credentials_come_first(brought: dict[str, Any], key: str) -
         {"mistral": []},
         {"mistral": [{"weight": 0, "credentials": {"api_key": "k"}}]},
         {"mistral": [{"credentials": {"api_key": "k"}, "weight": True}]},
+        {"mistral": [{"credentials": {"api_key": "k"}, "weight": 10**400}]},
+        {"mistral": [{"credentials": {"api_key": "k"}, "weight": 1e300}]},
+        {"mistral": [{"credentials": {"api_key": "k"}, "available_models": [{}, ["x"], 5]}]},
         {"mistral": [{"api_key": "k"}]},
     ],
 )

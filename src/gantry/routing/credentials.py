@@ -17,6 +17,7 @@ from gantry.providers.spec import ProviderSpec, normalise_base_url, read_field
 from gantry.routing.snapshot import CredentialRecord
 
 CALLERS_CREDENTIAL = "caller"
+_HEAVIEST = 1_000_000_000  # sums of such weights are still exact, and the next one is not infinity
 
 
 def callers_credential(
@@ -125,7 +126,9 @@ def _serving(entries: list[Any], names: Collection[str | None]) -> list[Any]:
 
     def lists(entry: Any, key: str) -> bool | None:
         listed = entry.get(key) if isinstance(entry, dict) else None
-        return any(name in names for name in listed) if isinstance(listed, list) and listed else None
+        if not isinstance(listed, list) or not listed:
+            return None
+        return any(name in names for name in listed if isinstance(name, str))
 
     return [
         entry
@@ -143,6 +146,8 @@ def _pick_weighted(entries: list[Any], param: str, draw: Callable[[], float]) ->
         weight = entry.get("weight", 1)
         if not isinstance(weight, int | float) or isinstance(weight, bool) or weight <= 0:
             raise InvalidRequest("Weight has to be greater than 0", param=f"{param}.weight")
+        if weight > _HEAVIEST:
+            raise InvalidRequest(f"Weight has to be at most {_HEAVIEST}", param=f"{param}.weight")
         weighted.append((float(weight), entry["credentials"]))
     if not weighted:
         raise InvalidRequest(f"{param} lists no credentials for this model", param=param)
