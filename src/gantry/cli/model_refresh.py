@@ -1,24 +1,19 @@
 """A provider's own list of models, asked for now: one GET with a credential, whose answer names models."""
 
-import ssl
-import urllib.error
-import urllib.request
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
 
 from msgspec import Struct
 
-from gantry.cli.probe import NoRedirect
+from gantry.cli.probe import ask, request_to
 from gantry.core.errors import UpstreamBroke
 from gantry.core.secret import Secret
 from gantry.core.vocabulary import Operation
 from gantry.dialects.models import Owner, read_cards
-from gantry.providers.spec import AuthScheme, ProviderSpec, fill_template
+from gantry.providers.spec import AuthScheme, ProviderSpec
 
-_TIMEOUT: Final = 15.0
 _MOST_BYTES: Final = 8 * 1024 * 1024
-_PROVEN: Final = frozenset((AuthScheme.BEARER, AuthScheme.HEADER))
 
 
 class ListAnswer(Struct, frozen=True):
@@ -35,26 +30,13 @@ def ask_for_models(
     if isinstance(secrets, str):
         return ListAnswer(error=secrets)
     path = next((paths[Operation.MODELS] for paths in spec.paths.values() if Operation.MODELS in paths), None)
-    if path is None or spec.auth.scheme not in _PROVEN:
+    if path is None or spec.auth.scheme is AuthScheme.GOOGLE:
         return ListAnswer(error=f"{spec.name} has no list of models that can be asked for so")
-    values = {
-        item.name: secrets[item.name].reveal() for item in spec.fields if not item.secret and item.name in secrets
-    }
-    url = fill_template(base_url, values) + fill_template(path, values)
-    request = urllib.request.Request(url, headers={"accept": "application/json", **spec.headers})
-    secret = secrets[spec.auth.field].reveal()
-    if secret:
-        request.add_header(spec.auth.name, spec.auth.value(secret))
-    context = ssl.create_default_context(cafile=None if ca_bundle is None else str(ca_bundle))
-    opener = urllib.request.build_opener(NoRedirect, urllib.request.HTTPSHandler(context=context))
+    verdict, body = ask(request_to(base_url, path, spec, secrets), ca_bundle, _MOST_BYTES)
+    if not verdict.ok:
+        return ListAnswer(error=verdict.text)
     try:
-        with opener.open(request, timeout=_TIMEOUT) as answer:
-            cards = read_cards(answer.read(_MOST_BYTES), Owner(spec.id, spec.name))
-    except urllib.error.HTTPError as error:
-        with error:
-            return ListAnswer(error=f"{url} answered {error.code} {error.reason}")
+        cards = read_cards(body, Owner(spec.id, spec.name))
     except UpstreamBroke as error:
         return ListAnswer(error=error.message)
-    except (OSError, ValueError) as error:
-        return ListAnswer(error=f"{url} cannot be reached: {getattr(error, 'reason', error)}")
     return ListAnswer([card.model for card in cards])

@@ -8,6 +8,7 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Mapping
+from http.client import HTTPException
 from pathlib import Path
 from typing import Any, NamedTuple, assert_never
 from urllib.parse import urlsplit
@@ -38,16 +39,21 @@ class Verdict(NamedTuple):
 
 def probe(base_url: str, spec: ProviderSpec, secrets: Mapping[str, Secret], ca_bundle: Path | None) -> Verdict:
     """Ask the provider whether a credential works."""
-    values = {item.name: item.default for item in spec.fields if not item.secret} | spec.place_values(secrets)
     if spec.auth.scheme is AuthScheme.GOOGLE:
         return _buy_token(secrets[spec.auth.field], ca_bundle)
     if not spec.probe:
         return Verdict(None, f"{spec.name} has no free request that proves a key: the first call will tell")
-    url = spec.fill_base_url(base_url, values) + fill_template(spec.probe, values)
+    return ask(request_to(base_url, spec.probe, spec, secrets), ca_bundle)[0]
+
+
+def request_to(base_url: str, path: str, spec: ProviderSpec, secrets: Mapping[str, Secret]) -> urllib.request.Request:
+    """Return the GET of a path with a credential, whose fields stand in their places."""
+    values = {item.name: item.default for item in spec.fields if not item.secret} | spec.place_values(secrets)
+    url = spec.fill_base_url(base_url, values) + fill_template(path, values)
     request = urllib.request.Request(url, headers={"accept": "application/json", **spec.headers})
     for name, value in _authority(url, spec, secrets):
         request.add_header(name, value)
-    return _ask(request, ca_bundle)[0]
+    return request
 
 
 def _authority(url: str, spec: ProviderSpec, secrets: Mapping[str, Secret]) -> list[tuple[str, str]]:
@@ -81,7 +87,7 @@ def _buy_token(account_key: Secret, ca_bundle: Path | None) -> Verdict:
     except ServiceAccountError as error:
         return Verdict(False, str(error))
     request = urllib.request.Request(account.token_uri, data=form, headers={"content-type": TOKEN_FORM_TYPE})
-    verdict, body = _ask(request, ca_bundle)
+    verdict, body = ask(request, ca_bundle)
     if not body:
         return verdict
     try:
@@ -91,21 +97,31 @@ def _buy_token(account_key: Secret, ca_bundle: Path | None) -> Verdict:
     return Verdict(True, f"{account.token_uri} gave {account.client_email} a token")
 
 
-def _ask(request: urllib.request.Request, ca_bundle: Path | None) -> tuple[Verdict, bytes]:
+def ask(request: urllib.request.Request, ca_bundle: Path | None, most: int = _MOST) -> tuple[Verdict, bytes]:
+    """Return what became of a request, and at most so many bytes of the answer."""
     url = request.full_url
     context = ssl.create_default_context(cafile=None if ca_bundle is None else str(ca_bundle))
-    opener = urllib.request.build_opener(NoRedirect, urllib.request.HTTPSHandler(context=context))
+    opener = urllib.request.build_opener(_NoRedirect, urllib.request.HTTPSHandler(context=context))
     try:
-        with opener.open(request, timeout=_TIMEOUT) as answer:
-            return Verdict(True, f"{url} answered {answer.status}"), answer.read(_MOST)
-    except urllib.error.HTTPError as error:
-        with error:
-            reason = f" ({error.headers[_REASON]})" if error.headers.get(_REASON) else ""
-            return Verdict(False, f"{url} answered {error.code} {error.reason}{reason}"), error.read(_MOST)
+        with _open(opener, request) as answer:
+            reason = f" ({answer.headers[_REASON]})" if answer.headers.get(_REASON) else ""
+            said = f"{url} answered {answer.status}"
+            verdict = Verdict(True, said) if answer.status < 300 else Verdict(False, f"{said} {answer.reason}{reason}")
+            return verdict, answer.read(most)
+    except HTTPException as error:
+        return Verdict(False, f"{url} gave an answer that is not HTTP, or only half of one: {error!r}"), b""
     except (OSError, ValueError) as error:
         return Verdict(False, f"{url} cannot be reached: {getattr(error, 'reason', error)}"), b""
 
 
-class NoRedirect(urllib.request.HTTPRedirectHandler):
+def _open(opener: urllib.request.OpenerDirector, request: urllib.request.Request) -> Any:
+    """Return the answer to a request, whatever its status."""
+    try:
+        return opener.open(request, timeout=_TIMEOUT)
+    except urllib.error.HTTPError as error:
+        return error
+
+
+class _NoRedirect(urllib.request.HTTPRedirectHandler):
     def redirect_request(self, *_: Any) -> None:
         return None
