@@ -10,8 +10,10 @@ import pytest
 from fastapi.testclient import TestClient
 
 from gantry.board.board import FIRST_WORKER_SLOT, Board, State, Word
+from gantry.console import model_changes
 from gantry.console.app import create_app
 from gantry.console.model_book import ModelBook
+from gantry.console.model_form import ModelForm, World, changed
 from gantry.console.state import ConsoleState
 from gantry.core.custom_model import CustomModel
 from gantry.core.custom_provider import CustomProvider
@@ -22,6 +24,7 @@ from gantry.prices.load import load_rates
 from gantry.prices.rates import Rates
 from gantry.store.control import ControlStore
 from gantry.store.custom_models import find_custom_model, put_custom_model
+from gantry.store.database import StoreUnavailable
 from gantry.store.logs import LogStore
 from gantry.store.providers import put_provider
 from gantry.store.vault import Vault
@@ -216,7 +219,13 @@ def test_a_known_name_may_have_prices_of_its_own(
     [
         ({}, "model_name is missing"),
         ({"model_name": " "}, "model_name is missing"),
-        ({"model_name": "/x/", "base_model_name": "gpt-4o"}, "no space or slash"),
+        ({"model_name": "/x/", "base_model_name": "gpt-4o"}, "no slash at its ends"),
+        ({"model_name": "a//b", "base_model_name": "gpt-4o"}, "beside another"),
+        ({"model_name": "a/../b", "base_model_name": "gpt-4o"}, "no dots alone"),
+        ({"model_name": "..", "base_model_name": "gpt-4o"}, "no dots alone"),
+        ({"model_name": "a\\b", "base_model_name": "gpt-4o"}, "no backslash"),
+        ({"model_name": "x", "base_model_name": "gpt-4o\0"}, "base_model_name must be one line"),
+        ({"model_name": "x", "base_model_name": "gpt-4o", "display_name": "a\0b"}, "display_name must be one line"),
         ({"model_name": "a\nb", "base_model_name": "gpt-4o"}, "one line"),
         ({"model_name": "list", "base_model_name": "gpt-4o"}, "path of this API"),
         ({"model_name": "mistral/x", "base_model_name": "gpt-4o"}, "does not begin with mistral/"),
@@ -330,6 +339,28 @@ def test_another_organizations_models_are_not_there(
     assert client.delete(f"{MODELS}theirs/", headers=manager).status_code == 404
     listed = client.post(LIST, headers=manager, json={"filters": {"model_name": "theirs"}}).json()
     assert listed["count"] == 0
+
+
+@pytest.mark.parametrize("method", ["POST", "PUT", "PATCH"])
+def test_nobody_changes_a_model_while_it_is_changed(
+    client: TestClient, home: Home, keys: Keys, manager: dict[str, str], monkeypatch: pytest.MonkeyPatch, method: str
+) -> None:
+    body = {"model_name": "mine", "base_model_name": "gpt-4o"}
+    assert client.post(MODELS, headers=manager, json=body).status_code == 201
+    changes = []
+
+    def changed_meanwhile(model: CustomModel, form: ModelForm, world: World) -> CustomModel:
+        """As `changed`, with somebody else who would change what was read before it is written."""
+        with ControlStore(home.control_db, busy_timeout=0.01) as other, pytest.raises(StoreUnavailable):
+            with other.changing() as change:
+                put_custom_model(change, model)
+        changes.append(model)
+        return changed(model, form, world)
+
+    monkeypatch.setattr(model_changes, "changed", changed_meanwhile)
+    path = MODELS if method == "POST" else f"{MODELS}mine/"
+    answer = client.request(method, path, headers=manager, json={**body, "display_name": "Mine"})
+    assert (answer.status_code, answer.json()["display_name"], len(changes)) == (200, "Mine", 1)
 
 
 def test_what_is_declared_in_the_file_is_changed_there(

@@ -151,15 +151,15 @@ def add(
     )
     with open_home(home) as opened:
         known = _known(opened)
-        present = next((model for model in known.customs if model.name == name), None)
-        _check_by_hand(present)
+        new = CustomModel(organization_id=opened.organization_id, name=name)
         try:
-            new = CustomModel(organization_id=opened.organization_id, name=check_name(name, known.world))
-            wanted = changed(present or new, form, known.world)
+            check_name(name, known.world)
+            with opened.control.changing() as change:
+                present = find_custom_model(change.connection, opened.organization_id, name)
+                _check_by_hand(present)
+                wanted = put_custom_model(change, changed(present or new, form, known.world))
         except InvalidRequest as error:
             raise click.ClickException(error.message) from error
-        with opened.control.changing() as change:
-            put_custom_model(change, wanted)
         click.echo(f"{'Changed' if present else 'Added'} {name}: a call for it asks for {wanted.asks_for}.", err=True)
         make_live(opened, change.version)
 

@@ -34,6 +34,11 @@ class ModelBook:
         self._kept: Catalogue | None = None
         self._day = 0
 
+    @property
+    def specs(self) -> Mapping[str, ProviderSpec]:
+        """The providers of the catalogue, once `read` was called."""
+        return self._specs
+
     def read(self, customs: Sequence[CustomProvider] = ()) -> Catalogue:
         """Return the catalogue; `customs` are providers whose names it is to know too."""
         now = self._clock()

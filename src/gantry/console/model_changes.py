@@ -4,11 +4,11 @@ Law: a change takes the scope `manage`. Its answer comes when the workers of thi
 `x-gantry-live: no` that they do not yet.
 """
 
+from collections.abc import Callable
 from typing import Annotated
 
 from fastapi import Depends, Request, Response
 from fastapi.responses import JSONResponse
-from msgspec.structs import replace
 
 from gantry.console.access import caller_of, guarded_router, requires, state_of
 from gantry.console.live import tell_when_live
@@ -37,17 +37,17 @@ Caller = Annotated[ApiKey, Depends(caller_of)]
 async def put_model(request: Request, state: State, caller: Caller) -> Response:
     """Make a model of your own, or change the one of this name: what is left out stays. 201 when it is new."""
     form = read_form(await read_bounded(request))
-    held = await state.ask_control(lambda control: held_by(control, caller.organization_id))
-    world = await world_of(state, held)
+    world = await _world(state, caller)
     name = check_name(form.model_name, world)
-    known = next((model for model in held.customs if model.name == name), None)
-    return await _put(state, caller, known or _new(caller, name), form, world, status=200 if known else 201)
+    return await _put(state, caller, name, form, world, lambda known: known or _new(caller, name))
 
 
 @router.get("/api/models/{model_name:path}", dependencies=[READERS])
 async def show_model(model_name: str, state: State, caller: Caller) -> Response:
     """Show a model of your own. Through the gateway, its list of models answers here, which knows all others too."""
-    known, world = await _known(state, caller, model_name)
+    held = await state.ask_control(lambda control: held_by(control, caller.organization_id))
+    known = _own(next((model for model in held.customs if model.name == model_name), None))
+    world = await world_of(state, held)
     return json_answer(custom_item(known, world.catalogue, world.providers, state.clock()))
 
 
@@ -55,65 +55,70 @@ async def show_model(model_name: str, state: State, caller: Caller) -> Response:
 async def replace_model(model_name: str, request: Request, state: State, caller: Caller) -> Response:
     """Say all of a model of your own anew: what is left out is as it is with its base."""
     form = read_form(await read_bounded(request))
-    known, world = await _known(state, caller, model_name)
-    new = replace(_new(caller, known.name), created_at=known.created_at, managed_by=known.managed_by)
-    return await _put(state, caller, new, form, world)
+    world = await _world(state, caller)
+    return await _put(state, caller, model_name, form, world, lambda known: _new(caller, _own(known).name))
 
 
 @router.patch("/api/models/{model_name:path}", dependencies=[_MANAGERS])
 async def change_model(model_name: str, request: Request, state: State, caller: Caller) -> Response:
     """Change a model of your own: what is left out stays, and null clears."""
     form = read_form(await read_bounded(request))
-    known, world = await _known(state, caller, model_name)
-    return await _put(state, caller, known, form, world)
+    return await _put(state, caller, model_name, form, await _world(state, caller), _own)
 
 
 @router.delete("/api/models/{model_name:path}", dependencies=[_MANAGERS], status_code=204)
 async def delete_model(model_name: str, state: State, caller: Caller) -> Response:
     """Remove a model of your own. Calls by its name lead again where they would without it."""
 
-    def remove(control: ControlStore) -> int | None:
-        with control.reading() as connection:
-            known = find_custom_model(connection, caller.organization_id, model_name)
-        if known is None:
-            return None
-        _check_by_hand(known)
+    def remove(control: ControlStore) -> int:
         with control.changing() as change:
-            gone = remove_custom_model(change, caller.organization_id, model_name)
-        return change.version if gone else None
+            _check_by_hand(_own(find_custom_model(change.connection, caller.organization_id, model_name)))
+            remove_custom_model(change, caller.organization_id, model_name)
+        return change.version
 
     version = await state.ask_control(remove)
-    if version is None:
-        raise NotFound(_NOT_FOUND)
     return await tell_when_live(Response(status_code=204), state.board, version)
 
 
 async def _put(
-    state: ConsoleState, caller: ApiKey, model: CustomModel, form: ModelForm, world: World, *, status: int = 200
+    state: ConsoleState,
+    caller: ApiKey,
+    name: str,
+    form: ModelForm,
+    world: World,
+    start: Callable[[CustomModel | None], CustomModel],
 ) -> Response:
-    _check_by_hand(model)
+    """Store a model with what a form says. `start` makes of the stored one, if there is one, what is changed.
+
+    Read and written in one transaction: two changes at once are both made.
+    """
+
+    def put(control: ControlStore) -> tuple[CustomModel, bool, int]:
+        with control.changing() as change:
+            known = find_custom_model(change.connection, caller.organization_id, name)
+            model = start(known)
+            if known is not None:
+                _check_by_hand(known)
+            return put_custom_model(change, changed(model, form, world)), known is None, change.version
+
     try:
-        wanted = changed(model, form, world)
+        stored, is_new, version = await state.ask_control(put)
     except BaseNotFound as error:
         return JSONResponse({"error": BASE_NOT_FOUND, "detail": error.message, "param": error.param}, error.status)
-
-    def put(control: ControlStore) -> tuple[CustomModel, int]:
-        with control.changing() as change:
-            return put_custom_model(change, wanted), change.version
-
-    stored, version = await state.ask_control(put)
     answer = json_answer(custom_item(stored, world.catalogue, world.providers, state.clock()))
-    answer.status_code = status
+    answer.status_code = 201 if is_new else 200
     return await tell_when_live(answer, state.board, version)
 
 
-async def _known(state: ConsoleState, caller: ApiKey, name: str) -> tuple[CustomModel, World]:
-    """Return a model of the organization's own by its name. Raises NotFound."""
-    held = await state.ask_control(lambda control: held_by(control, caller.organization_id))
-    known = next((model for model in held.customs if model.name == name), None)
+async def _world(state: ConsoleState, caller: ApiKey) -> World:
+    return await world_of(state, await state.ask_control(lambda control: held_by(control, caller.organization_id)))
+
+
+def _own(known: CustomModel | None) -> CustomModel:
+    """Return the model that is there. Raises NotFound."""
     if known is None:
         raise NotFound(_NOT_FOUND)
-    return known, await world_of(state, held)
+    return known
 
 
 def _new(caller: ApiKey, name: str) -> CustomModel:

@@ -20,7 +20,6 @@ from gantry.core.errors import InvalidRequest
 from gantry.core.vocabulary import Scope
 from gantry.providers.model_form import World
 from gantry.providers.provider_choice import spec_of
-from gantry.providers.spec import load_catalog
 from gantry.store.control import ControlStore
 from gantry.store.credentials import credentials_of
 from gantry.store.custom_models import custom_models_of
@@ -105,7 +104,7 @@ async def world_of(state: ConsoleState, held: Held) -> World:
     """Return what a custom model of an organization may lead to."""
     catalogue = await state.ask_models(held.providers)
     own = {one.id: spec_of(one) for one in held.providers}
-    return World(catalogue, {**own, **load_catalog()}, held.listed)
+    return World(catalogue, {**own, **state.models.specs}, held.listed)
 
 
 async def _items(state: ConsoleState, caller: ApiKey) -> list[Item]:

@@ -21,6 +21,7 @@ from gantry.providers.spec import ProviderSpec
 
 BASE_NOT_FOUND: Final = "Base model not found"
 _RESERVED: Final = frozenset(("public", "list", "summary"))  # paths of their own
+_NO_SEGMENTS: Final = frozenset(("", ".", ".."))
 _LONGEST_NAME: Final = 256
 _LARGEST_WINDOW: Final = 2**31
 _DEAREST: Final = Decimal(1_000_000)  # USD for a million tokens
@@ -94,9 +95,15 @@ def check_name(name: str | UnsetType, world: World) -> str:
     if name is UNSET or not name.strip():
         raise InvalidRequest("model_name is missing.", param="model_name")
     assert isinstance(name, str)
-    if len(name) > _LONGEST_NAME or not name.isprintable() or name != name.strip() or name.strip("/") != name:
+    if len(name) > _LONGEST_NAME or not name.isprintable() or name != name.strip():
         raise InvalidRequest(
-            f"model_name must be one line of at most {_LONGEST_NAME} characters, with no space or slash at its ends.",
+            f"model_name must be one line of at most {_LONGEST_NAME} characters, with no space at its ends.",
+            param="model_name",
+        )
+    if "\\" in name or any(segment.partition(";")[0] in _NO_SEGMENTS for segment in name.split("/")):
+        raise InvalidRequest(
+            "model_name stands in the paths of this API: no backslash, no slash at its ends or beside another, and no "
+            "dots alone between two.",
             param="model_name",
         )
     prefixes = {prefix for spec in world.providers.values() for prefix in spec.prefixes}
@@ -137,10 +144,10 @@ def changed(model: CustomModel, form: ModelForm, world: World) -> CustomModel:
 
 def _plain_changes(form: ModelForm) -> dict[str, Any]:
     found: dict[str, Any] = {}
-    _take(found, "base", form.base_model_name, _text)
-    _take(found, "display_name", form.display_name, lambda text: _text(text) or "")
+    _take(found, "base", form.base_model_name, partial(_text, "base_model_name"))
+    _take(found, "display_name", form.display_name, lambda text: _text("display_name", text) or "")
     for given in (form.provider_id, form.custom_provider_id):
-        _take(found, "provider_id", given, _text)
+        _take(found, "provider_id", given, partial(_text, "provider_id"))
     for name, field in _PRICES.items():
         _take(found, field, getattr(form, name), partial(_price, name))
     for name, field in _FLAGS.items():
@@ -180,8 +187,11 @@ def _take(found: dict[str, Any], field: str, given: Any, read: Callable[[Any], A
         found[field] = read(given)
 
 
-def _text(given: str | None) -> str | None:
-    return (given or "").strip() or None
+def _text(name: str, given: str | None) -> str | None:
+    text = (given or "").strip()
+    if not text.isprintable():
+        raise InvalidRequest(f"{name} must be one line of text.", param=name)
+    return text or None
 
 
 def _price(name: str, given: Cost) -> int | None:
