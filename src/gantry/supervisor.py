@@ -65,8 +65,10 @@ COMMANDS: Mapping[Role, Sequence[str]] = {
     Role.CLERK: (sys.executable, "-P", "-m", "gantry.clerk"),
 }
 
-# On a busy machine, and while all of them import at start, calls come first.
+# On a busy machine, and while all of them import at start, calls come first. On top of the supervisor's own, below which
+# only root may go; a tenth of a busy CPU stays for the console.
 NICENESS: Mapping[Role, int] = {Role.WORKER: 0, Role.CLERK: 5, Role.CONSOLE: 10}
+_NICEST = 19
 
 
 # glibc returns what was freed at the end of the heap, or was large, to the kernel, and a worker that reads bodies of
@@ -292,6 +294,7 @@ class Supervisor:
         self._commands = commands
         self._patience = patience
         self._own_slot = board.slot(SUPERVISOR_SLOT)
+        self._niceness = os.getpriority(os.PRIO_PROCESS, 0)
         self._children = [
             Child(Role.CLERK, CLERK_SLOT),
             *(Child(Role.WORKER, FIRST_WORKER_SLOT + number) for number in range(workers)),
@@ -359,7 +362,7 @@ class Supervisor:
                 pass_fds=inherited,
                 process_group=0,  # Ctrl-C is for the supervisor, which drains in order
             )
-            os.setpriority(os.PRIO_PROCESS, child.process.pid, NICENESS[child.role])
+            os.setpriority(os.PRIO_PROCESS, child.process.pid, min(self._niceness + NICENESS[child.role], _NICEST))
         except OSError as error:
             child.drop_lifeline()
             delay = child.plan_restart(now, self._patience)

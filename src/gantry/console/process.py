@@ -36,7 +36,6 @@ from gantry.store.warming import read_ahead
 _HEARTBEAT_SECONDS: Final = 1.0
 _SECONDS_TO_FINISH: Final = 4  # less than the supervisor waits
 _BACKLOG: Final = 256
-_NICENESS: Final = 10
 
 logger = logging.getLogger(__name__)
 
@@ -56,9 +55,9 @@ class ConsoleServer(uvicorn.Server):
 def stand_back() -> None:
     """Let calls go first: an export keeps a CPU busy for minutes, and whoever has less to do must not wait behind it.
 
-    A tenth of a busy CPU stays for the console. SCHED_BATCH: it never interrupts others by waking up (sched(7)).
+    SCHED_BATCH: it never interrupts others by waking up (sched(7)). How much of a busy CPU stays for it is the
+    supervisor's to say, who gave it its niceness already.
     """
-    os.nice(_NICENESS)
     if hasattr(os, "SCHED_BATCH"):
         try:
             os.sched_setscheduler(0, os.SCHED_BATCH, os.sched_param(0))
