@@ -21,7 +21,7 @@ from gantry.core.vocabulary import Dialect, Environment, Operation, Outcome
 from gantry.dial.origin import Origin, parse_base_url
 from gantry.dial.pool import Dialler, Pool
 from gantry.gateway import authority
-from gantry.gateway.authority import AccountTokens, authority_lines
+from gantry.gateway.authority import AccountTokens, TokenNeeded, authority_lines
 from gantry.gateway.state import Account
 from gantry.providers.sigv4 import AwsCredential, SigningScope, UnsignedRequest, sign
 from gantry.providers.spec import load_catalog
@@ -555,6 +555,31 @@ def test_what_a_caller_calls_an_account_fills_no_memory(run: Runner, tmp_path: P
             desk = node.worker._state.desk
             assert isinstance(desk, AccountTokens)
             assert desk._desks == {}
+
+    run(main())
+
+
+def test_callers_accounts_are_forgotten_before_stored_ones(
+    run: Runner, tmp_path: Path, private_key: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(authority, "_MAX_ACCOUNTS", 3)
+
+    async def main() -> None:
+        async with (
+            Upstream(answering(GENERATED)).running() as up,
+            Upstream(answering(token("t"))).running() as google,
+            running_node(tmp_path, up.url) as node,
+        ):
+            await publish(node, 6, [vertex(up.url, account(private_key, f"{google.url}/token"))])
+            assert (await ask(node, GEMINI)).status == 200
+            desk = node.worker._state.desk
+            assert isinstance(desk, AccountTokens)
+            for number in range(8):
+                with pytest.raises(TokenNeeded):
+                    desk.token(Account(Secret(f"a caller's, {number}"), True))
+                assert len(desk._desks) <= 3
+            assert (await ask(node, GEMINI)).status == 200
+            assert google.heard.count(b"POST /token") == 1
 
     run(main())
 

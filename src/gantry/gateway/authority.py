@@ -1,8 +1,8 @@
 """What a request shows of its credential where that is not the same each time: a signature, or a token bought for it.
 
-Law: a secret goes to the host it was stored for, and a service account's to Google's token endpoint alone. Tokens are
-bought by the worker, once for all who wait, and again before they end; a call that finds none waits for it. Each who
-waits hears once, whatever becomes of the others.
+Law: a secret goes to the host it was stored for, and a service account's to nobody: it signs. Tokens are bought by the
+worker, once for all who wait, and again before they end; a call that finds none waits for it. Each who waits hears
+once, whatever becomes of the others.
 """
 
 import logging
@@ -84,18 +84,19 @@ class AccountTokens:
         name = sha256(account.key.reveal().encode()).digest(), account.is_callers
         desk = self._desks.get(name)
         if desk is None:
-            if len(self._desks) >= _MAX_ACCOUNTS:
-                self._desks.clear()  # callers bring accounts of their own, so they must not add up
+            if len(self._desks) >= _MAX_ACCOUNTS:  # callers bring accounts of their own, so they must not add up
+                self._desks = {name: kept for name, kept in self._desks.items() if not kept.is_callers}
             desk = self._desks[name] = _Desk(self._state, account, self._clock)
         return desk
 
 
 class _Desk:
-    __slots__ = ("_account", "_buying", "_clock", "_renewable_at", "_state", "token", "waiting")
+    __slots__ = ("_account", "_buying", "_clock", "_renewable_at", "_state", "is_callers", "token", "waiting")
 
     def __init__(self, state: WorkerState, account: Account, clock: Callable[[], float]) -> None:
         self._state = state
         self._account = account
+        self.is_callers = account.is_callers
         self._clock = clock
         self._buying = False
         self._renewable_at = 0.0
