@@ -65,8 +65,8 @@ COMMANDS: Mapping[Role, Sequence[str]] = {
     Role.CLERK: (sys.executable, "-P", "-m", "gantry.clerk"),
 }
 
-# On a busy machine, and while all of them import at start, calls come first. On top of the supervisor's own, below which
-# only root may go; a tenth of a busy CPU stays for the console.
+# On a busy machine, and while all of them import at start, calls come first. On top of the supervisor's own, below
+# which only root may go; a tenth of a busy CPU stays for the console.
 NICENESS: Mapping[Role, int] = {Role.WORKER: 0, Role.CLERK: 5, Role.CONSOLE: 10}
 _NICEST = 19
 
