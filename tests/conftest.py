@@ -10,6 +10,15 @@ import uvloop
 
 T = TypeVar("T")
 ROOT = Path(__file__).resolve().parent.parent
+RECORDED = (
+    "mistral_chat",
+    "openai_chat",
+    "openai_responses",
+    "anthropic_messages",
+    "gemini_generate",
+    "bedrock_converse",
+    "cohere_chat",
+)
 
 
 @pytest.fixture(scope="session")
@@ -18,6 +27,9 @@ def shared() -> Path:
     folder = ROOT.parent / "shared"
     if not (folder / "recordings").is_dir():
         pytest.skip(f"no recordings: {folder} is absent")
+    # Most tests go through what they find: what was moved or renamed would be passed by tests that read nothing.
+    for name in RECORDED:
+        assert any((folder / "recordings").glob(f"*/{name}/*.json")), f"no recording of {name} is in {folder}"
     return folder
 
 
