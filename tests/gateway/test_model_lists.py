@@ -11,6 +11,7 @@ import pytest
 from gantry.board.board import Word
 from gantry.core.vocabulary import Outcome
 from gantry.gateway import model_lists
+from gantry.prices.sealed_table import table_name
 from tests.gateway.catalogue import (
     LARGE,
     LARGE_NAMES,
@@ -218,5 +219,22 @@ def test_a_worker_that_stops_says_so(run: Runner, tmp_path: Path) -> None:
             client.leave()
             _, closed, _ = await node.one_call()
             assert closed.outcome == Outcome.GATEWAY_ERROR
+
+    run(main())
+
+
+def test_prices_that_cannot_be_read_are_looked_at_once_for_a_list(
+    run: Runner, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    cards = [b'{"id":"model-%d"}' % number for number in range(50)]
+
+    async def main() -> None:
+        async with (
+            Upstream(listing(*cards)).running() as groq,
+            listing_node(tmp_path, credential("groq", groq.url)) as node,
+        ):
+            (node.home.cache / table_name()).write_bytes(b"damaged")
+            assert "groq/model-49" in names(await ask(node))
+            assert caplog.text.count("cannot be used") == 1
 
     run(main())

@@ -14,7 +14,7 @@ from sqlalchemy.schema import DropIndex, DropTable
 
 from gantry.store.content import Content, pack_content
 from gantry.store.database import Database
-from gantry.store.log_filter import SEARCH, Condition, Operator
+from gantry.store.log_filter import FIELDS, Condition, Operator
 from gantry.store.log_query import LogQuery
 from gantry.store.log_rows import COLUMNS, row_of
 from gantry.store.logs import LogStore, RecordBatch
@@ -132,7 +132,7 @@ def test_the_second_revision_keeps_what_is_stored_and_makes_it_searchable(
     assert _differences(database, LOGS) == []
     store = LogStore(address)
     assert store.find(ORGANIZATION, "a") == log
-    search = Condition(SEARCH, Operator.WORDS, ("red",))
+    search = Condition(FIELDS["search"], Operator.WORDS, ("red",))
     assert store.page(LogQuery(organization_id=ORGANIZATION, filters=search)).count == 1
     store.close()
 

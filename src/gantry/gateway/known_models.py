@@ -5,7 +5,7 @@ A list that came before the clerk had compiled the prices has none of them.
 """
 
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 from gantry.core.money import usd_from_nano
 from gantry.dialects.models import NO_HINT, Hint
@@ -23,15 +23,19 @@ class KnownModels:
         self._kept = kept
         self._facts: Mapping[tuple[str, str], ModelFacts] | None = None
 
-    def hint(self, provider_id: str, model: str) -> Hint:
-        """Return what is known of a provider's model. For a thread that is not the loop's."""
-        if self._facts is None:
-            self._facts = {
+    def hints(self, provider_id: str) -> Callable[[str], Hint]:
+        """Return what tells of a provider's models what is known. For a thread that is not the loop's."""
+        facts = self._facts
+        if facts is None:
+            facts = self._facts = {
                 (provider, name): one for provider, own in load_facts().items() for one in own for name in one.names
             }
-        rates = self._kept.read_now()
-        prices = {} if rates is None else _prices(rates, provider_id, model)
-        return _hint(self._facts.get((provider_id, model)), prices)
+        rates = self._kept.read_now()  # once for a list: looking for a table that is not there takes time as well
+
+        def hint(model: str) -> Hint:
+            return _hint(facts.get((provider_id, model)), {} if rates is None else _prices(rates, provider_id, model))
+
+        return hint
 
     def facts_of(self, provider_id: str, model: str) -> Hint:
         """Return what is at hand without looking for it."""

@@ -189,7 +189,7 @@ def _read(fetched: Fetched, attempt: Attempt, known: KnownModels) -> Cards:
         raise UpstreamFault(
             f"{provider.name} answered {fetched.status} when asked for its models with the credential {credential.name}"
         )
-    cards = read_cards(fetched.body, owner_of(provider), functools.partial(known.hint, provider.id))
+    cards = read_cards(fetched.body, owner_of(provider), known.hints(provider.id))
     if credential.organization_id is None:
         return tuple(card for card in cards if not card.fine_tuned)  # an account's own models are not everybody's
     return cards

@@ -173,7 +173,6 @@ FIELDS: Final[Mapping[str, Field]] = {
         ).split()
     },
 }
-SEARCH: Final = FIELDS["search"]
 
 
 def field_named(name: str) -> Field:
