@@ -486,6 +486,24 @@ def test_a_slow_token_endpoint_is_not_waited_for_for_ever(
     run(main())
 
 
+def test_a_websocket_does_not_leave_without_its_token(run: Runner, tmp_path: Path, private_key: str) -> None:
+    async def main() -> None:
+        async with Upstream(answering(GENERATED)).running() as up, running_node(tmp_path, up.url) as node:
+            await publish(node, 6, [vertex(up.url, account(private_key, f"{up.url}/token"))])
+            lines = (
+                b"Connection: Upgrade",
+                b"Upgrade: websocket",
+                b"Sec-WebSocket-Version: 13",
+                b"Sec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==",
+            )
+            got = await node.ask("/api/google/vertexai/v1/live", b"", *lines, method="GET")
+            assert (got.status, b"cannot be reached by WebSocket" in got.body) == (400, True)
+            assert up.connections == []
+            assert await settled(node) == [Outcome.REFUSED]
+
+    run(main())
+
+
 def test_a_token_endpoint_that_is_down_is_named(run: Runner, tmp_path: Path, private_key: str) -> None:
     async def main() -> None:
         async with Upstream(answering(GENERATED)).running() as up, running_node(tmp_path, up.url) as node:

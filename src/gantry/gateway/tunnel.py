@@ -16,6 +16,7 @@ from gantry.core.errors import (
     Draining,
     Fault,
     GatewayError,
+    InvalidRequest,
     Unauthenticated,
     UpstreamBroke,
     UpstreamFault,
@@ -24,8 +25,9 @@ from gantry.core.errors import (
 from gantry.core.vocabulary import Outcome
 from gantry.dial.connection import UpstreamConnection
 from gantry.dialects.errors import encode_error
+from gantry.gateway.authority import shows_itself
 from gantry.gateway.client import ClientConnection
-from gantry.gateway.headers import AnswerKind, encode_client_headers, read_kind
+from gantry.gateway.headers import AnswerKind, encode_client_headers, read_kind, request_id_in
 from gantry.gateway.intake import Intake
 from gantry.gateway.recording import Recording
 from gantry.gateway.respond import Responder, answer_whole
@@ -127,6 +129,8 @@ class Tunnel:
         question = ask(self._intake, self._request)
         try:
             offer = make_offer(self._state, self._intake, key, self._request, question)
+            if not shows_itself(offer.attempt):
+                raise InvalidRequest(f"{offer.attempt.route.provider.name} cannot be reached by WebSocket yet")
         except GatewayError:
             recording.open(self._request, question, even_when_full=True)
             raise
@@ -388,12 +392,7 @@ class Tunnel:
             error,
             content_type=kind.content_type if kind is not None else "",
             content_encoding=kind.encoding if kind is not None else "",
-            upstream_request_id=_request_id(offer, head),
+            upstream_request_id=None
+            if offer is None or head is None
+            else request_id_in(head, offer.attempt.route.request_id_headers),
         )
-
-
-def _request_id(offer: Offer | None, head: ResponseHead | None) -> str | None:
-    if offer is None or head is None:
-        return None
-    values = (head.get(name) for name in offer.attempt.route.request_id_headers)
-    return next((value.decode("latin-1") for value in values if value is not None), None)
