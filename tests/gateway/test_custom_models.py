@@ -129,6 +129,31 @@ def test_custom_models_are_listed_first_and_a_name_once(run: Runner, tmp_path: P
     run(main())
 
 
+@pytest.mark.parametrize(
+    ("models", "own"), [(("mistral-large-*",), ["team/fast"]), (("team/*",), ["team/fast"]), (("own",), ["own"])]
+)
+def test_a_limited_key_sees_the_custom_models_it_may_use(
+    run: Runner, tmp_path: Path, models: tuple[str, ...], own: list[str]
+) -> None:
+    async def main() -> None:
+        async with (
+            Upstream(listing(LARGE)).running() as mistral,
+            Upstream(listing(LLAMA)).running() as together,
+            listing_node(
+                tmp_path,
+                credential("mistral", mistral.url),
+                credential("togetherai", together.url),
+                customs=(FAST, OWN),
+                models=models,
+            ) as node,
+        ):
+            assert [name for name in names(await ask(node)) if name in ("team/fast", "own")] == own
+            for name in ("team/fast", "own"):
+                assert (await ask(node, f"/v1/models/{name}")).status == (200 if name in own else 404)
+
+    run(main())
+
+
 @pytest.mark.parametrize("spelling", ["team/fast", "team%2Ffast", "team/fast/"])
 def test_one_card_carries_both_shapes(run: Runner, tmp_path: Path, spelling: str) -> None:
     async def main() -> None:

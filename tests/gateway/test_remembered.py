@@ -7,12 +7,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from msgspec import structs
 
 from gantry.board.turns import TurnMemory
 from gantry.core.chat import ChatAnswer, ChatRequest, Choice, Finish, FinishReason, Message, Role, Text, ToolCall
 from gantry.core.errors import InvalidRequest
 from gantry.core.sealing import Sealer
-from gantry.core.vocabulary import DEFAULT_SCOPES, Dialect, Environment
+from gantry.core.vocabulary import DEFAULT_SCOPES, ContentPolicy, Dialect, Environment
 from gantry.dialects.responses.codec import RESPONSES
 from gantry.dialects.responses.encode_answer import ItemIds, placed_parts
 from gantry.gateway import remembered
@@ -78,6 +79,26 @@ def test_a_request_cannot_have_all_that_is_remembered_read(
     Remembrance(turns, KEY).restore(asked(input=references(ITEMS[0])), Dialect.MISTRAL)
     with pytest.raises(InvalidRequest, match="send the items themselves"):
         Remembrance(turns, KEY).restore(asked(input=references(ITEMS[0], second)), Dialect.MISTRAL)
+
+
+@pytest.mark.parametrize(
+    ("policy", "unlogged", "body", "wanted"),
+    [
+        (ContentPolicy.FULL, False, {}, True),
+        (ContentPolicy.FULL, False, {"store": True}, True),
+        (ContentPolicy.FULL, False, {"store": False}, False),
+        (ContentPolicy.FULL, True, {}, False),
+        (ContentPolicy.REDACTED, False, {"store": True}, False),
+        (ContentPolicy.METADATA, False, {}, False),
+    ],
+)
+def test_what_is_not_to_be_kept_is_not_remembered(
+    tmp_path: Path, policy: ContentPolicy, unlogged: bool, body: dict[str, Any], wanted: bool
+) -> None:
+    key = structs.replace(KEY, content_policy=policy)
+    remembrance = Remembrance(CountingMemory(tmp_path), key, unlogged=unlogged)
+    remembrance.restore(asked(input="Is it?", **body), Dialect.MISTRAL)
+    assert remembrance.wanted is wanted
 
 
 def test_a_response_that_another_version_kept_is_not_remembered(tmp_path: Path) -> None:
