@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from gantry.core.custom_model import CustomModel
 from gantry.home import Home, load_keyring
@@ -49,6 +50,17 @@ def test_a_name_of_ones_own_is_added_changed_listed_shown_and_removed(run: Run, 
     removed = run("models", "remove", "team/fast")
     assert "Removed team/fast." in removed.stderr
     assert _customs(home_path) == {}
+
+
+@pytest.mark.slow
+def test_what_is_declared_in_the_file_is_changed_there(run: Run, home_path: Path) -> None:
+    run("providers", "add", "mistral", "--api-key", "k")
+    run("models", "add", "fast", "--base", "mistral-small-latest")
+    with ControlStore(Home(home_path).control_db) as control, control.changing() as change:
+        put_custom_model(change, replace(_customs(home_path)["fast"], managed_by="gantry.toml"))
+    for arguments in (("add", "fast", "--input-cost", "1"), ("remove", "fast")):
+        assert "fast is declared in gantry.toml; change it there" in run("models", *arguments, code=1).stderr
+    assert _customs(home_path)["fast"].input_price is None
 
 
 @pytest.mark.slow

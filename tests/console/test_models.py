@@ -10,7 +10,7 @@ import pytest
 from fastapi.testclient import TestClient
 
 from gantry.board.board import FIRST_WORKER_SLOT, Board, State, Word
-from gantry.console import model_changes
+from gantry.console import live, model_changes
 from gantry.console.app import create_app
 from gantry.console.model_book import ModelBook
 from gantry.console.model_form import ModelForm, World, changed
@@ -409,6 +409,36 @@ def test_a_change_is_answered_when_the_workers_route_by_it(
         leaving.set()
         worker.join()
         state.close()
+
+
+def test_a_change_that_is_not_live_in_time_says_so(
+    home: Home,
+    keyring: Keyring,
+    manager: dict[str, str],
+    state: ConsoleState,
+    book: ModelBook,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(live, "_SECONDS", 0.05)
+    board = Board(home.board)
+    slot = board.slot(FIRST_WORKER_SLOT)
+    slot.claim(os.getpid(), time.time_ns())
+    slot[Word.STATE] = State.READY
+    slow = ConsoleState(
+        control=lambda: ControlStore(home.control_db),
+        logs=lambda: LogStore(home.logs_db),
+        journal=state.journal,
+        pepper=keyring.pepper,
+        clock=lambda: NOW,
+        models=book,
+        board=board,
+    )
+    try:
+        with TestClient(create_app(slow)) as client:
+            made = client.post(MODELS, headers=manager, json={"model_name": "m", "base_model_name": "gpt-4o"})
+            assert (made.status_code, made.headers["x-gantry-live"]) == (201, "no")
+    finally:
+        slow.close()
 
 
 def test_a_damaged_table_costs_the_prices_and_nothing_else() -> None:

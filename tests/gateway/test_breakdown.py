@@ -11,6 +11,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
+from gantry.core.custom_model import CustomModel
 from gantry.core.errors import UpstreamBroke
 from gantry.core.money import usd_from_nano
 from gantry.core.usage import Usage
@@ -44,8 +45,10 @@ DONE = b"data: [DONE]\n\n"
 ENDS = pytest.mark.parametrize("end", [b"\n\n", b"\r\n\r\n", b"\r\r"])
 
 
-def asked(kept: KeptRates | None = None, dialect: Dialect = Dialect.OPENAI_CHAT) -> Asked:
-    route = SimpleNamespace(custom=None, provider=SimpleNamespace(id="mistral"), upstream_model=MODEL)
+def asked(
+    kept: KeptRates | None = None, dialect: Dialect = Dialect.OPENAI_CHAT, custom: CustomModel | None = None
+) -> Asked:
+    route = SimpleNamespace(custom=custom, provider=SimpleNamespace(id="mistral"), upstream_model=MODEL)
     recording = SimpleNamespace(started_at=1_795_341_600_000_000_000, started_clock=0, sent_at=7)
     return Asked(
         Operation.CHAT,
@@ -180,3 +183,14 @@ def test_rates_are_read_once_they_are_wanted_and_there(tmp_path: Path) -> None:
     expected = cost(rate, Usage(input_tokens=1000, output_tokens=500))
     assert expected is not None
     assert chunk["choices"][0]["request_breakdown"]["cost"] == usd_from_nano(expected)
+
+
+def test_a_custom_models_prices_are_those_of_its_breakdown() -> None:
+    kept = KeptRates(Path("nowhere"))
+    kept.rates = load_rates()
+    custom = CustomModel(
+        organization_id="o1", name="fast", base=MODEL, input_price=10_000_000_000, output_price=20_000_000_000
+    )
+    pump = StreamBreakdownPump(RelayPump(Dialect.OPENAI_CHAT), asked(kept, custom=custom), 200)
+    _, chunk = without_breakdown(pump.feed(stream_of()) + pump.end())
+    assert chunk["choices"][0]["request_breakdown"]["cost"] == 1000 * 10e-6 + 500 * 20e-6

@@ -154,6 +154,28 @@ def test_a_limited_key_sees_the_custom_models_it_may_use(
     run(main())
 
 
+def test_a_name_that_a_custom_model_took_shows_no_other_model(run: Runner, tmp_path: Path) -> None:
+    """A key that may not use the custom model would be refused a call by its name, whoever else has one so called."""
+
+    async def main() -> None:
+        async with (
+            Upstream(listing(LARGE)).running() as mistral,
+            Upstream(listing(LLAMA)).running() as together,
+            listing_node(
+                tmp_path,
+                credential("mistral", mistral.url),
+                credential("togetherai", together.url),
+                customs=(TAKEN,),
+                models=("mistral/*",),
+            ) as node,
+        ):
+            assert names(await ask(node)) == ["mistral/mistral-large-latest"]
+            assert (await ask(node, "/v1/models/mistral-large-latest")).status == 404
+            assert (await ask(node, "/v1/models/mistral/mistral-large-latest")).status == 200
+
+    run(main())
+
+
 @pytest.mark.parametrize("spelling", ["team/fast", "team%2Ffast", "team/fast/"])
 def test_one_card_carries_both_shapes(run: Runner, tmp_path: Path, spelling: str) -> None:
     async def main() -> None:

@@ -16,6 +16,7 @@ from tests.gateway.catalogue import (
     LARGE,
     LARGE_NAMES,
     LLAMA,
+    LLAMA_NAMES,
     MISTRAL_AGENT,
     ask,
     begin,
@@ -118,6 +119,27 @@ def test_all_who_wait_share_one_question(run: Runner, tmp_path: Path) -> None:
             calls = await ended(node, 3)
             outcomes = sorted(closed.outcome for _, closed, _ in calls)
             assert outcomes == [Outcome.CLIENT_GONE, Outcome.SUCCESS, Outcome.SUCCESS]
+
+    run(main())
+
+
+def test_a_question_of_an_earlier_snapshot_is_not_shared(run: Runner, tmp_path: Path) -> None:
+    async def main() -> None:
+        gate = asyncio.Event()
+        async with (
+            Upstream(holding(model_list(LARGE), gate)).running() as before,
+            Upstream(listing(LLAMA)).running() as after,
+            listing_node(tmp_path, credential("togetherai", before.url)) as node,
+        ):
+            client = await begin(node)
+            await before.hears(b"\r\n\r\n")
+            await publish(node, 7, [credential("togetherai", after.url)])
+            assert LLAMA_NAMES[0] in names(await ask(node))
+            gate.set()
+            assert (await client.answer("GET")).status == 200
+            client.leave()
+            assert LLAMA_NAMES[0] in names(await ask(node))
+            assert after.heard.count(b"GET ") == 1
 
     run(main())
 

@@ -214,6 +214,17 @@ def test_the_callers_credentials_come_first(brought: dict[str, Any], key: str) -
         assert attempt.credential.base_url == "https://api.mistral.ai"
 
 
+@pytest.mark.parametrize("order", [("google_gemini_ai", "google_vertex_ai"), ("google_vertex_ai", "google_gemini_ai")])
+@pytest.mark.parametrize(
+    ("root", "provider"), [("/google/vertexai", "google_vertex_ai"), ("/google/gemini", "google_gemini_ai")]
+)
+def test_of_two_providers_with_the_same_models_the_surface_has_its_own(
+    order: tuple[str, ...], root: str, provider: str
+) -> None:
+    wish = Wish("o1", Environment.PROD, (Dialect.GEMINI,), Operation.CHAT, "", "gemini-2.5-flash", root)
+    assert find_route(snapshot(*map(credential, order)), wish).provider.id == provider
+
+
 @pytest.mark.parametrize(
     "customer",
     [
