@@ -3,6 +3,7 @@
 `/openai/…` is OpenAI, `/anthropic/…` Anthropic, and so on; `/mistral/…` and the root are Mistral.
 """
 
+import logging
 from typing import Protocol
 
 from msgspec import Struct
@@ -19,6 +20,8 @@ from gantry.simulator.mistral.api import MistralApi
 from gantry.simulator.openai.api import OpenAIApi
 from gantry.simulator.routes import Call, Refusal, Routes
 from gantry.simulator.vertex.api import VertexApi
+
+log = logging.getLogger(__name__)
 
 _REPEATABLE = (
     "/chat/completions",
@@ -84,12 +87,21 @@ class World:
             faults = requested(request)
         except FaultError as error:
             return Performance(json_answer({"error": f"x-simulate: {error}"}, 400))
-        answer = provider.refuse(request)
-        repeatable = answer is None and path.endswith(_REPEATABLE) and _REMEMBERING not in request.body
-        if answer is None:
-            answer = self._answer(provider, path, request, faults)
+        answer, repeatable = self._considered(provider, path, request, faults)
         answer = provider.complete(answer, request, path)
         return Performance(distort(answer, faults, provider.error_event), faults, repeatable)
+
+    def _considered(self, provider: Provider, path: str, request: Request, faults: Faults) -> tuple[Answer, bool]:
+        """Return an answer, and whether the next same request gets the same."""
+        try:
+            refusal = provider.refuse(request)
+            if refusal is not None:
+                return refusal, False
+            answer = self._answer(provider, path, request, faults)
+        except Exception:  # the boundary of a request: as a provider, it has words for what its own code did not expect
+            log.exception("a simulated provider failed at %s", request.path)
+            return provider.error(500, ""), False
+        return answer, path.endswith(_REPEATABLE) and _REMEMBERING not in request.body
 
     def _answer(self, provider: Provider, path: str, request: Request, faults: Faults) -> Answer:
         if faults.status and faults.status != 200:
