@@ -13,7 +13,6 @@ from gantry.board.board import FIRST_WORKER_SLOT, Board, State, Word
 from gantry.console import live, model_changes
 from gantry.console.app import create_app
 from gantry.console.model_book import ModelBook
-from gantry.console.model_form import ModelForm, World, changed
 from gantry.console.state import ConsoleState
 from gantry.core.custom_model import CustomModel
 from gantry.core.custom_provider import CustomProvider
@@ -22,6 +21,7 @@ from gantry.home import Home, Keyring
 from gantry.journal.writer import JournalWriter
 from gantry.prices.load import load_rates
 from gantry.prices.rates import Rates
+from gantry.providers.model_form import ModelForm, World, changed
 from gantry.store.control import ControlStore
 from gantry.store.custom_models import find_custom_model, put_custom_model
 from gantry.store.database import StoreUnavailable
@@ -429,6 +429,7 @@ def test_a_change_that_is_not_live_in_time_says_so(
         logs=lambda: LogStore(home.logs_db),
         journal=state.journal,
         pepper=keyring.pepper,
+        vault=Vault(keyring.vault),
         clock=lambda: NOW,
         models=book,
         board=board,

@@ -214,6 +214,22 @@ def test_the_callers_credentials_come_first(brought: dict[str, Any], key: str) -
         assert attempt.credential.base_url == "https://api.mistral.ai"
 
 
+@pytest.mark.parametrize(
+    ("configuration", "wished"),
+    [
+        (BOTH, {"model": "x" * 10_000}),
+        (snapshot(credential("mistral", models=("a",))), {"model": f"mistral/{'x' * 10_000}"}),
+        (BOTH, {"model": "gpt-4o", "pinned": "x" * 10_000}),
+    ],
+)
+def test_an_error_does_not_repeat_all_that_a_caller_wrote(configuration: Snapshot, wished: dict[str, str]) -> None:
+    wish = Wish("o1", Environment.PROD, OPENAI, Operation.CHAT, "", wished["model"], pinned=wished.get("pinned"))
+    with pytest.raises(GatewayError) as caught:
+        plan(configuration, wish, lambda: 0.0)
+    assert len(caught.value.message) < 2000
+    assert "xxx…" in caught.value.message
+
+
 @pytest.mark.parametrize("order", [("google_gemini_ai", "google_vertex_ai"), ("google_vertex_ai", "google_gemini_ai")])
 @pytest.mark.parametrize(
     ("root", "provider"), [("/google/vertexai", "google_vertex_ai"), ("/google/gemini", "google_gemini_ai")]

@@ -12,7 +12,14 @@ from gantry.dialects.rules import NO_RULES, RequestRules
 from gantry.providers.spec import AuthScheme, ProviderSpec, fill_template, has_place
 from gantry.routing.snapshot import CredentialRecord
 
+_LONGEST_SHOWN: Final = 200
 _PROVEN_EACH_TIME: Final = frozenset((AuthScheme.SIGV4, AuthScheme.GOOGLE))
+
+
+def shown(name: str | None) -> str:
+    """Return a name as errors show it: a caller may write a megabyte, and an error is answered and kept in the log."""
+    name = name or ""
+    return name if len(name) <= _LONGEST_SHOWN else f"{name[:_LONGEST_SHOWN]}…"
 
 
 class Wish(NamedTuple):
@@ -75,7 +82,7 @@ class Attempt(Struct, frozen=True):
             return path
         if has_place(path, "model") and not is_safe_path_segment(route.upstream_model or ""):
             raise InvalidRequest(
-                f"{route.provider.name} has no model called {route.upstream_model!r}: the name has characters, "
+                f"{route.provider.name} has no model called {shown(route.upstream_model)!r}: the name has characters, "
                 "or segments between slashes, that no model's name has",
                 param="model",
             )

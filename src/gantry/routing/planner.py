@@ -40,7 +40,7 @@ from gantry.routing.credentials import (
     home_credential,
     prefer_own,
 )
-from gantry.routing.plan import Attempt, Plan, Route, Wish
+from gantry.routing.plan import Attempt, Plan, Route, Wish, shown
 from gantry.routing.snapshot import CredentialRecord, Providers, Snapshot
 
 _NOTHING: Mapping[str, Any] = {}
@@ -155,7 +155,7 @@ def _resolve(
     if len(usable) == 1:
         return usable[0]
     raise NotFound(
-        f"Requested model: {ref.name} is not available in the model list. Write it with its provider, as in "
+        f"Requested model: {shown(ref.name)} is not available in the model list. Write it with its provider, as in "
         f"mistral/mistral-large-latest, or add a credential that lists it (gantry providers add … --models NAME).",
         param="model",
     )
@@ -209,7 +209,7 @@ def _pinned_provider(providers: Providers, name: str) -> ProviderSpec:
     spec = providers.by_id.get(providers.prefixes.get(name, name))
     if spec is None:
         known = ", ".join(sorted(providers.by_id))
-        raise InvalidRequest(f"X-Respan-Route-Provider names {name!r}, which is no provider; known are {known}")
+        raise InvalidRequest(f"X-Respan-Route-Provider names {shown(name)!r}, which is no provider; known are {known}")
     return spec
 
 
@@ -265,5 +265,5 @@ def _explain_missing(spec: ProviderSpec, name: str | None, stored: Sequence[Cred
     if of_provider and all(credential.weight == 0 for credential in of_provider):
         return f"every credential for {spec.name} has weight 0; raise one to use it again"
     if of_provider:
-        return f"no credential for {spec.name} serves the model {name}; add it to one's models"
+        return f"no credential for {spec.name} serves the model {shown(name)}; add it to one's models"
     return f"no credential for {spec.name}; add one with `gantry providers add {spec.id}`"
