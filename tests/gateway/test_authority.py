@@ -22,6 +22,7 @@ from gantry.dial.origin import Origin, parse_base_url
 from gantry.dial.pool import Dialler, Pool
 from gantry.gateway import authority
 from gantry.gateway.authority import AccountTokens, TokenNeeded, authority_lines
+from gantry.gateway.call import Call
 from gantry.gateway.state import Account
 from gantry.providers.sigv4 import AwsCredential, SigningScope, UnsignedRequest, sign
 from gantry.providers.spec import load_catalog
@@ -481,7 +482,74 @@ def test_a_slow_token_endpoint_is_not_waited_for_for_ever(
             assert got.status == 504
             assert "did not answer within 0.1 s" in json.loads(got.body)["error"]["message"]
             assert up.connections == []
-            assert await settled(node) == [Outcome.UPSTREAM_UNREACHABLE]
+            assert await settled(node) == [Outcome.TIMEOUT]
+
+    run(main())
+
+
+def test_an_upload_waits_for_its_token_too(run: Runner, tmp_path: Path, private_key: str) -> None:
+    gate = asyncio.Event()
+
+    async def main() -> None:
+        taken: list[Taken] = []
+        async with (
+            Upstream(taking(GENERATED, taken)).running() as up,
+            Upstream(holding(token("t"), gate)).running() as google,
+            running_node(tmp_path, up.url) as node,
+        ):
+            await publish(node, 6, [vertex(up.url, account(private_key, f"{google.url}/token"))])
+            client = await node.connect()
+            body = b"not json" * 1000
+            request = node.request("/api/google/vertexai/v1/projects/p/things", body, b"Content-Type: text/plain")
+            head, _, _ = request.partition(b"\r\n\r\n")
+            client.send(head + b"\r\n\r\n" + body[:10])
+            await waiting_for_token(node, 1)
+            client.send(body[10:])
+            gate.set()
+            assert (await client.answer()).status == 200
+            assert [one.body for one in taken] == [body]
+            assert b"authorization: bearer t\r\n" in taken[0].head.lower()
+            assert await settled(node) == [Outcome.SUCCESS]
+            client.leave()
+
+    run(main())
+
+
+def test_what_waits_for_a_token_is_let_go_with_its_client(run: Runner, tmp_path: Path, private_key: str) -> None:
+    gate = asyncio.Event()
+
+    async def main() -> None:
+        async with (
+            Upstream(answering(GENERATED)).running() as up,
+            Upstream(holding(token("t"), gate)).running() as google,
+            running_node(tmp_path, up.url) as node,
+        ):
+            await publish(node, 6, [vertex(up.url, account(private_key, f"{google.url}/token"))])
+            client = await node.connect()
+            client.send(node.request("/api/chat/completions", json.dumps(GEMINI).encode()))
+            await waiting_for_token(node, 1)
+            (call,) = [call for call in node.worker._state.calls if isinstance(call, Call)]
+            client.leave()
+            assert await settled(node) == [Outcome.CLIENT_GONE]
+            assert (call._question, call._body) == (None, [])
+            gate.set()
+            await until(lambda: not bought(node))
+
+    run(main())
+
+
+def test_a_call_without_its_token_is_recorded_with_what_it_asked(run: Runner, tmp_path: Path, private_key: str) -> None:
+    async def main() -> None:
+        async with (
+            Upstream(answering(GENERATED)).running() as up,
+            Upstream(answering(REFUSED)).running() as google,
+            running_node(tmp_path, up.url) as node,
+        ):
+            await publish(node, 6, [vertex(up.url, account(private_key, f"{google.url}/token"))])
+            await ask(node, GEMINI)
+            opened, _, _ = await node.one_call()
+            assert opened.requested_model == GEMINI["model"]
+            assert json.loads(opened.request_body) == GEMINI
 
     run(main())
 

@@ -10,7 +10,9 @@ from typing import Any
 import msgspec
 import pytest
 
+from gantry.core.errors import GatewayError
 from gantry.core.vocabulary import DEFAULT_SCOPES, ContentPolicy, Outcome, Scope
+from gantry.gateway.pump import RelayPump
 from gantry.wire.body import LAST_CHUNK, encode_chunk
 from tests.gateway.conftest import (
     STREAM_HEAD,
@@ -391,5 +393,76 @@ def test_a_chunked_upload_stays_chunked(run: Runner, tmp_path: Path) -> None:
             assert b"content-length" not in head
             assert b"".join(body.split(b"\r\n")[1::2]) == b"abcdefg"
             client.leave()
+
+    run(main())
+
+
+def test_a_stream_that_says_it_is_not_encoded_is_served_like_any_other(run: Runner, tmp_path: Path) -> None:
+    head = STREAM_HEAD.replace(b"\r\n\r\n", b"\r\nContent-Encoding: identity\r\n\r\n")
+    stream = head + encode_chunk(b"data: {}\n\n") + encode_chunk(b"data: [DONE]\n\n") + LAST_CHUNK
+
+    async def main() -> None:
+        async with Upstream(answering(stream)).running() as upstream, running_node(tmp_path, upstream.url) as node:
+            client = await node.connect()
+            client.send(node.request(CHAT, BODY, MISTRAL))
+            await client.reader.readuntil(b"[DONE]\n\n")
+            client.leave()  # as SDKs do once they have read it
+            _, closed, _ = await node.one_call()
+            assert closed.outcome == Outcome.SUCCESS
+
+    run(main())
+
+
+def test_a_name_that_no_model_has_is_refused_by_its_length(run: Runner, tmp_path: Path) -> None:
+    body = BODY.replace(b"mistral-small-latest", b"m" * 3_000_000)
+
+    async def main() -> None:
+        async with (
+            Upstream(answering(json_answer(ANSWER))).running() as upstream,
+            running_node(tmp_path, upstream.url) as node,
+        ):
+            answer = await node.ask(CHAT, body, MISTRAL)
+            assert (answer.status, b"`model` is longer" in answer.body, len(answer.body) < 1000) == (400, True, True)
+            opened, closed, _ = await node.one_call()
+            assert (opened.requested_model, closed.outcome, upstream.connections) == (None, Outcome.REFUSED, [])
+
+    run(main())
+
+
+def test_an_end_that_cannot_be_written_cuts_the_connection(
+    run: Runner, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(pump: RelayPump, error: GatewayError) -> bytes:
+        raise ValueError("a fault of ours")
+
+    monkeypatch.setattr(RelayPump, "fail", fail)
+    broken = STREAM_HEAD + encode_chunk(b"data: {}\n\n")
+
+    async def main() -> None:
+        async with (
+            Upstream(answering(broken, close=True)).running() as upstream,
+            running_node(tmp_path, upstream.url) as node,
+        ):
+            client = await node.connect()
+            client.send(node.request(CHAT, BODY, MISTRAL))
+            assert b"data: {}" in await client.closed()
+            _, closed, _ = await node.one_call()
+            assert closed.outcome == Outcome.UPSTREAM_BROKE
+            assert not node.worker._state.calls
+            client.leave()
+
+    run(main())
+
+
+def test_what_callers_write_into_a_header_does_not_add_up_in_memory(run: Runner, tmp_path: Path) -> None:
+    async def main() -> None:
+        async with (
+            Upstream(answering(json_answer(ANSWER))).running() as upstream,
+            running_node(tmp_path, upstream.url) as node,
+        ):
+            for number in range(5):
+                pinned = b"X-Respan-Route-Provider: " + b"%d" % number * 2000
+                assert (await node.ask("/api/v1/libraries", b"{}", MISTRAL, pinned)).status == 200
+            assert sum(len(wish.pinned or "") for wish in node.worker._state._routes) == 0
 
     run(main())

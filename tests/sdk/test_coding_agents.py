@@ -76,7 +76,7 @@ def test_claude_code_says_what_is_wrong(crossroads: Crossroads, tmp_path: Path) 
 
 CODEX_FAULTS = [
     ("mistral/mistral-small-latest", "a-key-of-nobody", {}, "Your API key is invalid or expired"),
-    ("nowhere/no-such-model", None, {}, "not available in the model list"),
+    ("nowhere/no-such-model", None, {}, "The requested model 'nowhere/no-such-model' does not exist"),
     # What the page leaves out of Codex's tools, and why.
     ("gemini/gemini-2.5-flash", None, {"web_search": "live"}, "is a tool that only its own provider has (web_search)"),
 ]

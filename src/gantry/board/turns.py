@@ -14,7 +14,7 @@ import time
 from pathlib import Path
 from typing import Final
 
-from gantry.core.sealing import Sealer
+from gantry.core.sealing import SealBroken, Sealer
 
 DEFAULT_LIMIT: Final = 512 << 20
 MAX_VALUE: Final = 16 << 20
@@ -58,7 +58,7 @@ class TurnMemory:
         digest = self._digest(organization_id, name)
         try:
             return self._sealer.open((self._folder / digest).read_bytes(), digest.encode())
-        except (OSError, ValueError):  # SealBroken is one; so is what a file is that a loss of power cut off
+        except (OSError, SealBroken):
             return None
 
     def forget(self, organization_id: str, name: str) -> bool:

@@ -49,5 +49,5 @@ class Sealer:
         nonce = sealed[_KEY_ID_BYTES : _KEY_ID_BYTES + NONCE_BYTES]
         try:
             return cipher.decrypt(nonce, sealed[_KEY_ID_BYTES + NONCE_BYTES :], place)
-        except InvalidTag:
+        except (InvalidTag, ValueError):  # the second of what is too short to have been sealed
             raise SealBroken("the sealed value was changed, or belongs to another place") from None

@@ -175,8 +175,11 @@ def shows_itself(attempt: Attempt) -> bool:
     return attempt.route.provider.auth.scheme not in (_SIGV4, _GOOGLE)
 
 
-def authority_lines(desk: TokenDesk, attempt: Attempt, departure_target: bytes, host: str, body: bytes) -> bytes:
-    """Return the header lines that prove a request. Raises TokenNeeded, NoCredential."""
+def authority_lines(desk: TokenDesk, attempt: Attempt, departure_target: bytes, host: str, body: bytes | None) -> bytes:
+    """Return the header lines that prove a request, whose body is None where it follows as it comes.
+
+    Raises TokenNeeded, NoCredential, and InvalidRequest where the body would have to be signed and is not here.
+    """
     auth, secrets = attempt.route.provider.auth, attempt.credential.secrets
     match auth.scheme:
         case AuthScheme.GOOGLE:
@@ -186,6 +189,9 @@ def authority_lines(desk: TokenDesk, attempt: Attempt, departure_target: bytes, 
             bearer = secrets.get(auth.field)
             if bearer is not None and bearer.reveal():
                 return f"authorization: Bearer {bearer.reveal()}\r\n".encode()
+            if body is None:
+                name = attempt.route.provider.name
+                raise InvalidRequest(f"what goes to {name} is signed with its body, so it has to be sent as JSON")
             return _sign(attempt, departure_target, host, body)
         case AuthScheme.BEARER | AuthScheme.HEADER:
             raise InternalError(f"the scheme {auth.scheme} needs no proof")

@@ -9,7 +9,6 @@ import logging
 import math
 import time
 from enum import Enum, auto
-from functools import partial
 from typing import Final
 
 from gantry.board.board import Word
@@ -17,8 +16,6 @@ from gantry.core.errors import (
     Fault,
     GatewayError,
     NotSpoken,
-    Overloaded,
-    PayloadTooLarge,
     Unauthenticated,
     UpstreamFault,
     UpstreamTimeout,
@@ -49,7 +46,7 @@ from gantry.gateway.prepare import (
 from gantry.gateway.pump import PLAIN, AdaptPump, Pump
 from gantry.gateway.recording import Recording
 from gantry.gateway.respond import Responder, answer_whole
-from gantry.gateway.state import WorkerState
+from gantry.gateway.state import Account, WorkerState
 from gantry.gateway.token_counts import ESTIMATED, estimate_count
 from gantry.routing.snapshot import KeyRecord
 from gantry.wire.body import LAST_CHUNK, encode_chunk
@@ -93,6 +90,7 @@ class Call:
         "_paused",
         "_pinged",
         "_pump",
+        "_question",
         "_recording",
         "_replays",
         "_stage",
@@ -127,6 +125,7 @@ class Call:
         self._form: FormUpload | None = None
         self._last_byte = now
         self._deadline = now + (state.limits.total_timeout or math.inf)
+        self._question: Question | None = None  # while the call waits for a token of its credential
         self._voyage: Voyage | None = None
         self._asked: Asked | None = None
         self._attempt_started = 0
@@ -180,7 +179,7 @@ class Call:
             self._uploads = True
             self._dispatch(b"")
         else:
-            self._expect(head.content_length or 0)
+            self.state.expect(head.content_length or 0, self._held)
 
     def on_request_body(self, data: bytes) -> None:
         self._last_byte = self.state.now
@@ -190,18 +189,18 @@ class Call:
         recording.request_bytes += len(data)
         try:
             if self._uploads:
-                if self._form is None:
+                if self._form is not None:
+                    data = self._form.pass_on(data)
+                elif self._question is None:
                     recording.note_upload(data)
-                    self._upload(data)
-                else:
-                    self._upload(self._form.pass_on(data))
+                self._upload(data)
                 return
             self._hold(len(data))
             if self._form is None:
                 self._body.append(data)
                 return
             self._form.feed(data)
-            if self._form.ready:
+            if self._form.ready and self._question is None:
                 self._dispatch_form(self._form)
         except GatewayError as error:
             self._fail(error)
@@ -215,7 +214,8 @@ class Call:
                 self._end_upload(b"" if form is None else form.finish())
             elif form is not None:
                 form.close()
-                self._dispatch_form(form)
+                if self._question is None:
+                    self._dispatch_form(form)
             else:
                 body = self._body[0] if len(self._body) == 1 else b"".join(self._body)
                 self._body.clear()
@@ -242,14 +242,6 @@ class Call:
 
     # Steps 4 to 6: envelope, plan, attempt
 
-    def _expect(self, size: int) -> None:
-        """Raise GatewayError when so many more bytes of body are not going to be taken."""
-        state, limits = self.state, self.state.limits
-        if self._held + size > limits.max_body_bytes:
-            raise PayloadTooLarge(f"the body is longer than the {limits.max_body_bytes} bytes accepted")
-        if state.bytes_held + size > limits.max_bytes_held:
-            raise Overloaded("too many request bodies are held in memory; try again", retry_after=1)
-
     def _dispatch(self, body: bytes) -> None:
         """Plan the call, write its open frame and set out. Raises GatewayError."""
         state, intake, head, key, recording = self.state, self.intake, self.head, self.key, self._recording
@@ -262,9 +254,8 @@ class Call:
             else:
                 voyage = make_voyage(state, intake, key, head, question, body)
         except TokenNeeded as needed:
-            self._stage = CONNECTING
-            self._last_byte = state.now
-            state.desk.wait(needed.account, partial(self._go_on, body))
+            self._body.append(body)
+            self._wait_for_token(needed.account, question)
             return
         except NotSpoken:
             recording.open(head, question, asked_body(question), even_when_full=True)
@@ -277,14 +268,34 @@ class Call:
             raise
         self._set_out(question, voyage)
 
-    def _go_on(self, body: bytes, error: GatewayError | None) -> None:
+    def _wait_for_token(self, account: Account, question: Question) -> None:
+        """Go on once the credential has its token. What waits is held by the call alone: it may leave before."""
+        self._stage = CONNECTING
+        self._last_byte = self.state.now
+        self._question = question
+        if self._uploads or self._form is not None:
+            self.client.pause_reading()
+        self.state.desk.wait(account, self._go_on)
+
+    def _go_on(self, error: GatewayError | None) -> None:
         """Dispatch now that the credential has its token, or fail where it gets none."""
-        if self._stage is OVER:
-            return
+        question, recording = self._question, self._recording
+        if question is None or recording is None:
+            return  # it has ended
+        self._question = None
+        body = b""
+        if not self._uploads:
+            body = b"".join(self._body)
+            self._body.clear()
         try:
             if error is not None:
-                raise error
-            self._dispatch(body)
+                recording.open(self.head, question, asked_body(question), even_when_full=True)
+                self._fail(error, Outcome.TIMEOUT if isinstance(error, UpstreamTimeout) else None)
+            elif self._form is not None:
+                self.client.resume_reading()
+                self._dispatch_form(self._form)
+            else:
+                self._dispatch(body)
         except GatewayError as failure:
             self._fail(failure)
 
@@ -306,20 +317,27 @@ class Call:
         assert key is not None
         assert recording is not None
         question = understand_form(self.intake, self.head, form)
-        self._uploads = not form.complete
         try:
             voyage = make_form_voyage(self.state, self.intake, key, self.head, question, form)
+        except TokenNeeded as needed:
+            self._wait_for_token(needed.account, question)
+            return
         except GatewayError:
             recording.open(self.head, question, form.outline(), even_when_full=True)
             raise
+        self._uploads = not form.complete
         self._set_out(question, voyage)
 
     def _set_out(self, question: Question, voyage: Voyage) -> None:
-        assert self._recording is not None
-        self._recording.open(self.head, question, voyage.body, route=voyage.attempt.route)
+        recording = self._recording
+        assert recording is not None
+        recording.open(self.head, question, voyage.body, route=voyage.attempt.route)
+        if self._form is None:
+            for data in self._body:  # came while the call waited for a token
+                recording.note_upload(data)
         self._voyage = voyage
         if question.parameters is not NO_PARAMETERS:
-            self._asked = ask_breakdown(self.state.kept_rates, self.intake, question, voyage, self._recording)
+            self._asked = ask_breakdown(self.state.kept_rates, self.intake, question, voyage, recording)
         self._connect(fresh=False)
 
     def _connect(self, *, fresh: bool) -> None:
@@ -403,8 +421,8 @@ class Call:
         try:
             if data:
                 if capture is not None:
-                    if not capture.total:
-                        self._note_first_byte()
+                    if not capture.total and self._recording is not None:
+                        self._recording.first_byte_at = time.perf_counter_ns()
                     capture.feed(data)
                 data = pump.feed(data)
                 if pump.stream_ended and capture is not None:
@@ -415,10 +433,6 @@ class Call:
                 self.responder.pass_on(data)
         except UpstreamFault as fault:
             self._fail(fault, Outcome.UPSTREAM_BROKE)
-
-    def _note_first_byte(self) -> None:
-        assert self._recording is not None
-        self._recording.first_byte_at = time.perf_counter_ns()
 
     def _finish(self, data: bytes, pump: Pump) -> None:
         """Write the end of the answer, recorded before it leaves. Raises UpstreamFault."""
@@ -510,7 +524,7 @@ class Call:
         if not started:
             self._answer(error)
             return
-        last_words = self._pump.fail(error)
+        last_words = self._last_words(error)
         if last_words is None:
             self._leave()
             self.responder.cut()
@@ -518,6 +532,13 @@ class Call:
         self.responder.finish(last_words)
         self._leave()
         self.client.finish_exchange()
+
+    def _last_words(self, error: GatewayError) -> bytes | None:
+        try:
+            return self._pump.fail(error)
+        except Exception:  # the boundary of an answer that failed already: its client must hear of it
+            logger.exception("the end of a broken answer cannot be written; its connection is cut")
+            return None
 
     def _answer(self, error: GatewayError) -> None:
         log_id = self._recording.log_id if self._recording is not None else None
@@ -532,6 +553,7 @@ class Call:
         self.state.calls.discard(self)
         self.state.bytes_held -= self._held
         self._held = 0
+        self._question = None
         self._body.clear()
 
     def _stop_upstream(self) -> None:
@@ -544,10 +566,11 @@ class Call:
             connection.abort()
 
     def _hold(self, size: int) -> None:
-        """Take so many bytes of body into memory. Raises GatewayError where `_expect` does."""
-        self._expect(size)
+        """Take so many more bytes of body into memory. Raises GatewayError where there is no room for them."""
+        state = self.state
+        state.expect(size, self._held)
         self._held += size
-        self.state.bytes_held += size
+        state.bytes_held += size
 
     def _close_record(self, outcome: Outcome, status: int, error: str | None) -> None:
         recording, head, voyage, kind = self._recording, self._head, self._voyage, self._kind

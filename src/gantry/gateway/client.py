@@ -254,6 +254,7 @@ class ClientConnection(asyncio.Protocol):
             head = self._parse_head(buffer)
             if head is None:
                 return
+            buffer = self._buffer
         self._begin(head, buffer[head.size :])
 
     def _parse_head(self, buffer: bytes) -> RequestHead | None:

@@ -32,6 +32,7 @@ _OF_THE_BYTES: Final = frozenset(
     b"content-type content-encoding digest content-digest etag content-md5 accept-ranges".split()
 )
 _OWN: Final = b"x-respan-log-id: %b\r\nx-gantry-log-id: %b\r\nx-content-type-options: nosniff\r\n"
+_NOTES: Final = (("relayed", "relayed stream"), ("rewritten", "rewritten stream"))
 _USUAL_CONNECTION: Final = frozenset((None, b"keep-alive", b"close"))
 # All Python majors of the Mistral SDK crash on it when the answer is a stream (httpx raises ResponseNotRead).
 _NOT_CLIENT_STREAM: Final = _NOT_CLIENT | {b"x-model-deprecation-timestamp"}
@@ -134,7 +135,7 @@ def encode_client_headers(head: ResponseHead, log_id: str, *, stream: bool, rewr
     name = log_id.encode()
     if likeness is None:
         return encode_headers(head.headers, _dropped(head, stream, rewritten)) + _OWN % (name, name)
-    note = "rewritten" if rewritten else "relayed"  # whether it is a stream is the same for all of a likeness
+    note = _NOTES[rewritten][stream]
     form: tuple[bytes, Callable[[tuple[bytes, ...]], tuple[bytes, ...]]] | None = likeness.notes.get(note)
     if form is None:
         form = likeness.notes[note] = _form_of(head, likeness, _dropped(head, stream, rewritten))

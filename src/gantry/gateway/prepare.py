@@ -51,6 +51,7 @@ _NEED_MODEL: Final = frozenset(
         Operation.COUNT_TOKENS,
     )
 )
+_LONGEST_MODEL: Final = 2048  # Amazon's names may have so many
 _WRAPPED: Final = b'"is_unknown":true'  # as Mistral's own clients write it
 _MISTRAL, _ANTHROPIC, _GEMINI = Dialect.MISTRAL, Dialect.ANTHROPIC, Dialect.GEMINI
 _ADAPT, _TRANSLATE = Tier.ADAPT, Tier.TRANSLATE  # Python 3.11 reads an enum's member through a descriptor
@@ -108,6 +109,8 @@ def understand(intake: Intake, head: RequestHead, body: bytes) -> Question:
         model, stream = envelope.text("model"), envelope.flag("stream")
         if model is None and surface.operation in _NEED_MODEL:
             raise InvalidRequest("`model` is missing", param="model")
+    if model is not None and len(model) > _LONGEST_MODEL:
+        raise InvalidRequest(f"`model` is longer than the {_LONGEST_MODEL} characters of any name", param="model")
     if parameters is not NO_PARAMETERS and model is not None:
         named = parameters.model_named(model)
         if named != model and surface.model is None:
@@ -218,6 +221,10 @@ def make_form_voyage(
     bearing = take_bearing(state, intake, key, question)
     surface = intake.surface
     strict = is_strict(key, question.parameters)
+    proof = b""
+    if bearing.target:  # before the form is routed, for that happens once
+        authority = bearing.pool.origin.authority
+        proof = authority_lines(state.desk, bearing.attempt, bearing.target, authority, None)
     part = form.route(surface.operation, surface.dialects[0], bearing.attempt.route, strict=strict)
     chunked = head.chunked or (form.edited and not form.complete)
     if form.complete:
@@ -226,7 +233,7 @@ def make_form_voyage(
         framing, part = _CHUNKED, encode_chunk(part) if part else b""
     else:
         framing = b"content-length: %d\r\n" % (head.content_length or 0)
-    request = b"%b%b\r\n%b" % (bearing.beginning, framing, part)
+    request = b"%b%b%b\r\n%b" % (bearing.beginning, proof, framing, part)
     guard = None
     if bearing.guarded:
         guard = _guard(state, intake, key, head, bearing)
@@ -240,6 +247,8 @@ def make_upload(state: WorkerState, intake: Intake, key: KeyRecord, head: Reques
     """As `make_voyage`, for a body of which we understand nothing and that follows as it comes. Raises GatewayError."""
     bearing = take_bearing(state, intake, key, question)
     framing = _CHUNKED if head.chunked else b"content-length: %d\r\n" % (head.content_length or 0)
+    if bearing.target:
+        framing += authority_lines(state.desk, bearing.attempt, bearing.target, bearing.pool.origin.authority, None)
     request = b"%b%b\r\n" % (bearing.beginning, framing)
     guard = None
     if bearing.guarded:

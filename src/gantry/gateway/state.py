@@ -9,7 +9,7 @@ from typing import Final, NamedTuple, Protocol
 from gantry.board.board import Slot
 from gantry.board.resources import ResourceBook
 from gantry.board.turns import TurnMemory
-from gantry.core.errors import GatewayError, InternalError, InvalidRequest
+from gantry.core.errors import GatewayError, InternalError, InvalidRequest, Overloaded, PayloadTooLarge
 from gantry.core.ids import ENTROPY_BITS, format_id
 from gantry.core.secret import Secret
 from gantry.dial.origin import parse_base_url
@@ -133,6 +133,14 @@ class WorkerState:
         self._routes: dict[Wish, Route] = {}
         self._departures: dict[tuple[str, str, str], Departure] = {}
 
+    def expect(self, size: int, held: int) -> None:
+        """Raise GatewayError when so many more bytes of a body are not going to be taken, beside those it has here."""
+        limits = self.limits
+        if held + size > limits.max_body_bytes:
+            raise PayloadTooLarge(f"the body is longer than the {limits.max_body_bytes} bytes accepted")
+        if self.bytes_held + size > limits.max_bytes_held:
+            raise Overloaded("too many request bodies are held in memory; try again", retry_after=1)
+
     def swap(self, snapshot: Snapshot) -> None:
         """Route by another snapshot from now on. Calls under way go on by the one they were planned with."""
         self.snapshot = snapshot
@@ -166,7 +174,7 @@ class WorkerState:
             if self.snapshot is None:
                 raise InternalError("this worker has no configuration yet")
             route = find_route(self.snapshot, wish)
-            if len(wish.model or "") + len(wish.path) > _MAX_REMEMBERED_SIZE:
+            if len(wish.model or "") + len(wish.path) + len(wish.pinned or "") > _MAX_REMEMBERED_SIZE:
                 return route
             if len(self._routes) >= _MAX_REMEMBERED:
                 self._routes.clear()  # model names come from callers, so they must not add up

@@ -88,7 +88,7 @@ def read_field(item: CredentialField, given: str | Mapping[str, Any]) -> str:
     if item.json:
         try:
             content = msgspec.json.decode(given, type=dict[str, Any]) if isinstance(given, str) else given
-        except msgspec.DecodeError:
+        except (msgspec.DecodeError, RecursionError):
             content = None
         if not isinstance(content, Mapping):
             raise ValueError(f"{item.name} must be a JSON object: the whole content of the file")

@@ -34,14 +34,14 @@ class HeadTemplate:
     and the same object serves again; its last exchange is over when the next head is read.
     """
 
-    __slots__ = ("_after", "_before", "_digits_at", "_head")
+    __slots__ = ("_after", "_before", "_behind", "_digits_at", "_head")
 
     def __init__(self, data: bytes, head: RequestHead) -> None:
         self._head = head
         name = data.lower().find(b"\r\ncontent-length:")
         if name < 0:
             self._before, self._after = data, b""
-            self._digits_at = 0
+            self._digits_at, self._behind = 0, b""
             return
         start = name + len(b"\r\ncontent-length:")
         while data[start] in b" \t":
@@ -50,7 +50,7 @@ class HeadTemplate:
         while data[end] in b"0123456789":
             end += 1
         self._before, self._after = data[:start], data[end:]
-        self._digits_at = start
+        self._digits_at, self._behind = start, data[end : end + 1]
 
     def match(self, data: bytes) -> RequestHead | None:
         """Return the head that begins these bytes, if it is this one again."""
@@ -59,9 +59,10 @@ class HeadTemplate:
         head, after = self._head, self._after
         if not after:
             return head
-        end = data.find(after, self._digits_at)
-        digits = data[self._digits_at : end] if end >= 0 else b""
-        if not digits.isdigit() or len(digits) > MAX_LENGTH_DIGITS:
+        start = self._digits_at
+        end = data.find(self._behind, start)
+        digits = data[start:end]
+        if not digits.isdigit() or len(digits) > MAX_LENGTH_DIGITS or not data.startswith(after, end):
             return None
         head.content_length = int(digits)
         head.size = end + len(after)

@@ -57,6 +57,9 @@ def wants_store(request: ChatRequest) -> bool:
         raise InvalidRequest("`store` must be true or false", param="store") from None
 
 
+_Known = dict[str, dict[str, list[Part]]]  # the items of responses, looked up once however many are referred to
+
+
 def refuse_foreign_state(request: ChatRequest) -> None:
     """Raise InvalidRequest for what lives with the account at OpenAI and cannot be looked up for another provider."""
     for name in _ONLY_ITS_PROVIDER:
@@ -103,11 +106,12 @@ def resolve(request: ChatRequest, recall: Recall) -> ChatRequest:
                 param=_PREVIOUS,
             )
         request = go_on_from(request, remembered)
-    messages = tuple(_resolved(message, recall) for message in request.messages)
+    known: _Known = {}
+    messages = tuple(_resolved(message, recall, known) for message in request.messages)
     return structs.replace(request, messages=_joined(messages)) if messages != request.messages else request
 
 
-def _resolved(message: Message, recall: Recall) -> Message:
+def _resolved(message: Message, recall: Recall, known: _Known) -> Message:
     """Return the item that a message refers to; the message itself when it refers to none."""
     part = message.parts[0] if len(message.parts) == 1 else None
     if not isinstance(part, NativePart) or part.dialect is not OWN:
@@ -118,7 +122,7 @@ def _resolved(message: Message, recall: Recall) -> Message:
         return message  # an item of a type that is none: the codec of the target refuses it
     if reference.type != "item_reference" or reference.id is None:
         return message
-    found = _remembered_item(reference.id, recall)
+    found = _remembered_item(reference.id, recall, known)
     if found is None:
         raise InvalidRequest(
             f"`input`: the item {reference.id} is not remembered here. Send the item itself, as clients do with "
@@ -128,18 +132,24 @@ def _resolved(message: Message, recall: Recall) -> Message:
     return Message(Role.ASSISTANT, tuple(found))
 
 
-def _remembered_item(item_id: str, recall: Recall) -> list[Part] | None:
+def _remembered_item(item_id: str, recall: Recall, known: _Known) -> list[Part] | None:
     minted = _MINTED.match(item_id)
     if minted is None:
         return None
     response_id = f"resp_{minted['seed']}"
+    items = known.get(response_id)
+    if items is None:
+        items = known[response_id] = _items_of(response_id, recall)
+    return items.get(item_id)
+
+
+def _items_of(response_id: str, recall: Recall) -> dict[str, list[Part]]:
+    """Return what a remembered response said, by the ids of its items."""
     remembered = recall(response_id)
     if not remembered:
-        return None
-    for item, parts in placed_parts(remembered[-1].parts, ItemIds(response_id), []):
-        if not isinstance(item, Raw) and item["id"] == item_id:
-            return parts
-    return None
+        return {}
+    placed = placed_parts(remembered[-1].parts, ItemIds(response_id), [])
+    return {item["id"]: parts for item, parts in placed if not isinstance(item, Raw)}
 
 
 def _instructions(request: ChatRequest) -> int:
