@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gantry.core.secret import Secret
-from gantry.core.vocabulary import IMAGE_OPERATIONS, STATEFUL_OPERATIONS, Dialect, Operation
+from gantry.core.vocabulary import STATEFUL_OPERATIONS, Dialect, Operation
 from gantry.dial.origin import parse_base_url
 from gantry.dialects.rules import RequestRules
 from gantry.providers import spec as spec_module
@@ -263,7 +263,8 @@ def test_a_row_survives_the_snapshot(spec: ProviderSpec) -> None:
 def test_mistral_serves_every_operation_of_its_api_that_is_one_request() -> None:
     paths = {name: path for operations in CATALOG["mistral"].paths.values() for name, path in operations.items()}
     elsewhere = {Operation.REALTIME, Operation.OPAQUE, Operation.COUNT_TOKENS, Operation.COMPLETIONS}
-    elsewhere |= {Operation.EMBEDDING, Operation.RERANK, *IMAGE_OPERATIONS}
+    elsewhere |= {Operation.EMBEDDING, Operation.RERANK}
+    elsewhere |= {Operation.IMAGES, Operation.IMAGE_EDITS, Operation.IMAGE_VARIATIONS}
     assert set(Operation) - STATEFUL_OPERATIONS - paths.keys() == elsewhere
     assert Operation.AGENT_CHAT in paths
 

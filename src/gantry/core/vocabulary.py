@@ -67,7 +67,6 @@ STATEFUL_OPERATIONS = frozenset(
     )
 )
 EMBEDDING_OPERATIONS = frozenset((Operation.EMBEDDINGS, Operation.EMBEDDING))
-IMAGE_OPERATIONS = frozenset((Operation.IMAGES, Operation.IMAGE_EDITS, Operation.IMAGE_VARIATIONS))
 # A conversation goes on by either, in whichever of a dialect's formats its provider has.
 CONVERSING_OPERATIONS = frozenset((Operation.CHAT, Operation.RESPONSES))
 # Relayed on the path they came by; the others' paths are the provider's row's.

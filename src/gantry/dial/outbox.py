@@ -22,6 +22,7 @@ _FULL: Final = 32  # so that the first write of a crowd does not wait for the la
 _LARGE: Final = 16 * 1024  # written while it is still in the processor's cache
 _WATCHED: Final = 256  # writes, after which it is looked at again
 _BUSY: Final = 32  # writes or more between two sleeps
+_CUT: Final = "a connection could not be written to and is cut"
 _WHOSE: Final = resource.RUSAGE_SELF if sys.platform == "darwin" else resource.RUSAGE_THREAD
 
 
@@ -48,7 +49,12 @@ class Outbox:
     def post(self, transport: asyncio.WriteTransport, data: bytes) -> None:
         if self._straight:
             self._straight -= 1
-            _write(transport, data)
+            if not transport.is_closing():
+                try:
+                    transport.write(data)
+                except Exception:  # as in `flush`
+                    logger.exception(_CUT)
+                    transport.abort()
             return
         pending = self._pending
         pending.append((transport, data))
@@ -65,7 +71,12 @@ class Outbox:
             self._pending = []
             self._written += len(pending)
             for transport, data in pending:
-                _write(transport, data)
+                if not transport.is_closing():
+                    try:
+                        transport.write(data)
+                    except Exception:  # the boundary of a connection: what others wrote must not be lost with it
+                        logger.exception(_CUT)
+                        transport.abort()
 
     def _come_round(self) -> None:
         self.flush()
@@ -74,12 +85,3 @@ class Outbox:
             has_time = (slept - self._slept) * _BUSY > self._written
             self._slept = slept
             self._written = self._straight = _WATCHED if has_time else 0
-
-
-def _write(transport: asyncio.WriteTransport, data: bytes) -> None:
-    if not transport.is_closing():
-        try:
-            transport.write(data)
-        except Exception:  # the boundary of a connection: what others wrote must not be lost with it
-            logger.exception("a connection could not be written to and is cut")
-            transport.abort()

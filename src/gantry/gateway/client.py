@@ -100,8 +100,10 @@ class ClientConnection(asyncio.Protocol):
         self.transport = None
         self._state.clients.discard(self)
         self._state.slot.add(_CONNECTIONS, -1)
-        exchange = self._exchange
-        self._exchange = None
+        exchange, responder = self._exchange, self._responder
+        self._exchange = self._responder = None
+        if responder is not None:
+            self._state.bytes_out += responder.sent
         if exchange is not None:
             exchange.on_client_gone()
 
@@ -163,6 +165,8 @@ class ClientConnection(asyncio.Protocol):
         """The response is written: go on to the next request, or close."""
         responder, transport = self._responder, self.transport
         unread = self.phase is BODY
+        if responder is not None:
+            self._state.bytes_out += responder.sent
         self._exchange = self._responder = self._head = self._body = None
         self._since = self._state.now
         if transport is None or transport.is_closing():
@@ -277,7 +281,9 @@ class ClientConnection(asyncio.Protocol):
     def _begin(self, head: RequestHead, rest: bytes) -> None:
         self._head = head
         self._buffer = b""
-        responder = self._responder = Responder(self, head.method, head.version)
+        transport = self.transport
+        assert transport is not None
+        responder = self._responder = Responder(self, self._outbox, transport, head.method, head.version)
         self._since = self._state.now
         size = head.content_length or 0
         body: bytes | None = None
@@ -320,7 +326,9 @@ class ClientConnection(asyncio.Protocol):
         if self._exchange is not None:
             self._exchange.refuse(error)
             return
-        self._responder = Responder(self, "GET", "1.1")
+        if self.transport is None:
+            return
+        self._responder = Responder(self, self._outbox, self.transport, "GET", "1.1")
         self._reject(error, self._responder)
         self.phase = BODY  # whatever follows is not read
         self.finish_exchange()

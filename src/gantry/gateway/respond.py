@@ -4,10 +4,12 @@ Law: a response is framed so that its cut can be seen: by length when it is know
 connection only towards HTTP/1.0. A head waits for the first bytes of its body, and leaves at the latest with `flush`.
 """
 
+import asyncio
 from collections.abc import Iterable
 from http import HTTPStatus
 from typing import Final, Protocol
 
+from gantry.dial.outbox import Outbox
 from gantry.wire.body import LAST_CHUNK, encode_chunk
 
 _STATUS_LINES: Final = {status.value: b"HTTP/1.1 %d %b\r\n" % (status, status.phrase.encode()) for status in HTTPStatus}
@@ -19,22 +21,41 @@ class Client(Protocol):
 
     @property
     def may_keep_alive(self) -> bool: ...
-    def write(self, data: bytes) -> None: ...
     def abort(self) -> None: ...
 
 
 class Responder:
-    """One response. `start`, then `send` or `pass_on` as often as there is something, then `finish`."""
+    """One response. `start`, then `send` or `pass_on` as often as there is something, then `finish`.
 
-    __slots__ = ("_bodyless", "_chunked", "_client", "_http11", "_method", "_pending", "started", "will_close")
+    It posts to the connection's transport itself: what each event of a stream goes through is kept short.
+    """
 
-    def __init__(self, client: Client, method: str, version: str) -> None:
+    __slots__ = (
+        "_bodyless",
+        "_chunked",
+        "_client",
+        "_http11",
+        "_method",
+        "_outbox",
+        "_pending",
+        "_transport",
+        "sent",
+        "started",
+        "will_close",
+    )
+
+    def __init__(
+        self, client: Client, outbox: Outbox, transport: asyncio.WriteTransport, method: str, version: str
+    ) -> None:
         self._client = client
+        self._outbox = outbox
+        self._transport = transport
         self._method = method
         self._http11 = version == "1.1"
         self._pending: list[bytes] = []
         self._chunked = False
         self._bodyless = False
+        self.sent = 0  # bytes
         self.started = False
         self.will_close = False
 
@@ -64,7 +85,10 @@ class Responder:
             self.send(data)
             self.flush()
         else:
-            self._client.write(b"%x\r\n%b\r\n" % (len(data), data) if self._chunked else data)
+            if self._chunked:
+                data = b"%x\r\n%b\r\n" % (len(data), data)
+            self.sent += len(data)
+            self._outbox.post(self._transport, data)
 
     def finish(self, data: bytes = b"") -> None:
         """Send the last bytes, and flush."""
@@ -79,7 +103,9 @@ class Responder:
         pending = self._pending
         if pending:
             self._pending = []
-            self._client.write(b"".join(pending))
+            data = b"".join(pending)
+            self.sent += len(data)
+            self._outbox.post(self._transport, data)
 
     def cut(self) -> None:
         """End an answer that cannot be completed in a way that the client notices: by breaking the connection."""

@@ -5,7 +5,6 @@ parsed alone, so llhttp never sees a body, a limit is exact, and a pipelined req
 refuses bare LF, obs-fold, Content-Length with Transfer-Encoding, duplicate or malformed Content-Length and more.
 """
 
-from collections.abc import Sequence
 from typing import Any, Final
 
 import httptools
@@ -284,8 +283,3 @@ def _read_content_length(value: bytes | None) -> int | None:
     if not value.isdigit() or len(value) > MAX_LENGTH_DIGITS:
         raise InvalidRequest("Content-Length must be a number of bytes")
     return int(value)
-
-
-def encode_head(start_line: bytes, headers: Sequence[Header]) -> bytes:
-    """Return a head as bytes, blank line included. Names and values must already be free of CR, LF and NUL."""
-    return b"%b\r\n%b\r\n" % (start_line, b"".join([b"%b: %b\r\n" % header for header in headers]))
