@@ -8,9 +8,11 @@ import pytest
 
 from gantry.clerk.custom_prices import LOOK_EVERY, CustomPrices
 from gantry.core.custom_model import CustomModel
+from gantry.core.custom_provider import CustomProvider
 from gantry.store.control import ControlStore, default_organization
 from gantry.store.custom_models import put_custom_model, remove_custom_model
 from gantry.store.database import StoreUnavailable
+from gantry.store.providers import put_provider
 
 
 class Clock:
@@ -68,6 +70,18 @@ def test_what_names_no_configuration_is_priced_by_one_a_second_old_at_most(home:
     home.clock.now += LOOK_EVERY
     home.prices.refresh()
     assert home.price_of("fast") is None
+
+
+def test_a_name_that_has_become_a_providers_is_priced_as_it_is_routed(home: Home) -> None:
+    home.put("acme/fast", 1)
+    home.put("acme", 2)
+    provider = CustomProvider(
+        organization_id=home.organization, id="acme", name="Acme", base_url="https://acme.example"
+    )
+    with home.control.changing() as change:
+        put_provider(change, provider)
+    home.prices.refresh()
+    assert (home.price_of("acme/fast"), home.price_of("acme")) == (None, 2)
 
 
 def test_nothing_is_metered_before_the_first_reading_and_a_database_that_went_away_changes_nothing(

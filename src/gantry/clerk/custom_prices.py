@@ -11,9 +11,11 @@ from pathlib import Path
 from typing import Final
 
 from gantry.core.custom_model import CustomModel
+from gantry.core.model_ref import parse_model_ref
 from gantry.store.control import ControlStore, version_of
 from gantry.store.custom_models import custom_models_of
 from gantry.store.database import StoreUnavailable
+from gantry.store.providers import custom_providers_of
 
 LOOK_EVERY: Final = 1.0  # seconds between two looks at the version, for what does not say by which it was routed
 
@@ -62,5 +64,11 @@ class CustomPrices:
         with self._store.reading() as connection:
             version = version_of(connection)
             models = custom_models_of(connection)
-        self._models = {(model.organization_id, model.name): model for model in models}
+            providers = custom_providers_of(connection)
+        prefixes: dict[str, set[str]] = {}
+        for provider in providers:
+            prefixes.setdefault(provider.organization_id, set()).add(provider.id)
+        # A name that begins with a provider's means that provider, though it was the model's before the provider came.
+        named = [m for m in models if parse_model_ref(m.name, prefixes.get(m.organization_id, ())).prefix is None]
+        self._models = {(model.organization_id, model.name): model for model in named}
         self._version = version
