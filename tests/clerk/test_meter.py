@@ -250,6 +250,28 @@ def test_a_deployment_is_priced_by_the_model_that_answered(rates: Rates) -> None
     assert (log.model, log.cost) == ("my-deployment", 1_250_000)
 
 
+def test_the_answer_of_another_attempt_is_read_in_its_own_dialect(rates: Rates) -> None:
+    claude = {
+        "type": "message",
+        "id": "msg_1",
+        "role": "assistant",
+        "model": "claude-sonnet-4-5",
+        "content": [{"type": "text", "text": "hello"}],
+        "stop_reason": "end_turn",
+        "usage": {"input_tokens": 9, "output_tokens": 3},
+    }
+    served = replace(
+        SERVED, provider_id="anthropic", upstream_model="claude-sonnet-4-5", tier="translate", upstream_host=None
+    )
+    closed = replace(CLOSED, attempts=[FIRST_TRY, served], spoken_dialect="anthropic", spoken_operation="chat")
+    log = meter_call(OPENED, REQUEST, json.dumps(claude).encode(), closed, rates)
+    assert (log.usage.input_tokens, log.usage.output_tokens, log.provider_id) == (9, 3, "anthropic")
+    assert log.output == '{"role":"assistant","content":"hello"}'
+    assert log.input == meter_call(OPENED, REQUEST, body(), CLOSED, rates).input
+    assert log.cost == 9 * 3_000 + 3 * 15_000
+    assert log.dialect == "mistral"
+
+
 def test_an_error_of_the_provider(rates: Rates) -> None:
     response = b'{"object":"error","message":"Invalid model: x","type":"invalid_model","code":"1500"}'
     log = meter_call(OPENED, REQUEST, response, replace(CLOSED, outcome="upstream_error", status=400), rates)

@@ -153,14 +153,16 @@ def meter_call(
     dialect = _DIALECTS[opened.spoken_dialect or opened.dialect]
     body = _decoded(response, closed, warnings)
     answer = EMPTY_ANSWER
+    answered = _OPERATIONS[closed.spoken_operation] if closed.spoken_operation else spoken
+    answer_dialect = _DIALECTS[closed.spoken_dialect] if closed.spoken_dialect else dialect
     if body:
-        answer = read_answer(spoken, dialect, closed.response_content_type, body)
+        answer = read_answer(answered, answer_dialect, closed.response_content_type, body)
         warnings += answer.warnings
     question = read_question(spoken, opened.request_content_type, request, dialect)
     if question.problem is not None:
         warnings.append(question.problem)
     units = read_units(opened.units) if opened.units else question.units
-    usage, usage_raw, service_tier = _read_usage(operation, dialect, closed, answer, question, units, warnings)
+    usage, usage_raw, service_tier = _read_usage(operation, answer_dialect, closed, answer, question, units, warnings)
     labels, extra = _read_labels(opened, warnings)
     last = closed.attempts[-1] if closed.attempts else None
     answered_as = answer.model or closed.response_model

@@ -54,7 +54,8 @@ class RatedMeter:
     def call(self, opened: CallOpened, request: bytes, response: bytes, closed: CallClosed) -> RequestLog:
         custom = None
         if self._customs is not None:
-            custom = self._customs.find(opened.organization_id, opened.requested_model, opened.snapshot_version)
+            asked = closed.turned_to or opened.requested_model
+            custom = self._customs.find(opened.organization_id, asked, opened.snapshot_version)
         return meter_call(opened, request, response, closed, self._rates, custom)
 
     def posted(self, frame: LogPosted) -> RequestLog:

@@ -5,15 +5,14 @@ carries the last byte of the answer or the stream's `[DONE]`. Nothing is tried a
 the client. Everything here is a callback; nothing waits.
 """
 
+import asyncio
 import logging
 import math
 import time
-from enum import Enum, auto
 from typing import Final
 
 from gantry.board.board import Word
 from gantry.core.errors import (
-    Fault,
     GatewayError,
     NotSpoken,
     Unauthenticated,
@@ -21,16 +20,18 @@ from gantry.core.errors import (
     UpstreamTimeout,
 )
 from gantry.core.vocabulary import Operation, Outcome
-from gantry.dial.connection import UpstreamConnection
-from gantry.dialects.errors import encode_error, log_id_headers
+from gantry.dial.connection import Receiver, UpstreamConnection
 from gantry.gateway.authority import TokenNeeded
 from gantry.gateway.beginning import begin_relay, begin_rewriting
 from gantry.gateway.breakdown import Asked, WholeBreakdownPump, ask_breakdown
 from gantry.gateway.capture import Capture
 from gantry.gateway.exchange import Client
+from gantry.gateway.fetch import outcome_before_answer
 from gantry.gateway.forms import FormUpload
 from gantry.gateway.headers import AnswerKind, read_kind, request_id_in
 from gantry.gateway.intake import Intake
+from gantry.gateway.journey import Journey, begin_journey, describe_failure
+from gantry.gateway.opening import Opening
 from gantry.gateway.params import NO_PARAMETERS
 from gantry.gateway.prepare import (
     Question,
@@ -43,11 +44,12 @@ from gantry.gateway.prepare import (
     understand,
     understand_form,
 )
-from gantry.gateway.pump import PLAIN, AdaptPump, Pump
+from gantry.gateway.pump import PLAIN, AdaptPump, Pump, last_words
 from gantry.gateway.recording import Recording
-from gantry.gateway.respond import Responder, answer_whole
+from gantry.gateway.respond import Responder, answer_error
+from gantry.gateway.stage import ANSWERING, CONNECTING, OVER, PAUSING, READING, WAITING, overdue
 from gantry.gateway.state import Account, WorkerState
-from gantry.gateway.token_counts import ESTIMATED, estimate_count
+from gantry.gateway.token_counts import answer_count
 from gantry.routing.snapshot import KeyRecord
 from gantry.wire.body import LAST_CHUNK, encode_chunk
 from gantry.wire.head import RequestHead, ResponseHead
@@ -58,16 +60,6 @@ _MAX_REPLAYS: Final = 1
 _STALE_NS: Final = 1_000_000_000  # who closed later than this may have read the request, and must not get it twice
 
 
-class Stage(Enum):
-    READING = auto()  # the request's body is arriving
-    CONNECTING = auto()
-    WAITING = auto()  # sent; no answer yet
-    ANSWERING = auto()
-    OVER = auto()
-
-
-# Python 3.11 reads an enum's member through a descriptor, which costs a tenth of a microsecond each time.
-READING, CONNECTING, WAITING, ANSWERING, OVER = Stage
 _SUCCESS: Final = Outcome.SUCCESS
 _STRANGERS: Final = int(Word.STRANGERS)
 
@@ -84,6 +76,7 @@ class Call:
         "_form",
         "_head",
         "_held",
+        "_journey",
         "_kind",
         "_last_byte",
         "_late_headers",
@@ -127,6 +120,7 @@ class Call:
         self._deadline = now + (state.limits.total_timeout or math.inf)
         self._question: Question | None = None  # while the call waits for a token of its credential
         self._voyage: Voyage | None = None
+        self._journey: Journey | None = None  # of a call that may go elsewhere
         self._asked: Asked | None = None
         self._attempt_started = 0
         self._replays = 0
@@ -160,7 +154,7 @@ class Call:
             self.intake.check_rights(key)
             if body is not None and not self.intake.is_form:
                 size = self._recording.request_bytes = len(body)
-                self._hold(size)
+                self._held = self.state.hold(size, self._held)
                 self._dispatch(body)
                 return
             self._begin_body(body)
@@ -195,7 +189,7 @@ class Call:
                     recording.note_upload(data)
                 self._upload(data)
                 return
-            self._hold(len(data))
+            self._held = self.state.hold(len(data), self._held)
             if self._form is None:
                 self._body.append(data)
                 return
@@ -290,7 +284,7 @@ class Call:
         try:
             if error is not None:
                 recording.open(self.head, question, asked_body(question), even_when_full=True)
-                self._fail(error, Outcome.TIMEOUT if isinstance(error, UpstreamTimeout) else None)
+                self._fail(error)
             elif self._form is not None:
                 self.client.resume_reading()
                 self._dispatch_form(self._form)
@@ -301,13 +295,9 @@ class Call:
 
     def _answer_count(self, question: Question, body: bytes) -> None:
         """Answer how many tokens a request is, for a provider that does not count. Raises InvalidRequest."""
-        recording = self._recording
-        assert recording is not None
-        counted = estimate_count(self.intake.surface.dialect, body, question.model)
-        recording.close(Outcome.SUCCESS, 200, content_type="application/json")
+        assert self._recording is not None
+        answer_count(self.responder, self._recording, self.intake.surface.dialect, body, question.model)
         self._status = 200
-        headers = (("content-type", "application/json"), ESTIMATED, *log_id_headers(recording.log_id))
-        answer_whole(self.responder, 200, headers, counted)
         self._leave()
         self.client.finish_exchange()
 
@@ -332,16 +322,41 @@ class Call:
         recording = self._recording
         assert recording is not None
         recording.open(self.head, question, voyage.body, route=voyage.attempt.route)
-        if self._form is None:
-            for data in self._body:  # came while the call waited for a token
-                recording.note_upload(data)
+        for data in self._body if self._form is None else ():  # came while the call waited for a token
+            recording.note_upload(data)
         self._voyage = voyage
-        if question.parameters is not NO_PARAMETERS:
+        if question.parameters is not NO_PARAMETERS or len(voyage.attempt.route.candidates) > 1:
+            key = self.key
+            assert key is not None
+            self._journey = begin_journey(self.state, self.intake, key, self.head, question, voyage)
             self._asked = ask_breakdown(self.state.kept_rates, self.intake, question, voyage, recording)
-        self._connect(fresh=False)
+        self._connect()
 
-    def _connect(self, *, fresh: bool) -> None:
-        assert self._voyage is not None
+    def go_elsewhere(self, outcome: Outcome, error: str | None, answer: ResponseHead | None = None) -> bool:
+        """Note an attempt that failed, and make another one if there is anywhere to go and nothing was answered yet."""
+        journey, recording, failed = self._journey, self._recording, self._voyage
+        if journey is None or recording is None or failed is None or self.responder.started or self._stage is OVER:
+            return False
+        further = journey.go_on(answer)
+        if further is None:
+            return False
+        self._stop_upstream()
+        self._note_attempt(recording, failed, outcome, error, answer)
+        self._voyage, pause = further
+        self._connect_time, self._replays = None, 0
+        recording.turn_to(self._voyage.attempt.route, journey.model, describe_failure(failed, answer))
+        if self._asked is not None:
+            self._asked = ask_breakdown(self.state.kept_rates, self.intake, journey.question, self._voyage, recording)
+        if pause:
+            self._stage = PAUSING
+            asyncio.get_running_loop().call_later(pause, self._connect)
+        else:
+            self._connect()
+        return True
+
+    def _connect(self, *, fresh: bool = False) -> None:
+        if self._stage is OVER or self._voyage is None:
+            return  # it ended during a pause
         self._stage = CONNECTING
         self._attempt_started = time.perf_counter_ns()
         self._last_byte = self.state.now
@@ -359,7 +374,8 @@ class Call:
         assert voyage is not None
         if not recording.sent_at:
             recording.sent_at = self._attempt_started if connect_time is None else time.perf_counter_ns()
-        connection.send(voyage.request, self.head.method, self, beside=voyage.beside, complete=not self._uploads)
+        receiver: Receiver = self if self._journey is None else Opening(self)
+        connection.send(voyage.request, self.head.method, receiver, beside=voyage.beside, complete=not self._uploads)
         if self._uploads:
             self.client.resume_reading()  # first: what is sent next may fill the upstream, and pause it again
             early = self._body
@@ -370,7 +386,8 @@ class Call:
                 self._end_upload(b"")
 
     def on_connect_failed(self, fault: UpstreamFault) -> None:
-        self._fail(fault)
+        if not self.go_elsewhere(Outcome.UPSTREAM_UNREACHABLE, fault.message):
+            self._fail(fault)
 
     def _upload(self, data: bytes) -> None:
         connection, voyage = self._connection, self._voyage
@@ -462,27 +479,22 @@ class Call:
         if pooled and at_once and not self._uploads and self._replays < _MAX_REPLAYS:
             self._replays += 1  # a pooled connection that the upstream closed while we wrote; it read nothing
             self._connect(fresh=True)
-            return
-        self._fail(fault)
+        elif not self.go_elsewhere(Outcome.UPSTREAM_UNREACHABLE, fault.message):
+            self._fail(fault)
 
     # Deadlines
 
     def check(self, now: float) -> None:
-        limits = self.state.limits
-        waited = now - self._last_byte
-        if self._stage is CONNECTING and waited > limits.connect_timeout:
-            self._time_out(f"no connection to the provider within {limits.connect_timeout:g} s")
-        elif self._stage is WAITING and waited > limits.first_byte_timeout:
-            self._time_out(f"the provider did not answer within {limits.first_byte_timeout:g} s")
-        elif self._stage is ANSWERING and waited > limits.idle_timeout:
-            if self._paused:
-                self._abandon(f"the client did not read its answer for {limits.idle_timeout:g} s")
-                self.client.abort()
-            else:
-                self._time_out(f"the provider's answer stalled for {limits.idle_timeout:g} s")
-        elif now > self._deadline and self._stage is not READING:
+        stage, limits = self._stage, self.state.limits
+        late = overdue(stage, now - self._last_byte, limits)
+        if late is not None and stage is ANSWERING and self._paused:
+            self._abandon(f"the client did not read its answer for {limits.idle_timeout:g} s")
+            self.client.abort()
+        elif late is not None:
+            self._time_out(late)
+        elif now > self._deadline and stage is not READING:
             self._time_out(f"the call took longer than {limits.total_timeout} s")
-        elif self._stage is ANSWERING and now - max(self._pinged, self._last_byte) >= limits.ping_interval:
+        elif stage is ANSWERING and now - max(self._pinged, self._last_byte) >= limits.ping_interval:
             self._ping(now)
 
     def _ping(self, now: float) -> None:
@@ -492,7 +504,9 @@ class Call:
             self.responder.flush()
 
     def _time_out(self, message: str) -> None:
-        self._fail(UpstreamTimeout(message), Outcome.TIMEOUT)
+        on_time = self.state.now <= self._deadline
+        if not (on_time and self._head is None and self.go_elsewhere(Outcome.TIMEOUT, message)):
+            self._fail(UpstreamTimeout(message), Outcome.TIMEOUT)
 
     # Endings
 
@@ -519,32 +533,23 @@ class Call:
         self._stop_upstream()
         started = self.responder.started
         self._close_record(
-            outcome or _OUTCOME_OF[error.fault], self._status if started else error.status, error.message
+            outcome or outcome_before_answer(error), self._status if started else error.status, error.message
         )
         if not started:
             self._answer(error)
             return
-        last_words = self._last_words(error)
-        if last_words is None:
+        words = last_words(self._pump, error)
+        if words is None:
             self._leave()
             self.responder.cut()
             return
-        self.responder.finish(last_words)
+        self.responder.finish(words)
         self._leave()
         self.client.finish_exchange()
 
-    def _last_words(self, error: GatewayError) -> bytes | None:
-        try:
-            return self._pump.fail(error)
-        except Exception:  # the boundary of an answer that failed already: its client must hear of it
-            logger.exception("the end of a broken answer cannot be written; its connection is cut")
-            return None
-
     def _answer(self, error: GatewayError) -> None:
         log_id = self._recording.log_id if self._recording is not None else None
-        wire = encode_error(self.intake.surface.dialect, error, log_id)
-        self._status = wire.status
-        answer_whole(self.responder, wire.status, wire.headers, wire.body)
+        self._status = answer_error(self.responder, self.intake.surface.dialect, error, log_id)
         self._leave()
         self.client.finish_exchange()
 
@@ -565,13 +570,6 @@ class Call:
         if connection is not None:
             connection.abort()
 
-    def _hold(self, size: int) -> None:
-        """Take so many more bytes of body into memory. Raises GatewayError where there is no room for them."""
-        state = self.state
-        state.expect(size, self._held)
-        self._held += size
-        state.bytes_held += size
-
     def _close_record(self, outcome: Outcome, status: int, error: str | None) -> None:
         recording, head, voyage, kind = self._recording, self._head, self._voyage, self._kind
         if recording is None or recording.closed:
@@ -584,17 +582,17 @@ class Call:
             return
         if voyage.changes:
             recording.changes = [str(change) for change in voyage.changes]
-        attempt, host, heard = voyage.attempt, voyage.pool.origin.host, None if head is None else head.status
-        recording.add_attempt(attempt, host, self._attempt_started, self._connect_time, heard, outcome, error)
+        if self._stage is not PAUSING:
+            self._note_attempt(recording, voyage, outcome, error, head)
         if head is None or kind is None:
             recording.close(outcome, status, error)
             return
-        request_id = request_id_in(head, attempt.route.request_id_headers)
+        request_id = request_id_in(head, voyage.attempt.route.request_id_headers)
         recording.close(outcome, status, error, kind.content_type, kind.encoding, request_id)
 
-
-_OUTCOME_OF: Final = {
-    Fault.CALLER: Outcome.REFUSED,
-    Fault.UPSTREAM: Outcome.UPSTREAM_UNREACHABLE,
-    Fault.GATEWAY: Outcome.GATEWAY_ERROR,
-}
+    def _note_attempt(
+        self, recording: Recording, voyage: Voyage, outcome: Outcome, error: str | None, head: ResponseHead | None
+    ) -> None:
+        host, heard = voyage.pool.origin.host, None if head is None else head.status
+        started, connect_time = self._attempt_started, self._connect_time
+        recording.add_attempt(voyage.attempt, host, started, connect_time, heard, outcome, error)

@@ -173,6 +173,13 @@ def outcome_of(error: GatewayError) -> Outcome:
     return _OUTCOME_OF[error.fault]
 
 
+def outcome_before_answer(error: GatewayError) -> Outcome:
+    """Return the outcome of a call that had no answer yet: whatever its provider did, it could not be reached."""
+    if error.fault is Fault.UPSTREAM and not isinstance(error, UpstreamTimeout):
+        return Outcome.UPSTREAM_UNREACHABLE
+    return outcome_of(error)
+
+
 _OUTCOME_OF: Final = {
     Fault.CALLER: Outcome.REFUSED,
     Fault.UPSTREAM: Outcome.UPSTREAM_ERROR,

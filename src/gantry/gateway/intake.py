@@ -31,6 +31,7 @@ _IDENTITY: Final = b"accept-encoding: identity\r\n"
 # Mistral's Python clients from 2 on wrap content that they do not know; the first refuses it, the others drop it.
 _WRAPPING: Final = (b"mistral-client-python/2", b"mistral-client-python/3")
 _MAX_WAYS: Final = 64
+_NOBODY: Final[frozenset[str]] = frozenset()
 _MAX_MODEL_LENGTH: Final = 256
 _MAX_CONTENT_TYPE: Final = 256
 
@@ -107,14 +108,16 @@ class Intake:
             check_rights(key, self.surface.operation)
             self._checked = True
 
-    def take_bearing(self, key: KeyRecord, model: str | None, *, stream: bool) -> Bearing:
-        """Return an attempt at a model with one of the stored credentials. Raises GatewayError."""
+    def take_bearing(
+        self, key: KeyRecord, model: str | None, *, stream: bool, avoid: frozenset[str] = _NOBODY
+    ) -> Bearing:
+        """Return an attempt at a model with one of the stored credentials, none to avoid. Raises GatewayError."""
         way = self._ways.get((model, stream))
         if way is None:
             way = self._find_way(key, model, stream=stream)
-        if way.only is not None:
+        if way.only is not None and not avoid:
             return way.only
-        attempt = draw_attempt(way.route, self._state.draw)
+        attempt = draw_attempt(way.route, self._state.draw, avoid)
         name = attempt.credential.credential_id
         bearing = way.bearings.get(name)
         if bearing is None:

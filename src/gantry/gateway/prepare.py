@@ -88,6 +88,7 @@ class Voyage(Struct, frozen=True, gc=False):
 
 
 _NO_CHANGES: Final[Sequence[Change]] = ()
+_NOBODY: Final[frozenset[str]] = frozenset()
 LARGE_BODY: Final = 32 * 1024
 OUTLINE_BYTES: Final = 2048  # of a body that we do not read: where a form names its fields and its file
 
@@ -139,10 +140,16 @@ def asked_body(question: Question) -> bytes:
 
 
 def make_voyage(
-    state: WorkerState, intake: Intake, key: KeyRecord, head: RequestHead, question: Question, body: bytes
+    state: WorkerState,
+    intake: Intake,
+    key: KeyRecord,
+    head: RequestHead,
+    question: Question,
+    body: bytes,
+    avoid: frozenset[str] = _NOBODY,
 ) -> Voyage:
-    """Choose who is asked, and write the request to them. Raises GatewayError."""
-    bearing = take_bearing(state, intake, key, question)
+    """Choose who is asked, none of the credentials to avoid, and write the request to them. Raises GatewayError."""
+    bearing = take_bearing(state, intake, key, question, avoid)
     attempt = bearing.attempt
     adaptation: Adaptation | None = None
     changes = _NO_CHANGES
@@ -284,7 +291,9 @@ def _guard(state: WorkerState, intake: Intake, key: KeyRecord, head: RequestHead
     return Guard(state.book, state.snapshot, provider_id, key.organization_id, operation, head.method, target)
 
 
-def take_bearing(state: WorkerState, intake: Intake, key: KeyRecord, question: Question) -> Bearing:
+def take_bearing(
+    state: WorkerState, intake: Intake, key: KeyRecord, question: Question, avoid: frozenset[str] = _NOBODY
+) -> Bearing:
     parameters, model = question.parameters, question.model
     if model is None:
         check_unnamed(key, intake.surface.operation)
@@ -298,4 +307,4 @@ def take_bearing(state: WorkerState, intake: Intake, key: KeyRecord, question: Q
             attempt = plan(state.snapshot, wish, state.draw, override=override, customer=customer).attempts[0]
             check_model(key, attempt.route.names)
             return intake.bear(attempt, stream=question.stream)
-    return intake.take_bearing(key, model, stream=question.stream)
+    return intake.take_bearing(key, model, stream=question.stream, avoid=avoid)

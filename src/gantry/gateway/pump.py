@@ -5,6 +5,7 @@ and errors of ours go only between events. `stream_ended` means that the event h
 `[DONE]`, or in other dialects the one that is called the last. Codex for one leaves at once, and was served in full.
 """
 
+import logging
 import re
 from collections.abc import Callable
 from typing import Final, NamedTuple, Protocol
@@ -16,6 +17,8 @@ from gantry.dialects.content_coding import decode_content
 from gantry.dialects.errors import encode_stream_error
 from gantry.gateway.headers import AnswerKind
 from gantry.wire.sse import ends_event
+
+logger = logging.getLogger(__name__)
 
 
 class _LastEvent(NamedTuple):
@@ -240,3 +243,12 @@ class AdaptPump:
 
 
 PLAIN: Final = PlainPump()
+
+
+def last_words(pump: Pump, error: GatewayError) -> bytes | None:
+    """Return the end of a stream that broke, as `fail` does, and None where even that is a fault of ours."""
+    try:
+        return pump.fail(error)
+    except Exception:  # the boundary of an answer that failed already: its client must hear of it
+        logger.exception("the end of a broken answer cannot be written; its connection is cut")
+        return None

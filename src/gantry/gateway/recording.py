@@ -85,6 +85,7 @@ class Recording:
         "_redacts",
         "_state",
         "_truncated",
+        "_turned",
         "_unrecorded",
         "answer",
         "asked",
@@ -112,6 +113,7 @@ class Recording:
         self._unrecorded = False
         self._truncated = False
         self._redacts = False
+        self._turned: tuple[str, str, str] = ("", "", "")  # dialect and operation of another attempt, and its model
         self.answer: Capture | None = None
         self.asked: Capture | None = None  # what a tunnel's client goes on to say
         self.response_bytes: int | None = None  # that passed, where that is not what was captured
@@ -267,6 +269,15 @@ class Recording:
         self.asked = Capture(self._state.journal, self.log_id, Direction.REQUEST, keeps=keeps, limit=limit)
         return self.asked
 
+    def turn_to(self, route: Route, model: str | None, why: str) -> None:
+        """Note that another attempt is made, at a model that the caller named, perhaps in another dialect."""
+        self.warnings.append(why)
+        surface = self._intake.surface
+        self._dialect, self._operation = surface.dialects[0], surface.operation
+        if route.tier is _TRANSLATE:
+            self._dialect, self._operation = route.dialect, route.operation or surface.operation
+        self._turned = (self._dialect, self._operation, model or "")
+
     def add_attempt(
         self,
         attempt: Attempt,
@@ -351,6 +362,7 @@ class Recording:
             usage,
             model,
             self.changes,
+            *self._turned,
         )
         payload = encode_payload(frame)
         try:

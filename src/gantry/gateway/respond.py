@@ -9,7 +9,10 @@ from collections.abc import Iterable
 from http import HTTPStatus
 from typing import Final, Protocol
 
+from gantry.core.errors import GatewayError
+from gantry.core.vocabulary import Dialect
 from gantry.dial.outbox import Outbox
+from gantry.dialects.errors import encode_error
 from gantry.wire.body import LAST_CHUNK, encode_chunk
 
 _STATUS_LINES: Final = {status.value: b"HTTP/1.1 %d %b\r\n" % (status, status.phrase.encode()) for status in HTTPStatus}
@@ -118,3 +121,10 @@ def answer_whole(responder: Responder, status: int, headers: Iterable[tuple[str,
     lines = "".join(f"{name}: {value}\r\n" for name, value in headers)
     responder.start(status, f"{lines}x-content-type-options: nosniff\r\n".encode("latin-1"), len(body))
     responder.finish(body)
+
+
+def answer_error(responder: Responder, dialect: Dialect, error: GatewayError, log_id: str | None) -> int:
+    """Write an error as the caller's dialect has it, and return its status."""
+    wire = encode_error(dialect, error, log_id)
+    answer_whole(responder, wire.status, wire.headers, wire.body)
+    return wire.status

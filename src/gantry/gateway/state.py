@@ -141,6 +141,12 @@ class WorkerState:
         if self.bytes_held + size > limits.max_bytes_held:
             raise Overloaded("too many request bodies are held in memory; try again", retry_after=1)
 
+    def hold(self, size: int, held: int) -> int:
+        """Take so many more bytes of a body into memory, and return what it has then. Raises GatewayError."""
+        self.expect(size, held)
+        self.bytes_held += size
+        return held + size
+
     def swap(self, snapshot: Snapshot) -> None:
         """Route by another snapshot from now on. Calls under way go on by the one they were planned with."""
         self.snapshot = snapshot

@@ -20,14 +20,25 @@ from gantry.core.chat import (
     ToolCall,
     ToolResult,
 )
-from gantry.core.vocabulary import Dialect
+from gantry.core.vocabulary import Dialect, Outcome
+from gantry.dialects.errors import log_id_headers
 from gantry.dialects.estimate import count_tokens
 from gantry.dialects.gemini.token_count import decode_count_request, encode_count
 from gantry.dialects.translate import decode_request
+from gantry.gateway.recording import Recording
+from gantry.gateway.respond import Responder, answer_whole
 
 ESTIMATED: Final = ("x-gantry-estimated", "true")
+_JSON: Final = "application/json"
 _PER_TURN: Final = 4
 _PER_MEDIUM: Final = {MediaKind.IMAGE: 1200, MediaKind.AUDIO: 1500, MediaKind.VIDEO: 5000, MediaKind.DOCUMENT: 3000}
+
+
+def answer_count(responder: Responder, recording: Recording, dialect: Dialect, body: bytes, model: str | None) -> None:
+    """Write the answer to a request to count, recorded as what it is. Raises InvalidRequest."""
+    counted = estimate_count(dialect, body, model)
+    recording.close(Outcome.SUCCESS, 200, content_type=_JSON)
+    answer_whole(responder, 200, (("content-type", _JSON), ESTIMATED, *log_id_headers(recording.log_id)), counted)
 
 
 def estimate_count(dialect: Dialect, body: bytes, model: str | None) -> bytes:

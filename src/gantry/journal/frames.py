@@ -98,6 +98,9 @@ class CallClosed(Struct, frozen=True, array_like=True, gc=False):
     usage: bytes = b""  # the provider's usage object as JSON, set when the body is withheld or truncated
     response_model: str | None = None
     changes: list[str] = []  # parameters that were renamed, clamped, defaulted or dropped on the way
+    spoken_dialect: str = ""  # of the answer, where another attempt gave it than the one that the open frame tells of
+    spoken_operation: str = ""  # likewise
+    turned_to: str = ""  # the model that the caller would take instead and that was asked last
 
 
 class LogPosted(Struct, frozen=True, array_like=True, gc=False):

@@ -62,9 +62,12 @@ def plan(
     return Plan((Attempt(route, brought, True) if brought is not None else draw_attempt(route, draw),))
 
 
-def draw_attempt(route: Route, draw: Callable[[], float]) -> Attempt:
-    """Return an attempt with one of the route's stored credentials. Raises NoCredential."""
-    credential = draw_by_weight(route.candidates, draw)
+def draw_attempt(route: Route, draw: Callable[[], float], avoid: Collection[str] = _NOBODY) -> Attempt:
+    """Return an attempt with one of the route's stored credentials, none of those to avoid. Raises NoCredential."""
+    candidates = route.candidates
+    if avoid:
+        candidates = tuple(one for one in candidates if one.credential_id not in avoid)
+    credential = draw_by_weight(candidates, draw)
     if credential is None:
         raise NoCredential(route.missing)
     return Attempt(route, credential)

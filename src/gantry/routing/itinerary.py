@@ -1,0 +1,119 @@
+"""Where a call goes when an attempt failed: to another credential, to the next model, to the same again, or nowhere.
+
+Law: pure, and it comes to an end, for a call makes `MOST_ATTEMPTS` at most. What is the caller's fault is told to the
+caller and tried nowhere else. A failure is judged by its status or its fault alone, before a byte of the answer is
+passed on; the taxonomy is that of `judge`.
+
+In this order: a credential that was not tried yet, at once; then the models that the caller would take instead, at
+once, each with all of its credentials; then the last of them again, after a pause that doubles.
+"""
+
+from collections.abc import Callable, Sequence
+from enum import Enum, auto
+from typing import Final
+
+from msgspec import Struct
+
+MOST_ATTEMPTS: Final = 12
+LONGEST_PAUSE: Final = 10.0  # seconds; who is asked to wait for longer is no help to a caller who waits
+_JITTER: Final = 0.2  # of a pause, both ways: callers that failed together must not come back together
+
+
+class Verdict(Enum):
+    """What a failure says about trying again."""
+
+    STOP = auto()  # the same would happen anywhere: it is in the request
+    ROTATE = auto()  # this credential may not, or has no money
+    LIMITED = auto()  # this credential may not now
+    NEXT = auto()  # this model may not be asked here
+    TRANSIENT = auto()  # the same could well go through
+
+
+_OF_STATUS: Final = {
+    401: Verdict.ROTATE,
+    402: Verdict.ROTATE,
+    403: Verdict.ROTATE,
+    404: Verdict.NEXT,
+    408: Verdict.TRANSIENT,
+    425: Verdict.TRANSIENT,
+    429: Verdict.LIMITED,
+}
+_MOVABLE: Final = (Verdict.ROTATE, Verdict.LIMITED, Verdict.TRANSIENT)  # by another credential of the same provider
+_PASSING: Final = (Verdict.LIMITED, Verdict.TRANSIENT)
+_SERVER_ERROR: Final = 500
+
+
+def judge(status: int | None) -> Verdict:
+    """Return what a provider's status says; None is for no answer at all: unreachable, too slow, or cut off."""
+    if status is None or status >= _SERVER_ERROR:
+        return Verdict.TRANSIENT
+    return _OF_STATUS.get(status, Verdict.STOP)
+
+
+class Retries(Struct, frozen=True):
+    """How often the same is asked again, and how many seconds the first pause takes."""
+
+    count: int = 0
+    pause: float = 0.2
+
+
+NO_RETRIES: Final = Retries()
+
+
+class Step(Struct, frozen=True):
+    """Where the next attempt goes: a model, the credentials that it must not use, and the seconds before it."""
+
+    model: str | None
+    avoid: frozenset[str] = frozenset()
+    pause: float = 0.0
+
+
+class Itinerary:
+    """The steps that one call has left."""
+
+    __slots__ = ("_attempts", "_draw", "_fallbacks", "_model", "_retried", "_retries", "_tried")
+
+    def __init__(
+        self, model: str | None, fallbacks: Sequence[str], retries: Retries, draw: Callable[[], float]
+    ) -> None:
+        """`draw` gives numbers in [0, 1)."""
+        self._model = model
+        self._fallbacks = [name for name in dict.fromkeys(fallbacks) if name != model]
+        self._retries = retries
+        self._draw = draw
+        self._attempts = 1
+        self._retried = 0
+        self._tried: set[str] = set()
+
+    def after(
+        self, verdict: Verdict, credential_id: str, candidates: Sequence[str], retry_after: float | None = None
+    ) -> Step | None:
+        """Return the step after an attempt with one of the candidates (ids of credentials) failed; None to give up.
+
+        `retry_after` is what the provider asked for, in seconds.
+        """
+        if verdict is Verdict.STOP or self._attempts >= MOST_ATTEMPTS:
+            return None
+        self._attempts += 1
+        self._tried.add(credential_id)
+        if verdict in _MOVABLE and not self._tried.issuperset(candidates):
+            return Step(self._model, frozenset(self._tried))
+        return self.skip() or self._again(verdict, retry_after)
+
+    def skip(self) -> Step | None:
+        """Return the step to the next model, for one that cannot be asked at all; None when there is none left."""
+        if not self._fallbacks:
+            return None
+        self._model = self._fallbacks.pop(0)
+        self._tried.clear()
+        return Step(self._model)
+
+    def _again(self, verdict: Verdict, retry_after: float | None) -> Step | None:
+        if verdict not in _PASSING or self._retried >= self._retries.count:
+            return None
+        if retry_after is not None and retry_after > LONGEST_PAUSE:
+            return None
+        pause = self._retries.pause * 2**self._retried * (1 - _JITTER + 2 * _JITTER * self._draw())
+        self._retried += 1
+        self._tried.clear()
+        return Step(self._model, pause=min(max(pause, retry_after or 0.0), LONGEST_PAUSE))
