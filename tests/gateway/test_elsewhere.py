@@ -183,6 +183,31 @@ def test_an_answer_that_has_begun_is_not_begun_again(run: Runner, tmp_path: Path
     run(main())
 
 
+@pytest.mark.parametrize("cut", [1, 60])
+def test_a_small_answer_that_does_not_come_to_its_end_is_left(run: Runner, tmp_path: Path, cut: int) -> None:
+    async def main() -> None:
+        body = {**SMALL, "fallback_models": ["openai/gpt-4o"]}
+        upstreams = [("one", "mistral", answering(GOOD[:-cut], close=True)), ("two", "openai", answering(GOOD))]
+        told = await tell(tmp_path, upstreams, body)
+        assert (told.answer.status, told.heard, told.outcome) == (200, [1, 1], Outcome.SUCCESS)
+        assert json.loads(told.answer.body)["usage"]["total_tokens"] == 7
+
+    run(main())
+
+
+def test_a_large_answer_is_not_held_back(run: Runner, tmp_path: Path) -> None:
+    large = json_answer(b'{"choices":[{"message":{"content":"%b"}}]}' % (b"x" * 1_000_000))
+
+    async def main() -> None:
+        body = {**SMALL, "model": "openai/gpt-4o-mini", "fallback_models": ["openai/gpt-4o"]}
+        told = await tell(tmp_path, [("one", "openai", answering(large))], body)
+        assert (told.answer.status, told.heard) == (200, [1])
+        assert large.endswith(told.answer.body)
+        assert len(told.answer.body) > 1_000_000
+
+    run(main())
+
+
 def test_a_callers_own_credential_is_never_followed_by_ours(run: Runner, tmp_path: Path) -> None:
     async def main() -> None:
         async with (
@@ -217,7 +242,7 @@ def test_what_cannot_be_acted_on_is_refused(run: Runner, tmp_path: Path, given: 
     async def main() -> None:
         told = await tell(tmp_path, [("one", "mistral", answering(GOOD))], {**SMALL, **given})
         assert (told.answer.status, json.loads(told.answer.body)["error"]["param"]) == (400, param)
-        assert (told.heard, told.outcome) == ([0], Outcome.REFUSED)
+        assert (told.heard, told.outcome, told.attempts) == ([0], Outcome.REFUSED, [])
 
     run(main())
 

@@ -324,12 +324,12 @@ class Call:
         recording.open(self.head, question, voyage.body, route=voyage.attempt.route)
         for data in self._body if self._form is None else ():  # came while the call waited for a token
             recording.note_upload(data)
-        self._voyage = voyage
         if question.parameters is not NO_PARAMETERS or len(voyage.attempt.route.candidates) > 1:
             key = self.key
             assert key is not None
             self._journey = begin_journey(self.state, self.intake, key, self.head, question, voyage)
             self._asked = ask_breakdown(self.state.kept_rates, self.intake, question, voyage, recording)
+        self._voyage = voyage
         self._connect()
 
     def go_elsewhere(self, outcome: Outcome, error: str | None, answer: ResponseHead | None = None) -> bool:

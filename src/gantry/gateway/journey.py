@@ -24,7 +24,7 @@ from gantry.wire.head import RequestHead, ResponseHead
 
 _FAILED: Final = 400
 _NO_ANSWER: Final = "no answer"
-_BAD_STREAM: Final = "a stream that broke, or told of an error, before anything else"
+_BAD_STREAM: Final = "an answer that broke, or told of an error, before its content"
 
 
 class Journey:
@@ -73,7 +73,10 @@ class Journey:
             try:
                 body = question.envelope.body
                 voyage = make_voyage(self._state, self._intake, self._key, self._head, question, body, step.avoid)
-            except (GatewayError, TokenNeeded):  # this one cannot be asked, or not at once
+            except TokenNeeded as needed:  # not at once; the next call will find it bought
+                self._state.desk.wait(needed.account, _hear)
+                step = self._itinerary.skip()
+            except GatewayError:  # this one cannot be asked
                 step = self._itinerary.skip()
             else:
                 self.voyage, self.model = voyage, step.model
@@ -122,3 +125,7 @@ def retry_after(fields: Mapping[bytes, bytes], now: float) -> float | None:
         return max(parsedate_to_datetime(value).timestamp() - now, 0.0)
     except (ValueError, OverflowError):
         return None
+
+
+def _hear(error: GatewayError | None) -> None:
+    """Take note of a token that was bought, or was not, for whoever comes later."""

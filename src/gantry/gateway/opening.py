@@ -1,8 +1,9 @@
 """The opening of an answer: looked at before anything of it leaves, where the call could still go elsewhere.
 
-Law: until content has come, nothing is committed. A status of failure, a stream that opens with an error, and one that
-ends or stalls before its first content all count as an attempt that failed. What was held back follows untouched once
-it is the caller's; from then on everything passes through. Only calls with somewhere to go are looked at.
+Law: until content has come, nothing is committed. A status of failure, a stream that opens with an error, one that ends
+or stalls before its first content, and a small answer without its end all count as an attempt that failed. What was
+held back follows untouched once it is the caller's; from then on everything passes through. Only calls with somewhere
+to go are looked at.
 """
 
 from typing import Final, Protocol
@@ -40,13 +41,14 @@ class Opened(Protocol):
 class Opening:
     """Receives one attempt's answer for its call."""
 
-    __slots__ = ("_call", "_head", "_held", "_left", "_parser")
+    __slots__ = ("_call", "_head", "_held", "_holds", "_left", "_parser")
 
     def __init__(self, call: Opened) -> None:
         self._call = call
         self._head: ResponseHead | None = None
         self._held = b""
-        self._parser: SSEParser | None = None  # while the answer is held back
+        self._holds = False  # the answer back
+        self._parser: SSEParser | None = None  # of a stream
         self._left = False  # the call is elsewhere
 
     def on_head(self, head: ResponseHead) -> None:
@@ -54,19 +56,20 @@ class Opening:
         if head.status >= _FAILED and self._leave(None):
             return
         kind = read_kind(head)
-        if head.status < _FAILED and kind.content_type.startswith(_SSE) and kind.encoding in _IDENTITY:
+        if kind.content_type.startswith(_SSE) and kind.encoding in _IDENTITY:
             self._parser = SSEParser()
-        else:
+        self._holds = head.status < _FAILED and (kind.is_json or self._parser is not None)
+        if not self._holds:
             self._call.on_head(head)
 
     def on_data(self, data: bytes, last: bool) -> None:
         if self._left:
             return
-        if self._parser is None:
+        if not self._holds:
             self._call.on_data(data, last)
             return
         self._held += data
-        is_open, problem = _look(self._parser, data)
+        is_open, problem = (False, None) if self._parser is None else _look(self._parser, data)
         if problem is not None and self._leave(problem):
             return
         if is_open or last or len(self._held) > _MOST_HELD:
@@ -75,7 +78,7 @@ class Opening:
     def on_failure(self, fault: UpstreamFault) -> None:
         if self._left:
             return
-        if self._parser is not None:
+        if self._holds:
             if self._leave(fault.message):
                 return
             self._commit(last=False)
@@ -97,7 +100,7 @@ class Opening:
     def _commit(self, *, last: bool) -> None:
         head, held = self._head, self._held
         assert head is not None
-        self._parser, self._held = None, b""
+        self._holds, self._held = False, b""
         self._call.on_head(head)
         if held or last:
             self._call.on_data(held, last)
