@@ -275,6 +275,10 @@ OPENED_BADLY = {
         "openai/gpt-4o-mini",
         stream(b'data: {"error":{"message":"overloaded","type":"server_error"}}\n\n') + LAST_CHUNK,
     ),
+    "an error as Mistral has it": (
+        "mistral/mistral-large-latest",
+        stream(b'data: {"object":"error","message":"busy","type":"server_error","code":"1000"}\n\n') + LAST_CHUNK,
+    ),
     "an error after a preamble": (
         "anthropic/claude-sonnet-4-5",
         stream(

@@ -129,6 +129,8 @@ def _name_of(event: SSEEvent) -> bytes:
         members = _members_of(event.data)
     except (msgspec.DecodeError, UnicodeError, RecursionError):
         return b""
-    if "error" in members and bytes(members["error"]) != b"null" and "choices" not in members:
+    if "choices" not in members and bytes(members.get("error", b"null")) != b"null":
+        return b"error"
+    if bytes(members.get("object", b"")) == b'"error"':  # as Mistral has it
         return b"error"
     return bytes(members.get("type", b"")).strip(b'"')
