@@ -84,9 +84,7 @@ class UpstreamConnection(asyncio.Protocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self.transport = cast(asyncio.Transport, transport)
 
-    def send(
-        self, request: bytes, method: str, receiver: Receiver, *, beside: bytes = b"", complete: bool = True
-    ) -> None:
+    def send(self, request: bytes, method: str, receiver: Receiver, beside: bytes = b"", complete: bool = True) -> None:
         """Send a request's bytes, and those `beside` it; more of its body follows by `upload` unless `complete`."""
         transport, outbox = self.transport, self._owner.outbox
         assert transport is not None

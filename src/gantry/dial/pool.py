@@ -61,7 +61,7 @@ class Pool:
     def size(self) -> int:
         return len(self._open) + len(self._connecting)
 
-    def lease(self, lease: Lease, *, fresh: bool = False) -> None:
+    def lease(self, lease: Lease, fresh: bool = False) -> None:
         """Give the lease an idle connection, a new one (always when `fresh`), or a place in the queue."""
         if not fresh:
             while self._idle:

@@ -25,7 +25,7 @@ Beginning = tuple[Pump, bytes, int | None, bool]  # header lines, the body's len
 def begin_relay(head: ResponseHead, kind: AnswerKind, surface: Surface, voyage: Voyage, log_id: str) -> Beginning:
     """Return the beginning of an answer whose bytes leave as they come."""
     stream = kind.is_stream
-    headers = encode_client_headers(head, log_id, stream=stream, rewritten=False)
+    headers = encode_client_headers(head, log_id, stream, False)
     if stream:  # it has no length: a comment or an error of ours may come into it
         return _relay_pump(kind, surface, voyage), headers, None, False
     return PLAIN, headers if kind.is_json else headers + _SANDBOX, head.content_length, False

@@ -321,7 +321,7 @@ class Call:
     def _set_out(self, question: Question, voyage: Voyage) -> None:
         recording = self._recording
         assert recording is not None
-        recording.open(self.head, question, voyage.body, route=voyage.attempt.route)
+        recording.open(self.head, question, voyage.body, voyage.attempt.route)
         for data in self._body if self._form is None else ():  # came while the call waited for a token
             recording.note_upload(data)
         if question.parameters is not NO_PARAMETERS or len(voyage.attempt.route.candidates) > 1:
@@ -362,7 +362,7 @@ class Call:
         self._last_byte = self.state.now
         if self._uploads:
             self.client.pause_reading()
-        self._voyage.pool.lease(self, fresh=fresh)
+        self._voyage.pool.lease(self, fresh)
 
     def on_connection(self, connection: UpstreamConnection, connect_time: float | None) -> None:
         self._connection = connection
@@ -375,7 +375,7 @@ class Call:
         if not recording.sent_at:
             recording.sent_at = self._attempt_started if connect_time is None else time.perf_counter_ns()
         receiver: Receiver = self if self._journey is None else Opening(self)
-        connection.send(voyage.request, self.head.method, receiver, beside=voyage.beside, complete=not self._uploads)
+        connection.send(voyage.request, self.head.method, receiver, voyage.beside, not self._uploads)
         if self._uploads:
             self.client.resume_reading()  # first: what is sent next may fill the upstream, and pause it again
             early = self._body

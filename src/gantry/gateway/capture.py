@@ -37,7 +37,6 @@ class Capture:
         journal: JournalWriter,
         log_id: str,
         direction: Direction,
-        *,
         keeps: bool,
         limit: int,
         in_parts: bool = True,

@@ -126,7 +126,7 @@ def _first_place(likeness: Likeness, names: tuple[bytes, ...]) -> int:
     return -1 if place is None else place
 
 
-def encode_client_headers(head: ResponseHead, log_id: str, *, stream: bool, rewritten: bool) -> bytes:
+def encode_client_headers(head: ResponseHead, log_id: str, stream: bool, rewritten: bool) -> bytes:
     """Return the lines for the client: the upstream's headers, and our own.
 
     A `rewritten` body loses the headers that are about its bytes.

@@ -108,9 +108,7 @@ class Intake:
             check_rights(key, self.surface.operation)
             self._checked = True
 
-    def take_bearing(
-        self, key: KeyRecord, model: str | None, *, stream: bool, avoid: frozenset[str] = _NOBODY
-    ) -> Bearing:
+    def take_bearing(self, key: KeyRecord, model: str | None, stream: bool, avoid: frozenset[str] = _NOBODY) -> Bearing:
         """Return an attempt at a model with one of the stored credentials, none to avoid. Raises GatewayError."""
         way = self._ways.get((model, stream))
         if way is None:

@@ -193,7 +193,7 @@ def make_voyage(
     if len(body) > LARGE_BODY:
         body, beside = b"", body
     request = b"%b%b\r\n%b" % (bearing.beginning, framing, body)
-    return Voyage(attempt, bearing.pool, adaptation, changes, kept, request, beside, guard=guard)
+    return Voyage(attempt, bearing.pool, adaptation, changes, kept, request, beside, False, guard)
 
 
 def _translate(
@@ -307,4 +307,4 @@ def take_bearing(
             attempt = plan(state.snapshot, wish, state.draw, override=override, customer=customer).attempts[0]
             check_model(key, attempt.route.names)
             return intake.bear(attempt, stream=question.stream)
-    return intake.take_bearing(key, model, stream=question.stream, avoid=avoid)
+    return intake.take_bearing(key, model, question.stream, avoid)

@@ -138,7 +138,6 @@ class Recording:
         head: RequestHead,
         question: Question | None,
         body: bytes = b"",
-        *,
         route: Route | None = None,
         even_when_full: bool = False,
     ) -> None:
@@ -199,15 +198,10 @@ class Recording:
         self._opened = True
         if kept.in_parts and not self._unrecorded:
             self._write_parts(kept.body)
-        redacts = self._redacts
-        self.answer = Capture(
-            journal,
-            self.log_id,
-            _RESPONSE,
-            keeps=kept.content and not self._unrecorded,
-            limit=_MAX_REDACTED if redacts else limits.max_capture_bytes,
-            in_parts=not redacts,  # an address may lie across two parts
-        )
+        # What is redacted is not written in parts: an address may lie across two of them.
+        limit = _MAX_REDACTED if self._redacts else limits.max_capture_bytes
+        keeps = kept.content and not self._unrecorded
+        self.answer = Capture(journal, self.log_id, _RESPONSE, keeps, limit, not self._redacts)
 
     def _pass_unrecorded(self, *, refuse: bool) -> None:
         """Count the call instead: an end without its beginning would be a row that is nobody's. Raises Overloaded."""
