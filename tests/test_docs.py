@@ -64,12 +64,12 @@ def test_every_setting_and_command_is_documented() -> None:
 
 @pytest.mark.parametrize("block", blocks("python"), ids=lambda block: block.document)
 def test_python_is_python(block: Block) -> None:
-    ast.parse(block.text)
+    assert ast.parse(block.text).body
 
 
 @pytest.mark.parametrize("block", blocks("json"), ids=lambda block: block.document)
 def test_json_is_json(block: Block) -> None:
-    json.loads(block.text)
+    assert json.loads(block.text)
 
 
 @pytest.mark.parametrize("block", blocks("bash", "sh"), ids=lambda block: block.document)
@@ -80,7 +80,7 @@ def test_shell_is_shell(block: Block) -> None:
 
 def test_toml_of_others_is_toml() -> None:
     for block in blocks("toml"):
-        tomllib.loads(block.text)
+        assert tomllib.loads(block.text)
 
 
 @pytest.mark.parametrize(

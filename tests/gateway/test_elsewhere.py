@@ -289,6 +289,7 @@ OPENED_BADLY = {
         + LAST_CHUNK,
     ),
     "nothing but a comment": ("openai/gpt-4o-mini", stream(b": ping\n\n")),
+    "a good end and nothing before it": ("openai/gpt-4o-mini", stream(b": ping\n\n") + LAST_CHUNK),
     "half an event": ("openai/gpt-4o-mini", stream(b'data: {"id":"1","cho')),
 }
 
@@ -312,7 +313,9 @@ def test_a_stream_that_opens_badly_is_left_before_anything_of_it_was_seen(
     run(main())
 
 
-@pytest.mark.parametrize("case", [case for case in OPENED_BADLY if case != "half an event"])
+@pytest.mark.parametrize(
+    "case", [case for case in OPENED_BADLY if case not in ("half an event", "a good end and nothing before it")]
+)
 def test_a_stream_that_opens_badly_is_told_where_there_is_nobody_else(run: Runner, tmp_path: Path, case: str) -> None:
     model, bad = OPENED_BADLY[case]
 

@@ -86,6 +86,13 @@ def test_a_dead_key_is_not_asked_again() -> None:
     assert itinerary(retries=Retries(3)).after(Verdict.ROTATE, "a", ["a"]) is None
 
 
+def test_a_model_that_cannot_be_asked_at_all_costs_no_retry() -> None:
+    way = itinerary(["nobody's"], Retries(1, 0.5))
+    assert way.after(Verdict.TRANSIENT, "a", ["a"]) == Step("nobody's")
+    assert way.pass_over() == Step("first", pause=0.5)
+    assert way.after(Verdict.TRANSIENT, "a", ["a"]) is None
+
+
 def test_a_model_is_named_once() -> None:
     way = itinerary(["first", "second", "second"])
     assert way.after(Verdict.NEXT, "a", ["a"]) == Step("second")

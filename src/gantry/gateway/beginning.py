@@ -10,13 +10,12 @@ from gantry.core.vocabulary import Dialect, Operation
 from gantry.dialects.changes import header_value
 from gantry.dialects.frames import EVENT_STREAM
 from gantry.gateway.breakdown import Asked
-from gantry.gateway.headers import AnswerKind, encode_client_headers
+from gantry.gateway.headers import IDENTITY, AnswerKind, encode_client_headers
 from gantry.gateway.prepare import Voyage
 from gantry.gateway.pump import PLAIN, AdaptPump, Pump, RelayPump
 from gantry.gateway.surfaces import Surface
 from gantry.wire.head import ResponseHead
 
-_IDENTITY: Final = ("", "identity")
 _SANDBOX: Final = b"content-security-policy: sandbox\r\n"
 
 Beginning = tuple[Pump, bytes, int | None, bool]  # header lines, the body's length, whether the headers wait for it
@@ -61,7 +60,7 @@ def begin_rewriting(
 
 
 def _relay_pump(kind: AnswerKind, surface: Surface, voyage: Voyage) -> Pump:
-    if not kind.is_stream or kind.encoding not in _IDENTITY:
+    if not kind.is_stream or kind.encoding not in IDENTITY:
         return PLAIN
     responses = surface.operation is Operation.RESPONSES  # one form, whoever answers
     return RelayPump(Dialect.OPENAI_RESPONSES if responses else voyage.attempt.route.dialect)

@@ -22,7 +22,7 @@ from gantry.dialects.content_coding import decode_content
 from gantry.dialects.errors import encode_stream_error
 from gantry.dialects.fold import Answer
 from gantry.dialects.question import read_question
-from gantry.gateway.headers import AnswerKind
+from gantry.gateway.headers import IDENTITY, AnswerKind
 from gantry.gateway.intake import Intake
 from gantry.gateway.kept_rates import KeptRates
 from gantry.gateway.prepare import Question, Voyage
@@ -40,7 +40,6 @@ _DONE: Final = b"[DONE]"
 _DONE_LINE: Final = re.compile(rb"(?:\A|[\r\n])(data: ?\[DONE\])")
 _BLANK_LINES: Final = (b"\n\n", b"\n\r\n", b"\r\r")
 _PING: Final = b": ping\n\n"
-_IDENTITY: Final = ("", "identity")
 _MAX_WHOLE: Final = 32 * 1024 * 1024
 _NS: Final = 1_000_000_000
 
@@ -63,7 +62,7 @@ class Asked(Struct, frozen=True, gc=False):
         """Say whether this answer can carry a breakdown: a good one, in JSON or in chunks that are not compressed."""
         if status >= 300:
             return False
-        return kind.encoding in _IDENTITY and self.dialect in _CHUNKED if kind.is_stream else kind.is_json
+        return kind.encoding in IDENTITY and self.dialect in _CHUNKED if kind.is_stream else kind.is_json
 
     def over(self, pump: Pump, status: int, kind: AnswerKind) -> "BreakdownPump":
         """Return the pump around the tier's own, for an answer that fits."""

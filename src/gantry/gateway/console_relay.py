@@ -10,10 +10,9 @@ from gantry.core.errors import GatewayError, Overloaded, UpstreamFault
 from gantry.dial.connection import UpstreamConnection
 from gantry.dial.origin import Origin
 from gantry.dial.pool import Pool
-from gantry.dialects.errors import encode_error
 from gantry.gateway.client import ClientConnection
 from gantry.gateway.headers import HOP_BY_HOP, encode_headers, with_named
-from gantry.gateway.respond import Responder, answer_whole
+from gantry.gateway.respond import Responder, answer_error
 from gantry.gateway.state import WorkerState
 from gantry.gateway.surfaces import Surface
 from gantry.wire.body import LAST_CHUNK, encode_chunk
@@ -158,8 +157,7 @@ class ConsoleRelay:
         if self._over:
             return
         self._leave()
-        wire = encode_error(self._surface.dialect, error)
-        answer_whole(self._responder, wire.status, wire.headers, wire.body)
+        answer_error(self._responder, self._surface.dialect, error)
         self._client.finish_exchange()
 
     def _leave(self) -> None:

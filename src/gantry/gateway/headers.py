@@ -33,6 +33,7 @@ _OF_THE_BYTES: Final = frozenset(
 )
 _OWN: Final = b"x-respan-log-id: %b\r\nx-gantry-log-id: %b\r\nx-content-type-options: nosniff\r\n"
 _NOTES: Final = (("relayed", "relayed stream"), ("rewritten", "rewritten stream"))
+IDENTITY: Final = ("", "identity")  # content codings that are none
 _USUAL_CONNECTION: Final = frozenset((None, b"keep-alive", b"close"))
 # All Python majors of the Mistral SDK crash on it when the answer is a stream (httpx raises ResponseNotRead).
 _NOT_CLIENT_STREAM: Final = _NOT_CLIENT | {b"x-model-deprecation-timestamp"}

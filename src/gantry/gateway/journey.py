@@ -75,9 +75,9 @@ class Journey:
                 voyage = make_voyage(self._state, self._intake, self._key, self._head, question, body, step.avoid)
             except TokenNeeded as needed:  # not at once; the next call will find it bought
                 self._state.desk.wait(needed.account, _hear)
-                step = self._itinerary.skip()
+                step = self._itinerary.pass_over()
             except GatewayError:  # this one cannot be asked
-                step = self._itinerary.skip()
+                step = self._itinerary.pass_over()
             else:
                 self.voyage, self.model = voyage, step.model
                 return voyage, step.pause

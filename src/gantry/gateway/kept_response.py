@@ -13,7 +13,7 @@ import msgspec
 
 from gantry.core.errors import GatewayError, InternalError, InvalidRequest, MethodNotAllowed, NotFound
 from gantry.core.vocabulary import Operation, Outcome
-from gantry.dialects.errors import encode_error, log_id_headers
+from gantry.dialects.errors import log_id_headers
 from gantry.dialects.responses.input_items import list_input_items, read_page
 from gantry.dialects.turns import RememberedResponse
 from gantry.gateway.admit import check_rights
@@ -23,7 +23,7 @@ from gantry.gateway.intake import Intake
 from gantry.gateway.prepare import understand
 from gantry.gateway.recording import Recording
 from gantry.gateway.remembered import find_response, forget_response
-from gantry.gateway.respond import Responder, answer_whole
+from gantry.gateway.respond import Responder, answer_error, answer_whole
 from gantry.gateway.state import WorkerState
 from gantry.routing.snapshot import KeyRecord
 from gantry.wire.head import RequestHead
@@ -139,8 +139,7 @@ class KeptResponse:
         if self._over:
             return
         self._close_record(outcome_of(error), error.status, error.message)
-        wire = encode_error(self._intake.surface.dialect, error, self._recording.log_id)
-        answer_whole(self._responder, wire.status, wire.headers, wire.body)
+        answer_error(self._responder, self._intake.surface.dialect, error, self._recording.log_id)
         self._client.finish_exchange()
 
     def _close_record(self, outcome: Outcome, status: int, error: str | None, *, content_type: str = "") -> None:

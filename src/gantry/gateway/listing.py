@@ -19,7 +19,6 @@ from gantry.core.errors import GatewayError, InternalError, NotFound, Unauthenti
 from gantry.core.model_ref import parse_model_ref
 from gantry.core.vocabulary import Operation, Outcome
 from gantry.dialects.custom_card import custom_card
-from gantry.dialects.errors import encode_error
 from gantry.dialects.models import ModelCard, encode_model, encode_models, plain_card
 from gantry.gateway.client import ClientConnection
 from gantry.gateway.fetch import outcome_of
@@ -28,7 +27,7 @@ from gantry.gateway.model_lists import Cards, Inquiry, ModelLists, owner_of
 from gantry.gateway.params import CREDENTIAL_FIELDS
 from gantry.gateway.prepare import understand
 from gantry.gateway.recording import Recording
-from gantry.gateway.respond import Responder, answer_whole
+from gantry.gateway.respond import Responder, answer_error, answer_whole
 from gantry.gateway.state import WorkerState
 from gantry.routing.model_sources import ModelSource, find_sources
 from gantry.routing.plan import Attempt
@@ -328,8 +327,7 @@ class ModelListing:
     def _answer_error(self, error: GatewayError) -> None:
         self._over = True
         log_id = self._recording.log_id if self._recording is not None else None
-        wire = encode_error(self._intake.surface.dialect, error, log_id)
-        answer_whole(self._responder, wire.status, wire.headers, wire.body)
+        answer_error(self._responder, self._intake.surface.dialect, error, log_id)
         self._client.finish_exchange()
 
     def _leave(self) -> None:

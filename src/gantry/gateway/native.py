@@ -18,7 +18,7 @@ from gantry.board.resources import ResourceBook
 from gantry.core.errors import GatewayError, InvalidRequest, NotFound, UpstreamBroke
 from gantry.core.vocabulary import STATEFUL_OPERATIONS, Operation
 from gantry.dialects.content_coding import decode_content
-from gantry.gateway.headers import AnswerKind
+from gantry.gateway.headers import IDENTITY, AnswerKind
 from gantry.gateway.pump import Pump
 from gantry.gateway.resource_ids import (
     CREATING,
@@ -37,7 +37,6 @@ from gantry.wire.sse import EventTooLarge, SSEParser
 
 MAX_NAMED: Final = 10_000  # different ids in one request
 _MAX_WHOLE: Final = 32 * 1024 * 1024
-_IDENTITY: Final = ("", "identity")
 _MAKING: Final = ("POST", "PUT")
 _JOBS: Final = frozenset((Operation.BATCHES, Operation.FINE_TUNING))
 
@@ -212,7 +211,7 @@ class FilterPump:
         filtered = self._guard.filter(decoded.body)
         if filtered is decoded.body:
             return body
-        if encoding not in _IDENTITY:
+        if encoding not in IDENTITY:
             raise UpstreamBroke(f"the provider compressed ({encoding}) a list that must not be")
         return filtered
 
@@ -232,7 +231,7 @@ class WatchPump:
         self._guard = guard
         self._pump = pump
         self._kind = kind
-        self._parser = SSEParser() if kind.is_stream and kind.encoding in _IDENTITY else None
+        self._parser = SSEParser() if kind.is_stream and kind.encoding in IDENTITY else None
         self._gathered: list[bytes] = []
         self._size = 0
 

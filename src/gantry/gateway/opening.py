@@ -13,7 +13,7 @@ from msgspec import Raw
 
 from gantry.core.errors import GatewayError, UpstreamFault
 from gantry.core.vocabulary import Outcome
-from gantry.gateway.headers import read_kind
+from gantry.gateway.headers import IDENTITY, read_kind
 from gantry.wire.head import ResponseHead
 from gantry.wire.sse import EventTooLarge, SSEEvent, SSEParser
 
@@ -22,7 +22,6 @@ _MOST_HELD: Final = 64 * 1024
 _SSE: Final = "text/event-stream"
 _ERRORS: Final = (b"error", b"response.failed")
 _PREAMBLES: Final = (b"message_start", b"ping", b"response.created", b"response.in_progress", b"response.queued")
-_IDENTITY: Final = ("", "identity")
 _members_of: Final = msgspec.json.Decoder(dict[str, Raw]).decode
 
 
@@ -56,7 +55,7 @@ class Opening:
         if head.status >= _FAILED and self._leave(None):
             return
         kind = read_kind(head)
-        if kind.content_type.startswith(_SSE) and kind.encoding in _IDENTITY:
+        if kind.content_type.startswith(_SSE) and kind.encoding in IDENTITY:
             self._parser = SSEParser()
         self._holds = head.status < _FAILED and (kind.is_json or self._parser is not None)
         if not self._holds:
@@ -69,7 +68,7 @@ class Opening:
             self._call.on_data(data, last)
             return
         self._held += data
-        is_open, problem = (False, None) if self._parser is None else _look(self._parser, data)
+        is_open, problem = (False, None) if self._parser is None else _look(self._parser, data, last=last)
         if problem is not None and self._leave(problem):
             return
         if is_open or last or len(self._held) > _MOST_HELD:
@@ -106,10 +105,12 @@ class Opening:
             self._call.on_data(held, last)
 
 
-def _look(parser: SSEParser, data: bytes) -> tuple[bool, str | None]:
+def _look(parser: SSEParser, data: bytes, *, last: bool) -> tuple[bool, str | None]:
     """Look at more of a stream: whether it has come to what the caller must see, and the error if it is one."""
     try:
         events = parser.feed(data)
+        if last:
+            events += parser.close()
     except EventTooLarge:
         return True, None
     for event in events:
@@ -118,7 +119,7 @@ def _look(parser: SSEParser, data: bytes) -> tuple[bool, str | None]:
             return True, f"the stream opened with an error: {event.data[:200].decode('utf-8', 'replace')}"
         if name not in _PREAMBLES:
             return True, None
-    return False, None
+    return last, "the stream ended before its content" if last else None
 
 
 def _name_of(event: SSEEvent) -> bytes:

@@ -15,7 +15,7 @@ from gantry.core.vocabulary import Dialect
 from gantry.dialects.adapt import AnswerStream
 from gantry.dialects.content_coding import decode_content
 from gantry.dialects.errors import encode_stream_error
-from gantry.gateway.headers import AnswerKind
+from gantry.gateway.headers import IDENTITY, AnswerKind
 from gantry.wire.sse import ends_event
 
 logger = logging.getLogger(__name__)
@@ -49,7 +49,6 @@ _EDGE: Final = 4  # bytes that a blank line may lie in
 _PING: Final = b": ping\n\n"
 _BLANK: Final = b"\n"
 _ERROR: Final = 400
-_IDENTITY: Final = ("", "identity")
 _MAX_WHOLE: Final = 96 * 1024 * 1024  # 2048 embeddings of 1536 floats are 60 MB of JSON
 
 
@@ -217,7 +216,7 @@ class AdaptPump:
 
     def feed(self, data: bytes) -> bytes:
         if self._stream is not None:
-            if self._encoding not in _IDENTITY:
+            if self._encoding not in IDENTITY:
                 raise UpstreamBroke(f"the provider compressed ({self._encoding}) a stream that must not be")
             return self._stream.feed(data)
         self._size += len(data)

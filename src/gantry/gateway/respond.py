@@ -123,7 +123,7 @@ def answer_whole(responder: Responder, status: int, headers: Iterable[tuple[str,
     responder.finish(body)
 
 
-def answer_error(responder: Responder, dialect: Dialect, error: GatewayError, log_id: str | None) -> int:
+def answer_error(responder: Responder, dialect: Dialect, error: GatewayError, log_id: str | None = None) -> int:
     """Write an error as the caller's dialect has it, and return its status."""
     wire = encode_error(dialect, error, log_id)
     answer_whole(responder, wire.status, wire.headers, wire.body)

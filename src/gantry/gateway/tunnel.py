@@ -24,13 +24,12 @@ from gantry.core.errors import (
 )
 from gantry.core.vocabulary import Outcome
 from gantry.dial.connection import UpstreamConnection
-from gantry.dialects.errors import encode_error
 from gantry.gateway.authority import shows_itself
 from gantry.gateway.client import ClientConnection
 from gantry.gateway.headers import AnswerKind, encode_client_headers, read_kind, request_id_in
 from gantry.gateway.intake import Intake
 from gantry.gateway.recording import Recording
-from gantry.gateway.respond import Responder, answer_whole
+from gantry.gateway.respond import Responder, answer_error
 from gantry.gateway.state import WorkerState
 from gantry.gateway.transcript import Transcript
 from gantry.gateway.upgrade import Offer, ask, check_acceptance, make_offer
@@ -349,8 +348,7 @@ class Tunnel:
 
     def _answer(self, error: GatewayError) -> None:
         log_id = self._recording.log_id if self._recording is not None else None
-        wire = encode_error(self._intake.surface.dialect, error, log_id)
-        answer_whole(self._responder, wire.status, wire.headers, wire.body)
+        answer_error(self._responder, self._intake.surface.dialect, error, log_id)
         self._leave()
         self._client.finish_exchange()
 

@@ -44,7 +44,6 @@ from gantry.core.sealing import SealBroken
 from gantry.core.vocabulary import Dialect
 from gantry.dial.origin import ProxyRules
 from gantry.dial.pool import Dialler, PoolLimits
-from gantry.dialects.errors import encode_error
 from gantry.gateway.authority import AccountTokens
 from gantry.gateway.call import Call
 from gantry.gateway.client import ClientConnection
@@ -58,7 +57,7 @@ from gantry.gateway.listing import ModelListing
 from gantry.gateway.model_lists import ModelLists
 from gantry.gateway.own import OwnAnswer
 from gantry.gateway.posted_log import MAX_BYTES, PostedLogTaker
-from gantry.gateway.respond import Responder, answer_whole
+from gantry.gateway.respond import Responder, answer_error
 from gantry.gateway.state import WorkerState
 from gantry.gateway.surfaces import Door
 from gantry.gateway.tunnel import Tunnel
@@ -209,8 +208,7 @@ class Worker:
 
     def _reject(self, error: GatewayError, responder: Responder) -> None:
         """Answer what is not HTTP as we speak it; nobody knows the caller's dialect then."""
-        wire = encode_error(Dialect.OPENAI_CHAT, error)
-        answer_whole(responder, wire.status, wire.headers, wire.body)
+        answer_error(responder, Dialect.OPENAI_CHAT, error)
 
     # The snapshot
 

@@ -71,7 +71,7 @@ class Step(Struct, frozen=True):
 class Itinerary:
     """The steps that one call has left."""
 
-    __slots__ = ("_attempts", "_draw", "_fallbacks", "_model", "_retried", "_retries", "_tried")
+    __slots__ = ("_attempts", "_draw", "_failed", "_fallbacks", "_model", "_retried", "_retries", "_tried")
 
     def __init__(
         self, model: str | None, fallbacks: Sequence[str], retries: Retries, draw: Callable[[], float]
@@ -84,6 +84,7 @@ class Itinerary:
         self._attempts = 1
         self._retried = 0
         self._tried: set[str] = set()
+        self._failed: tuple[str | None, Verdict, float | None] = (model, Verdict.STOP, None)  # the last attempt
 
     def after(
         self, verdict: Verdict, credential_id: str, candidates: Sequence[str], retry_after: float | None = None
@@ -96,14 +97,16 @@ class Itinerary:
             return None
         self._attempts += 1
         self._tried.add(credential_id)
+        self._failed = self._model, verdict, retry_after
         if verdict in _MOVABLE and not self._tried.issuperset(candidates):
             return Step(self._model, frozenset(self._tried))
-        return self.skip() or self._again(verdict, retry_after)
+        return self.pass_over()
 
-    def skip(self) -> Step | None:
-        """Return the step to the next model, for one that cannot be asked at all; None when there is none left."""
+    def pass_over(self) -> Step | None:
+        """Return the step to the next model, also from one that cannot be asked; else to the last again, or None."""
         if not self._fallbacks:
-            return None
+            self._model, verdict, retry_after = self._failed
+            return self._again(verdict, retry_after)
         self._model = self._fallbacks.pop(0)
         self._tried.clear()
         return Step(self._model)
