@@ -133,3 +133,26 @@ def test_what_is_closing_gets_nothing() -> None:
     wire.closing = True
     scheduled[0]()
     assert wire.written == []
+
+
+def test_what_is_posted_while_the_box_is_emptied_keeps_its_place() -> None:
+    scheduled: list[Callable[[], None]] = []
+    sleeps = iter(range(0, 10_000, 100))  # with time to sleep, always
+    outbox = Outbox(scheduled.append, lambda: next(sleeps))
+
+    class Echoing(Wire):
+        def write(self, data: bytes | bytearray | memoryview) -> None:
+            super().write(data)
+            if data == b"255":
+                outbox.post(self, b"echo")
+
+    wire = Echoing()
+    for number in range(256):
+        outbox.post(wire, b"%d" % number)
+        while len(scheduled) > (number == 255):
+            scheduled.pop(0)()
+    scheduled.pop(0)()
+    outbox.post(wire, b"after")
+    while scheduled:
+        scheduled.pop(0)()
+    assert wire.written[-3:] == [b"255", b"echo", b"after"]

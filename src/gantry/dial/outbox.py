@@ -82,6 +82,6 @@ class Outbox:
         self.flush()
         if self._written >= _WATCHED:
             slept = self._count_sleeps()
-            has_time = (slept - self._slept) * _BUSY > self._written
+            has_time = (slept - self._slept) * _BUSY > self._written and not self._pending  # what waits goes first
             self._slept = slept
             self._written = self._straight = _WATCHED if has_time else 0
