@@ -342,3 +342,44 @@ def test_what_was_held_back_follows_untouched(run: Runner, tmp_path: Path, size:
         assert (told.answer.body, told.captured) == (plain, plain)
 
     run(main())
+
+
+GEMINI = "/api/google/gemini/v1beta/models/gemini-2.5-flash:generateContent"
+OTHER_FORMATS: list[tuple[str, str, dict[str, Any], Callable[[Any], Any]]] = [
+    (
+        GEMINI,
+        "google_gemini_ai",
+        {"contents": [{"role": "user", "parts": [{"text": "hi"}]}]},
+        lambda answer: answer["candidates"][0]["content"]["parts"][0]["text"],
+    ),
+    (
+        "/api/anthropic/v1/messages",
+        "anthropic",
+        {"model": "claude-sonnet-4-5", "max_tokens": 50, "messages": [{"role": "user", "content": "hi"}]},
+        lambda answer: answer["content"][0]["text"],
+    ),
+    (
+        "/api/responses",
+        "openai",
+        {"model": "gpt-4o", "input": "hi", "store": False},
+        lambda answer: answer["output"][0]["content"][0]["text"],
+    ),
+]
+
+
+@pytest.mark.parametrize(
+    ("path", "provider", "body", "text_of"), OTHER_FORMATS, ids=["gemini", "anthropic", "responses"]
+)
+def test_callers_of_every_format_go_elsewhere(
+    run: Runner, tmp_path: Path, path: str, provider: str, body: dict[str, Any], text_of: Callable[[Any], Any]
+) -> None:
+    """The model may stand in the path, which names the first one only."""
+
+    async def main() -> None:
+        asked = {**body, "fallback_models": ["mistral/mistral-small-latest"]}
+        upstreams = [("one", provider, failing("503 No")), ("two", "mistral", answering(GOOD))]
+        told = await tell(tmp_path, upstreams, asked, path=path)
+        assert (told.answer.status, told.heard, told.outcome) == (200, [1, 1], Outcome.SUCCESS), told.answer.body
+        assert text_of(json.loads(told.answer.body)) == "hello"
+
+    run(main())
