@@ -18,6 +18,7 @@ from msgspec import Struct
 
 from gantry.core.custom_model import CustomModel
 from gantry.core.model_ref import parse_model_ref
+from gantry.core.routing_rules import NO_ROUTING_RULES, RoutingRules
 from gantry.core.sealing import Sealer
 from gantry.core.secret import Secret
 from gantry.core.vocabulary import ContentPolicy, Environment, Scope
@@ -65,6 +66,7 @@ class CredentialRecord(Struct, frozen=True, array_like=True):
     models: tuple[str, ...] = ()
     environment: Environment | None = None
     home: bool = False  # what lives with an account at the provider lives with this one's (DESIGN §5)
+    excluded_models: tuple[str, ...] = ()  # what it does not serve, where it may serve all others
 
 
 class Body(Struct, frozen=True, array_like=True):
@@ -76,6 +78,7 @@ class Body(Struct, frozen=True, array_like=True):
     settings: dict[str, Any]
     custom_models: tuple[CustomModel, ...] = ()
     custom_providers: dict[str, tuple[ProviderSpec, ...]] = {}  # by organization
+    routing_rules: dict[str, RoutingRules] = {}  # by organization
 
 
 class KeyTable:
@@ -181,6 +184,10 @@ class Snapshot:
         """Yield the organization's own credentials, then the platform's."""
         yield from self.by_organization.get(organization_id, ())
         yield from self.by_organization.get(None, ())
+
+    def routing_rules_of(self, organization_id: str) -> RoutingRules:
+        """Return what an organization has decided about routing."""
+        return self.body.routing_rules.get(organization_id, NO_ROUTING_RULES)
 
     def custom_models_of(self, organization_id: str) -> Mapping[str, CustomModel]:
         """Return the names that an organization has given to models; each wins over what a provider calls so."""
