@@ -18,8 +18,9 @@ from gantry.gateway.intake import Intake
 from gantry.gateway.params import NO_PARAMETERS
 from gantry.gateway.prepare import Question, Voyage, make_voyage
 from gantry.gateway.state import WorkerState
-from gantry.routing.itinerary import NO_RETRIES, Itinerary, judge
+from gantry.routing.itinerary import NO_RETRIES, Itinerary
 from gantry.routing.snapshot import KeyRecord
+from gantry.routing.verdict import judge
 from gantry.wire.head import RequestHead, ResponseHead
 
 _FAILED: Final = 400
@@ -60,7 +61,7 @@ class Journey:
         if answer is not None and answer.status < _FAILED:
             answer = None
         step = self._itinerary.after(
-            judge(None if answer is None else answer.status),
+            judge(attempt.route.provider.failures, None if answer is None else answer.status),
             attempt.credential.credential_id,
             [candidate.credential_id for candidate in attempt.route.candidates],
             None if answer is None else retry_after(answer.fields, time.time()),

@@ -109,6 +109,28 @@ class ModelRules(RequestRules, frozen=True, forbid_unknown_fields=True):
     models: tuple[str, ...] = ()  # patterns of upstream names
 
 
+class FailureKind(StrEnum):
+    """Whose fault an error of the provider's is, and so where the same could still go through."""
+
+    CALLER = "caller"  # the same would happen anywhere: it is in the request
+    CREDENTIAL = "credential"  # this credential may not, or has no money
+    LIMIT = "limit"  # this credential may not now
+    CAPACITY = "capacity"  # this model cannot now, whoever asks
+    MODEL = "model"  # this model may not be asked here
+    TRANSIENT = "transient"  # the same could well go through
+
+
+class FailureRule(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """Errors of one kind: those that have all that is given here."""
+
+    kind: FailureKind
+    status: int | None = None
+    code: str | None = None  # the error's `code`, as text
+    type: str | None = None  # the error's `type` (Google: its `status`), as text
+    message: str | None = None  # a part of the error's message, whatever its case
+    header: str | None = None  # `name: value`, in lower case, that the answer has
+
+
 class ProviderSpec(Struct, frozen=True, forbid_unknown_fields=True):
     """One provider. `paths` maps each dialect it speaks to the path of each operation in it.
 
@@ -139,6 +161,7 @@ class ProviderSpec(Struct, frozen=True, forbid_unknown_fields=True):
     max_tokens: int = 4096  # where the format demands a bound and the caller gave none
     request: RequestRules = field(default_factory=RequestRules)  # for chat completions
     request_for: tuple[ModelRules, ...] = ()
+    failures: tuple[FailureRule, ...] = ()  # what its errors say beyond their status; the first that fits
 
     @property
     def root(self) -> str:

@@ -1,53 +1,27 @@
 """Where a call goes when an attempt failed: to another credential, to the next model, to the same again, or nowhere.
 
 Law: pure, and it comes to an end, for a call makes `MOST_ATTEMPTS` at most. What is the caller's fault is told to the
-caller and tried nowhere else. A failure is judged by its status or its fault alone, before a byte of the answer is
-passed on; the taxonomy is that of `judge`.
+caller and tried nowhere else.
 
 In this order: a credential that was not tried yet, at once; then the models that the caller would take instead, at
 once, each with all of its credentials; then the last of them again, after a pause that doubles.
 """
 
 from collections.abc import Callable, Sequence
-from enum import Enum, auto
 from typing import Final
 
 from msgspec import Struct
+
+from gantry.providers.spec import FailureKind
 
 MOST_ATTEMPTS: Final = 12
 LONGEST_PAUSE: Final = 10.0  # seconds; who is asked to wait for longer is no help to a caller who waits
 _JITTER: Final = 0.2  # of a pause, both ways: callers that failed together must not come back together
 
 
-class Verdict(Enum):
-    """What a failure says about trying again."""
-
-    STOP = auto()  # the same would happen anywhere: it is in the request
-    ROTATE = auto()  # this credential may not, or has no money
-    LIMITED = auto()  # this credential may not now
-    NEXT = auto()  # this model may not be asked here
-    TRANSIENT = auto()  # the same could well go through
-
-
-_OF_STATUS: Final = {
-    401: Verdict.ROTATE,
-    402: Verdict.ROTATE,
-    403: Verdict.ROTATE,
-    404: Verdict.NEXT,
-    408: Verdict.TRANSIENT,
-    425: Verdict.TRANSIENT,
-    429: Verdict.LIMITED,
-}
-_MOVABLE: Final = (Verdict.ROTATE, Verdict.LIMITED, Verdict.TRANSIENT)  # by another credential of the same provider
-_PASSING: Final = (Verdict.LIMITED, Verdict.TRANSIENT)
-_SERVER_ERROR: Final = 500
-
-
-def judge(status: int | None) -> Verdict:
-    """Return what a provider's status says; None is for no answer at all: unreachable, too slow, or cut off."""
-    if status is None or status >= _SERVER_ERROR:
-        return Verdict.TRANSIENT
-    return _OF_STATUS.get(status, Verdict.STOP)
+# By another credential of the same provider.
+_MOVABLE: Final = (FailureKind.CREDENTIAL, FailureKind.LIMIT, FailureKind.CAPACITY, FailureKind.TRANSIENT)
+_PASSING: Final = (FailureKind.LIMIT, FailureKind.CAPACITY, FailureKind.TRANSIENT)
 
 
 class Retries(Struct, frozen=True):
@@ -84,35 +58,35 @@ class Itinerary:
         self._attempts = 1
         self._retried = 0
         self._tried: set[str] = set()
-        self._failed: tuple[str | None, Verdict, float | None] = (model, Verdict.STOP, None)  # the last attempt
+        self._failed: tuple[str | None, FailureKind, float | None] = model, FailureKind.CALLER, None  # of the last
 
     def after(
-        self, verdict: Verdict, credential_id: str, candidates: Sequence[str], retry_after: float | None = None
+        self, kind: FailureKind, credential_id: str, candidates: Sequence[str], retry_after: float | None = None
     ) -> Step | None:
         """Return the step after an attempt with one of the candidates (ids of credentials) failed; None to give up.
 
         `retry_after` is what the provider asked for, in seconds.
         """
-        if verdict is Verdict.STOP or self._attempts >= MOST_ATTEMPTS:
+        if kind is FailureKind.CALLER or self._attempts >= MOST_ATTEMPTS:
             return None
         self._attempts += 1
         self._tried.add(credential_id)
-        self._failed = self._model, verdict, retry_after
-        if verdict in _MOVABLE and not self._tried.issuperset(candidates):
+        self._failed = self._model, kind, retry_after
+        if kind in _MOVABLE and not self._tried.issuperset(candidates):
             return Step(self._model, frozenset(self._tried))
         return self.pass_over()
 
     def pass_over(self) -> Step | None:
         """Return the step to the next model, also from one that cannot be asked; else to the last again, or None."""
         if not self._fallbacks:
-            self._model, verdict, retry_after = self._failed
-            return self._again(verdict, retry_after)
+            self._model, kind, retry_after = self._failed
+            return self._again(kind, retry_after)
         self._model = self._fallbacks.pop(0)
         self._tried.clear()
         return Step(self._model)
 
-    def _again(self, verdict: Verdict, retry_after: float | None) -> Step | None:
-        if verdict not in _PASSING or self._retried >= self._retries.count:
+    def _again(self, kind: FailureKind, retry_after: float | None) -> Step | None:
+        if kind not in _PASSING or self._retried >= self._retries.count:
             return None
         if retry_after is not None and retry_after > LONGEST_PAUSE:
             return None
