@@ -130,7 +130,7 @@ async def _measure(node: Node, path: str, agent: bytes, events: int, rounds: int
 
 def _attempt(worker: Any) -> Any:
     wish = Wish("o1", "prod", (Dialect.MISTRAL,), Operation.CHAT, "", "mistral-small-latest")
-    return plan(worker._state.snapshot, wish, lambda: 0.0).attempts[0]
+    return plan(worker._state.snapshot, wish, lambda: 0.0).choices[0].attempts[0]
 
 
 def count_instructions(road: int, events: int) -> int:

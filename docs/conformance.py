@@ -39,7 +39,7 @@ from gantry.dialects.codecs import CODECS
 from gantry.dialects.translate import decode_request
 from gantry.providers.spec import ProviderSpec, load_catalog
 from gantry.routing.plan import Route, Wish
-from gantry.routing.planner import find_route
+from gantry.routing.resolve import find_route
 from gantry.routing.snapshot import Body, CredentialRecord, KeyTable, Snapshot, build_key_table
 
 CLIENTS: Final = {

@@ -32,6 +32,7 @@ class Home:
         self.journal = self.path / "journal"
         self.rejected = self.path / "rejected"
         self.board = self.path / "board"
+        self.health = self.path / "health"
         self.resources = self.path / "resources"
         self.cache = self.path / "cache"
         self.turns = self.cache / "turns"

@@ -128,6 +128,7 @@ def serve(
         _await_lock(home, Role.CLERK, wait_until)
         # A new file, not the old one emptied: an orphan may still be counting in its mapping of the old.
         home.board.unlink(missing_ok=True)
+        home.health.unlink(missing_ok=True)  # its times are of a clock that may have begun anew
         try:
             board = Board(home.board)
         except OSError as error:

@@ -44,7 +44,9 @@ class Case(NamedTuple):
 
     @property
     def model(self) -> str:
-        return f"mistral/mistral-small-latest--sim-{self.fault}"
+        """A deployment of its own: one that failed others would be left alone for a while."""
+        size = (("small", "medium"), ("large", "tiny"))[self.stream][self.elsewhere]
+        return f"mistral/mistral-{size}-latest--sim-{self.fault}"
 
 
 CASES = [

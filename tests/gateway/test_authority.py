@@ -103,7 +103,8 @@ def test_a_signature_is_amazons(monkeypatch: pytest.MonkeyPatch, session: str, l
     record = stored("bedrock", "https://bedrock-runtime.us-east-1.amazonaws.com", {**AWS, "aws_session_token": session})
     body = Body(1, 1, "t", tuple(load_catalog().values()), (record,), {})
     wish = Wish("o1", Environment.PROD, (Dialect.BEDROCK,), Operation.CHAT, "", "bedrock/us.meta.llama4-v1:0")
-    (attempt,) = plan(Snapshot(body, KeyTable("t", build_key_table([]), {})), wish, lambda: 0.0).attempts
+    (choice,) = plan(Snapshot(body, KeyTable("t", build_key_table([]), {})), wish, lambda: 0.0).choices
+    (attempt,) = choice.attempts
     target = f"POST {attempt.path(stream=False)}".encode()
     host = "bedrock-runtime.us-east-1.amazonaws.com"
     desk = cast(AccountTokens, None)

@@ -63,9 +63,9 @@ def test_a_large_file_flows_in_bounded_memory_at_the_pace_of_the_provider(
             assert await standstill(client) > 0, "what nobody reads is taken in to its end"
             (call,) = node.worker._state.calls
             assert isinstance(call, Call)
-            assert call._connection is not None
-            assert call._connection.transport is not None
-            assert call._connection.transport.get_write_buffer_size() < 4 * MEGABYTE
+            assert call.connection is not None
+            assert call.connection.transport is not None
+            assert call.connection.transport.get_write_buffer_size() < 4 * MEGABYTE
             assert node.worker._state.bytes_held < MEGABYTE
             go_on.set()
             assert (await client.answer()).body == TRANSCRIPT

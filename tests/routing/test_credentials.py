@@ -63,8 +63,7 @@ def serving(operation: Operation, *stored: CredentialRecord) -> CredentialRecord
     snapshot = Snapshot(Body(1, 1, "t", (MISTRAL,), stored, {}), KeyTable("t", build_key_table([]), {}))
     path = PATHS.get(operation, f"/v1/{operation}")
     wish = Wish("o1", Environment.PROD, (Dialect.MISTRAL,), operation, path, None)
-    (attempt,) = plan(snapshot, wish, lambda: 0.0).attempts
-    return attempt.credential
+    return plan(snapshot, wish, lambda: 0.0).choices[0].attempts[0].credential
 
 
 @pytest.mark.parametrize("operation", sorted(STATEFUL_OPERATIONS - {Operation.RESPONSE}))  # see test_planner

@@ -9,7 +9,7 @@ from gantry.core.vocabulary import Dialect, Environment, Operation
 from gantry.providers.spec import custom_spec, load_catalog
 from gantry.routing.model_sources import find_sources
 from gantry.routing.plan import Route, Wish
-from gantry.routing.planner import find_route
+from gantry.routing.resolve import find_route
 from gantry.routing.snapshot import Body, CredentialRecord, KeyTable, Snapshot
 
 EITHER = (Dialect.OPENAI_CHAT, Dialect.MISTRAL)

@@ -1,5 +1,7 @@
 """Custom providers: each organization has its own, and no word of another's."""
 
+from typing import Any, cast
+
 import pytest
 
 from gantry.core.custom_model import CustomModel
@@ -8,7 +10,7 @@ from gantry.core.secret import Secret
 from gantry.core.vocabulary import Dialect, Environment, Operation
 from gantry.providers.spec import custom_spec, load_catalog
 from gantry.routing.model_sources import find_sources
-from gantry.routing.plan import Attempt, Wish
+from gantry.routing.plan import Attempt, Terms, Wish
 from gantry.routing.planner import plan
 from gantry.routing.snapshot import Body, CredentialRecord, KeyTable, Snapshot
 
@@ -57,8 +59,8 @@ def wish(organization: str, model: str | None, pinned: str | None = None) -> Wis
 
 
 def ask(organization: str, model: str, pinned: str | None = None, **brought: dict[str, dict[str, str]]) -> Attempt:
-    (attempt,) = plan(SNAPSHOT, wish(organization, model, pinned), lambda: 0.0, **brought).attempts
-    return attempt
+    (choice,) = plan(SNAPSHOT, wish(organization, model, pinned), lambda: 0.0, Terms(**cast(Any, brought))).choices
+    return choice.attempts[0]
 
 
 @pytest.mark.parametrize(("organization", "url"), [("o1", "https://one.test"), ("o2", "https://two.test")])

@@ -9,8 +9,10 @@ from gantry.core.errors import GatewayError, InvalidRequest, NoCredential, NotFo
 from gantry.core.secret import Secret
 from gantry.core.vocabulary import Dialect, Environment, Operation, Tier
 from gantry.providers.spec import ProviderSpec, custom_spec, load_catalog
-from gantry.routing.plan import Attempt, Wish
-from gantry.routing.planner import find_route, plan
+from gantry.routing.balance import draw_by_weight
+from gantry.routing.plan import Attempt, Terms, Wish
+from gantry.routing.planner import plan
+from gantry.routing.resolve import find_route
 from gantry.routing.snapshot import Body, CredentialRecord, KeyTable, Snapshot, build_key_table
 
 MISTRAL, OPENAI = (Dialect.MISTRAL,), (Dialect.OPENAI_CHAT,)
@@ -44,8 +46,8 @@ def ask(
     **brought: Any,
 ) -> Attempt:
     wish = Wish("o1", Environment.PROD, dialects, operation, path, model)
-    (attempt,) = plan(configuration, wish, lambda: draw, **brought).attempts
-    return attempt
+    (choice,) = plan(configuration, wish, lambda: draw, Terms(**brought)).choices
+    return draw_by_weight(choice.attempts, lambda: draw)
 
 
 BOTH = snapshot(credential("mistral"), credential("openai"))
@@ -115,8 +117,8 @@ RESPONSES = (Dialect.OPENAI_RESPONSES,)
 
 def keeper(configuration: Snapshot, path: str = "/v1/responses/resp_1", pinned: str | None = None) -> Attempt:
     wish = Wish("o1", Environment.PROD, RESPONSES, Operation.RESPONSE, path, None, pinned=pinned)
-    (attempt,) = plan(configuration, wish, lambda: 0.0).attempts
-    return attempt
+    (choice,) = plan(configuration, wish, lambda: 0.0).choices
+    return choice.attempts[0]
 
 
 @pytest.mark.parametrize(

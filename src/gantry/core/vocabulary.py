@@ -91,6 +91,7 @@ class Outcome(StrEnum):
     UPSTREAM_BROKE = "upstream_broke"  # the answer stopped before its end
     TIMEOUT = "timeout"
     CLIENT_GONE = "client_gone"
+    CANCELLED = "cancelled"  # of an attempt: another one was faster
     GATEWAY_ERROR = "gateway_error"
     GATEWAY_CRASHED = "gateway_crashed"  # written by the clerk for an open frame whose worker is gone
     LOGGED = "logged"  # not proxied: posted by the user

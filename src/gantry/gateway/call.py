@@ -5,7 +5,6 @@ carries the last byte of the answer or the stream's `[DONE]`. Nothing is tried a
 the client. Everything here is a callback; nothing waits.
 """
 
-import asyncio
 import logging
 import math
 import time
@@ -21,6 +20,8 @@ from gantry.core.errors import (
 )
 from gantry.core.vocabulary import Operation, Outcome
 from gantry.dial.connection import Receiver, UpstreamConnection
+from gantry.dial.pool import Lease
+from gantry.gateway.attempts import Attempts, begin_attempts, note_attempt
 from gantry.gateway.authority import TokenNeeded
 from gantry.gateway.beginning import begin_relay, begin_rewriting
 from gantry.gateway.breakdown import Asked, WholeBreakdownPump, ask_breakdown
@@ -30,7 +31,7 @@ from gantry.gateway.fetch import outcome_before_answer
 from gantry.gateway.forms import FormUpload
 from gantry.gateway.headers import AnswerKind, read_kind, request_id_in
 from gantry.gateway.intake import Intake
-from gantry.gateway.journey import Journey, begin_journey, describe_failure
+from gantry.gateway.journey import Journey, set_out
 from gantry.gateway.opening import Opening
 from gantry.gateway.params import NO_PARAMETERS
 from gantry.gateway.prepare import (
@@ -39,7 +40,6 @@ from gantry.gateway.prepare import (
     asked_body,
     make_form_voyage,
     make_upload,
-    make_voyage,
     streams_upload,
     understand,
     understand_form,
@@ -66,37 +66,39 @@ _STRANGERS: Final = int(Word.STRANGERS)
 
 class Call:
     __slots__ = (
-        "_asked",
-        "_attempt_started",
+        "_attempts",
         "_body",
         "_capture",
-        "_connect_time",
-        "_connection",
-        "_deadline",
         "_form",
         "_head",
         "_held",
-        "_journey",
         "_kind",
-        "_last_byte",
         "_late_headers",
         "_paused",
         "_pinged",
         "_pump",
         "_question",
-        "_recording",
-        "_replays",
-        "_stage",
-        "_status",
         "_upload_complete",
         "_uploads",
-        "_voyage",
+        "asked",
+        "attempt_started",
         "client",
+        "connect_time",
+        "connection",
+        "deadline",
+        "deadlines",
         "head",
         "intake",
         "key",
+        "last_byte",
+        "lease",
+        "recording",
+        "replays",
         "responder",
+        "stage",
         "state",
+        "status",
+        "voyage",
     )
 
     def __init__(
@@ -109,23 +111,25 @@ class Call:
         self.responder = responder
         self.intake = intake
         self.key: KeyRecord | None = None
-        self._recording: Recording | None = None
-        self._stage = READING
+        self.recording: Recording | None = None
+        self.stage = READING
         self._body: list[bytes] = []
         self._held = 0
         self._uploads = False
         self._upload_complete = False
         self._form: FormUpload | None = None
-        self._last_byte = now
-        self._deadline = now + (state.limits.total_timeout or math.inf)
+        self.last_byte = now
+        self.deadlines = state.deadlines
+        self.deadline = now + (self.deadlines.total or math.inf)
         self._question: Question | None = None  # while the call waits for a token of its credential
-        self._voyage: Voyage | None = None
-        self._journey: Journey | None = None  # of a call that may go elsewhere
-        self._asked: Asked | None = None
-        self._attempt_started = 0
-        self._replays = 0
-        self._connection: UpstreamConnection | None = None
-        self._connect_time: float | None = None
+        self.voyage: Voyage | None = None
+        self._attempts: Attempts | None = None  # of a call that may go elsewhere
+        self.lease: Lease = self  # whoever waits for the connection of its own attempt
+        self.asked: Asked | None = None
+        self.attempt_started = 0
+        self.replays = 0
+        self.connection: UpstreamConnection | None = None
+        self.connect_time: float | None = None
         self._head: ResponseHead | None = None
         self._kind: AnswerKind | None = None
         self._pump: Pump = PLAIN
@@ -133,7 +137,7 @@ class Call:
         self._late_headers: bytes | None = None
         self._paused = False
         self._pinged = now
-        self._status = 0
+        self.status = 0
 
     # The client's side
 
@@ -148,12 +152,12 @@ class Call:
                 state.slot.add(_STRANGERS)
             self._answer(error)
             return
-        self._recording = Recording(state, key, self.intake, now_ns)
+        self.recording = Recording(state, key, self.intake, now_ns)
         state.calls.add(self)
         try:
             self.intake.check_rights(key)
             if body is not None and not self.intake.is_form:
-                size = self._recording.request_bytes = len(body)
+                size = self.recording.request_bytes = len(body)
                 self._held = self.state.hold(size, self._held)
                 self._dispatch(body)
                 return
@@ -176,9 +180,9 @@ class Call:
             self.state.expect(head.content_length or 0, self._held)
 
     def on_request_body(self, data: bytes) -> None:
-        self._last_byte = self.state.now
-        recording = self._recording
-        if self._stage is OVER or recording is None:
+        self.last_byte = self.state.now
+        recording = self.recording
+        if self.stage is OVER or recording is None:
             return
         recording.request_bytes += len(data)
         try:
@@ -200,7 +204,7 @@ class Call:
             self._fail(error)
 
     def on_request_end(self) -> None:
-        if self._stage is OVER:
+        if self.stage is OVER:
             return
         form = self._form
         try:
@@ -222,14 +226,14 @@ class Call:
 
     def on_client_full(self) -> None:
         self._paused = True
-        if self._connection is not None:
-            self._connection.pause_reading()
+        if self.connection is not None:
+            self.connection.pause_reading()
 
     def on_client_drained(self) -> None:
         self._paused = False
-        self._last_byte = self.state.now
-        if self._connection is not None:
-            self._connection.resume_reading()
+        self.last_byte = self.state.now
+        if self.connection is not None:
+            self.connection.resume_reading()
 
     def refuse(self, error: GatewayError) -> None:
         self._fail(error)
@@ -238,15 +242,16 @@ class Call:
 
     def _dispatch(self, body: bytes) -> None:
         """Plan the call, write its open frame and set out. Raises GatewayError."""
-        state, intake, head, key, recording = self.state, self.intake, self.head, self.key, self._recording
+        intake, head, key, recording = self.intake, self.head, self.key, self.recording
         assert key is not None
         assert recording is not None
         question = understand(intake, head, body)
+        journey = None
         try:
             if self._uploads:
-                voyage = make_upload(state, intake, key, head, question)
+                voyage = make_upload(self.state, intake, key, head, question)
             else:
-                voyage = make_voyage(state, intake, key, head, question, body)
+                voyage, journey = set_out(self.state, intake, key, head, question, body)
         except TokenNeeded as needed:
             self._body.append(body)
             self._wait_for_token(needed.account, question)
@@ -260,12 +265,12 @@ class Call:
         except GatewayError:
             recording.open(head, question, asked_body(question), even_when_full=True)
             raise
-        self._set_out(question, voyage)
+        self._set_out(question, voyage, journey)
 
     def _wait_for_token(self, account: Account, question: Question) -> None:
         """Go on once the credential has its token. What waits is held by the call alone: it may leave before."""
-        self._stage = CONNECTING
-        self._last_byte = self.state.now
+        self.stage = CONNECTING
+        self.last_byte = self.state.now
         self._question = question
         if self._uploads or self._form is not None:
             self.client.pause_reading()
@@ -273,7 +278,7 @@ class Call:
 
     def _go_on(self, error: GatewayError | None) -> None:
         """Dispatch now that the credential has its token, or fail where it gets none."""
-        question, recording = self._question, self._recording
+        question, recording = self._question, self.recording
         if question is None or recording is None:
             return  # it has ended
         self._question = None
@@ -295,15 +300,15 @@ class Call:
 
     def _answer_count(self, question: Question, body: bytes) -> None:
         """Answer how many tokens a request is, for a provider that does not count. Raises InvalidRequest."""
-        assert self._recording is not None
-        answer_count(self.responder, self._recording, self.intake.surface.dialect, body, question.model)
-        self._status = 200
+        assert self.recording is not None
+        answer_count(self.responder, self.recording, self.intake.surface.dialect, body, question.model)
+        self.status = 200
         self._leave()
         self.client.finish_exchange()
 
     def _dispatch_form(self, form: FormUpload) -> None:
         """As `_dispatch`, for a form of which enough is here. Raises GatewayError."""
-        key, recording = self.key, self._recording
+        key, recording = self.key, self.recording
         assert key is not None
         assert recording is not None
         question = understand_form(self.intake, self.head, form)
@@ -318,63 +323,59 @@ class Call:
         self._uploads = not form.complete
         self._set_out(question, voyage)
 
-    def _set_out(self, question: Question, voyage: Voyage) -> None:
-        recording = self._recording
+    def _set_out(self, question: Question, voyage: Voyage, journey: Journey | None = None) -> None:
+        recording = self.recording
         assert recording is not None
         recording.open(self.head, question, voyage.body, voyage.attempt.route)
         for data in self._body if self._form is None else ():  # came while the call waited for a token
             recording.note_upload(data)
-        if question.parameters is not NO_PARAMETERS or len(voyage.attempt.route.candidates) > 1:
-            key = self.key
-            assert key is not None
-            self._journey = begin_journey(self.state, self.intake, key, self.head, question, voyage)
-            self._asked = ask_breakdown(self.state.kept_rates, self.intake, question, voyage, recording)
-        self._voyage = voyage
-        self._connect()
+        if question.parameters is not NO_PARAMETERS:
+            self.asked = ask_breakdown(self.state.kept_rates, self.intake, question, voyage, recording)
+        self.voyage = voyage
+        if voyage.step is not None:
+            self._attempts = begin_attempts(self, question, voyage, journey)
+        self.connect()
 
-    def go_elsewhere(self, outcome: Outcome, error: str | None, answer: ResponseHead | None = None) -> bool:
-        """Note an attempt that failed, and make another one if there is anywhere to go and nothing was answered yet."""
-        journey, recording, failed = self._journey, self._recording, self._voyage
-        if journey is None or recording is None or failed is None or self.responder.started or self._stage is OVER:
-            return False
-        further = journey.go_on(answer)
-        if further is None:
-            return False
-        self._stop_upstream()
-        self._note_attempt(recording, failed, outcome, error, answer)
-        self._voyage, pause = further
-        self._connect_time, self._replays = None, 0
-        recording.turn_to(self._voyage.attempt.route, journey.model, describe_failure(failed, answer))
-        if self._asked is not None:
-            self._asked = ask_breakdown(self.state.kept_rates, self.intake, journey.question, self._voyage, recording)
-        if pause:
-            self._stage = PAUSING
-            asyncio.get_running_loop().call_later(pause, self._connect)
-        else:
-            self._connect()
-        return True
+    def go_elsewhere(
+        self, outcome: Outcome, error: str | None, answer: ResponseHead | None = None, body: bytes = b"", *, whole: bool
+    ) -> bool:
+        """Note an attempt that failed, and make another one if there is anywhere to go and nothing was answered yet.
 
-    def _connect(self, *, fresh: bool = False) -> None:
-        if self._stage is OVER or self._voyage is None:
+        `body` is what came of its answer; a `whole` one leaves its connection for others to use.
+        """
+        attempts = self._attempts
+        if attempts is None or self.responder.started or self.stage is OVER:
+            return False
+        return attempts.go_elsewhere(outcome, error, answer, body, whole=whole)
+
+    def connect(self, *, fresh: bool = False) -> None:
+        if self.stage is OVER or self.voyage is None:
             return  # it ended during a pause
-        self._stage = CONNECTING
-        self._attempt_started = time.perf_counter_ns()
-        self._last_byte = self.state.now
+        self.stage = CONNECTING
+        self.attempt_started = time.perf_counter_ns()
+        self.last_byte = self.clock()
         if self._uploads:
             self.client.pause_reading()
-        self._voyage.pool.lease(self, fresh)
+        self.lease = self
+        self.voyage.pool.lease(self, fresh)
+
+    def clock(self) -> float:
+        """Return the time as exactly as the deadlines want it."""
+        return self.state.now if self.deadlines is self.state.deadlines else time.monotonic()
+
+    def set_connection(self, connection: UpstreamConnection, connect_time: float | None) -> None:
+        self.connection, self.connect_time = connection, connect_time
+        self.stage = WAITING
+        self.last_byte = self.clock()
 
     def on_connection(self, connection: UpstreamConnection, connect_time: float | None) -> None:
-        self._connection = connection
-        self._connect_time = connect_time
-        self._stage = WAITING
-        self._last_byte = self.state.now
-        recording, voyage = self._recording, self._voyage
+        self.set_connection(connection, connect_time)
+        recording, voyage = self.recording, self.voyage
         assert recording is not None
         assert voyage is not None
         if not recording.sent_at:
-            recording.sent_at = self._attempt_started if connect_time is None else time.perf_counter_ns()
-        receiver: Receiver = self if self._journey is None else Opening(self)
+            recording.sent_at = self.attempt_started if connect_time is None else time.perf_counter_ns()
+        receiver: Receiver = self if self._attempts is None else Opening(self)
         connection.send(voyage.request, self.head.method, receiver, voyage.beside, not self._uploads)
         if self._uploads:
             self.client.resume_reading()  # first: what is sent next may fill the upstream, and pause it again
@@ -386,11 +387,11 @@ class Call:
                 self._end_upload(b"")
 
     def on_connect_failed(self, fault: UpstreamFault) -> None:
-        if not self.go_elsewhere(Outcome.UPSTREAM_UNREACHABLE, fault.message):
+        if not self.go_elsewhere(Outcome.UPSTREAM_UNREACHABLE, fault.message, whole=False):
             self._fail(fault)
 
     def _upload(self, data: bytes) -> None:
-        connection, voyage = self._connection, self._voyage
+        connection, voyage = self.connection, self.voyage
         if not data:
             return
         if connection is None or voyage is None:
@@ -401,8 +402,8 @@ class Call:
     def _end_upload(self, rest: bytes) -> None:
         self._upload(rest)
         self._upload_complete = True
-        if self._connection is not None and self._voyage is not None:
-            self._connection.upload(LAST_CHUNK if self._voyage.chunked else b"", last=True)
+        if self.connection is not None and self.voyage is not None:
+            self.connection.upload(LAST_CHUNK if self.voyage.chunked else b"", last=True)
 
     def on_upload_full(self) -> None:
         self.client.pause_reading()
@@ -413,15 +414,17 @@ class Call:
     # Step 7: the answer
 
     def on_head(self, head: ResponseHead) -> None:
-        voyage, recording = self._voyage, self._recording
+        voyage, recording = self.voyage, self.recording
         assert voyage is not None
         assert recording is not None
-        self._stage = ANSWERING
+        if self._attempts is not None:
+            self._attempts.settle()
+        self.stage = ANSWERING
         self._head = head
-        self._status = head.status
+        self.status = head.status
         self._capture = recording.answer
         kind = self._kind = read_kind(head)
-        surface, asked = self.intake.surface, self._asked
+        surface, asked = self.intake.surface, self.asked
         if voyage.adaptation is None and voyage.guard is None and asked is None and not voyage.changes:
             self._pump, headers, length, waits = begin_relay(head, kind, surface, voyage, recording.log_id)
         else:
@@ -434,12 +437,12 @@ class Call:
 
     def on_data(self, data: bytes, last: bool) -> None:
         pump, capture = self._pump, self._capture
-        self._last_byte = self.state.now
+        self.last_byte = self.state.now
         try:
             if data:
                 if capture is not None:
-                    if not capture.total and self._recording is not None:
-                        self._recording.first_byte_at = time.perf_counter_ns()
+                    if not capture.total and self.recording is not None:
+                        self.recording.first_byte_at = time.perf_counter_ns()
                     capture.feed(data)
                 data = pump.feed(data)
                 if pump.stream_ended and capture is not None:
@@ -454,47 +457,47 @@ class Call:
     def _finish(self, data: bytes, pump: Pump) -> None:
         """Write the end of the answer, recorded before it leaves. Raises UpstreamFault."""
         responder = self.responder
-        self._connection = None
+        self.connection = None
         rest = pump.end()
         late = self._late_headers
         if late is not None:
             if isinstance(pump, AdaptPump | WholeBreakdownPump):
                 late += b"content-type: %b\r\n" % pump.content_type.encode("latin-1")
-            responder.start(self._status, late, len(rest))
+            responder.start(self.status, late, len(rest))
         if self._capture is not None:
             self._settle()
         responder.finish(data + rest if rest else data)
-        if self._stage is not OVER:
+        if self.stage is not OVER:
             self._leave()
             self.client.finish_exchange()
 
     def on_failure(self, fault: UpstreamFault) -> None:
-        connection = self._connection
-        self._connection = None
+        connection = self.connection
+        self.connection = None
         if self._head is not None:
             self._fail(fault, Outcome.UPSTREAM_BROKE)
             return
-        pooled = connection is not None and not connection.answered and self._connect_time is None
-        at_once = time.perf_counter_ns() - self._attempt_started < _STALE_NS
-        if pooled and at_once and not self._uploads and self._replays < _MAX_REPLAYS:
-            self._replays += 1  # a pooled connection that the upstream closed while we wrote; it read nothing
-            self._connect(fresh=True)
-        elif not self.go_elsewhere(Outcome.UPSTREAM_UNREACHABLE, fault.message):
+        pooled = connection is not None and not connection.answered and self.connect_time is None
+        at_once = time.perf_counter_ns() - self.attempt_started < _STALE_NS
+        if pooled and at_once and not self._uploads and self.replays < _MAX_REPLAYS:
+            self.replays += 1  # a pooled connection that the upstream closed while we wrote; it read nothing
+            self.connect(fresh=True)
+        elif not self.go_elsewhere(Outcome.UPSTREAM_UNREACHABLE, fault.message, whole=False):
             self._fail(fault)
 
     # Deadlines
 
     def check(self, now: float) -> None:
-        stage, limits = self._stage, self.state.limits
-        late = overdue(stage, now - self._last_byte, limits)
+        stage, limits = self.stage, self.state.limits
+        late = overdue(stage, now - self.last_byte, self.deadlines)
         if late is not None and stage is ANSWERING and self._paused:
-            self._abandon(f"the client did not read its answer for {limits.idle_timeout:g} s")
+            self._abandon(f"the client did not read its answer for {self.deadlines.idle:g} s")
             self.client.abort()
         elif late is not None:
             self._time_out(late)
-        elif now > self._deadline and stage is not READING:
-            self._time_out(f"the call took longer than {limits.total_timeout} s")
-        elif stage is ANSWERING and now - max(self._pinged, self._last_byte) >= limits.ping_interval:
+        elif now > self.deadline and stage is not READING:
+            self._time_out(f"the call took longer than {self.deadlines.total:g} s")
+        elif stage is ANSWERING and now - max(self._pinged, self.last_byte) >= limits.ping_interval:
             self._ping(now)
 
     def _ping(self, now: float) -> None:
@@ -504,15 +507,15 @@ class Call:
             self.responder.flush()
 
     def _time_out(self, message: str) -> None:
-        on_time = self.state.now <= self._deadline
-        if not (on_time and self._head is None and self.go_elsewhere(Outcome.TIMEOUT, message)):
+        on_time = self.state.now <= self.deadline
+        if not (on_time and self._head is None and self.go_elsewhere(Outcome.TIMEOUT, message, whole=False)):
             self._fail(UpstreamTimeout(message), Outcome.TIMEOUT)
 
     # Endings
 
     def _settle(self) -> None:
         """The answer is complete, or has told of its failure: record it before its last byte leaves."""
-        failure, status = self._pump.failure, self._status
+        failure, status = self._pump.failure, self.status
         if failure is not None:
             self._close_record(Outcome.UPSTREAM_BROKE, status, failure)
         else:
@@ -520,20 +523,20 @@ class Call:
 
     def _abandon(self, why: str) -> None:
         """End a call whose answer nobody takes."""
-        if self._stage is OVER:
+        if self.stage is OVER:
             return
-        self._stop_upstream()
-        self._close_record(Outcome.CLIENT_GONE, self._status, why)
+        self.stop_upstream()
+        self._close_record(Outcome.CLIENT_GONE, self.status, why)
         self._leave()
 
     def _fail(self, error: GatewayError, outcome: Outcome | None = None) -> None:
         """End with an error: in the caller's dialect, or if its answer has begun, so that its SDK notices."""
-        if self._stage is OVER:
+        if self.stage is OVER:
             return
-        self._stop_upstream()
+        self.stop_upstream()
         started = self.responder.started
         self._close_record(
-            outcome or outcome_before_answer(error), self._status if started else error.status, error.message
+            outcome or outcome_before_answer(error), self.status if started else error.status, error.message
         )
         if not started:
             self._answer(error)
@@ -548,33 +551,35 @@ class Call:
         self.client.finish_exchange()
 
     def _answer(self, error: GatewayError) -> None:
-        log_id = self._recording.log_id if self._recording is not None else None
-        self._status = answer_error(self.responder, self.intake.surface.dialect, error, log_id)
+        log_id = self.recording.log_id if self.recording is not None else None
+        self.status = answer_error(self.responder, self.intake.surface.dialect, error, log_id)
         self._leave()
         self.client.finish_exchange()
 
     def _leave(self) -> None:
-        self._stage = OVER
+        self.stage = OVER
         self.state.calls.discard(self)
         self.state.bytes_held -= self._held
         self._held = 0
         self._question = None
         self._body.clear()
 
-    def _stop_upstream(self) -> None:
+    def stop_upstream(self) -> None:
         """Free the upstream at once: a cancelled call must not go on costing money."""
-        if self._voyage is not None and self._stage is CONNECTING:
-            self._voyage.pool.cancel(self)
-        connection = self._connection
-        self._connection = None
+        if self.voyage is not None and self.stage is CONNECTING:
+            self.voyage.pool.cancel(self.lease)
+        connection = self.connection
+        self.connection = None
         if connection is not None:
             connection.abort()
 
     def _close_record(self, outcome: Outcome, status: int, error: str | None) -> None:
-        recording, head, voyage, kind = self._recording, self._head, self._voyage, self._kind
+        recording, head, voyage, kind = self.recording, self._head, self.voyage, self._kind
         if recording is None or recording.closed:
             return
         self._capture = None
+        if self._attempts is not None:
+            self._attempts.settle()
         if not recording.opened:  # it ended before it was understood: the record says as much as its head did
             recording.open(self.head, None, even_when_full=True)
         if voyage is None:
@@ -582,17 +587,10 @@ class Call:
             return
         if voyage.changes:
             recording.changes = [str(change) for change in voyage.changes]
-        if self._stage is not PAUSING:
-            self._note_attempt(recording, voyage, outcome, error, head)
+        if self.stage is not PAUSING:
+            note_attempt(self, voyage, outcome, error, head)
         if head is None or kind is None:
             recording.close(outcome, status, error)
             return
         request_id = request_id_in(head, voyage.attempt.route.request_id_headers)
         recording.close(outcome, status, error, kind.content_type, kind.encoding, request_id)
-
-    def _note_attempt(
-        self, recording: Recording, voyage: Voyage, outcome: Outcome, error: str | None, head: ResponseHead | None
-    ) -> None:
-        host, heard = voyage.pool.origin.host, None if head is None else head.status
-        started, connect_time = self._attempt_started, self._connect_time
-        recording.add_attempt(voyage.attempt, host, started, connect_time, heard, outcome, error)

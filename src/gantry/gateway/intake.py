@@ -4,11 +4,13 @@ Law: a pure function of the head and the snapshot. Heads come again on one conne
 head and serves until the next snapshot; only what depends on the clock or on chance is looked at each time.
 """
 
+from functools import partial
 from typing import Final
 
 from msgspec import Struct
 
-from gantry.core.errors import Unauthenticated
+from gantry.core.errors import InternalError, NoCredential, Unauthenticated
+from gantry.core.routing_rules import NO_ROUTING_RULES
 from gantry.core.vocabulary import NATIVE_OPERATIONS, Operation, Tier
 from gantry.dial.pool import Pool
 from gantry.gateway.admit import INVALID_KEY, authenticate, check_model, check_rights
@@ -19,8 +21,10 @@ from gantry.gateway.native import needs_guard
 from gantry.gateway.params import has_parameter_header
 from gantry.gateway.state import WorkerState
 from gantry.gateway.surfaces import Surface, family_of, match_surface, without_key
-from gantry.routing.plan import Attempt, Route, Wish
-from gantry.routing.planner import draw_attempt
+from gantry.routing.balance import draw, draw_regardless
+from gantry.routing.plan import NO_TERMS, Attempt, Choice, Plan, Route, Terms, Wish
+from gantry.routing.planner import plan, rules_matter
+from gantry.routing.resolve import find_route
 from gantry.routing.snapshot import KeyRecord
 from gantry.wire.head import RequestHead
 
@@ -47,17 +51,19 @@ class Bearing(Struct, frozen=True, gc=False):
 
 
 class _Way(Struct, gc=False):
-    """Where calls for one model lead, with a bearing for each credential that was drawn."""
+    """Where calls for one model lead, if nothing is said of their routing."""
 
-    route: Route
-    bearings: dict[str, Bearing]
-    only: Bearing | None = None  # where there is nothing to draw
+    choice: Choice
+    is_plain: bool  # there is nothing to choose, and no rule
+    only: Bearing | None = None  # of a plain one
+    plan: Plan | None = None  # of another, once it was made
 
 
 class Intake:
     """One head under one snapshot. The key is known once a call was admitted by it."""
 
     __slots__ = (
+        "_bearings",
         "_checked",
         "_forwarded",
         "_head",
@@ -81,6 +87,7 @@ class Intake:
         self._head = head
         self._checked = False
         self._ways: dict[tuple[str | None, bool], _Way] = {}
+        self._bearings: dict[tuple[str | None, bool, str], Bearing] = {}
         self._forwarded = encode_upstream_headers(head)
         self.surface: Surface = match_surface(head.method, head.target, family_of(fields))
         self.native = self.surface.operation in NATIVE_OPERATIONS
@@ -108,27 +115,71 @@ class Intake:
             check_rights(key, self.surface.operation)
             self._checked = True
 
-    def take_bearing(self, key: KeyRecord, model: str | None, stream: bool, avoid: frozenset[str] = _NOBODY) -> Bearing:
-        """Return an attempt at a model with one of the stored credentials, none to avoid. Raises GatewayError."""
+    def only_bearing(self, key: KeyRecord, model: str | None, *, stream: bool) -> Bearing | None:
+        """Return the one attempt that there is at a model; None where there is a choice. Raises GatewayError."""
         way = self._ways.get((model, stream))
         if way is None:
             way = self._find_way(key, model, stream=stream)
-        if way.only is not None and not avoid:
-            return way.only
-        attempt = draw_attempt(way.route, self._state.draw, avoid)
-        name = attempt.credential.credential_id
-        bearing = way.bearings.get(name)
+        if way.only is None and way.is_plain:
+            way.only = self.bear(way.choice.attempts[0], stream=stream)
+        return way.only
+
+    def plan(self, key: KeyRecord, model: str | None, terms: Terms, *, stream: bool) -> Plan:
+        """Return where a call may go; remembered for calls without terms of their own. Raises GatewayError."""
+        snapshot = self._state.snapshot
+        if snapshot is None:
+            raise InternalError("this worker has no configuration yet")
+        way = self._ways.get((model, stream)) if terms is NO_TERMS else None
+        if way is not None and way.plan is not None:
+            return way.plan
+        made = plan(snapshot, self.wish(key, model), self._state.draw, terms, partial(self._find_route, key))
+        if way is not None:
+            way.plan = made
+        return made
+
+    def draw_bearing(self, key: KeyRecord, model: str | None, *, stream: bool) -> Bearing:
+        """Return an attempt that nothing can follow: what is uploaded is gone once it is sent. Raises GatewayError."""
+        way = self._ways.get((model, stream))
+        if way is None:
+            way = self._find_way(key, model, stream=stream)
+        health, chance = self._state.health, self._state.draw
+        drawn = draw(way.choice, health, chance, may_probe=False) or draw_regardless(way.choice, health, chance)
+        assert drawn is not None, "a way leads somewhere"
+        return self.bearing(drawn.attempt, stream=stream)
+
+    def bearing(self, attempt: Attempt, *, stream: bool) -> Bearing:
+        """Return how a request begins that makes an attempt, remembered. Raises GatewayError."""
+        if attempt.callers_credential or self.native:
+            return self.bear(attempt, stream=stream)
+        name = (attempt.asked, stream, attempt.credential.credential_id)
+        bearing = self._bearings.get(name)
         if bearing is None:
-            bearing = way.bearings[name] = self.bear(attempt, stream=stream)
-            if len(way.route.candidates) == 1:
-                way.only = bearing
+            bearing = self.bear(attempt, stream=stream)
+            if len(self._bearings) < _MAX_WAYS and len(attempt.asked or "") <= _MAX_MODEL_LENGTH:
+                self._bearings[name] = bearing
         return bearing
+
+    def _find_route(self, key: KeyRecord, wish: Wish, brought: frozenset[str]) -> Route:
+        """Return where a wish leads, for a key that may use the model. Raises GatewayError."""
+        state = self._state
+        if not brought:
+            route = state.find_route(wish)
+        else:
+            assert state.snapshot is not None
+            route = find_route(state.snapshot, wish, brought)
+        check_model(key, route.names)
+        return route
 
     def _find_way(self, key: KeyRecord, model: str | None, *, stream: bool) -> _Way:
         """Return where a model leads, remembered unless callers could make it too many. Raises GatewayError."""
-        route = self._state.find_route(self.wish(key, model))
-        check_model(key, route.names)
-        way = _Way(route, {})
+        route = self._find_route(key, self.wish(key, model), _NOBODY)
+        if not route.candidates:
+            raise NoCredential(route.missing)
+        attempts = tuple(Attempt(route, one, False, model, one.weight) for one in route.candidates)
+        snapshot = self._state.snapshot
+        rules = NO_ROUTING_RULES if snapshot is None else snapshot.routing_rules_of(key.organization_id)
+        is_plain = len(attempts) == 1 and (self.native or not rules_matter(rules, route.names))
+        way = _Way(Choice(model, attempts), is_plain)
         short = model is None or len(model) <= _MAX_MODEL_LENGTH
         if short and not self.native and len(self._ways) < _MAX_WAYS:
             self._ways[model, stream] = way

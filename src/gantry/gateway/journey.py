@@ -1,8 +1,7 @@
-"""The attempts of one call: what was asked, who was asked last, and where it may still go. Step 6 of a request's path.
+"""The attempts of one call: who is asked first, who was asked last, and where it may still go. Step 6 of its path.
 
 Law: an answer of which nothing has left may come from somebody else; what follows is another voyage with the same
-question. A caller's own credential is never followed by one of ours, and what cannot be asked of the next model is
-passed over. Only calls that have somewhere to go have a journey.
+question. What cannot be asked of the next model is passed over. Only a call that has a choice has a journey.
 """
 
 import time
@@ -12,13 +11,22 @@ from typing import Final
 
 from msgspec import structs
 
-from gantry.core.errors import GatewayError
+from gantry.core.errors import GatewayError, NoCredential
+from gantry.core.routing_rules import Affinity
+from gantry.core.vocabulary import Outcome
+from gantry.dialects.conversation import conversation_key
+from gantry.gateway.admit import check_unnamed
 from gantry.gateway.authority import TokenNeeded
+from gantry.gateway.health import Health
 from gantry.gateway.intake import Intake
 from gantry.gateway.params import NO_PARAMETERS
 from gantry.gateway.prepare import Question, Voyage, make_voyage
+from gantry.gateway.stage import Deadlines, deadlines_by
 from gantry.gateway.state import WorkerState
-from gantry.routing.itinerary import NO_RETRIES, Itinerary
+from gantry.gateway.terms import first_token_timeout, has_terms, read_terms
+from gantry.providers.spec import FailureKind
+from gantry.routing.itinerary import Itinerary, Step, StepKind
+from gantry.routing.plan import NO_RETRIES, Attempt, Plan
 from gantry.routing.snapshot import KeyRecord
 from gantry.routing.verdict import judge
 from gantry.wire.head import RequestHead, ResponseHead
@@ -26,12 +34,15 @@ from gantry.wire.head import RequestHead, ResponseHead
 _FAILED: Final = 400
 _NO_ANSWER: Final = "no answer"
 _BAD_STREAM: Final = "an answer that broke, or told of an error, before its content"
+_FIRST: Final = StepKind.FIRST
+# What ends an attempt and says nothing of its deployment is not here.
+_TELLING: Final = (Outcome.UPSTREAM_ERROR, Outcome.UPSTREAM_UNREACHABLE, Outcome.UPSTREAM_BROKE, Outcome.TIMEOUT)
 
 
 class Journey:
-    """One call's attempts after the first."""
+    """One call's plan, and how far it has come."""
 
-    __slots__ = ("_head", "_intake", "_itinerary", "_key", "_state", "model", "question", "voyage")
+    __slots__ = ("_body", "_head", "_intake", "_itinerary", "_key", "_state", "plan", "question")
 
     def __init__(
         self,
@@ -40,79 +51,144 @@ class Journey:
         key: KeyRecord,
         head: RequestHead,
         question: Question,
-        voyage: Voyage,
-        itinerary: Itinerary,
+        body: bytes,
     ) -> None:
+        """Plan the call. Raises GatewayError."""
         self._state = state
         self._intake = intake
         self._key = key
         self._head = head
+        self._body = body
         self.question = question
-        self._itinerary = itinerary
-        self.voyage = voyage
-        self.model = question.model  # as the caller named the one that is asked
-
-    def go_on(self, answer: ResponseHead | None) -> tuple[Voyage, float] | None:
-        """Return the next voyage and the seconds to wait before it, after an attempt failed with an answer or none.
-
-        A good status before a bad stream is as good as no answer.
-        """
-        attempt = self.voyage.attempt
-        if answer is not None and answer.status < _FAILED:
-            answer = None
-        step = self._itinerary.after(
-            judge(attempt.route.provider.failures, None if answer is None else answer.status),
-            attempt.credential.credential_id,
-            [candidate.credential_id for candidate in attempt.route.candidates],
-            None if answer is None else retry_after(answer.fields, time.time()),
+        terms = read_terms(question.parameters, question.model)
+        self.plan = intake.plan(key, question.model, terms, stream=question.stream)
+        self._itinerary = Itinerary(
+            self.plan,
+            state.health,
+            state.draw,
+            conversation=_conversation(self.plan, question, key),
+            may_retry=state.health.may_retry,
         )
+
+    @property
+    def has_a_choice(self) -> bool:
+        """Whether anything can follow the first attempt."""
+        plan = self.plan
+        return (
+            len(plan.choices) > 1
+            or len(plan.choices[0].attempts) > 1
+            or plan.retries is not NO_RETRIES
+            or plan.hedge is not None
+        )
+
+    def begin(self) -> Voyage:
+        """Return the first voyage. Raises GatewayError."""
+        step = self._itinerary.begin()
+        failed: GatewayError | None = None
         while step is not None:
-            question = self.question
-            if step.model != question.model:
-                question = structs.replace(question, model=step.model)
-            assert question.envelope is not None
             try:
-                body = question.envelope.body
-                voyage = make_voyage(self._state, self._intake, self._key, self._head, question, body, step.avoid)
-            except TokenNeeded as needed:  # not at once; the next call will find it bought
-                self._state.desk.wait(needed.account, _hear)
+                return self._set_out(step)
+            except GatewayError as error:
+                if step.kind is _FIRST:
+                    raise
+                failed = error
+                self._hear_of(error)
                 step = self._itinerary.pass_over()
-            except GatewayError:  # this one cannot be asked
+        raise failed or NoCredential("every deployment that could serve this has weight 0; raise one to use it again")
+
+    def go_on(self, attempt: Attempt, kind: FailureKind, retry_after: float | None) -> tuple[Voyage, float] | None:
+        """Return the next voyage and the seconds to wait before it, after an attempt failed."""
+        step = self._itinerary.after(attempt, kind, retry_after)
+        while step is not None:
+            try:
+                return self._set_out(step), step.pause
+            except GatewayError as error:  # this one cannot be asked
+                self._hear_of(error)
                 step = self._itinerary.pass_over()
-            else:
-                self.voyage, self.model = voyage, step.model
-                return voyage, step.pause
         return None
 
+    def beside(self, attempt: Attempt) -> Voyage | None:
+        """Return a second voyage beside an attempt that keeps the caller waiting."""
+        step = self._itinerary.beside(attempt)
+        try:
+            return None if step is None else self._set_out(step)
+        except GatewayError as error:
+            self._hear_of(error)
+            return None
 
-def begin_journey(
-    state: WorkerState, intake: Intake, key: KeyRecord, head: RequestHead, question: Question, voyage: Voyage
-) -> Journey | None:
-    """Return the journey of a call whose first voyage this is; None for one that has nowhere else to go.
+    def _set_out(self, step: Step) -> Voyage:
+        attempt, question, intake = step.drawn.attempt, self.question, self._intake
+        if attempt.asked != question.model:
+            question = structs.replace(question, model=attempt.asked, renamed=True)
+        bearing = intake.bearing(attempt, stream=question.stream)
+        voyage = make_voyage(self._state, intake, self._key, self._head, question, self._body, bearing, step)
+        self._state.health.begin(attempt, retry=step.kind is StepKind.RETRY)
+        return voyage
 
-    Raises InvalidRequest for parameters of the caller's that cannot be acted on.
-    """
-    fallbacks: tuple[str, ...] = ()
-    retries = NO_RETRIES
+    def _hear_of(self, error: GatewayError) -> None:
+        """Have a token bought that a voyage lacked: not for this call, but the next will find it."""
+        if isinstance(error, TokenNeeded):
+            self._state.desk.wait(error.account, _take_note)
+
+
+def set_out(
+    state: WorkerState, intake: Intake, key: KeyRecord, head: RequestHead, question: Question, body: bytes
+) -> tuple[Voyage, Journey | None]:
+    """Return the first voyage of a call, and its journey if anything may follow. Raises GatewayError."""
+    if intake.native or question.envelope is None:
+        return make_voyage(state, intake, key, head, question, body), None
+    if not has_terms(question.parameters):
+        if question.model is None:
+            check_unnamed(key, intake.surface.operation)
+        bearing = intake.only_bearing(key, question.model, stream=question.stream)
+        if bearing is not None:
+            return make_voyage(state, intake, key, head, question, body, bearing), None
+    journey = Journey(state, intake, key, head, question, body)
+    return journey.begin(), journey if journey.has_a_choice else None
+
+
+def deadlines_for(state: WorkerState, voyage: Voyage, question: Question, key: KeyRecord) -> Deadlines:
+    """Return how long an attempt may take, by its model's rule and the caller's wish. Raises InvalidRequest."""
+    if state.snapshot is None:
+        return state.deadlines
     parameters = question.parameters
-    if parameters is not NO_PARAMETERS:
-        fallbacks, retries = parameters.fallbacks(), parameters.retries()
-    attempt = voyage.attempt
-    if question.envelope is None or intake.native or attempt.callers_credential:
-        return None
-    if not fallbacks and retries is NO_RETRIES and len(attempt.route.candidates) < 2:
-        return None
-    itinerary = Itinerary(question.model, fallbacks, retries, state.draw)
-    return Journey(state, intake, key, head, question, voyage, itinerary)
+    wished = None if parameters is NO_PARAMETERS else first_token_timeout(parameters)
+    rules = state.snapshot.routing_rules_of(key.organization_id)
+    rule = rules.model_rule(voyage.attempt.route.names) if rules.models else None
+    return deadlines_by(rule, wished, state.deadlines)
 
 
-def describe_failure(voyage: Voyage, answer: ResponseHead | None) -> str:
+def judge_failure(attempt: Attempt, answer: ResponseHead | None, body: bytes) -> tuple[FailureKind, float | None]:
+    """Return what a failed attempt says, and the seconds that its provider asks to wait.
+
+    A good status before a bad stream is as good as no answer; its body is then the event that told of the error.
+    """
+    rules = attempt.route.provider.failures
+    if answer is None or answer.status < _FAILED:
+        return judge(rules, None, {}, body), None
+    kind = judge(rules, answer.status, answer.fields, body)
+    return kind, retry_after(answer.fields, time.time())
+
+
+def learn(
+    health: Health, attempt: Attempt, outcome: Outcome, answer: ResponseHead | None, body: bytes, started: int
+) -> None:
+    """Tell the health of deployments what became of an attempt that began at `started`, in ns."""
+    if outcome is Outcome.SUCCESS:
+        health.note_success(attempt, started // 1_000_000)
+    elif outcome in _TELLING:
+        kind, seconds = judge_failure(attempt, answer, body)
+        status = None if answer is None else answer.status
+        health.note_failure(attempt, kind, started // 1_000_000, status, seconds)
+
+
+def describe_failure(attempt: Attempt, answer: ResponseHead | None) -> str:
     """Return what the record says of an attempt after which the call went on."""
     said = _NO_ANSWER if answer is None else f"status {answer.status}"
     if answer is not None and answer.status < _FAILED:
         said = _BAD_STREAM
-    route = voyage.attempt.route
-    return f"{route.provider.id}/{route.upstream_model} ({voyage.attempt.credential.name}): {said}; went on"
+    route = attempt.route
+    return f"{route.provider.id}/{route.upstream_model} ({attempt.credential.name}): {said}; went on"
 
 
 def retry_after(fields: Mapping[bytes, bytes], now: float) -> float | None:
@@ -128,5 +204,15 @@ def retry_after(fields: Mapping[bytes, bytes], now: float) -> float | None:
         return None
 
 
-def _hear(error: GatewayError | None) -> None:
+def _conversation(plan: Plan, question: Question, key: KeyRecord) -> bytes | None:
+    """Return what the conversation is known by, where that may decide who takes the call."""
+    sticky = [one for one in plan.choices if len(one.attempts) > 1 and one.affinity is not Affinity.NEVER]
+    envelope = question.envelope
+    if not sticky or envelope is None:
+        return None
+    always = any(one.affinity is Affinity.ALWAYS for one in sticky)
+    return conversation_key(envelope.members, len(envelope.body), key.organization_id, always=always)
+
+
+def _take_note(error: GatewayError | None) -> None:
     """Take note of a token that was bought, or was not, for whoever comes later."""

@@ -28,7 +28,9 @@ _members_of: Final = msgspec.json.Decoder(dict[str, Raw]).decode
 class Opened(Protocol):
     """The call whose answer this is."""
 
-    def go_elsewhere(self, outcome: Outcome, error: str | None, answer: ResponseHead | None = None) -> bool: ...
+    def go_elsewhere(
+        self, outcome: Outcome, error: str | None, answer: ResponseHead | None = None, body: bytes = b"", *, whole: bool
+    ) -> bool: ...
     def on_head(self, head: ResponseHead) -> None: ...
     def on_data(self, data: bytes, last: bool) -> None: ...
     def on_failure(self, fault: UpstreamFault) -> None: ...
@@ -52,12 +54,11 @@ class Opening:
 
     def on_head(self, head: ResponseHead) -> None:
         self._head = head
-        if head.status >= _FAILED and self._leave(None):
-            return
         kind = read_kind(head)
-        if kind.content_type.startswith(_SSE) and kind.encoding in IDENTITY:
+        failed = head.status >= _FAILED
+        if not failed and kind.content_type.startswith(_SSE) and kind.encoding in IDENTITY:
             self._parser = SSEParser()
-        self._holds = head.status < _FAILED and (kind.is_json or self._parser is not None)
+        self._holds = failed or kind.is_json or self._parser is not None
         if not self._holds:
             self._call.on_head(head)
 
@@ -68,9 +69,15 @@ class Opening:
             self._call.on_data(data, last)
             return
         self._held += data
-        is_open, problem = (False, None) if self._parser is None else _look(self._parser, data, last=last)
-        if problem is not None and self._leave(problem):
-            return
+        if self._parser is not None:
+            is_open, problem, told = _look(self._parser, data, last=last)
+            if problem is not None and self._leave(problem, told, whole=last):
+                return
+        else:
+            is_open = last or len(self._held) > _MOST_HELD
+            failed = self._head is not None and self._head.status >= _FAILED
+            if is_open and failed and self._leave(None, self._held, whole=last):  # its words say whose fault it is
+                return
         if is_open or last or len(self._held) > _MOST_HELD:
             self._commit(last=last)
 
@@ -78,7 +85,7 @@ class Opening:
         if self._left:
             return
         if self._holds:
-            if self._leave(fault.message):
+            if self._leave(fault.message, b"", whole=False):
                 return
             self._commit(last=False)
         self._call.on_failure(fault)
@@ -92,8 +99,8 @@ class Opening:
     def refuse(self, error: GatewayError) -> None:
         self._call.refuse(error)
 
-    def _leave(self, error: str | None) -> bool:
-        self._left = self._call.go_elsewhere(Outcome.UPSTREAM_ERROR, error, self._head)
+    def _leave(self, error: str | None, body: bytes, *, whole: bool) -> bool:
+        self._left = self._call.go_elsewhere(Outcome.UPSTREAM_ERROR, error, self._head, body, whole=whole)
         return self._left
 
     def _commit(self, *, last: bool) -> None:
@@ -105,21 +112,25 @@ class Opening:
             self._call.on_data(held, last)
 
 
-def _look(parser: SSEParser, data: bytes, *, last: bool) -> tuple[bool, str | None]:
-    """Look at more of a stream: whether it has come to what the caller must see, and the error if it is one."""
+def _look(parser: SSEParser, data: bytes, *, last: bool) -> tuple[bool, str | None, bytes]:
+    """Look at more of a stream: whether it has come to what the caller must see, and the error if it is one.
+
+    An error comes in words for the record, and as its event tells it.
+    """
     try:
         events = parser.feed(data)
         if last:
             events += parser.close()
     except EventTooLarge:
-        return True, None
+        return True, None, b""
     for event in events:
         name = _name_of(event)
         if name in _ERRORS:
-            return True, f"the stream opened with an error: {event.data[:200].decode('utf-8', 'replace')}"
+            words = f"the stream opened with an error: {event.data[:200].decode('utf-8', 'replace')}"
+            return True, words, bytes(event.data)
         if name not in _PREAMBLES:
-            return True, None
-    return last, "the stream ended before its content" if last else None
+            return True, None, b""
+    return last, "the stream ended before its content" if last else None, b""
 
 
 def _name_of(event: SSEEvent) -> bytes:

@@ -16,7 +16,6 @@ from msgspec import Struct
 from gantry.core.errors import InvalidRequest
 from gantry.core.vocabulary import Operation
 from gantry.dialects.secrets_out import strip_secrets
-from gantry.routing.itinerary import LONGEST_PAUSE, MOST_ATTEMPTS, NO_RETRIES, Retries
 from gantry.wire.envelope import Envelope
 
 CREDENTIAL_FIELDS: Final = frozenset(("customer_credentials", "credential_override", "customer_api_keys"))
@@ -45,10 +44,12 @@ _OURS_IN_CHAT: Final = _OURS | {"prompt", "models", "weight"}
 FORM_FIELDS: Final = _OURS | {"metadata"}  # no form of a provider has such a field
 _CHAT: Final = Operation.CHAT
 # Understood, kept in the log, and not acted on yet: the record says so instead of staying silent.
-_ACTED_ON: Final = {"posthog_integration", "model_name_map", "fallback_models", "disable_fallback", "retry_params"}
-_NOT_ACTED_ON: Final = (_ROUTING - _ACTED_ON) | {"prompt", "customer_api_keys"}
-_MOST_FALLBACKS: Final = 20
-_RETRY_FIELDS: Final = frozenset(("retry_enabled", "num_retries", "retry_after"))
+_NOT_ACTED_ON: Final = frozenset(
+    """
+    prompt customer_api_keys mock_response cache_enabled cache_ttl cache_options field_name delimiter mem0_params
+    linkup_params hyperspell_params moda_params
+    """.split()
+)
 
 
 class Parameters(Struct, frozen=True):
@@ -83,26 +84,6 @@ class Parameters(Struct, frozen=True):
         named: str = names.get(model, model)
         return named
 
-    def fallbacks(self) -> tuple[str, ...]:
-        """Return the models that the caller would take instead, in order. Raises InvalidRequest."""
-        names = []
-        for field in ("fallback_models", "models"):  # a list of `models` beside a `model` means the same
-            value = self.values.get(field, [])
-            if not isinstance(value, list) or not all(isinstance(name, str) and name for name in value):
-                raise InvalidRequest(f"`{field}` must be a list of model names", param=field)
-            names += value
-        if len(names) > _MOST_FALLBACKS:
-            raise InvalidRequest(f"at most {_MOST_FALLBACKS} fallback models are tried", param="fallback_models")
-        return () if self.values.get("disable_fallback") in (True, "true") else tuple(names)
-
-    def retries(self) -> Retries:
-        """Return how often the same is asked again. Raises InvalidRequest."""
-        value = self.values.get("retry_params")
-        if value is None:
-            return NO_RETRIES
-        count, pause = _read_retries(value)
-        return Retries(count, pause) if value.get("retry_enabled", True) else NO_RETRIES
-
     def credentials(self, name: str) -> Mapping[str, Any]:
         """Return `customer_credentials` or `credential_override`. Raises InvalidRequest when it is not an object."""
         value = self.values.get(name)
@@ -117,24 +98,6 @@ class Parameters(Struct, frozen=True):
 
 NO_PARAMETERS: Final = Parameters({}, b"", frozenset(), {})
 _NO_MEMBERS: Final[Mapping[str, msgspec.Raw]] = {}
-
-
-def _read_retries(value: Any) -> tuple[int, float]:
-    if not isinstance(value, dict) or not value.keys() <= _RETRY_FIELDS:
-        fields = ", ".join(sorted(_RETRY_FIELDS))
-        raise InvalidRequest(
-            f"`retry_params` must be an object with no other fields than {fields}", param="retry_params"
-        )
-    count, pause = value.get("num_retries", 3), value.get("retry_after", 0.2)
-    if not isinstance(value.get("retry_enabled", True), bool):
-        raise InvalidRequest("`retry_params.retry_enabled` must be true or false", param="retry_params")
-    if isinstance(count, bool) or not isinstance(count, int) or not 0 < count <= MOST_ATTEMPTS:
-        words = f"`retry_params.num_retries` must be a whole number from 1 to {MOST_ATTEMPTS}"
-        raise InvalidRequest(words, param="retry_params")
-    if isinstance(pause, bool) or not isinstance(pause, int | float) or not 0 < pause <= LONGEST_PAUSE:
-        words = f"`retry_params.retry_after` must be a number of seconds up to {LONGEST_PAUSE:g}"
-        raise InvalidRequest(words, param="retry_params")
-    return count, float(pause)
 
 
 def has_parameter_header(headers: Mapping[bytes, bytes]) -> bool:

@@ -11,7 +11,7 @@ from typing import Final
 import msgspec
 from msgspec import Struct, structs
 
-from gantry.core.errors import InternalError, InvalidRequest
+from gantry.core.errors import InvalidRequest
 from gantry.core.vocabulary import CONVERSING_OPERATIONS, Dialect, Operation, Tier
 from gantry.dial.pool import Pool
 from gantry.dialects.adapt import Adaptation, adapt
@@ -22,7 +22,7 @@ from gantry.dialects.codec import Asking, Target
 from gantry.dialects.gemini.named_model import name_model
 from gantry.dialects.translate import decode_request, translate
 from gantry.dialects.unknown_chunks import unwrap_unknown
-from gantry.gateway.admit import check_model, check_unnamed
+from gantry.gateway.admit import check_unnamed
 from gantry.gateway.authority import authority_lines
 from gantry.gateway.forms import FormUpload
 from gantry.gateway.intake import Bearing, Intake
@@ -32,8 +32,10 @@ from gantry.gateway.pump import AnswerAdaptation
 from gantry.gateway.remembered import Remembrance
 from gantry.gateway.state import WorkerState
 from gantry.gateway.surfaces import Surface
-from gantry.routing.plan import Attempt, Route
-from gantry.routing.planner import plan
+from gantry.gateway.terms import names_models
+from gantry.routing.balance import draw_regardless
+from gantry.routing.itinerary import Step
+from gantry.routing.plan import Attempt, Route, Terms
 from gantry.routing.snapshot import KeyRecord
 from gantry.wire.body import encode_chunk
 from gantry.wire.envelope import Envelope, peek
@@ -67,6 +69,7 @@ class Question(Struct, frozen=True, gc=False):
     model: str | None
     stream: bool
     metadata: bytes
+    renamed: bool = False  # it is another model than the body names
 
 
 class Voyage(Struct, frozen=True, gc=False):
@@ -85,10 +88,10 @@ class Voyage(Struct, frozen=True, gc=False):
     beside: bytes = b""
     chunked: bool = False  # more of the body follows, in chunks
     guard: Guard | None = None
+    step: Step | None = None  # of the itinerary, where there was anything to choose
 
 
 _NO_CHANGES: Final[Sequence[Change]] = ()
-_NOBODY: Final[frozenset[str]] = frozenset()
 LARGE_BODY: Final = 32 * 1024
 OUTLINE_BYTES: Final = 2048  # of a body that we do not read: where a form names its fields and its file
 
@@ -108,7 +111,7 @@ def understand(intake: Intake, head: RequestHead, body: bytes) -> Question:
         model, stream = envelope.text_or_none("model"), envelope.get("stream") == b"true"
     else:
         model, stream = envelope.text("model"), envelope.flag("stream")
-        if model is None and surface.operation in _NEED_MODEL:
+        if model is None and surface.operation in _NEED_MODEL and not names_models(parameters):
             raise InvalidRequest("`model` is missing", param="model")
     if model is not None and len(model) > _LONGEST_MODEL:
         raise InvalidRequest(f"`model` is longer than the {_LONGEST_MODEL} characters of any name", param="model")
@@ -146,10 +149,12 @@ def make_voyage(
     head: RequestHead,
     question: Question,
     body: bytes,
-    avoid: frozenset[str] = _NOBODY,
+    bearing: Bearing | None = None,
+    step: Step | None = None,
 ) -> Voyage:
-    """Choose who is asked, none of the credentials to avoid, and write the request to them. Raises GatewayError."""
-    bearing = take_bearing(state, intake, key, question, avoid)
+    """Write the request to whom it is for, or to one who is chosen here. Raises GatewayError."""
+    if bearing is None:
+        bearing = take_bearing(state, intake, key, question)
     attempt = bearing.attempt
     adaptation: Adaptation | None = None
     changes = _NO_CHANGES
@@ -157,7 +162,8 @@ def make_voyage(
     if envelope is not None:
         route = attempt.route
         replace = parameters.replace
-        if model is not None and route.upstream_model != model and intake.surface.model is None:
+        renamed = route.upstream_model != model or question.renamed
+        if renamed and model is not None and intake.surface.model is None:
             replace = {**replace, "model": msgspec.json.encode(route.upstream_model)}
         if replace or parameters is not NO_PARAMETERS:
             body = envelope.splice(replace, parameters.remove)
@@ -177,7 +183,7 @@ def make_voyage(
             if surface.dialects[0] is not route.dialect:
                 adaptation = adapted
         elif route.dialect is _GEMINI:
-            if surface.operation is not Operation.CHAT and route.upstream_model not in (None, model):
+            if surface.operation is not Operation.CHAT and route.upstream_model is not None and renamed:
                 body = name_model(body, route.upstream_model)
         elif route.dialect is _ANTHROPIC:
             body = without_unsigned(body)  # what others said in this conversation, for want of a better place
@@ -193,7 +199,7 @@ def make_voyage(
     if len(body) > LARGE_BODY:
         body, beside = b"", body
     request = b"%b%b\r\n%b" % (bearing.beginning, framing, body)
-    return Voyage(attempt, bearing.pool, adaptation, changes, kept, request, beside, False, guard)
+    return Voyage(attempt, bearing.pool, adaptation, changes, kept, request, beside, False, guard, step)
 
 
 def _translate(
@@ -291,20 +297,18 @@ def _guard(state: WorkerState, intake: Intake, key: KeyRecord, head: RequestHead
     return Guard(state.book, state.snapshot, provider_id, key.organization_id, operation, head.method, target)
 
 
-def take_bearing(
-    state: WorkerState, intake: Intake, key: KeyRecord, question: Question, avoid: frozenset[str] = _NOBODY
-) -> Bearing:
-    parameters, model = question.parameters, question.model
+def take_bearing(state: WorkerState, intake: Intake, key: KeyRecord, question: Question) -> Bearing:
+    """Return an attempt that nothing follows: at the only deployment, or at one that is drawn. Raises GatewayError."""
+    parameters, model, stream = question.parameters, question.model, question.stream
     if model is None:
         check_unnamed(key, intake.surface.operation)
     if parameters is not NO_PARAMETERS:
         override = parameters.credentials("credential_override")
         customer = parameters.credentials("customer_credentials")
         if override or customer:
-            if state.snapshot is None:
-                raise InternalError("this worker has no configuration yet")
-            wish = intake.wish(key, model)
-            attempt = plan(state.snapshot, wish, state.draw, override=override, customer=customer).attempts[0]
-            check_model(key, attempt.route.names)
-            return intake.bear(attempt, stream=question.stream)
-    return intake.take_bearing(key, model, question.stream, avoid)
+            made = intake.plan(key, model, Terms(override=override, customer=customer, follows=False), stream=stream)
+            drawn = draw_regardless(made.choices[0], state.health, state.draw)
+            assert drawn is not None, "a plan leads somewhere"
+            return intake.bearing(drawn.attempt, stream=stream)
+    bearing = intake.only_bearing(key, model, stream=stream)
+    return intake.draw_bearing(key, model, stream=stream) if bearing is None else bearing

@@ -32,6 +32,7 @@ from gantry.journal.frames import (
     encode_payload,
 )
 from gantry.journal.writer import JournalFull, JournalLevel
+from gantry.routing.itinerary import Step
 from gantry.routing.plan import Attempt, Route
 from gantry.routing.snapshot import KeyRecord
 from gantry.wire.head import RequestHead
@@ -263,9 +264,8 @@ class Recording:
         self.asked = Capture(self._state.journal, self.log_id, Direction.REQUEST, keeps=keeps, limit=limit)
         return self.asked
 
-    def turn_to(self, route: Route, model: str | None, why: str) -> None:
-        """Note that another attempt is made, at a model that the caller named, perhaps in another dialect."""
-        self.warnings.append(why)
+    def turn_to(self, route: Route, model: str | None) -> None:
+        """Note that another model is asked than the one that the caller named first, perhaps in another dialect."""
         surface = self._intake.surface
         self._dialect, self._operation = surface.dialects[0], surface.operation
         if route.tier is _TRANSLATE:
@@ -281,8 +281,10 @@ class Recording:
         status: int | None,
         outcome: Outcome,
         error: str | None,
+        step: Step | None = None,
     ) -> None:
-        """Note who was tried, and what became of it; before `close`."""
+        """Note who was tried, why, and what became of it; before `close`."""
+        drawn = None if step is None else step.drawn
         self.attempts.append(
             AttemptRecord(
                 attempt.route.provider.id,
@@ -297,6 +299,11 @@ class Recording:
                 self.first_byte_at - started if self.first_byte_at else None,
                 time.perf_counter_ns() - started,
                 host,
+                started - self.started_clock,
+                "" if step is None else step.kind,
+                "" if drawn is None else drawn.reason,
+                None if drawn is None else drawn.share,
+                "" if drawn is None else drawn.condition,
             )
         )
 

@@ -2,6 +2,9 @@
 
 from enum import Enum, auto
 
+from msgspec import Struct
+
+from gantry.core.routing_rules import ModelRule
 from gantry.gateway.limits import WorkerLimits
 
 
@@ -18,12 +21,40 @@ class Stage(Enum):
 READING, PAUSING, CONNECTING, WAITING, ANSWERING, OVER = Stage
 
 
-def overdue(stage: Stage, waited: float, limits: WorkerLimits) -> str | None:
+class Deadlines(Struct, frozen=True):
+    """Of one attempt, in seconds; `total` is the whole call's. `is_callers`: it is the caller who is in a hurry."""
+
+    connect: float
+    first_token: float
+    idle: float
+    total: float | None
+    is_callers: bool = False
+
+
+def deadlines_of(limits: WorkerLimits) -> Deadlines:
+    return Deadlines(limits.connect_timeout, limits.first_byte_timeout, limits.idle_timeout, limits.total_timeout)
+
+
+def deadlines_by(rule: ModelRule | None, first_token: float | None, otherwise: Deadlines) -> Deadlines:
+    """Return the deadlines by a model's rule and the caller's own wish; `otherwise` where neither says anything."""
+    if rule is None and first_token is None:
+        return otherwise
+    rule = rule or ModelRule(match="*")
+    return Deadlines(
+        rule.connect_timeout or otherwise.connect,
+        first_token or rule.first_token_timeout or otherwise.first_token,
+        rule.idle_timeout or otherwise.idle,
+        rule.total_timeout or otherwise.total,
+        first_token is not None,
+    )
+
+
+def overdue(stage: Stage, waited: float, deadlines: Deadlines) -> str | None:
     """Return what the provider is late with, after so many seconds; None while there is time."""
-    if stage is CONNECTING and waited > limits.connect_timeout:
-        return f"no connection to the provider within {limits.connect_timeout:g} s"
-    if stage is WAITING and waited > limits.first_byte_timeout:
-        return f"the provider did not answer within {limits.first_byte_timeout:g} s"
-    if stage is ANSWERING and waited > limits.idle_timeout:
-        return f"the provider's answer stalled for {limits.idle_timeout:g} s"
+    if stage is CONNECTING and waited > deadlines.connect:
+        return f"no connection to the provider within {deadlines.connect:g} s"
+    if stage is WAITING and waited > deadlines.first_token:
+        return f"the provider did not answer within {deadlines.first_token:g} s"
+    if stage is ANSWERING and waited > deadlines.idle:
+        return f"the provider's answer stalled for {deadlines.idle:g} s"
     return None

@@ -14,12 +14,15 @@ from gantry.core.ids import ENTROPY_BITS, format_id
 from gantry.core.secret import Secret
 from gantry.dial.origin import parse_base_url
 from gantry.dial.pool import Dialler, Pool
+from gantry.gateway.allowance import Allowance
+from gantry.gateway.health import Health
 from gantry.gateway.kept_rates import KeptRates
 from gantry.gateway.limits import WorkerLimits
+from gantry.gateway.stage import Deadlines, deadlines_of
 from gantry.journal.frames import FrameKind
 from gantry.journal.writer import JournalFull, JournalWriter
 from gantry.routing.plan import Attempt, Route, Wish
-from gantry.routing.planner import find_route
+from gantry.routing.resolve import find_route
 from gantry.routing.snapshot import KeyRecord, Snapshot
 
 _getrandbits: Final = random.getrandbits
@@ -81,11 +84,14 @@ class WorkerState:
         "bytes_out",
         "calls",
         "clients",
+        "deadlines",
         "desk",
         "dialler",
         "draining",
         "draw",
         "era",
+        "health",
+        "hedges",
         "journal",
         "kept_rates",
         "limits",
@@ -108,8 +114,12 @@ class WorkerState:
         book: ResourceBook,
         kept_rates: KeptRates,
         turns: TurnMemory,
+        health: Health,
     ) -> None:
         self.limits = limits
+        self.deadlines: Deadlines = deadlines_of(limits)
+        self.health = health
+        self.hedges = Allowance()
         self.pepper = pepper
         self.journal = journal
         self.slot = slot

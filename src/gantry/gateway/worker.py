@@ -36,6 +36,7 @@ from typing import Final
 from msgspec import Struct
 
 from gantry.board.board import Board, Slot, State, Word
+from gantry.board.health import HealthBook
 from gantry.board.resources import ResourceBook
 from gantry.board.turns import TurnMemory
 from gantry.certificate import CertificateError, ServerCertificate
@@ -49,6 +50,7 @@ from gantry.gateway.call import Call
 from gantry.gateway.client import ClientConnection
 from gantry.gateway.console_relay import ConsoleRelay
 from gantry.gateway.exchange import Exchange
+from gantry.gateway.health import Health
 from gantry.gateway.intake import take_in
 from gantry.gateway.kept_rates import KeptRates
 from gantry.gateway.kept_response import KeptResponse, find_kept
@@ -135,6 +137,8 @@ class Worker:
             on_opened=partial(self._slot.add, Word.UPSTREAM_CONNECTIONS_OPENED),
         )
         book = ResourceBook.open(self._home.resources, self._keyring.resources)
+        health_book = HealthBook(self._home.health)
+        kept_rates = KeptRates(self._home.cache)
         self._state = WorkerState(
             self._settings.limits,
             self._keyring.pepper,
@@ -142,8 +146,9 @@ class Worker:
             self._slot,
             dialler,
             book,
-            KeptRates(self._home.cache),
+            kept_rates,
             TurnMemory(self._home.turns, self._keyring.turns, self._keyring.turn_names),
+            Health(health_book, kept_rates),
         )
         self._state.desk = AccountTokens(self._state)
         self._state.bytes_out = self._slot[Word.BYTES_OUT]  # a counter goes on where its predecessor stopped
@@ -175,6 +180,7 @@ class Worker:
         dialler.close()
         journal.close()
         book.close()
+        health_book.close()
         self._slot.release()
 
     @property

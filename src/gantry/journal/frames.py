@@ -74,6 +74,11 @@ class AttemptRecord(Struct, frozen=True, array_like=True, gc=False):
     first_byte: int | None = None
     duration: int | None = None
     upstream_host: str | None = None  # regional hosts have prices of their own
+    began: int | None = None  # after the call's start
+    step: str = ""  # why there was this attempt: the first, a rotation, a fallback, a retry, a hedge
+    reason: str = ""  # why this deployment and no other
+    share: float | None = None  # its part of the weights of those that were well
+    condition: str = ""  # how it stood before
 
 
 class CallClosed(Struct, frozen=True, array_like=True, gc=False):

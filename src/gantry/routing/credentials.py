@@ -31,14 +31,14 @@ def callers_credential(
     """Return the credential that the request itself brings for provider and model, if any. Raises InvalidRequest."""
     for name in (written, model, *spec.prefixes, spec.id):
         if name is not None and name in override:
-            return _as_record(spec, override[name], f"credential_override.{name}")
+            return read_credential(spec, override[name], f"credential_override.{name}")
     for name in (spec.id, *spec.prefixes):
         if name in customer:
             fields = customer[name]
             if isinstance(fields, list):
                 names = {written, model, *(f"{prefix}/{model}" for prefix in spec.prefixes)}
                 fields = _pick_weighted(_serving(fields, names), f"customer_credentials.{name}", draw)
-            return _as_record(spec, fields, f"customer_credentials.{name}")
+            return read_credential(spec, fields, f"customer_credentials.{name}")
     return None
 
 
@@ -71,19 +71,7 @@ def explain_no_home(stored: Iterable[CredentialRecord], organization_id: str, sp
     return f"{law}, and none of yours that this key may use is chosen for it; choose one with {names}"
 
 
-def draw_by_weight(candidates: Sequence[CredentialRecord], draw: Callable[[], float]) -> CredentialRecord | None:
-    """Return one of the candidates, each as often as its weight says."""
-    if len(candidates) < 2:
-        return candidates[0] if candidates else None
-    point = draw() * sum(credential.weight for credential in candidates)
-    for credential in candidates:
-        point -= credential.weight
-        if point < 0:
-            return credential
-    return candidates[-1]
-
-
-def _as_record(spec: ProviderSpec, fields: Any, param: str) -> CredentialRecord:
+def read_credential(spec: ProviderSpec, fields: Any, param: str) -> CredentialRecord:
     if not isinstance(fields, dict):
         raise InvalidRequest(f"{param} must be an object of credential fields", param=param)
     secrets = {}

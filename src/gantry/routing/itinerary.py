@@ -1,96 +1,155 @@
-"""Where a call goes when an attempt failed: to another credential, to the next model, to the same again, or nowhere.
+"""Where a call goes first, and when an attempt failed: to another deployment, to the next choice, again, or nowhere.
 
-Law: pure, and it comes to an end, for a call makes `MOST_ATTEMPTS` at most. What is the caller's fault is told to the
-caller and tried nowhere else.
+Law: pure, and it comes to an end, for a call makes `MOST_ATTEMPTS` at most. What is the caller's fault, or the fault of
+a credential that the caller brought, is told to the caller and tried nowhere else.
 
-In this order: a credential that was not tried yet, at once; then the models that the caller would take instead, at
-once, each with all of its credentials; then the last of them again, after a pause that doubles.
+In this order: a deployment of the same choice that was not tried yet, at once; then the choices that follow, at once,
+each with all of its deployments; then the last that failed again, after a pause that doubles. Whoever is cooling is
+passed over, but by a call that has nowhere else to begin, and by one that was asked to try again.
 """
 
-from collections.abc import Callable, Sequence
-from typing import Final
+from collections.abc import Callable
+from enum import StrEnum
+from typing import Final, NamedTuple
 
-from msgspec import Struct
-
+from gantry.core.routing_rules import MOST_RETRIES
 from gantry.providers.spec import FailureKind
+from gantry.routing.balance import Drawn, Reason, View, draw, draw_regardless
+from gantry.routing.plan import Attempt, Plan
 
-MOST_ATTEMPTS: Final = 12
+MOST_ATTEMPTS: Final = MOST_RETRIES
 LONGEST_PAUSE: Final = 10.0  # seconds; who is asked to wait for longer is no help to a caller who waits
 _JITTER: Final = 0.2  # of a pause, both ways: callers that failed together must not come back together
-
-
-# By another credential of the same provider.
+# By another deployment of the same choice.
 _MOVABLE: Final = (FailureKind.CREDENTIAL, FailureKind.LIMIT, FailureKind.CAPACITY, FailureKind.TRANSIENT)
 _PASSING: Final = (FailureKind.LIMIT, FailureKind.CAPACITY, FailureKind.TRANSIENT)
 
 
-class Retries(Struct, frozen=True):
-    """How often the same is asked again, and how many seconds the first pause takes."""
-
-    count: int = 0
-    pause: float = 0.2
-
-
-NO_RETRIES: Final = Retries()
+class StepKind(StrEnum):
+    FIRST = "first"
+    ROTATION = "rotation"  # another deployment of the same choice
+    FALLBACK = "fallback"  # the next choice
+    RETRY = "retry"  # the same choice again
+    HEDGE = "hedge"  # beside an attempt that has not answered yet
 
 
-class Step(Struct, frozen=True):
-    """Where the next attempt goes: a model, the credentials that it must not use, and the seconds before it."""
+class Step(NamedTuple):
+    """The next attempt, and the seconds to wait before it."""
 
-    model: str | None
-    avoid: frozenset[str] = frozenset()
+    drawn: Drawn
+    kind: StepKind
     pause: float = 0.0
 
 
 class Itinerary:
     """The steps that one call has left."""
 
-    __slots__ = ("_attempts", "_draw", "_failed", "_fallbacks", "_model", "_retried", "_retries", "_tried")
+    __slots__ = (
+        "_attempts",
+        "_chance",
+        "_conversation",
+        "_failed",
+        "_may_retry",
+        "_next",
+        "_place",
+        "_plan",
+        "_retried",
+        "_tried",
+        "_view",
+    )
 
     def __init__(
-        self, model: str | None, fallbacks: Sequence[str], retries: Retries, draw: Callable[[], float]
+        self,
+        plan: Plan,
+        view: View,
+        chance: Callable[[], float],
+        *,
+        conversation: bytes | None = None,
+        may_retry: Callable[[Attempt], bool] = lambda attempt: True,
     ) -> None:
-        """`draw` gives numbers in [0, 1)."""
-        self._model = model
-        self._fallbacks = [name for name in dict.fromkeys(fallbacks) if name != model]
-        self._retries = retries
-        self._draw = draw
+        """`chance` gives numbers in [0, 1); `may_retry` says whether a deployment bears one more retry."""
+        self._plan = plan
+        self._view = view
+        self._chance = chance
+        self._conversation = conversation
+        self._may_retry = may_retry
+        self._place = 0  # of the choice that was asked last
+        self._next = 0  # of the choice to fall back on
         self._attempts = 1
         self._retried = 0
         self._tried: set[str] = set()
-        self._failed: tuple[str | None, FailureKind, float | None] = model, FailureKind.CALLER, None  # of the last
+        self._failed: tuple[int, FailureKind, float | None] = 0, FailureKind.CALLER, None  # of the last
 
-    def after(
-        self, kind: FailureKind, credential_id: str, candidates: Sequence[str], retry_after: float | None = None
-    ) -> Step | None:
-        """Return the step after an attempt with one of the candidates (ids of credentials) failed; None to give up.
+    def begin(self) -> Step | None:
+        """Return the first step; None when everything is drained."""
+        step = self._first_well()
+        if step is not None:
+            return step
+        for place, choice in enumerate(self._plan.choices):
+            drawn = draw_regardless(choice, self._view, self._chance, conversation=self._conversation)
+            if drawn is not None:
+                self._place, self._next = place, place + 1
+                return Step(drawn, _kind_at(place))
+        return None
 
-        `retry_after` is what the provider asked for, in seconds.
-        """
-        if kind is FailureKind.CALLER or self._attempts >= MOST_ATTEMPTS:
+    def after(self, attempt: Attempt, kind: FailureKind, retry_after: float | None = None) -> Step | None:
+        """Return the step after an attempt failed; None to give up. `retry_after`: seconds the provider asks for."""
+        self._tried.add(attempt.deployment_id)
+        stop = kind is FailureKind.CALLER or (kind is FailureKind.CREDENTIAL and attempt.callers_credential)
+        if stop or self._attempts >= MOST_ATTEMPTS:
             return None
         self._attempts += 1
-        self._tried.add(credential_id)
-        self._failed = self._model, kind, retry_after
-        if kind in _MOVABLE and not self._tried.issuperset(candidates):
-            return Step(self._model, frozenset(self._tried))
+        self._failed = self._place, kind, retry_after
+        if kind in _MOVABLE:
+            drawn = self._draw(self._place)
+            if drawn is not None:
+                return Step(drawn, StepKind.ROTATION)
         return self.pass_over()
 
     def pass_over(self) -> Step | None:
-        """Return the step to the next model, also from one that cannot be asked; else to the last again, or None."""
-        if not self._fallbacks:
-            self._model, kind, retry_after = self._failed
-            return self._again(kind, retry_after)
-        self._model = self._fallbacks.pop(0)
-        self._tried.clear()
-        return Step(self._model)
+        """Return the step to the next choice, also from one that cannot be asked; else to the last again, or None."""
+        return self._first_well() or self._again(*self._failed)
 
-    def _again(self, kind: FailureKind, retry_after: float | None) -> Step | None:
-        if kind not in _PASSING or self._retried >= self._retries.count:
+    def beside(self, attempt: Attempt) -> Step | None:
+        """Return a second attempt beside one that is under way: at another deployment of its choice, or at the same."""
+        if self._attempts >= MOST_ATTEMPTS:
+            return None
+        self._attempts += 1
+        avoid = self._tried | {attempt.deployment_id}
+        choice = self._plan.choices[self._place]
+        drawn = draw(choice, self._view, self._chance, avoid=avoid, may_probe=False)
+        if drawn is None:
+            drawn = Drawn(attempt, Reason.ONLY, 1.0, self._view.condition(attempt))
+        return Step(drawn, StepKind.HEDGE)
+
+    def _first_well(self) -> Step | None:
+        for place in range(self._next, len(self._plan.choices)):
+            drawn = self._draw(place)
+            if drawn is not None:
+                self._place, self._next = place, place + 1
+                return Step(drawn, _kind_at(place))
+        return None
+
+    def _draw(self, place: int) -> Drawn | None:
+        choice = self._plan.choices[place]
+        return draw(choice, self._view, self._chance, conversation=self._conversation, avoid=self._tried)
+
+    def _again(self, place: int, kind: FailureKind, retry_after: float | None) -> Step | None:
+        retries = self._plan.retries
+        if kind not in _PASSING or self._retried >= retries.count:
             return None
         if retry_after is not None and retry_after > LONGEST_PAUSE:
             return None
-        pause = self._retries.pause * 2**self._retried * (1 - _JITTER + 2 * _JITTER * self._draw())
-        self._retried += 1
         self._tried.clear()
-        return Step(self._model, pause=min(max(pause, retry_after or 0.0), LONGEST_PAUSE))
+        choice, self._place = self._plan.choices[place], place
+        drawn = draw(choice, self._view, self._chance, conversation=self._conversation, may_probe=False)
+        drawn = drawn or draw_regardless(choice, self._view, self._chance, conversation=self._conversation)
+        if drawn is None or not self._may_retry(drawn.attempt):
+            return None
+        pause = retries.pause * 2**self._retried * (1 - _JITTER + 2 * _JITTER * self._chance())
+        self._retried += 1
+        return Step(drawn, StepKind.RETRY, min(max(pause, retry_after or 0.0), LONGEST_PAUSE))
+
+
+def _kind_at(place: int) -> StepKind:
+    return StepKind.FIRST if place == 0 else StepKind.FALLBACK

@@ -1,12 +1,14 @@
 """The values of routing: what is wished for, the route that could serve it, and the attempts of one call."""
 
-from typing import Final, NamedTuple
+from collections.abc import Mapping
+from typing import Any, Final, NamedTuple
 
 from msgspec import Struct
 
 from gantry.core.custom_model import CustomModel
 from gantry.core.errors import InvalidRequest
 from gantry.core.model_ref import is_safe_path_segment
+from gantry.core.routing_rules import Affinity, Hedge, Strategy
 from gantry.core.vocabulary import Dialect, Operation, Tier
 from gantry.dialects.rules import NO_RULES, RequestRules
 from gantry.providers.spec import AuthScheme, ProviderSpec, fill_template, has_place
@@ -20,6 +22,16 @@ def shown(name: str | None) -> str:
     """Return a name as errors show it: a caller may write a megabyte, and an error is answered and kept in the log."""
     name = name or ""
     return name if len(name) <= _LONGEST_SHOWN else f"{name[:_LONGEST_SHOWN]}…"
+
+
+class Retries(Struct, frozen=True):
+    """How often the same is asked again, and how many seconds the first pause takes."""
+
+    count: int = 0
+    pause: float = 0.2
+
+
+NO_RETRIES: Final = Retries()
 
 
 class Wish(NamedTuple):
@@ -64,6 +76,12 @@ class Attempt(Struct, frozen=True):
     route: Route
     credential: CredentialRecord
     callers_credential: bool = False  # the caller's own: nothing of ours is at stake, and a bad key is the caller's
+    asked: str | None = None  # the model as it was named: by the caller, in a list of fallbacks, or by a group
+    weight: float = 1.0  # among the attempts that could be made in its place
+
+    @property
+    def deployment_id(self) -> str:
+        return f"{self.credential.credential_id}/{self.route.upstream_model or ''}"
 
     @property
     def base_url(self) -> str:
@@ -100,5 +118,46 @@ class Attempt(Struct, frozen=True):
         return {**values, "model": self.route.upstream_model or ""}
 
 
-class Plan(Struct, frozen=True):
+class WeightedModel(Struct, frozen=True):
+    """A model to balance over, with the stored credential or the caller's own to use for it, where one is named."""
+
+    model: str
+    weight: float = 1.0
+    credential: str | None = None
+    callers: Mapping[str, Any] | None = None
+
+
+class Terms(Struct, frozen=True):
+    """What a request says of its own routing. None leaves it to the organization's rules."""
+
+    group_id: str | None = None
+    members: tuple[WeightedModel, ...] = ()  # to balance over, in place of a stored group's
+    fallbacks: tuple[str, ...] | None = None
+    models: tuple[str, ...] = ()  # to choose from, where no model is named
+    follows: bool = True  # False: no fallback, whoever wishes for one
+    retries: Retries | None = None
+    excluded_models: tuple[str, ...] = ()
+    excluded_providers: tuple[str, ...] = ()
+    override: Mapping[str, Any] = {}
+    customer: Mapping[str, Any] = {}
+
+
+NO_TERMS: Final = Terms()
+
+
+class Choice(Struct, frozen=True):
+    """The deployments that could serve one model, or one group of them; one is drawn."""
+
+    asked: str | None  # the model or group as it was named
     attempts: tuple[Attempt, ...]
+    strategy: Strategy = Strategy.WEIGHTED
+    affinity: Affinity = Affinity.AUTO
+
+
+class Plan(Struct, frozen=True):
+    """Where a call may go: the first choice, then what follows it in order. `passed_over` says what cannot be asked."""
+
+    choices: tuple[Choice, ...]
+    retries: Retries = NO_RETRIES
+    hedge: Hedge | None = None
+    passed_over: tuple[str, ...] = ()

@@ -1,272 +1,218 @@
-"""The planner: a wish and a snapshot in, a plan out. The same function answers "explain this request" without calling.
+"""The planner: what a request asks, its terms and the organization's rules in, a plan out.
 
-What depends on the snapshot alone is the route, which a worker remembers per wish; what depends on chance and on the
-request's own credentials comes after it.
+Law: pure, and the only one: `explain` answers with this same plan without calling. Chance is only asked which of
+several credentials that the request brings is taken; which deployment takes the call is the itinerary's to draw.
 
-How a model is resolved: a known prefix names its provider; then a custom name of the organization leads to the model
-behind it, which is resolved in its place; a bare name goes to the provider that claims it (by its patterns in the
-catalogue, the closest one, or a credential that lists it), then on a native surface to that surface's provider, then to
-the only provider there is. Among the providers left, one that speaks the caller's dialect is preferred: relay before
-adapt before translate.
-
-A response that is kept names no model. Who made it is not remembered, so it is looked for at a provider that keeps
-responses, and only where the account there is the organization's alone.
+What a request says wins over the rule of its model, and that over the organization's rules. A group, or a list of
+models without a model, wins over `model`: it was asked for. A first choice that nobody could ever serve is told at
+once; one that only lacks a credential, and a fallback that cannot be asked, are passed over, and the plan says so.
 """
 
-from collections.abc import Callable, Collection, Mapping, Sequence
-from typing import Any
-from urllib.parse import unquote
+from collections.abc import Callable, Sequence
+from fnmatch import fnmatchcase
+from functools import partial
+from typing import Final
 
-from gantry.core.custom_model import CustomModel, model_behind
-from gantry.core.errors import InvalidRequest, NoCredential, NotFound, NotSpoken
-from gantry.core.model_ref import ModelRef, parse_model_ref
-from gantry.core.vocabulary import (
-    CONVERSING_OPERATIONS,
-    NATIVE_OPERATIONS,
-    STATEFUL_OPERATIONS,
-    Dialect,
-    Operation,
-    Tier,
+from gantry.core.errors import GatewayError, InvalidRequest, NoCredential
+from gantry.core.routing_rules import Affinity, LoadBalanceGroup, ModelRule, RoutingRules, Strategy
+from gantry.routing.credentials import callers_credential, read_credential
+from gantry.routing.plan import (
+    NO_RETRIES,
+    NO_TERMS,
+    Attempt,
+    Choice,
+    Plan,
+    Retries,
+    Route,
+    Terms,
+    WeightedModel,
+    Wish,
+    shown,
 )
-from gantry.dialects.adapt import ADAPTABLE
-from gantry.dialects.beyond_chat import asked_operation
-from gantry.dialects.rules import NO_RULES
-from gantry.dialects.translate import can_translate
-from gantry.providers.spec import ProviderSpec
-from gantry.routing.credentials import (
-    callers_credential,
-    draw_by_weight,
-    explain_no_home,
-    home_credential,
-    prefer_own,
-)
-from gantry.routing.plan import Attempt, Plan, Route, Wish, shown
-from gantry.routing.snapshot import CredentialRecord, Providers, Snapshot
+from gantry.routing.resolve import find_route
+from gantry.routing.snapshot import Snapshot
 
-_NOTHING: Mapping[str, Any] = {}
-_NOBODY: frozenset[str] = frozenset()
-_CONVERSING = (Operation.CHAT, Operation.RESPONSES)  # the first that a provider has
+FindRoute = Callable[[Wish, frozenset[str]], Route]
+_NO_RULE: Final = ModelRule(match="*")
 
 
 def plan(
     snapshot: Snapshot,
     wish: Wish,
-    draw: Callable[[], float],
-    *,
-    override: Mapping[str, Any] = _NOTHING,
-    customer: Mapping[str, Any] = _NOTHING,
+    chance: Callable[[], float],
+    terms: Terms = NO_TERMS,
+    find: FindRoute | None = None,
 ) -> Plan:
-    """Return the attempts for a wish; `draw` gives numbers in [0, 1). Raises NotFound, NoCredential, InvalidRequest."""
-    route = find_route(snapshot, wish, frozenset((*override, *customer)))
-    brought = callers_credential(route.provider, wish.model, route.upstream_model, override, customer, draw)
-    return Plan((Attempt(route, brought, True) if brought is not None else draw_attempt(route, draw),))
+    """Return where a wish may go. `chance` gives numbers in [0, 1); `find` is how routes are found, to remember them.
 
-
-def draw_attempt(route: Route, draw: Callable[[], float], avoid: Collection[str] = _NOBODY) -> Attempt:
-    """Return an attempt with one of the route's stored credentials, none of those to avoid. Raises NoCredential."""
-    candidates = route.candidates
-    if avoid:
-        candidates = tuple(one for one in candidates if one.credential_id not in avoid)
-    credential = draw_by_weight(candidates, draw)
-    if credential is None:
-        raise NoCredential(route.missing)
-    return Attempt(route, credential)
-
-
-def find_route(snapshot: Snapshot, wish: Wish, brought: frozenset[str] = _NOBODY) -> Route:
-    """Return where a wish leads; `brought` names providers for which the request has credentials of its own.
-
-    Raises NotFound, NoCredential (when there is none at all) or InvalidRequest.
+    Raises NotFound, NoCredential, InvalidRequest, and what `find` raises.
     """
-    native = wish.operation in NATIVE_OPERATIONS
-    stateful = wish.operation in STATEFUL_OPERATIONS
-    of_account = stateful or wish.operation is Operation.OPAQUE
-    stored = [
-        credential
-        for credential in snapshot.credentials_of(wish.organization_id)
-        if (credential.environment is None or credential.environment == wish.environment)
-        # What such a call reads or leaves at the provider belongs to the account: a shared one would leak it.
-        and not (of_account and credential.organization_id is None)
-    ]
-    providers = snapshot.providers_of(wish.organization_id)
-    custom = named = None
-    if wish.operation is Operation.RESPONSE:
-        spec, name = _keeping_provider(providers, wish, stored, snapshot.shared_providers), None
-    elif native or wish.model is None:
-        spec = _native_provider(providers, wish, stored)
-        name = None if wish.model is None else parse_model_ref(wish.model, spec.prefixes).name
-    else:
-        ref = parse_model_ref(wish.model, providers.prefixes)
-        custom = snapshot.custom_models_of(wish.organization_id).get(wish.model)
-        if custom is not None:
-            ref = model_behind(custom, providers.prefixes)
-        named = (custom.provider_id if custom is not None else None) or providers.prefixes.get(ref.prefix or "")
-        spec, name = _resolve(providers, wish, ref, custom, stored, brought), ref.name
-    serving = [c for c in stored if c.provider_id == spec.id and (not c.models or name is None or name in c.models)]
-    dialect, path, tier, operation = _choose_path(spec, wish, name)
-    chats = operation is Operation.CHAT and wish.operation in CONVERSING_OPERATIONS
-    rules = spec.rules_for(name) if chats else NO_RULES
-    if rules != NO_RULES and tier is Tier.RELAY:
-        tier = Tier.ADAPT
-    candidates, missing = prefer_own(serving, wish.organization_id), _explain_missing(spec, name, stored)
-    if stateful:
-        home = home_credential(stored, wish.organization_id, spec.id)
-        candidates = (home,) if home is not None else ()
-        missing = explain_no_home(stored, wish.organization_id, spec)
-    return Route(
-        provider=spec,
-        upstream_model=name,
-        path=path,
-        dialect=dialect,
-        tier=tier,
-        candidates=candidates,
-        missing=missing,
-        names=() if wish.model is None else _names(spec, wish.model, name or wish.model, named),
-        request_id_headers=tuple(header.encode() for header in spec.request_id_headers),
-        rules=rules,
-        stream_path=spec.stream_paths.get(dialect, {}).get(operation),
-        operation=None if operation is wish.operation else operation,
-        custom=custom,
-    )
+    rules = snapshot.routing_rules_of(wish.organization_id)
+    planner = _Planner(wish, chance, terms, find or partial(find_route, snapshot), rules)
+    passed_over: list[str] = []
+    first = planner.first(passed_over)
+    rule = _NO_RULE if not first else planner.rule(first[0].attempts[0].route)
+    choices, taken = list(first), {choice.asked for choice in first}
+    for model in planner.fallbacks(rule):
+        if model in taken:
+            continue
+        taken.add(model)
+        try:
+            choices.append(planner.choose_model(model))
+        except GatewayError as error:
+            passed_over.append(f"{shown(model)} cannot be asked: {error.message}")
+    if not choices:
+        assert planner.failed is not None
+        raise planner.failed
+    return Plan(tuple(choices), planner.retries(rule), rule.hedge, tuple(passed_over))
 
 
-def _resolve(
-    providers: Providers,
-    wish: Wish,
-    ref: ModelRef,
-    custom: CustomModel | None,
-    stored: Sequence[CredentialRecord],
-    brought: frozenset[str],
-) -> ProviderSpec:
-    """Return the provider of a model, which may be the one behind a custom name. Raises NotFound, InvalidRequest."""
-    with_credential = {credential.provider_id for credential in stored}
-    if wish.pinned is not None:
-        return _pinned_provider(providers, wish.pinned)
-    if custom is not None and custom.provider_id is not None:
-        return providers.by_id[custom.provider_id]
-    if ref.prefix is not None:
-        return providers.by_id[providers.prefixes[ref.prefix]]
-    listed = {credential.provider_id for credential in stored if ref.name in credential.models}
-    usable = [spec for spec in providers.by_id.values() if spec.id in with_credential or spec.id in brought]
-    claiming = [spec for spec in providers.by_id.values() if spec.id in listed or spec.claims(ref.name)]
-    for choice in ([spec for spec in claiming if spec in usable], claiming):
-        if choice:
-            return min(choice, key=lambda spec: (_distance(spec, wish, ref.name), -spec.claim_strength(ref.name)))
-    native = [spec for spec in usable if spec.native in wish.dialects and wish.dialects[0] is spec.native]
-    if native:
-        return native[0]
-    if len(usable) == 1:
-        return usable[0]
-    raise NotFound(
-        f"Requested model: {shown(ref.name)} is not available in the model list. Write it with its provider, as in "
-        f"mistral/mistral-large-latest, or add a credential that lists it (gantry providers add … --models NAME).",
-        param="model",
-    )
+class _Planner:
+    """One plan in the making."""
 
+    def __init__(
+        self, wish: Wish, chance: Callable[[], float], terms: Terms, find: FindRoute, rules: RoutingRules
+    ) -> None:
+        self._wish = wish
+        self._chance = chance
+        self._terms = terms
+        self._find = find
+        self._rules = rules
+        self._brought = frozenset((*terms.override, *terms.customer))
+        self.failed: GatewayError | None = None  # the first that kept a choice from being one
 
-def _names(spec: ProviderSpec, written: str, name: str, named: str | None) -> tuple[str, ...]:
-    """Return how a key's model list may call a model: as written only where no other provider is `named` by that."""
-    own = (name, f"{spec.id}/{name}")
-    return own if named not in (None, spec.id) else (written, *own)
+    def rule(self, route: Route) -> ModelRule:
+        return self._rules.model_rule(route.names) or _NO_RULE
 
+    def retries(self, rule: ModelRule) -> Retries:
+        if self._terms.retries is not None:
+            return self._terms.retries
+        ruled = rule.retries or self._rules.retries
+        return NO_RETRIES if ruled is None else Retries(ruled.num_retries, ruled.retry_after)
 
-def _native_provider(providers: Providers, wish: Wish, stored: Sequence[CredentialRecord]) -> ProviderSpec:
-    """Return whose surface this is, for calls that name no model."""
-    native = [spec for spec in providers.by_id.values() if spec.native in wish.dialects]
-    native = [spec for spec in native if wish.root and spec.native_root == wish.root] or native
-    if not native:
-        raise InvalidRequest("`model` is missing", param="model")
-    with_credential = {credential.provider_id for credential in stored}
-    return next((spec for spec in native if spec.id in with_credential), native[0])
+    def fallbacks(self, rule: ModelRule) -> Sequence[str]:
+        if not self._terms.follows:
+            return ()
+        if self._terms.fallbacks is not None:
+            return self._terms.fallbacks
+        return rule.fallback_models or self._rules.fallback_models
 
+    def first(self, passed_over: list[str]) -> list[Choice]:
+        """Return what the request asks for: a group, one model, or models in their order. Raises GatewayError."""
+        terms = self._terms
+        if terms.group_id is not None or terms.members:
+            return [self._choose_group(passed_over)]
+        if self._wish.model is None and terms.models:
+            return self._choose_among(passed_over)
+        try:
+            return [self.choose_model(self._wish.model)]
+        except NoCredential as error:
+            self.failed = error
+            passed_over.append(f"{shown(self._wish.model)} cannot be asked: {error.message}")
+            return []
 
-def _keeping_provider(
-    providers: Providers, wish: Wish, stored: Sequence[CredentialRecord], shared: Collection[str]
-) -> ProviderSpec:
-    """Return where a response may be kept: at the pinned provider, at the surface's own, or else at the first."""
-    dialect = wish.dialects[0]
-    usable = {credential.provider_id for credential in stored}.difference(shared)
-    keeping = [
-        spec
-        for spec in providers.by_id.values()
-        if spec.id in usable and Operation.RESPONSE in spec.paths.get(dialect, {})
-    ]
-    if wish.pinned is not None:
-        pinned = _pinned_provider(providers, wish.pinned)
-        keeping = [spec for spec in keeping if spec is pinned]
-    if not keeping:
-        name = unquote(_kept_path(wish).split("/")[1])
-        raise NotFound(
-            f"Response with id '{name}' not found. It was answered with `store: false`, under a key or by a call that "
-            "keeps no content, in another organization, or too long ago, or it was deleted."
+    def choose_model(self, model: str | None) -> Choice:
+        """Return the deployments of one model. Raises GatewayError."""
+        attempts = self._attempts(model)
+        rule = self.rule(attempts[0].route)
+        return Choice(model, attempts, rule.strategy or Strategy.WEIGHTED, rule.affinity or Affinity.AUTO)
+
+    def _choose_among(self, passed_over: list[str]) -> list[Choice]:
+        """Return a choice for each model that a request lists without naming one, but for those it excludes."""
+        left = [model for model in self._terms.models if not _excluded(model, self._terms.excluded_models)]
+        choices = []
+        for model in left:
+            try:
+                choice = self.choose_model(model)
+            except GatewayError as error:
+                self.failed = self.failed or error
+                passed_over.append(f"{shown(model)} cannot be asked: {error.message}")
+            else:
+                if not self._is_excluded(choice.attempts[0].route):
+                    choices.append(choice)
+        if not choices:
+            raise self.failed or InvalidRequest("every one of `models` is excluded", param="models")
+        return choices
+
+    def _choose_group(self, passed_over: list[str]) -> Choice:
+        group_id, members = self._terms.group_id, self._terms.members
+        group = None if group_id is None else self._rules.group(group_id)
+        if group is None and not members:
+            known = ", ".join(sorted(group.id for group in self._rules.groups)) or "none"
+            raise InvalidRequest(
+                f"`load_balance_group` names {shown(group_id)!r}, which is no group of yours; known: {known}",
+                param="load_balance_group",
+            )
+        if not members:
+            assert group is not None
+            members = tuple(WeightedModel(one.model, one.weight, one.credential) for one in group.members)
+        attempts: list[Attempt] = []
+        for member in members:
+            if member.weight <= 0 or _excluded(member.model, self._terms.excluded_models):
+                continue
+            try:
+                found = self._attempts(member.model, member)
+            except GatewayError as error:
+                self.failed = self.failed or error
+                passed_over.append(f"{shown(member.model)} cannot be asked: {error.message}")
+            else:
+                attempts += () if self._is_excluded(found[0].route) else found
+        if not attempts:
+            words = "the load balance group has no model left: all are excluded or have weight 0"
+            raise self.failed or InvalidRequest(words, param="load_balance_group")
+        return _as_choice(group, group_id, tuple(attempts))
+
+    def _attempts(self, model: str | None, member: WeightedModel | None = None) -> tuple[Attempt, ...]:
+        """Return the attempts that could be made at a model: with the caller's credential, or each of the stored."""
+        terms = self._terms
+        wish = self._wish if model == self._wish.model else self._wish._replace(model=model)
+        own = None if member is None else member.callers
+        brought = self._brought if own is None else self._brought | frozenset(own) | _prefix_of(model)
+        route = self._find(wish, brought)
+        spec, weight = route.provider, 1.0 if member is None else member.weight
+        callers = callers_credential(spec, model, route.upstream_model, terms.override, {}, self._chance)
+        if callers is None and own is not None:
+            fields = next((own[name] for name in (spec.id, *spec.prefixes) if name in own), own)
+            callers = read_credential(spec, fields, "load_balance_models.credentials")
+        if callers is None:
+            callers = callers_credential(spec, model, route.upstream_model, {}, terms.customer, self._chance)
+        if callers is not None:
+            return (Attempt(route, callers, True, model, weight),)
+        candidates = route.candidates
+        if member is not None and member.credential is not None:
+            name = member.credential.removeprefix(f"{spec.id}/")
+            candidates = tuple(one for one in candidates if one.name == name)
+            if not candidates:
+                raise NoCredential(f"no credential called {shown(name)} for {spec.name} serves {shown(model)}")
+        if not candidates:
+            raise NoCredential(route.missing)
+        whole = weight / sum(one.weight for one in candidates) if member is not None else 1.0
+        return tuple(Attempt(route, one, False, model, one.weight * whole) for one in candidates)
+
+    def _is_excluded(self, route: Route) -> bool:
+        providers = self._terms.excluded_providers
+        spec = route.provider
+        return any(name in providers for name in (spec.id, *spec.prefixes)) or any(
+            _excluded(name, self._terms.excluded_models) for name in route.names
         )
-    return next((spec for spec in keeping if spec.native is dialect), keeping[0])
 
 
-def _kept_path(wish: Wish) -> str:
-    """Return the path of a kept response behind that of them all."""
-    return wish.path.partition("/responses")[2]
+def _as_choice(group: LoadBalanceGroup | None, group_id: str | None, attempts: tuple[Attempt, ...]) -> Choice:
+    if group is None:
+        return Choice(group_id, attempts)
+    return Choice(group.id, attempts, group.strategy, group.affinity)
 
 
-def _pinned_provider(providers: Providers, name: str) -> ProviderSpec:
-    spec = providers.by_id.get(providers.prefixes.get(name, name))
-    if spec is None:
-        known = ", ".join(sorted(providers.by_id))
-        raise InvalidRequest(f"X-Respan-Route-Provider names {shown(name)!r}, which is no provider; known are {known}")
-    return spec
+def _excluded(model: str, patterns: Sequence[str]) -> bool:
+    return any(fnmatchcase(model, pattern) for pattern in patterns)
 
 
-def _distance(spec: ProviderSpec, wish: Wish, name: str) -> int:
-    """Return how far a provider's model is from a wish: on its own surface, in the caller's dialect, or further."""
-    if wish.root and spec.native_root == wish.root:
-        return -1
-    for rank, dialect in enumerate(wish.dialects):
-        if dialect in spec.paths and spec.speaks(dialect, name):
-            return rank
-    return len(wish.dialects)
+def _prefix_of(model: str | None) -> frozenset[str]:
+    """Return the provider that a written model begins with, if it does: the fields that come with it may be bare."""
+    prefix, slash, _ = (model or "").partition("/")
+    return frozenset((prefix,)) if slash else frozenset()
 
 
-def _choose_path(spec: ProviderSpec, wish: Wish, name: str | None) -> tuple[Dialect, str, Tier, Operation]:
-    """Return the dialect to speak, the path, the tier, and what the provider is asked there."""
-    operation = wish.operation
-    if operation is Operation.RESPONSE:
-        kept = spec.paths[wish.dialects[0]][operation] + _kept_path(wish).replace("{", "%7B")
-        return wish.dialects[0], kept, Tier.RELAY, operation
-    if operation in NATIVE_OPERATIONS:
-        if not wish.path.startswith(tuple(f"{prefix}/" for prefix in spec.native_prefixes)):
-            raise NotFound(f"{spec.name} has no path {wish.path}")
-        return wish.dialects[0], wish.path.replace("{", "%7B"), Tier.RELAY, operation  # it is no template
-    spoken_paths = {dialect: paths for dialect, paths in spec.paths.items() if spec.speaks(dialect, name)}
-    for dialect in wish.dialects:
-        path = spoken_paths.get(dialect, {}).get(operation)
-        if path is not None:
-            return dialect, path, Tier.RELAY, operation
-    for dialect, paths in spoken_paths.items():
-        path = paths.get(operation)
-        if path is not None and operation in ADAPTABLE.get((wish.dialects[0], dialect), ()):
-            return dialect, path, Tier.ADAPT, operation
-    if operation in CONVERSING_OPERATIONS:
-        for spoken in _CONVERSING:
-            for dialect, paths in spoken_paths.items():
-                path = paths.get(spoken)
-                if path is not None and can_translate(wish.dialects[0], dialect):
-                    return dialect, path, Tier.TRANSLATE, spoken
-    for dialect, paths in spoken_paths.items():
-        asked = asked_operation(wish.dialects[0], dialect, operation)
-        path = None if asked is None else paths.get(asked)
-        if asked is not None and path is not None:
-            return dialect, path, Tier.TRANSLATE, asked
-    raise NotSpoken(
-        f"{spec.name} cannot be called with {operation} requests in the {wish.dialects[0]} format; "
-        f"use a client that speaks {' or '.join(spec.paths)}",
-        param="model",
-    )
-
-
-def _explain_missing(spec: ProviderSpec, name: str | None, stored: Sequence[CredentialRecord]) -> str:
-    of_provider = [credential for credential in stored if credential.provider_id == spec.id]
-    if of_provider and all(credential.weight == 0 for credential in of_provider):
-        return f"every credential for {spec.name} has weight 0; raise one to use it again"
-    if of_provider:
-        return f"no credential for {spec.name} serves the model {shown(name)}; add it to one's models"
-    return f"no credential for {spec.name}; add one with `gantry providers add {spec.id}`"
+def rules_matter(rules: RoutingRules, names: tuple[str, ...]) -> bool:
+    """Say whether an organization's rules say anything of calls to a model that goes by these names."""
+    return bool(rules.fallback_models or rules.retries or rules.model_rule(names))

@@ -1,0 +1,206 @@
+"""The attempts of a call that has a choice: the next after one failed, and the one beside one that is slow.
+
+Law: every attempt is on record with why it was made and what became of it; when the call is over, so are its timers and
+its attempts. A plain call, which has nowhere else to go, has none of this.
+"""
+
+import asyncio
+from typing import Final, Protocol
+
+from gantry.core.routing_rules import Hedge
+from gantry.core.vocabulary import Outcome
+from gantry.dial.connection import UpstreamConnection
+from gantry.dial.pool import Lease
+from gantry.gateway.breakdown import Asked, ask_breakdown
+from gantry.gateway.hedge import Hedged, Rival
+from gantry.gateway.intake import Intake
+from gantry.gateway.journey import Journey, deadlines_for, describe_failure, judge_failure, learn
+from gantry.gateway.prepare import Question, Voyage
+from gantry.gateway.recording import Recording
+from gantry.gateway.stage import CONNECTING, PAUSING, WAITING, Deadlines, Stage
+from gantry.gateway.state import WorkerState
+from gantry.routing.snapshot import KeyRecord
+from gantry.wire.head import RequestHead, ResponseHead
+
+_SUCCESS: Final = Outcome.SUCCESS
+_FASTER: Final = "another attempt was faster"
+
+
+class Traveller(Hedged, Protocol):
+    """The call, as far as its attempts go. What it holds of one is that of the attempt that is its own now."""
+
+    state: WorkerState
+    intake: Intake
+    head: RequestHead
+    key: KeyRecord | None
+    recording: Recording | None
+    stage: Stage
+    asked: Asked | None
+    voyage: Voyage | None
+    lease: Lease
+    connection: UpstreamConnection | None
+    connect_time: float | None
+    attempt_started: int
+    replays: int
+    deadlines: Deadlines
+    deadline: float  # of the whole call
+    last_byte: float
+
+    def connect(self) -> None:
+        """Set out on the voyage that is the call's own."""
+
+    def stop_upstream(self) -> None:
+        """Free the upstream of the call's own attempt."""
+
+    def clock(self) -> float:
+        """Return the time as exactly as the deadlines want it."""
+
+
+class Attempts:
+    """What may follow the first attempt of one call, and what runs beside it."""
+
+    __slots__ = ("_call", "_journey", "_rival", "_timer")
+
+    def __init__(self, call: Traveller, journey: Journey) -> None:
+        self._call = call
+        self._journey = journey
+        self._rival: Rival | None = None
+        self._timer: asyncio.TimerHandle | None = None  # of a pause, or until the hedge
+
+    def hedge_later(self, hedge: Hedge) -> None:
+        """Give the first attempt a rival if it keeps the caller waiting."""
+        self._call.state.hedges.earn(hedge.share)
+        self._timer = asyncio.get_running_loop().call_later(hedge.after, self._hedge)
+
+    def go_elsewhere(
+        self, outcome: Outcome, error: str | None, answer: ResponseHead | None, body: bytes, *, whole: bool
+    ) -> bool:
+        """As the call's own, of an answer of which nothing has left."""
+        call, rival = self._call, self._rival
+        recording, failed = call.recording, call.voyage
+        assert recording is not None
+        assert failed is not None
+        attempt, further = failed.attempt, None
+        if rival is None:
+            further = self._journey.go_on(attempt, *judge_failure(attempt, answer, body))
+            if further is None:
+                return False
+        if whole:
+            call.connection = None
+        call.stop_upstream()
+        note_attempt(call, failed, outcome, error, answer, body)
+        recording.warnings.append(describe_failure(attempt, answer))
+        if rival is not None:
+            self._take_over(rival)
+        elif further is not None:
+            voyage, pause = further
+            self._turn_to(voyage)
+            if pause:
+                call.stage = PAUSING
+                self._timer = asyncio.get_running_loop().call_later(pause, call.connect)
+            else:
+                call.connect()
+        return True
+
+    def adopt(self, rival: Rival) -> None:
+        """The rival came to its content first: it is the call's own attempt now."""
+        call = self._call
+        assert call.voyage is not None
+        call.stop_upstream()
+        note_attempt(call, call.voyage, Outcome.CANCELLED, _FASTER, None)
+        self._take_over(rival)
+
+    def drop(self, rival: Rival, outcome: Outcome, error: str | None, answer: ResponseHead | None) -> None:
+        """Go on without a rival that failed, or was too slow."""
+        if self._rival is not rival:
+            return
+        self._rival = None
+        rival.stop()
+        call = self._call
+        own = call.attempt_started, call.connect_time
+        call.attempt_started, call.connect_time = rival.started, rival.connect_time
+        note_attempt(call, rival.voyage, outcome, error, answer)
+        call.attempt_started, call.connect_time = own
+
+    def settle(self) -> None:
+        """The call's own attempt came to its content, or the call is over."""
+        if self._timer is not None:
+            self._timer.cancel()
+        if self._rival is not None:
+            self.drop(self._rival, Outcome.CANCELLED, _FASTER, None)
+
+    def _hedge(self) -> None:
+        call = self._call
+        waits = call.stage is WAITING or call.stage is CONNECTING
+        if not waits or call.voyage is None or not call.state.hedges.spend():
+            return
+        beside = self._journey.beside(call.voyage.attempt)
+        if beside is not None:
+            self._rival = Rival(call, self, beside, call.head.method)
+            self._rival.set_out()
+
+    def _take_over(self, rival: Rival) -> None:
+        call = self._call
+        self._rival = None
+        rival.become_the_calls()
+        self._turn_to(rival.voyage)
+        call.lease, call.attempt_started = rival, rival.started
+        call.connection, call.connect_time = rival.connection, rival.connect_time
+        call.stage = CONNECTING if rival.connection is None else WAITING
+        call.last_byte = call.clock()
+
+    def _turn_to(self, voyage: Voyage) -> None:
+        """Make a voyage the call's own."""
+        call, question = self._call, self._journey.question
+        recording, key, state = call.recording, call.key, call.state
+        assert recording is not None
+        assert key is not None
+        call.voyage = voyage
+        call.connect_time, call.replays = None, 0
+        call.deadlines = deadlines_for(state, voyage, question, key)
+        recording.turn_to(voyage.attempt.route, voyage.attempt.asked)
+        if call.asked is not None:
+            call.asked = ask_breakdown(state.kept_rates, call.intake, question, voyage, recording)
+
+
+def begin_attempts(call: Traveller, question: Question, voyage: Voyage, journey: Journey | None) -> Attempts | None:
+    """Note what was chosen first, and by when it has to answer; return what may follow. Raises InvalidRequest."""
+    key, recording, attempt = call.key, call.recording, voyage.attempt
+    assert key is not None
+    assert recording is not None
+    deadlines = call.deadlines = deadlines_for(call.state, voyage, question, key)
+    if deadlines.total is not None:
+        call.deadline = recording.started_clock / 1e9 + deadlines.total
+    if attempt.asked != question.model:
+        recording.turn_to(attempt.route, attempt.asked)
+    if journey is None:
+        return None
+    recording.warnings += journey.plan.passed_over
+    attempts = Attempts(call, journey)
+    if journey.plan.hedge is not None:
+        attempts.hedge_later(journey.plan.hedge)
+    return attempts
+
+
+def note_attempt(
+    call: Traveller,
+    voyage: Voyage,
+    outcome: Outcome,
+    error: str | None,
+    answer: ResponseHead | None,
+    body: bytes = b"",
+) -> None:
+    """Put on record what became of an attempt, and let routing learn from it."""
+    recording, health, started = call.recording, call.state.health, call.attempt_started
+    assert recording is not None
+    attempt, step = voyage.attempt, voyage.step
+    status = None if answer is None else answer.status
+    host = voyage.pool.origin.host
+    recording.add_attempt(attempt, host, started, call.connect_time, status, outcome, error, step)
+    if outcome is not _SUCCESS or health.troubled:
+        in_a_hurry = outcome is Outcome.TIMEOUT and call.deadlines.is_callers
+        if not in_a_hurry:
+            learn(health, attempt, outcome, answer, body, started)
+    if step is not None:
+        first_byte = recording.first_byte_at
+        health.end(attempt, (first_byte - started) / 1e9 if first_byte else None)

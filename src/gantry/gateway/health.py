@@ -1,0 +1,172 @@
+"""What a worker knows of deployments: their standing, shared by the machine's workers, and its own calls to them.
+
+Law: health is learned from live calls alone, and costs nothing while nothing is wrong. Bounded: callers name models, so
+what is known by name must not add up.
+"""
+
+import math
+import time
+from typing import Final
+
+from gantry.board.health import HealthBook
+from gantry.core.custom_model import CustomModel
+from gantry.core.standing import Standing
+from gantry.gateway.kept_rates import KeptRates
+from gantry.prices.custom import custom_rate
+from gantry.prices.rate import Prices
+from gantry.providers.spec import FailureKind
+from gantry.routing.balance import Load
+from gantry.routing.cooldown import Condition, after_failure, after_success, claim, condition
+from gantry.routing.plan import Attempt
+
+_MOST_KNOWN: Final = 4096
+_FADE: Final = 10.0  # seconds in which two thirds of what a slow call taught are forgotten
+_RETRY_SHARE: Final = 0.2  # of a deployment's first attempts, so that retries cannot multiply an outage
+_RETRIES_HELD: Final = 10.0
+_UNKNOWN: Final = Load()
+
+
+class _Known:
+    """This worker's calls to one deployment."""
+
+    __slots__ = ("busy", "latency", "measured_at", "retries")
+
+    def __init__(self) -> None:
+        self.busy = 0
+        self.latency = 0.0
+        self.measured_at = 0.0
+        self.retries = _RETRIES_HELD
+
+
+class Health:
+    """What routing is told of deployments. `clock` is the machine's monotonic one, in seconds."""
+
+    __slots__ = ("_book", "_kept_rates", "_known", "_prices", "clock")
+
+    def __init__(self, book: HealthBook, kept_rates: KeptRates) -> None:
+        self._book = book
+        self._kept_rates = kept_rates
+        self._known: dict[str, _Known] = {}
+        self._prices: dict[tuple[str, str | None, CustomModel | None], int | None] = {}
+        self.clock = time.monotonic
+
+    @property
+    def troubled(self) -> bool:
+        """Whether anything was ever wrong with any deployment."""
+        return self._book.troubled
+
+    # What routing asks
+
+    def condition(self, attempt: Attempt) -> Condition:
+        if attempt.callers_credential or not self._book.troubled:
+            return Condition.WELL
+        return condition(self._book.standing(attempt.deployment_id), self._now())
+
+    def load(self, attempt: Attempt) -> Load:
+        known = self._known.get(attempt.deployment_id)
+        return _UNKNOWN if known is None else Load(known.latency, known.busy)
+
+    def price(self, attempt: Attempt) -> int | None:
+        """Return the list price of a deployment, three tokens in for one out, in nano-dollars per million tokens."""
+        rates, route = self._kept_rates.rates, attempt.route
+        if rates is None:
+            self._kept_rates.want()
+            return None
+        key = (route.provider.id, route.upstream_model, route.custom)
+        if key not in self._prices:
+            if len(self._prices) >= _MOST_KNOWN:
+                self._prices.clear()
+            now = time.time_ns()
+            rate = rates.find_first(route.provider.id, (route.upstream_model,), now)
+            if route.custom is not None:
+                rate = custom_rate(rates, route.custom, rate, now, None)
+            self._prices[key] = None if rate is None else _blended(rate.prices)
+        return self._prices[key]
+
+    # What calls tell
+
+    def claim(self, attempt: Attempt) -> bool:
+        """Take it upon a call to probe a deployment; False when another call has, a moment ago."""
+        now = self._now()
+        claimed = False
+
+        def change(standing: Standing) -> Standing:
+            nonlocal claimed
+            claimed = condition(standing, now) is Condition.DUE
+            return claim(standing, now) if claimed else standing
+
+        self._book.change(attempt.deployment_id, change)
+        return claimed
+
+    def note_failure(
+        self, attempt: Attempt, kind: FailureKind, started: int, status: int | None, retry_after: float | None = None
+    ) -> None:
+        """Learn from an attempt that failed; `started` is what `begin` or the clock said then, in milliseconds."""
+        if attempt.callers_credential or kind in (FailureKind.CALLER, FailureKind.MODEL):
+            return
+        now, epoch = self._now(), int(time.time())
+        self._book.change(
+            attempt.deployment_id,
+            lambda standing: after_failure(
+                standing,
+                kind,
+                status=status or 0,
+                started=started,
+                now=now,
+                epoch=epoch,
+                retry_after=retry_after,
+            ),
+        )
+
+    def note_success(self, attempt: Attempt, started: int) -> None:
+        """Learn from an attempt that went through."""
+        if attempt.callers_credential or not self._book.troubled:
+            return
+        name = attempt.deployment_id
+        standing = self._book.standing(name)
+        if any(standing):
+            self._book.change(name, lambda standing: after_success(standing, started=started))
+
+    def begin(self, attempt: Attempt, *, retry: bool) -> None:
+        """Count an attempt that sets out."""
+        known = self._know(attempt)
+        known.busy += 1
+        if not retry:
+            known.retries = min(known.retries + _RETRY_SHARE, _RETRIES_HELD)
+
+    def end(self, attempt: Attempt, latency: float | None) -> None:
+        """Count an attempt that is over; `latency` is the seconds to its first byte, where there was one."""
+        known = self._know(attempt)
+        known.busy = max(known.busy - 1, 0)
+        if latency is None:
+            return
+        now = self.clock()
+        if latency < known.latency:  # a slow call counts at once, a fast one as time goes by
+            latency += (known.latency - latency) * math.exp((known.measured_at - now) / _FADE)
+        known.latency, known.measured_at = latency, now
+
+    def may_retry(self, attempt: Attempt) -> bool:
+        """Say whether a deployment bears one more retry, and count it."""
+        known = self._know(attempt)
+        if known.retries < 1:
+            return False
+        known.retries -= 1
+        return True
+
+    def _know(self, attempt: Attempt) -> _Known:
+        name = attempt.deployment_id
+        known = self._known.get(name)
+        if known is None:
+            if len(self._known) >= _MOST_KNOWN:
+                self._known = {name: one for name, one in self._known.items() if one.busy}
+            known = self._known[name] = _Known()
+        return known
+
+    def _now(self) -> int:
+        return int(self.clock() * 1000)
+
+
+def _blended(prices: Prices) -> int | None:
+    if prices.input is None or prices.output is None:
+        return None
+    return (3 * prices.input + prices.output) // 4

@@ -1,0 +1,154 @@
+"""Which of several deployments takes a call: by weight, latency, load or price, by conversation, and by health first.
+
+Law: pure; chance and what is known of the deployments are arguments. One that is cooling is taken only when every one
+is: health chooses among what could serve, and never refuses. Weight 0 drains.
+
+A conversation stays where its provider's prompt cache is: at the deployment with the best score of a hash of both,
+weighted so that conversations spread as the weights say, and so that one more deployment moves only the share that it
+takes (weighted rendezvous hashing).
+"""
+
+import math
+from collections.abc import Callable, Collection, Sequence
+from enum import StrEnum
+from hashlib import blake2b
+from typing import Final, NamedTuple, Protocol
+
+from gantry.core.routing_rules import Affinity, Strategy
+from gantry.routing.cooldown import Condition
+from gantry.routing.plan import Attempt, Choice
+
+_NOBODY: Final[frozenset[str]] = frozenset()
+_HASHES: Final = float(1 << 64)
+
+
+class Reason(StrEnum):
+    """Why this deployment and no other."""
+
+    ONLY = "only"
+    WEIGHT = "weight"
+    AFFINITY = "affinity"
+    LATENCY = "latency"
+    LOAD = "load"
+    PRICE = "price"
+    PROBE = "probe"
+
+
+class Load(NamedTuple):
+    """What this worker knows of the calls to a deployment."""
+
+    latency: float = 0.0  # seconds to the first byte: an average that a slow call raises at once; 0 for not known
+    busy: int = 0  # calls under way
+
+
+class View(Protocol):
+    """What is known of deployments now."""
+
+    def condition(self, attempt: Attempt) -> Condition: ...
+    def claim(self, attempt: Attempt) -> bool: ...  # to probe one that is due; False when another call does
+    def load(self, attempt: Attempt) -> Load: ...
+    def price(self, attempt: Attempt) -> int | None: ...
+
+
+class Drawn(NamedTuple):
+    """A deployment with the reason for it, its share of the weights of those that were well, and how it stood."""
+
+    attempt: Attempt
+    reason: Reason
+    share: float
+    condition: Condition
+
+
+def draw(
+    choice: Choice,
+    view: View,
+    chance: Callable[[], float],
+    *,
+    conversation: bytes | None = None,
+    avoid: Collection[str] = _NOBODY,
+    may_probe: bool = True,
+) -> Drawn | None:
+    """Return one of a choice's deployments, none of those to avoid (by id); None when there is none that is well.
+
+    `chance` gives numbers in [0, 1); `conversation` is what a conversation is known by, where that may decide.
+    """
+    left = [one for one in choice.attempts if one.weight > 0 and one.deployment_id not in avoid]
+    conditions = [view.condition(one) for one in left]
+    if may_probe:
+        for one, how in zip(left, conditions, strict=True):
+            if how is Condition.DUE and view.claim(one):
+                return Drawn(one, Reason.PROBE, _share(one, left), how)
+    well = [one for one, how in zip(left, conditions, strict=True) if how is Condition.WELL]
+    return pick(choice, well, Condition.WELL, view, chance, conversation) if well else None
+
+
+def draw_regardless(
+    choice: Choice, view: View, chance: Callable[[], float], *, conversation: bytes | None = None
+) -> Drawn | None:
+    """Return one of a choice's deployments however they stand; None when all are drained."""
+    left = [one for one in choice.attempts if one.weight > 0]
+    if not left:
+        return None
+    drawn = pick(choice, left, Condition.COOLING, view, chance, conversation)
+    return drawn._replace(condition=view.condition(drawn.attempt))
+
+
+def pick(
+    choice: Choice,
+    among: Sequence[Attempt],
+    condition: Condition,
+    view: View,
+    chance: Callable[[], float],
+    conversation: bytes | None,
+) -> Drawn:
+    """Return one of these by the choice's strategy, or by the conversation where that decides."""
+    if len(among) == 1:
+        return Drawn(among[0], Reason.ONLY, 1.0, condition)
+    if conversation is not None and choice.affinity is not Affinity.NEVER:
+        at_home = min(among, key=lambda one: _distance(conversation, one))
+        return Drawn(at_home, Reason.AFFINITY, _share(at_home, among), condition)
+    if choice.strategy is Strategy.CHEAPEST:
+        among, reason = _cheapest(among, view), Reason.PRICE
+        taken = draw_by_weight(among, chance)
+    elif choice.strategy is Strategy.WEIGHTED:
+        taken, reason = draw_by_weight(among, chance), Reason.WEIGHT
+    else:
+        one = draw_by_weight(among, chance)
+        other = draw_by_weight([rival for rival in among if rival is not one], chance)
+        latency = choice.strategy is Strategy.LEAST_LATENCY
+        taken = min(one, other, key=lambda rival: _burden(view.load(rival), latency=latency))
+        reason = Reason.LATENCY if latency else Reason.LOAD
+    return Drawn(taken, reason, _share(taken, among), condition)
+
+
+def draw_by_weight(among: Sequence[Attempt], chance: Callable[[], float]) -> Attempt:
+    """Return one of these (there is one), each as often as its weight says."""
+    point = chance() * sum(one.weight for one in among)
+    for one in among:
+        point -= one.weight
+        if point < 0:
+            return one
+    return among[-1]
+
+
+def _share(one: Attempt, among: Sequence[Attempt]) -> float:
+    return one.weight / sum(other.weight for other in among)
+
+
+def _burden(load: Load, *, latency: bool) -> float:
+    """Return how much a deployment has to bear; who answers slowly and is busy has the most of both."""
+    return load.latency * (load.busy + 1) if latency else load.busy
+
+
+def _cheapest(among: Sequence[Attempt], view: View) -> Sequence[Attempt]:
+    """Return those with the lowest price; a price that is not known is above all others."""
+    prices = [view.price(one) for one in among]
+    known = [price for price in prices if price is not None]
+    lowest = min(known) if known else None
+    return [one for one, price in zip(among, prices, strict=True) if price == lowest]
+
+
+def _distance(conversation: bytes, one: Attempt) -> float:
+    digest = blake2b(one.deployment_id.encode("utf-8", "surrogatepass"), key=conversation[:64], digest_size=8).digest()
+    point = (int.from_bytes(digest, "big") + 1) / (_HASHES + 1)  # in (0, 1]
+    return -math.log(point) / one.weight
