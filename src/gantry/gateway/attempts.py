@@ -10,7 +10,6 @@ from typing import Final, Protocol
 from gantry.core.routing_rules import Hedge
 from gantry.core.vocabulary import Outcome
 from gantry.dial.connection import UpstreamConnection
-from gantry.dial.pool import Lease
 from gantry.gateway.breakdown import Asked, ask_breakdown
 from gantry.gateway.hedge import Hedged, Rival
 from gantry.gateway.intake import Intake
@@ -37,7 +36,7 @@ class Traveller(Hedged, Protocol):
     stage: Stage
     asked: Asked | None
     voyage: Voyage | None
-    lease: Lease
+    rival: Rival | None
     connection: UpstreamConnection | None
     connect_time: float | None
     attempt_started: int
@@ -144,7 +143,7 @@ class Attempts:
         self._rival = None
         rival.become_the_calls()
         self._turn_to(rival.voyage)
-        call.lease, call.attempt_started = rival, rival.started
+        call.rival, call.attempt_started = rival, rival.started
         call.connection, call.connect_time = rival.connection, rival.connect_time
         call.stage = CONNECTING if rival.connection is None else WAITING
         call.last_byte = call.clock()

@@ -20,7 +20,6 @@ from gantry.core.errors import (
 )
 from gantry.core.vocabulary import Operation, Outcome
 from gantry.dial.connection import Receiver, UpstreamConnection
-from gantry.dial.pool import Lease
 from gantry.gateway.attempts import Attempts, begin_attempts, note_attempt
 from gantry.gateway.authority import TokenNeeded
 from gantry.gateway.beginning import begin_relay, begin_rewriting
@@ -30,6 +29,7 @@ from gantry.gateway.exchange import Client
 from gantry.gateway.fetch import outcome_before_answer
 from gantry.gateway.forms import FormUpload
 from gantry.gateway.headers import AnswerKind, read_kind, request_id_in
+from gantry.gateway.hedge import Rival
 from gantry.gateway.intake import Intake
 from gantry.gateway.journey import Journey, set_out
 from gantry.gateway.opening import Opening
@@ -91,10 +91,10 @@ class Call:
         "intake",
         "key",
         "last_byte",
-        "lease",
         "recording",
         "replays",
         "responder",
+        "rival",
         "stage",
         "state",
         "status",
@@ -124,7 +124,7 @@ class Call:
         self._question: Question | None = None  # while the call waits for a token of its credential
         self.voyage: Voyage | None = None
         self._attempts: Attempts | None = None  # of a call that may go elsewhere
-        self.lease: Lease = self  # whoever waits for the connection of its own attempt
+        self.rival: Rival | None = None  # that has become its own attempt
         self.asked: Asked | None = None
         self.attempt_started = 0
         self.replays = 0
@@ -353,10 +353,11 @@ class Call:
             return  # it ended during a pause
         self.stage = CONNECTING
         self.attempt_started = time.perf_counter_ns()
-        self.last_byte = self.clock()
+        state = self.state
+        self.last_byte = state.now if self.deadlines is state.deadlines else time.monotonic()
         if self._uploads:
             self.client.pause_reading()
-        self.lease = self
+        self.rival = None
         self.voyage.pool.lease(self, fresh)
 
     def clock(self) -> float:
@@ -369,7 +370,11 @@ class Call:
         self.last_byte = self.clock()
 
     def on_connection(self, connection: UpstreamConnection, connect_time: float | None) -> None:
-        self.set_connection(connection, connect_time)
+        self.connection = connection
+        self.connect_time = connect_time
+        self.stage = WAITING
+        state = self.state
+        self.last_byte = state.now if self.deadlines is state.deadlines else time.monotonic()
         recording, voyage = self.recording, self.voyage
         assert recording is not None
         assert voyage is not None
@@ -561,13 +566,13 @@ class Call:
         self.state.calls.discard(self)
         self.state.bytes_held -= self._held
         self._held = 0
-        self._question = None
+        self._question = self._attempts = self.rival = None  # they know the call, too
         self._body.clear()
 
     def stop_upstream(self) -> None:
         """Free the upstream at once: a cancelled call must not go on costing money."""
         if self.voyage is not None and self.stage is CONNECTING:
-            self.voyage.pool.cancel(self.lease)
+            self.voyage.pool.cancel(self.rival or self)
         connection = self.connection
         self.connection = None
         if connection is not None:

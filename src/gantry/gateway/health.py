@@ -41,24 +41,24 @@ class _Known:
 class Health:
     """What routing is told of deployments. `clock` is the machine's monotonic one, in seconds."""
 
-    __slots__ = ("_book", "_kept_rates", "_known", "_prices", "clock")
+    __slots__ = ("_book", "_kept_rates", "_known", "_prices", "clock", "troubled")
 
     def __init__(self, book: HealthBook, kept_rates: KeptRates) -> None:
         self._book = book
         self._kept_rates = kept_rates
         self._known: dict[str, _Known] = {}
+        self.troubled = book.troubled  # whether anything was ever wrong with any deployment, as far as is known here
         self._prices: dict[tuple[str, str | None, CustomModel | None], int | None] = {}
         self.clock = time.monotonic
 
-    @property
-    def troubled(self) -> bool:
-        """Whether anything was ever wrong with any deployment."""
-        return self._book.troubled
+    def watch(self) -> None:
+        """Look whether another worker has met with trouble."""
+        self.troubled = self._book.troubled
 
     # What routing asks
 
     def condition(self, attempt: Attempt) -> Condition:
-        if attempt.callers_credential or not self._book.troubled:
+        if attempt.callers_credential or not self.troubled:
             return Condition.WELL
         return condition(self._book.standing(attempt.deployment_id), self._now())
 
@@ -105,6 +105,7 @@ class Health:
         if attempt.callers_credential or kind in (FailureKind.CALLER, FailureKind.MODEL):
             return
         now, epoch = self._now(), int(time.time())
+        self.troubled = True
         self._book.change(
             attempt.deployment_id,
             lambda standing: after_failure(
@@ -120,7 +121,7 @@ class Health:
 
     def note_success(self, attempt: Attempt, started: int) -> None:
         """Learn from an attempt that went through."""
-        if attempt.callers_credential or not self._book.troubled:
+        if attempt.callers_credential or not self.troubled:
             return
         name = attempt.deployment_id
         standing = self._book.standing(name)

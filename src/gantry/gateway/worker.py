@@ -276,6 +276,7 @@ class Worker:
                 logger.exception("a call failed inside the gateway")
                 state.calls.discard(call)
         state.watch_age(time.time_ns())
+        state.health.watch()
         self._ticks += 1
         if self._ticks % _SLOW_TICK == 0:
             for client in tuple(state.clients):
