@@ -18,6 +18,7 @@ from typing import Annotated, Any
 import msgspec
 from msgspec import Meta, Struct, structs
 
+from gantry.core.routing_document import Document, RulesRefused, read_rules
 from gantry.core.secret import Secret
 from gantry.core.vocabulary import Environment
 from gantry.home import Home
@@ -118,6 +119,7 @@ class DeclaredProvider(Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     base_url: str | None = None
     weight: Annotated[float, Meta(ge=0)] = 1.0
     models: tuple[str, ...] = ()
+    exclude_models: tuple[str, ...] = ()
     environment: Environment | None = None
 
 
@@ -148,6 +150,7 @@ class Declared(Struct, frozen=True, kw_only=True):
 
     providers: tuple[DeclaredProvider, ...] = ()
     models: tuple[DeclaredModel, ...] = ()
+    routing: Document | None = None  # the `[routing]` table, which means routing rules
 
 
 class ConfigFile(ServeSettings, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -155,6 +158,7 @@ class ConfigFile(ServeSettings, frozen=True, kw_only=True, forbid_unknown_fields
 
     providers: tuple[DeclaredProvider, ...] = ()
     models: tuple[DeclaredModel, ...] = ()
+    routing: Document | None = None
 
 
 _TABLES: Mapping[str, type[Struct]] = {"providers": DeclaredProvider, "models": DeclaredModel}
@@ -204,7 +208,7 @@ def load_settings(home: Home, flags: Mapping[str, Any], environ: Mapping[str, st
         if getattr(merged, name) is not None and getattr(merged, other) is None:
             raise SettingsError(f"{origin[name]}: {name} needs {other} beside it; to serve https, give both")
     settings = ServeSettings(**{field: getattr(merged, field) for field in ServeSettings.__struct_fields__})
-    return settings, Declared(providers=merged.providers, models=merged.models)
+    return settings, Declared(providers=merged.providers, models=merged.models, routing=merged.routing)
 
 
 def _read_toml(path: Path) -> dict[str, Any]:
@@ -221,7 +225,19 @@ def _read_toml(path: Path) -> dict[str, Any]:
             raise SettingsError(f"{path}: {kind} are declared as [[{kind}]] tables")
         for number, table in enumerate(declared):
             _refuse_unknown(table, struct, str(path), f"{kind}[{number}].")
+    if "routing" in values:
+        _check_routing(values["routing"], path)
     return values
+
+
+def _check_routing(table: Any, path: Path) -> None:
+    """Check what can be told of a `[routing]` table by itself. Raises SettingsError."""
+    if not isinstance(table, dict):
+        raise SettingsError(f"{path}: routing is declared as one [routing] table")
+    try:
+        read_rules(table)
+    except RulesRefused as error:
+        raise SettingsError(f"{path}: {'routing.' if error.place else 'routing: '}{error}") from None
 
 
 def _from_shared_variables(environ: Mapping[str, str]) -> dict[str, Sourced]:

@@ -98,6 +98,7 @@ class _Wanted:
             source=entry.api_key_env,
             weight=entry.weight,
             models=entry.models,
+            excluded_models=entry.exclude_models,
             environment=entry.environment,
             managed_by=ManagedBy.FILE,
         )
@@ -181,7 +182,7 @@ def _is_same(
     present: Credential, wanted: NewCredential, sealed: Mapping[str, Mapping[str, bytes]], vault: Vault
 ) -> bool:
     """Say whether a stored credential is what is declared, its secret included."""
-    fields = ("base_url", "weight", "models", "environment", "source", "managed_by")
+    fields = ("base_url", "weight", "models", "excluded_models", "environment", "source", "managed_by")
     if any(getattr(present, field) != getattr(wanted, field) for field in fields):
         return False
     stored = sealed.get(present.id, {})

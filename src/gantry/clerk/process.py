@@ -19,6 +19,7 @@ from gantry.board.board import CLERK_SLOT, Board, Slot, State, Word
 from gantry.clerk.custom_prices import CustomPrices
 from gantry.clerk.declared import apply_declared
 from gantry.clerk.declared_models import apply_declared_models
+from gantry.clerk.declared_routing import apply_declared_routing
 from gantry.clerk.loop import keep_doing
 from gantry.clerk.meter import meter_call, meter_posted
 from gantry.clerk.price_table import open_rates
@@ -145,6 +146,7 @@ class Publishing:
             vault, rates = Vault(self._keyring.vault), partial(open_rates, self._home.cache)
             _warn(apply_declared(store, vault, self._catalog, declared.providers, self._environ))
             _warn(apply_declared_models(store, self._catalog, declared.models, rates))
+            _warn(apply_declared_routing(store, self._catalog, declared.routing))
         except BaseException:
             self._reload.set()
             raise

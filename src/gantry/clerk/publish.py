@@ -13,6 +13,7 @@ import secrets
 import time
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
+from itertools import chain
 from pathlib import Path
 
 from msgspec import Struct
@@ -20,6 +21,8 @@ from msgspec import Struct
 from gantry.clerk.open_secrets import CredentialUnusable, open_secrets
 from gantry.core.custom_model import CustomModel
 from gantry.core.ids import ENTROPY_BITS, format_id
+from gantry.core.routing_document import RulesRefused, read_rules
+from gantry.core.routing_rules import RoutingRules
 from gantry.core.sealing import SealBroken
 from gantry.home import Home, Keyring
 from gantry.providers.provider_choice import spec_of
@@ -43,6 +46,7 @@ from gantry.store.custom_models import custom_models_of
 from gantry.store.database import Clock, StoreUnavailable
 from gantry.store.keys import ApiKey, keys_changed_after
 from gantry.store.providers import custom_providers_of
+from gantry.store.routing_rules import current_rules_of_all, rules_before
 from gantry.store.vault import Vault
 
 MAX_DELTA = 1000
@@ -132,6 +136,7 @@ class Publisher:
                 settings=settings_by_organization(connection),
                 custom_models=tuple(self._custom_models(connection, customs, problems)),
                 custom_providers={organization: tuple(own.values()) for organization, own in customs.items()},
+                routing_rules=dict(_routing_rules(connection, problems)),
             )
         data = write_snapshot(body, table.sealed, delta, self._keyring.snapshot)
         held = table.held if table is self._table else None  # a table once read back is not read back again
@@ -219,6 +224,7 @@ class Publisher:
                 models=credential.models,
                 environment=credential.environment,
                 home=credential.home,
+                excluded_models=credential.excluded_models,
             )
 
     def _custom_models(self, connection: Connection, customs: _Customs, problems: list[str]) -> Iterator[CustomModel]:
@@ -230,6 +236,22 @@ class Publisher:
                 )
                 continue
             yield model
+
+
+def _routing_rules(connection: Connection, problems: list[str]) -> Iterator[tuple[str, RoutingRules]]:
+    """Yield each organization's rules: the newest that this version of Gantry reads. A newer one may have written."""
+    for current in current_rules_of_all(connection):
+        older = rules_before(connection, current.organization_id, current.version)
+        for written in chain((current,), older):
+            label = f"version {written.version} of the routing rules of {current.organization_id}"
+            try:
+                yield current.organization_id, read_rules(written.document)
+            except RulesRefused as error:
+                problems.append(f"{label} is left out: {error}")
+                continue
+            if written.version != current.version:
+                problems.append(f"{label} holds in its place")
+            break
 
 
 def published_snapshot(home: Home, keyring: Keyring) -> Snapshot | None:

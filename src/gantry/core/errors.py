@@ -9,6 +9,7 @@ GatewayError                     never raised itself
 │   ├── NotFound                 404  no such path, model or resource
 │   ├── MethodNotAllowed         405
 │   ├── RequestTimeout           408  the request did not arrive in time
+│   ├── OutOfDate                412  made from what somebody has changed since
 │   ├── PayloadTooLarge          413
 │   ├── HeadersTooLarge          431
 │   └── LimitReached             429
@@ -87,6 +88,11 @@ class MethodNotAllowed(CallerError):
 class RequestTimeout(CallerError):
     status = 408
     kind = "request_timeout"
+
+
+class OutOfDate(CallerError):
+    status = 412
+    kind = "out_of_date"
 
 
 class PayloadTooLarge(CallerError):

@@ -9,6 +9,7 @@ organization's home credential, whatever its weight and models, and of no other.
 """
 
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from fnmatch import fnmatchcase
 from typing import Any
 
 from gantry.core.errors import InvalidRequest
@@ -42,6 +43,22 @@ def callers_credential(
     return None
 
 
+def lists(credential: CredentialRecord, model: str) -> bool:
+    """Say whether a credential names a model among those it serves."""
+    return _is_named(credential, model, credential.models)
+
+
+def excludes(credential: CredentialRecord, model: str) -> bool:
+    return _is_named(credential, model, credential.excluded_models)
+
+
+def serves(credential: CredentialRecord, model: str | None) -> bool:
+    """Say whether a credential serves a model of its provider: one that it lists, or any; none that it excludes."""
+    if model is None:
+        return True
+    return (not credential.models or lists(credential, model)) and not excludes(credential, model)
+
+
 def prefer_own(serving: Sequence[CredentialRecord], organization_id: str) -> tuple[CredentialRecord, ...]:
     """Return the organization's own credentials, or the platform's where it has none; weight 0 drains."""
     own = [credential for credential in serving if credential.organization_id == organization_id]
@@ -69,6 +86,13 @@ def explain_no_home(stored: Iterable[CredentialRecord], organization_id: str, sp
         )
     names = " or ".join(f"`gantry providers home {spec.id}/{name}`" for name in own)
     return f"{law}, and none of yours that this key may use is chosen for it; choose one with {names}"
+
+
+def _is_named(credential: CredentialRecord, model: str, patterns: Sequence[str]) -> bool:
+    if not patterns:
+        return False
+    names = (model, f"{credential.provider_id}/{model}")
+    return any(pattern in names or any(fnmatchcase(name, pattern) for name in names) for pattern in patterns)
 
 
 def read_credential(spec: ProviderSpec, fields: Any, param: str) -> CredentialRecord:

@@ -7,13 +7,14 @@ provider that listed it. A platform's credential lists what it serves, but never
 from collections.abc import Iterator, Mapping, Sequence
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from gantry.core.custom_model import CustomModel, model_behind
 from gantry.core.errors import NoCredential
 from gantry.core.model_ref import parse_model_ref
 from gantry.core.vocabulary import Dialect, Operation, Tier
 from gantry.providers.spec import ProviderSpec
-from gantry.routing.credentials import prefer_own
+from gantry.routing.credentials import lists, prefer_own, serves
 from gantry.routing.plan import Attempt, Route, Wish
 from gantry.routing.snapshot import CredentialRecord, Providers, Snapshot
 
@@ -27,13 +28,16 @@ class ModelSource(Struct, frozen=True):
     declared: tuple[str, ...]
     is_default: bool  # bare names that nobody claims lead here
     named: Mapping[str, CustomModel] = {}  # all custom models of the organization, by name
+    credentials: tuple[CredentialRecord, ...] = ()  # for this provider
+    organization_id: str = ""
 
     @property
     def customs(self) -> Iterator[tuple[CustomModel, str]]:
         """The custom models that lead to this provider, each with the provider's name for what is behind it."""
         for custom in self.named.values():
-            if self.serves(custom):
-                yield custom, model_behind(custom, self.providers.prefixes).name
+            model = model_behind(custom, self.providers.prefixes).name
+            if self.serves(custom) and self.can_serve(model):
+                yield custom, model
 
     def serves(self, custom: CustomModel) -> bool:
         """Say whether a call with a custom name leads to this provider."""
@@ -48,13 +52,19 @@ class ModelSource(Struct, frozen=True):
             return False
         return self._takes(name)
 
+    def can_serve(self, model: str) -> bool:
+        """Say whether a credential is there to ask for a model: one that is not drained, and does not leave it out."""
+        return bool(prefer_own([one for one in self.credentials if serves(one, model)], self.organization_id))
+
     def _takes(self, name: str) -> bool:
-        if name in self.declared or self.provider.claims(name):
+        if any(lists(one, name) for one in self.credentials) or self.provider.claims(name):
             return True
         return self.is_default and not any(spec.claims(name) for spec in self.providers.by_id.values())
 
     def names(self, model: str) -> Iterator[str]:
         """Yield the names by which users ask for a model."""
+        if not self.can_serve(model):
+            return
         if self.owns(model):
             yield model
         if self.provider.prefixes:
@@ -86,6 +96,8 @@ def _could_list(source: ModelSource, name: str) -> bool:
     if custom is not None:
         return source.serves(custom)
     ref = parse_model_ref(name, source.providers.prefixes)
+    if not source.can_serve(ref.name):
+        return False
     return ref.prefix in source.provider.prefixes if ref.prefix is not None else source.owns(ref.name)
 
 
@@ -93,22 +105,17 @@ def _source(
     snapshot: Snapshot, wish: Wish, spec: ProviderSpec, stored: Sequence[CredentialRecord], *, is_only: bool
 ) -> ModelSource:
     own = [credential for credential in stored if credential.provider_id == spec.id]
-    limited = [credential for credential in own if credential.models]
-    open_to_all = [credential for credential in own if not credential.models]
+    patterned = [one for one in own if not one.models or any("*" in model for model in one.models)]
     by_address: dict[str, CredentialRecord] = {}
-    for credential in prefer_own(open_to_all, wish.organization_id):
+    for credential in prefer_own(patterned, wish.organization_id):
         by_address.setdefault(credential.base_url, credential)
-    declared = dict.fromkeys(
-        model
-        for credential in limited
-        for model in credential.models
-        if prefer_own([c for c in own if not c.models or model in c.models], wish.organization_id)
-    )
+    declared = dict.fromkeys(model for credential in own for model in credential.models if "*" not in model)
     path = _models_path(spec.paths, wish.dialects)
     asked = () if path is None else tuple(_attempt(spec, *path, credential) for credential in by_address.values())
     is_default = is_only or spec.native is wish.dialects[0]
     providers, customs = snapshot.providers_of(wish.organization_id), snapshot.custom_models_of(wish.organization_id)
-    return ModelSource(providers, spec, asked, tuple(declared), is_default, customs)
+    source = ModelSource(providers, spec, asked, (), is_default, customs, tuple(own), wish.organization_id)
+    return replace(source, declared=tuple(filter(source.can_serve, declared)))
 
 
 def _models_path(

@@ -33,9 +33,12 @@ from gantry.dialects.rules import NO_RULES
 from gantry.dialects.translate import can_translate
 from gantry.providers.spec import ProviderSpec
 from gantry.routing.credentials import (
+    excludes,
     explain_no_home,
     home_credential,
+    lists,
     prefer_own,
+    serves,
 )
 from gantry.routing.plan import Route, Wish, shown
 from gantry.routing.snapshot import CredentialRecord, Providers, Snapshot
@@ -73,7 +76,7 @@ def find_route(snapshot: Snapshot, wish: Wish, brought: frozenset[str] = _NOBODY
             ref = model_behind(custom, providers.prefixes)
         named = (custom.provider_id if custom is not None else None) or providers.prefixes.get(ref.prefix or "")
         spec, name = _resolve(providers, wish, ref, custom, stored, brought), ref.name
-    serving = [c for c in stored if c.provider_id == spec.id and (not c.models or name is None or name in c.models)]
+    serving = [credential for credential in stored if credential.provider_id == spec.id and serves(credential, name)]
     dialect, path, tier, operation = _choose_path(spec, wish, name)
     chats = operation is Operation.CHAT and wish.operation in CONVERSING_OPERATIONS
     rules = spec.rules_for(name) if chats else NO_RULES
@@ -117,7 +120,7 @@ def _resolve(
         return providers.by_id[custom.provider_id]
     if ref.prefix is not None:
         return providers.by_id[providers.prefixes[ref.prefix]]
-    listed = {credential.provider_id for credential in stored if ref.name in credential.models}
+    listed = {credential.provider_id for credential in stored if lists(credential, ref.name)}
     usable = [spec for spec in providers.by_id.values() if spec.id in with_credential or spec.id in brought]
     claiming = [spec for spec in providers.by_id.values() if spec.id in listed or spec.claims(ref.name)]
     for choice in ([spec for spec in claiming if spec in usable], claiming):
@@ -239,5 +242,7 @@ def _explain_missing(spec: ProviderSpec, name: str | None, stored: Sequence[Cred
     if of_provider and all(credential.weight == 0 for credential in of_provider):
         return f"every credential for {spec.name} has weight 0; raise one to use it again"
     if of_provider:
-        return f"no credential for {spec.name} serves the model {shown(name)}; add it to one's models"
+        is_excluded = name is not None and any(excludes(credential, name) for credential in of_provider)
+        mend = "take it out of one's excluded models" if is_excluded else "add it to one's models"
+        return f"no credential for {spec.name} serves the model {shown(name)}; {mend}"
     return f"no credential for {spec.name}; add one with `gantry providers add {spec.id}`"

@@ -38,7 +38,10 @@ class CredentialExists(ValueError):
 
 
 class Credential(Struct, frozen=True, kw_only=True):
-    """A credential without its secrets. `models` empty means every model; `environment` None serves both."""
+    """A credential without its secrets. `models` empty means every model; `environment` None serves both.
+
+    `excluded_models` win over `models`. Both may be patterns with `*`.
+    """
 
     id: str
     organization_id: str
@@ -52,6 +55,7 @@ class Credential(Struct, frozen=True, kw_only=True):
     managed_by: ManagedBy | None = None
     created_at: int = 0
     home: bool = False
+    excluded_models: tuple[str, ...] = ()
 
     def place(self, field: str) -> Place:
         return Place(self.organization_id, self.provider_id, self.id, field)
@@ -69,6 +73,7 @@ class NewCredential(Struct, frozen=True, kw_only=True):
     models: tuple[str, ...] = ()
     environment: Environment | None = None
     managed_by: ManagedBy | None = None
+    excluded_models: tuple[str, ...] = ()
 
 
 def add_credential(
@@ -96,6 +101,7 @@ def add_credential(
         managed_by=new.managed_by,
         created_at=change.now if replaces is None else replaces.created_at,
         home=not names if replaces is None else replaces.home,
+        excluded_models=new.excluded_models,
     )
     if credential.home:
         _leave_home(change, credential)
@@ -117,6 +123,13 @@ def change_credential(
         change.connection.execute(update(credentials).where(where).values(source=None))
         _remove_secrets(change, credential)
         _put_secrets(change, vault, credential, secrets)
+
+
+def change_service(change: Change, credential: Credential) -> None:
+    """Store what a known credential is to serve from now on: its weight, models, excluded models and environment."""
+    stored = _values(credential)
+    values = {name: stored[name] for name in ("weight", "models", "excluded_models", "environment")}
+    change.connection.execute(update(credentials).where(credentials.c.id == credential.id).values(values))
 
 
 def remove_credentials(change: Change, gone: Iterable[Credential]) -> None:
@@ -195,7 +208,8 @@ def _leave_home(change: Change, credential: Credential) -> None:
 
 def _values(credential: Credential) -> dict[str, Any]:
     values: dict[str, Any] = msgspec.to_builtins(credential)
-    values["models"] = msgspec.json.encode(credential.models).decode()
+    for name in ("models", "excluded_models"):
+        values[name] = msgspec.json.encode(values[name]).decode()
     return values
 
 
@@ -213,4 +227,5 @@ def _credential(row: Any) -> Credential:
         managed_by=None if row.managed_by is None else ManagedBy(row.managed_by),
         created_at=row.created_at,
         home=row.home,
+        excluded_models=tuple(msgspec.json.decode(row.excluded_models)),
     )

@@ -57,7 +57,7 @@ def _revision_table(name: str) -> Table:
     return Table(name, MetaData(), version, PrimaryKeyConstraint("version_num", name=f"{name}_pkc"))
 
 
-CONTROL = Tree("control", control, "c0004", _revision_table("control_revision"))
+CONTROL = Tree("control", control, "c0005", _revision_table("control_revision"))
 LOGS = Tree("logs", logs, "l0004", _revision_table("logs_revision"))
 
 # A sum of many 64-bit numbers that callers post: PostgreSQL would refuse the row that passes 2^63.
@@ -147,6 +147,7 @@ credentials = Table(
     Column("managed_by", String),  # what declares it and applies it again at each start; NULL: a person
     Column("created_at", BigInteger, nullable=False),
     Column("home", Boolean, nullable=False, server_default=false()),  # holds what lives with an account (DESIGN §5)
+    Column("excluded_models", Text, nullable=False, server_default="[]"),  # JSON list
     UniqueConstraint("organization_id", "provider_id", "name"),
     Index(
         "uq_credentials_home",
@@ -192,6 +193,20 @@ custom_models = Table(
     Column("created_at", BigInteger, nullable=False),
     Column("updated_at", BigInteger, nullable=False),
     PrimaryKeyConstraint("organization_id", "name"),
+)
+
+# Each version of an organization's routing rules; the newest holds.
+routing_rules = Table(
+    "routing_rules",
+    control,
+    _organization(),
+    Column("version", BigInteger, nullable=False, autoincrement=False),
+    Column("document", Text, nullable=False),  # JSON, as it was written
+    Column("author", Text, nullable=False),
+    Column("note", Text, nullable=False),
+    Column("managed_by", String),
+    Column("created_at", BigInteger, nullable=False),
+    PrimaryKeyConstraint("organization_id", "version"),
 )
 
 # `seq` is the order of arrival, which `started_at` is not: a long call is stored after many short ones. A log's id is
