@@ -117,7 +117,7 @@ class DeclaredProvider(Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     api_key_env: str | None = None
     fields: dict[str, Secret] = {}  # further inputs of the credential: a region, an account
     base_url: str | None = None
-    weight: Annotated[float, Meta(ge=0)] = 1.0
+    weight: Annotated[float, Meta(ge=0, le=1_000_000_000)] = 1.0  # 0 drains
     models: tuple[str, ...] = ()
     exclude_models: tuple[str, ...] = ()
     environment: Environment | None = None

@@ -9,6 +9,8 @@ from pathlib import Path
 from typing import NamedTuple
 
 import click
+from msgspec import Struct
+from msgspec.structs import replace
 
 from gantry.clerk.declared import offer, read_declared
 from gantry.clerk.declared_models import read_models
@@ -19,8 +21,10 @@ from gantry.cli.opened import store_address
 from gantry.cli.options import home_option
 from gantry.core.custom_model import CustomModel
 from gantry.core.custom_provider import CustomProvider
+from gantry.core.routing_document import Document, find_faults, new_refusals, read_rules
 from gantry.home import Home, HomeError, load_keyring
 from gantry.providers.provider_choice import ChoiceError, spec_of
+from gantry.providers.rules_world import catalogue_world
 from gantry.providers.spec import ProviderSpec, SpecError, load_catalog
 from gantry.settings import Declared, DeclaredProvider, ServeSettings, SettingsError, load_settings
 from gantry.store.control import ControlStore, default_organization
@@ -28,6 +32,7 @@ from gantry.store.credentials import Credential, ManagedBy, credentials_of
 from gantry.store.custom_models import custom_models_of
 from gantry.store.database import Database, StoreUnavailable
 from gantry.store.providers import custom_providers_of
+from gantry.store.routing_rules import current_rules
 from gantry.store.schema import stored_revision
 from gantry.store.tables import CONTROL, LOGS, Tree
 
@@ -37,12 +42,13 @@ class Finding(NamedTuple):
     text: str
 
 
-class _Held(NamedTuple):
+class _Held(Struct, frozen=True):
     """What people added to the store."""
 
     providers: Sequence[CustomProvider] = ()
     credentials: Sequence[Credential] = ()
     models: Sequence[CustomModel] = ()
+    rules: Document = {}
 
 
 @click.command()
@@ -74,8 +80,11 @@ def check_home(home: Home, environ: Mapping[str, str]) -> Iterator[Finding]:
     yield Finding(True, f"settings: {file}; listens on {settings.host}:{settings.port}")
     yield from _check_declared(declared.providers, catalog, environ)
     yield from _check_files(home, settings, environ)
+    held = _read_held(store_address(settings, home.control_db))
     if declared.models:
-        yield from _check_models(home, settings, declared, catalog)
+        yield from _check_models(home, held, declared, catalog)
+    if declared.routing is not None:
+        yield from _check_routing(held, declared, declared.routing, catalog, environ)
 
 
 def _check_declared(
@@ -102,17 +111,11 @@ def _check_declared(
 
 
 def _check_models(
-    home: Home, settings: ServeSettings, declared: Declared, catalog: Mapping[str, ProviderSpec]
+    home: Home, held: _Held, declared: Declared, catalog: Mapping[str, ProviderSpec]
 ) -> Iterator[Finding]:
     """Check the declared models beside what a start would have: what was added by hand, and what is declared here."""
-    held = _read_held(store_address(settings, home.control_db))
     specs = {custom.id: spec_of(custom) for custom in held.providers}
-    for entry in declared.providers:
-        try:
-            spec = read_declared(entry, catalog, held.providers)[0].spec
-        except ChoiceError:
-            continue  # which is said already
-        specs[spec.id] = spec
+    specs.update((spec.id, spec) for _, spec in _declared_specs(held, declared, catalog))
     listed = {model for credential in held.credentials for model in credential.models}
     listed.update(model for entry in declared.providers for model in entry.models)
     world = make_world({**specs, **catalog}, listed, look_up_rates(home.cache), time.time_ns())
@@ -121,6 +124,52 @@ def _check_models(
             yield Finding(False, found)
         else:
             yield Finding(True, f"gantry.toml: models[{number}]: {found.name} asks for {found.asks_for}")
+
+
+def _check_routing(
+    held: _Held,
+    declared: Declared,
+    routing: Document,
+    catalog: Mapping[str, ProviderSpec],
+    environ: Mapping[str, str],
+) -> Iterator[Finding]:
+    """Check what the declared routing rules name beside what a start would have."""
+    named = _declared_specs(held, declared, catalog)
+    credentials = {(spec.id, entry.name) for entry, spec in named}
+    credentials.update((credential.provider_id, credential.name) for credential in held.credentials)
+    for spec in catalog.values():
+        credentials.update((spec.id, variable) for variable in spec.environment if environ.get(variable, "").strip())
+    world = catalogue_world(catalog.values())
+    own = {spec.id: spec.id for _, spec in named} | {custom.id: custom.id for custom in held.providers}
+    listed = {model for credential in held.credentials for model in credential.models}
+    listed.update(model for entry in declared.providers for model in entry.models)
+    world = replace(
+        world,
+        providers={**own, **world.providers},
+        customs=frozenset([model.name for model in held.models] + [entry.name for entry in declared.models]),
+        listed=frozenset(listed),
+        credentials=frozenset(credentials),
+    )
+    rules = read_rules(routing)
+    refusals = new_refusals(rules, held.rules, world)
+    for fault in find_faults(rules, world):
+        yield Finding(fault.words not in refusals, f"gantry.toml: routing: {fault.words}")
+    if not refusals:
+        counts = f"{len(rules.groups)} groups, {len(rules.models)} rules for models"
+        yield Finding(True, f"gantry.toml: routing: {counts}")
+
+
+def _declared_specs(
+    held: _Held, declared: Declared, catalog: Mapping[str, ProviderSpec]
+) -> list[tuple[DeclaredProvider, ProviderSpec]]:
+    """Return the declared credentials that can be used, each with its provider."""
+    found = []
+    for entry in declared.providers:
+        try:
+            found.append((entry, read_declared(entry, catalog, held.providers)[0].spec))
+        except ChoiceError:
+            continue  # which is said already
+    return found
 
 
 def _read_held(address: str | Path) -> _Held:
@@ -133,6 +182,7 @@ def _read_held(address: str | Path) -> _Held:
             [custom for custom in custom_providers_of(connection, organization_id) if custom.managed_by is None],
             [credential for credential in credentials_of(connection, organization_id) if credential.managed_by is None],
             [model for model in custom_models_of(connection, organization_id) if model.managed_by is None],
+            current_rules(connection, organization_id).document,
         )
 
 

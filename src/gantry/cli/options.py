@@ -1,5 +1,6 @@
 """Options that every command takes, with one spelling."""
 
+import math
 from pathlib import Path
 
 import click
@@ -16,9 +17,23 @@ home_option = click.option(
     help="The home directory.",
 )
 
+WEIGHT = click.FloatRange(min=0, max=1_000_000_000)
+
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+
+
+def check_weight(_ctx: click.Context, _param: click.Parameter, value: float | None) -> float | None:
+    """Return an option's value where it is a number, as a click callback: no range of click's refuses NaN."""
+    if value is not None and math.isnan(value):
+        raise click.BadParameter("it must be a number")
+    return value
 
 
 def split_models(_ctx: click.Context, _param: click.Parameter, value: str | None) -> tuple[str, ...]:
     """Return the models in an option's value, as a click callback."""
-    return tuple(part.strip() for part in (value or "").split(",") if part.strip())
+    return split_text(value or "")
+
+
+def split_text(text: str) -> tuple[str, ...]:
+    """Return what stands between the commas of a text."""
+    return tuple(part.strip() for part in text.split(",") if part.strip())

@@ -8,16 +8,27 @@ from typing import Any
 
 import click
 import msgspec
+from msgspec import UNSET
 
 from gantry.clerk.open_secrets import CredentialUnusable, open_secrets
 from gantry.cli.custom_providers import group as custom_providers
 from gantry.cli.live import make_live
 from gantry.cli.opened import OpenHome, open_home
-from gantry.cli.options import FROM_STDIN, home_option, json_option, split_models
+from gantry.cli.options import (
+    FROM_STDIN,
+    WEIGHT,
+    check_weight,
+    home_option,
+    json_option,
+    split_models,
+    split_text,
+)
 from gantry.cli.probe import Verdict, probe
 from gantry.cli.table import print_table
 from gantry.cli.when import iso
+from gantry.console.credential_service import ServiceForm, serve_by_form
 from gantry.core.custom_provider import CustomProvider
+from gantry.core.errors import CallerError
 from gantry.core.secret import Secret
 from gantry.core.vocabulary import Environment
 from gantry.providers.provider_choice import ADDRESS, ChoiceError, choose_provider, read_fields, spec_of
@@ -35,13 +46,15 @@ from gantry.store.credentials import (
 from gantry.store.providers import custom_providers_of, put_provider, remove_unused_providers
 from gantry.store.vault import Vault
 
+_ALL = "all"
+_NONE = "none"
 _MARKS = {True: "ok  ", False: "FAIL", None: "?   "}
 _LIVE_WITH_HOME = "Files, batches, agents, conversations, libraries, fine-tuning jobs and voices"
 
 
 @click.group()
 def group() -> None:
-    """Add, list, remove and test provider credentials."""
+    """Add, change, list, remove and test provider credentials."""
 
 
 group.add_command(custom_providers, "custom")
@@ -60,8 +73,11 @@ group.add_command(custom_providers, "custom")
     help="A further input of the credential: a region, an account. NAME=@FILE takes a file's content, NAME=- stdin's.",
 )
 @click.option("--name", default="default", show_default=True, help="What this credential is called in logs.")
-@click.option("--weight", type=click.FloatRange(min=0), default=1.0, show_default=True, help="Its share of calls.")
-@click.option("--models", callback=split_models, help="The only models it serves, with commas between.")
+@click.option(
+    "--weight", type=WEIGHT, callback=check_weight, default=1.0, show_default=True, help="Its share of calls; 0 drains."
+)
+@click.option("--models", callback=split_models, help="The only models it serves, with commas between; `gpt-*` fits.")
+@click.option("--exclude-models", "excluded", callback=split_models, help="Models that it does not serve, likewise.")
 @click.option("--base-url", metavar="URL", help="The provider's address, without the path of an operation.")
 @click.option(
     "--env",
@@ -78,6 +94,7 @@ def add(
     name: str,
     weight: float,
     models: tuple[str, ...],
+    excluded: tuple[str, ...],
     base_url: str | None,
     environment: Environment | None,
 ) -> None:
@@ -102,6 +119,7 @@ def add(
             source=api_key_env,
             weight=weight,
             models=models,
+            excluded_models=excluded,
             environment=environment,
         )
         with opened.control.changing() as change:
@@ -140,7 +158,7 @@ def list_credentials(home: Path, as_json: bool) -> None:
                 credential.name,
                 credential.base_url,
                 f"{credential.weight:g}",
-                ",".join(credential.models) or "all",
+                _served(credential),
                 credential.environment.value if credential.environment else "all",
                 f"${credential.source}" if credential.source else "vault" if credential.id in kept else "none",
                 "yes" if credential.home else "",
@@ -151,6 +169,46 @@ def list_credentials(home: Path, as_json: bool) -> None:
     )
 
 
+@group.command(name="set")
+@click.argument("credential")
+@home_option
+@click.option("--weight", type=WEIGHT, callback=check_weight, help="Its share of calls; 0 drains it.")
+@click.option("--models", help="The only models it serves, with commas between; `all` for every one.")
+@click.option("--exclude-models", "excluded", help="Models that it does not serve, likewise; `none` for no such.")
+@click.option(
+    "--env",
+    "environment",
+    type=click.Choice([*Environment, _ALL], case_sensitive=False),
+    help="Serve only keys of this environment, or all.",
+)
+def set_service(
+    credential: str,
+    home: Path,
+    weight: float | None,
+    models: str | None,
+    excluded: str | None,
+    environment: str | None,
+) -> None:
+    """Change what CREDENTIAL serves: what is not given stays. Its secret is given anew by removing and adding it."""
+    form = ServiceForm(
+        weight=UNSET if weight is None else weight,
+        available_models=UNSET if models is None else _listed(models, _ALL),
+        exclude_models=UNSET if excluded is None else _listed(excluded, _NONE),
+        environment=UNSET if environment is None else None if environment == _ALL else Environment(environment),
+    )
+    if form == ServiceForm():
+        raise click.UsageError("give --weight, --models, --exclude-models or --env")
+    with open_home(home) as opened:
+        try:
+            with opened.control.changing() as change:
+                found = find_credential(change.connection, opened.organization_id, credential)
+                changed = serve_by_form(change, found, form)
+        except CallerError as error:
+            raise click.ClickException(error.message) from error
+        click.echo(f"{_label(changed)} has weight {changed.weight:g} and serves {_served(changed)}.", err=True)
+        make_live(opened, change.version)
+
+
 @group.command()
 @click.argument("credential")
 @home_option
@@ -159,9 +217,10 @@ def remove(credential: str, home: Path) -> None:
     with open_home(home) as opened:
         with opened.control.changing() as change:
             found = find_credential(change.connection, opened.organization_id, credential)
-            if found.managed_by is not None:
-                place = f"${found.source} in the environment" if found.source == found.name else found.managed_by.value
-                raise click.ClickException(f"{_label(found)} is declared by {place}; remove it there and start again")
+            if found.declared_by is not None:
+                raise click.ClickException(
+                    f"{_label(found)} is declared by {found.declared_by}; remove it there and start again"
+                )
             remove_credentials(change, [found])
             remove_unused_providers(change)
             others = [
@@ -279,6 +338,16 @@ def _ask_for_missing(spec: ProviderSpec, secrets: dict[str, Secret], *, has_key:
 
 def _label(credential: Credential) -> str:
     return f"{credential.provider_id}/{credential.name}"
+
+
+def _served(credential: Credential) -> str:
+    """Return which models a credential serves, in words."""
+    listed = ",".join(credential.models) or _ALL
+    return f"{listed} but {','.join(credential.excluded_models)}" if credential.excluded_models else listed
+
+
+def _listed(text: str, nothing: str) -> tuple[str, ...]:
+    return () if text.strip().lower() == nothing else split_text(text)
 
 
 def _view(credential: Credential) -> dict[str, Any]:

@@ -6,7 +6,9 @@ from fastapi import FastAPI
 
 from gantry import __version__
 from gantry.console import (
+    credentials,
     health,
+    load_balance_groups,
     log_batches,
     log_edits,
     log_export,
@@ -15,6 +17,7 @@ from gantry.console import (
     models,
     providers,
     request_logs,
+    routing,
 )
 from gantry.console.access import GuardedRoute, UndeclaredAccess
 from gantry.console.errors import install_error_handlers
@@ -32,6 +35,9 @@ ROUTERS: Final = (
     models.router,
     model_changes.router,
     providers.router,
+    credentials.router,
+    routing.router,
+    load_balance_groups.router,
 )
 
 

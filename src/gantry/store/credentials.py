@@ -9,7 +9,7 @@ has stays behind.
 
 from collections.abc import Iterable, Mapping
 from enum import StrEnum
-from typing import Any
+from typing import Any, Final
 
 import msgspec
 from msgspec import Struct
@@ -20,6 +20,8 @@ from gantry.core.vocabulary import Environment
 from gantry.store.control import Change
 from gantry.store.tables import credential_secrets, credentials
 from gantry.store.vault import Place, Vault
+
+HEAVIEST: Final = 1_000_000_000.0  # sums of such weights are still exact
 
 
 class ManagedBy(StrEnum):
@@ -56,6 +58,11 @@ class Credential(Struct, frozen=True, kw_only=True):
     created_at: int = 0
     home: bool = False
     excluded_models: tuple[str, ...] = ()
+
+    @property
+    def declared_by(self) -> str | None:
+        """What declares it, in words; None where a person added it."""
+        return f"${self.source} in the environment" if self.managed_by is ManagedBy.ENVIRONMENT else self.managed_by
 
     def place(self, field: str) -> Place:
         return Place(self.organization_id, self.provider_id, self.id, field)
