@@ -125,6 +125,28 @@ def test_declared_models(tmp_path: Path) -> None:
     )
 
 
+def test_declared_routing(tmp_path: Path) -> None:
+    toml = """
+    [routing]
+    fallback_models = ["mistral/mistral-small-latest"]
+    [routing.retries]
+    num_retries = 2
+    [[routing.groups]]
+    id = "fast"
+    [[routing.groups.members]]
+    model = "gpt-4o"
+    weight = 3
+    """
+    _, declared = _load(tmp_path, toml)
+    assert declared.routing == {
+        "fallback_models": ["mistral/mistral-small-latest"],
+        "retries": {"num_retries": 2},
+        "groups": [{"id": "fast", "members": [{"model": "gpt-4o", "weight": 3}]}],
+    }
+    assert _load(tmp_path, "[routing]")[1].routing == {}
+    assert _load(tmp_path, "port = 0")[1].routing is None
+
+
 @pytest.mark.parametrize(
     ("toml", "message"),
     [
@@ -140,6 +162,11 @@ def test_declared_models(tmp_path: Path) -> None:
             "[[providers]]\nprovider = 'm'\napi_keey = 'canary'",
             "no setting 'providers[0].api_keey'; did you mean 'api_key'?",
         ),
+        ("[[routing]]\nretries = 1", "gantry.toml: routing is declared as one [routing] table"),
+        ("[routing]\ngruops = []", "gantry.toml: routing: there is no `gruops` here; did you mean `groups`?"),
+        ("[routing.retries]\nretry_after = nan", "gantry.toml: routing.retries.retry_after: Expected `float`"),
+        ("[routing]\nfallback_models = [1979-05-27]", "gantry.toml: routing.fallback_models[0]: Expected `str`"),
+        ("[[providers]]\nprovider = 'm'\nweight = inf", "providers: Expected `float` <= 1000000000"),
         ("models = 'x'", "gantry.toml: models are declared as [[models]] tables"),
         (
             "[[models]]\nname = 'a'\n[[models]]\nname = 'm'\nbse = 'x'",

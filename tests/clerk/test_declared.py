@@ -4,6 +4,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 import pytest
+from msgspec import structs
 
 from gantry.clerk.declared import apply_declared
 from gantry.core.secret import Secret
@@ -47,6 +48,16 @@ def _add_by_hand(control: ControlStore, name: str, **fields: object) -> None:
         organization = default_organization(connection)
     with control.changing() as change:
         add_credential(change, VAULT, organization, new)
+
+
+def test_what_a_declared_credential_leaves_out_is_stored_and_changes(control: ControlStore) -> None:
+    (first,), problems = _apply(control, [structs.replace(FROM_FILE, exclude_models=("a-*",))])
+    assert (first.excluded_models, problems) == (("a-*",), [])
+    version = control.version()
+    _apply(control, [structs.replace(FROM_FILE, exclude_models=("a-*",))])
+    assert control.version() == version
+    (second,), _ = _apply(control, [FROM_FILE])
+    assert (second.excluded_models, second.id) == ((), first.id)
 
 
 def test_a_key_in_the_environment_is_a_credential_by_reference(control: ControlStore) -> None:

@@ -3,7 +3,9 @@
 import os
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
+import msgspec
 import pytest
 from sqlalchemy import insert
 
@@ -11,6 +13,8 @@ from gantry.clerk import publish
 from gantry.clerk.publish import Publisher, published_snapshot
 from gantry.core.api_key import key_digest
 from gantry.core.custom_provider import CustomProvider
+from gantry.core.routing_document import read_rules
+from gantry.core.routing_rules import NO_ROUTING_RULES
 from gantry.core.sealing import SealBroken
 from gantry.core.secret import Secret
 from gantry.core.vocabulary import Environment, Scope
@@ -21,6 +25,7 @@ from gantry.store.credentials import NewCredential, add_credential
 from gantry.store.database import StoreUnavailable
 from gantry.store.keys import ApiKey, KeyPolicy, add_key, revoke_key
 from gantry.store.providers import put_provider
+from gantry.store.routing_rules import write_rules
 from gantry.store.tables import organizations
 from gantry.store.vault import Vault
 
@@ -57,6 +62,10 @@ class Site:
         with self.control.changing() as change:
             new = NewCredential(**values)  # type: ignore[arg-type]
             return add_credential(change, Vault(keyring.vault), self.organization, new).id
+
+    def write_rules(self, document: Any) -> None:
+        with self.control.changing() as change:
+            write_rules(change, self.organization, msgspec.json.encode(document).decode(), author="a test")
 
     def read(self) -> Snapshot:
         return read_snapshot(self.home.snapshot.read_bytes(), KEYRING.snapshot)
@@ -191,6 +200,54 @@ def test_a_credential_that_does_not_open_is_left_out_and_keys_go_live(site: Site
     snapshot = site.read()
     assert [c.name for c in snapshot.credentials_of(site.organization)] == ["good"]
     assert snapshot.keys.find(digest) == KeyRecord(key.id, site.organization, Environment.PROD, 3)
+
+
+def test_routing_rules_are_published_for_their_organization_and_change_live(site: Site) -> None:
+    document = {"groups": [{"id": "fast", "members": [{"model": "mistral/x", "weight": 2}]}]}
+    site.write_rules(document)
+    site.publisher.publish()
+    rules = site.read().routing_rules_of(site.organization)
+    assert rules == read_rules(document)
+    assert site.read().routing_rules_of("o2") is NO_ROUTING_RULES
+    site.write_rules({})
+    assert site.publisher.poll() is not None
+    assert site.read().routing_rules_of(site.organization) == NO_ROUTING_RULES
+
+
+def test_rules_of_a_newer_version_of_gantry_stop_nothing_and_the_last_readable_ones_hold(site: Site) -> None:
+    key, digest = site.add_key()
+    for document in ({"fallback_models": ["m"]}, {"of tomorrow": 1}, {"retries": {"of tomorrow": 1}}):
+        site.write_rules(document)
+    with site.control.changing() as change:
+        revoke_key(change, key)
+    problems = site.publisher.publish().problems
+    assert [problem.partition(" of the routing rules")[0] for problem in problems] == [
+        "version 3",
+        "version 2",
+        "version 1",
+    ]
+    assert "is left out: retries: there is no `of tomorrow` here" in problems[0]
+    assert problems[2].endswith(f"of {site.organization} holds in its place")
+    snapshot = site.read()
+    assert snapshot.routing_rules_of(site.organization).fallback_models == ("m",)
+    found = snapshot.keys.find(digest)
+    assert found is not None
+    assert found.revoked
+
+
+def test_rules_none_of_which_can_be_read_are_none(site: Site) -> None:
+    _, digest = site.add_key()
+    site.write_rules({"of tomorrow": 1})
+    assert len(site.publisher.publish().problems) == 1
+    assert site.read().routing_rules_of(site.organization) is NO_ROUTING_RULES
+    assert site.read().keys.find(digest) is not None
+
+
+def test_what_a_credential_leaves_out_is_published(site: Site) -> None:
+    site.add_credential("default", excluded_models=("a-*",))
+    site.publisher.publish()
+    (credential,) = site.read().credentials_of(site.organization)
+    assert credential.excluded_models == ("a-*",)
 
 
 def test_a_reference_is_read_from_the_environment_and_not_stored(site: Site) -> None:

@@ -48,6 +48,12 @@ def test_a_home_in_use_is_checked_down_to_its_snapshot(run: Run, home_path: Path
         ("[[models]]\nname = 'm'\nbse = 'gpt-4o'", {}, "no setting 'models[0].bse'; did you mean 'base'?"),
         ("[[models]]\nname = 'm'\nbase = 'x'", {}, "gantry.toml: models[0].base: Base model not found: x"),
         ("[[models]]\nname = 'm'\nprovider = 'acme'", {}, "models[0].provider: Provider not found: acme"),
+        ("[routing]\ngruops = []", {}, "gantry.toml: routing: there is no `gruops` here; did you mean `groups`?"),
+        (
+            "[[routing.groups]]\nid = 'g'\nmembers = [{ model = 'mistral/x', credential = 'c' }]",
+            {"MISTRAL_API_KEY": "k"},
+            "gantry.toml: routing: the group g names the credential c, and there is none",
+        ),
         (f"{TWICE}{TWICE}", {}, "gantry.toml: models[1].name: twice is the name of models[0] already"),
     ],
 )
@@ -150,3 +156,33 @@ def test_a_file_that_is_no_database(run: Run, home_path: Path) -> None:
     run("keys", "create", "dev")
     (home_path / "logs.db").write_bytes(b"not a database" * 1000)
     assert "FAIL  logs.db: " in run("check", code=1).stdout
+
+
+def test_declared_routing_is_checked_beside_what_a_start_would_have(run: Run, home_path: Path) -> None:
+    run("providers", "add", "openai", "--api-key", "k", "--name", "by-hand")
+    (home_path / "gantry.toml").write_text(
+        """
+        [[providers]]
+        provider = "acme"
+        base_url = "http://127.0.0.1:1"
+        api_key = "k"
+        models = ["listed"]
+        [[models]]
+        name = "alias"
+        base = "gpt-4o"
+        [routing]
+        fallback_models = ["listed", "alias", "acme/x", "mistrall/x"]
+        [[routing.groups]]
+        id = "g"
+        members = [
+            { model = "openai/x", credential = "by-hand" },
+            { model = "mistral/x", credential = "MISTRAL_API_KEY" },
+            { model = "acme/x", credential = "acme/gantry.toml" },
+        ]
+        """
+    )
+    lines = run("check", MISTRAL_API_KEY="k").stdout.splitlines()
+    assert [line.removeprefix("ok    gantry.toml: routing: ") for line in lines if "routing: " in line] == [
+        "fallback_models names mistrall/x, and no provider is known to have it: write it as PROVIDER/MODEL",
+        "1 groups, 0 rules for models",
+    ]

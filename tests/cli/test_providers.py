@@ -10,11 +10,14 @@ from pathlib import Path
 import pytest
 from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+from sqlalchemy import update
 
 from gantry.core.secret import Secret
 from gantry.home import Home, load_keyring
 from gantry.providers.sigv4 import AwsCredential, SigningScope, UnsignedRequest, sign
 from gantry.routing.snapshot import CredentialRecord, Snapshot, read_snapshot
+from gantry.store.control import ControlStore
+from gantry.store.tables import credentials
 from tests.cli.conftest import Run
 
 
@@ -41,6 +44,32 @@ def test_a_credential_is_added_from_stdin_and_shown_without_its_secret(run: Run,
     assert (listed["provider_id"], listed["name"], listed["weight"]) == ("mistral", "default", 0.5)
     files = [path for path in home_path.rglob("*") if path.is_file()]
     assert b"canary" not in b"".join(path.read_bytes() for path in files)
+
+
+def test_what_a_credential_serves_is_changed_and_its_secret_stays(run: Run, home_path: Path) -> None:
+    run("providers", "add", "mistral", "--api-key", "canary", "--exclude-models", "a-*,b")
+    assert _credentials(home_path)[0].excluded_models == ("a-*", "b")
+    assert "all but a-*,b" in run("providers", "list").stdout
+    options = ("--weight", "0", "--models", "c,d", "--exclude-models", "none", "--env", "test")
+    assert "mistral/default has weight 0 and serves c,d." in run("providers", "set", "mistral", *options).stderr
+    (credential,) = _credentials(home_path)
+    assert (credential.weight, credential.models, credential.excluded_models) == (0.0, ("c", "d"), ())
+    assert credential.environment == "test"
+    said = run("providers", "set", "mistral/default", "--models", "all", "--env", "all").stderr
+    assert "mistral/default has weight 0 and serves all." in said
+    (credential,) = _credentials(home_path)
+    assert (credential.weight, credential.models, credential.environment) == (0.0, (), None)
+    assert credential.secrets == {"api_key": Secret("canary")}
+
+
+def test_what_a_declared_credential_serves_is_changed_where_it_is_declared(run: Run, home_path: Path) -> None:
+    run("providers", "add", "mistral", "--api-key-env", "V", V="k")
+    with ControlStore(Home(home_path).control_db) as control, control.changing() as change:
+        change.connection.execute(update(credentials).values(managed_by="gantry.toml"))
+    refused = run("providers", "set", "mistral", "--weight", "2", code=1)
+    assert "mistral/default is declared by gantry.toml; change it there." in refused.stderr
+    assert "give --weight, --models, --exclude-models or --env" in run("providers", "set", "mistral", code=2).stderr
+    assert "no credential has the id" in run("providers", "set", "nobody", "--weight", "2", code=1).stderr
 
 
 def test_a_reference_to_the_environment(run: Run, home_path: Path) -> None:
@@ -96,6 +125,8 @@ def test_a_custom_provider_by_its_base_url(run: Run, home_path: Path) -> None:
             "must be a JSON object: the whole content of the",
         ),
         (("mistral", "--api-key", "k", "--weight", "-1"), 2, "--weight"),
+        (("mistral", "--api-key", "k", "--weight", "nan"), 2, "it must be a number"),
+        (("mistral", "--api-key", "k", "--weight", "inf"), 2, "--weight"),
     ],
 )
 def test_what_cannot_be_added(run: Run, arguments: tuple[str, ...], code: int, message: str) -> None:

@@ -124,7 +124,11 @@ def test_anybody_may_ask_for_health(client: TestClient, path: str) -> None:
 def test_openapi_describes_the_api_with_its_keys(client: TestClient) -> None:
     document = client.get("/api/openapi.json").json()
     assert set(document["paths"]) == {
+        "/api/credentials",
+        "/api/credentials/{credential}",
         "/api/health-check",
+        "/api/load-balance-groups",
+        "/api/load-balance-groups/{group_id}",
         "/api/models",
         "/api/models/list",
         "/api/models/public",
@@ -139,6 +143,10 @@ def test_openapi_describes_the_api_with_its_keys(client: TestClient) -> None:
         "/api/request-logs/list",
         "/api/request-logs/summary",
         "/api/request-logs/{log_id}",
+        "/api/routing",
+        "/api/routing/rollback",
+        "/api/routing/versions",
+        "/api/routing/versions/{version}",
         "/api/traces/ingest",
         "/api/v1/traces/ingest",
     }

@@ -2,6 +2,7 @@
 
 import pytest
 
+from gantry.core.custom_model import CustomModel
 from gantry.core.errors import GatewayError, NoCredential
 from gantry.core.model_ref import parse_model_ref
 from gantry.core.secret import Secret
@@ -34,10 +35,12 @@ def credential(
     url: str = "http://a",
     weight: float = 1.0,
     environment: Environment | None = None,
+    excluded: tuple[str, ...] = (),
 ) -> CredentialRecord:
     name = f"{provider}-{organization}-{url}-{weight}-{'-'.join(models)}"
+    secrets = {"api_key": Secret("s")}
     return CredentialRecord(
-        name, organization, provider, name, url, {"api_key": Secret("s")}, weight, models, environment
+        name, organization, provider, name, url, secrets, weight, models, environment, excluded_models=excluded
     )
 
 
@@ -64,6 +67,13 @@ STORES = {
     "native and others": (credential("acme"), credential("mistral"), credential("openrouter")),
     "others": (credential("acme"), credential("openai"), credential("groq", "named", "gpt-4o")),
     "a drained one": (credential("mistral", weight=0.0), credential("acme", "named", "own-model")),
+    "one that leaves some out": (credential("mistral", excluded=("ft:*", "mistral/mistral-large-*")),),
+    "one that names a pattern": (credential("acme", "own-*", "named"), credential("mistral", "mistral-*")),
+    "one that names and leaves out": (credential("acme", "own-*", "named", excluded=("named",)), credential("openai")),
+    "one leaves out what another has": (
+        credential("openai", excluded=("gpt-*",)),
+        credential("openai", "gpt-4o", url="http://b"),
+    ),
     "one of two drained": (credential("acme", "named", weight=0.0), credential("acme", "own-model")),
 }
 
@@ -89,6 +99,18 @@ def test_listed_names_find_their_way(stored: tuple[CredentialRecord, ...], diale
             assert name not in listed
         else:
             assert name in listed or not route.candidates
+
+
+def test_what_every_credential_leaves_out_is_not_listed_under_any_name() -> None:
+    fast = CustomModel(organization_id="o1", name="team/fast", base="mistral-large-latest")
+    open_one = credential("mistral", excluded=("mistral-large-*",))
+    body = Body(1, 0, "t", tuple(load_catalog().values()), (open_one,), {}, (fast,))
+    (source,) = find_sources(Snapshot(body, KeyTable("t", bytes(8), {})), wish())
+    assert not list(source.names("mistral-large-latest"))
+    assert not list(source.customs)
+    assert list(source.names("mistral-small-latest")) == ["mistral-small-latest", "mistral/mistral-small-latest"]
+    for name in ("mistral-large-latest", "mistral/mistral-large-latest"):
+        assert find_sources(snapshot(open_one), wish(model=name)) == ()
 
 
 @pytest.mark.parametrize(

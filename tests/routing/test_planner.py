@@ -91,6 +91,13 @@ def test_a_custom_provider_is_reached_by_prefix_by_list_and_when_it_is_alone() -
         (snapshot(), None, OPENAI, InvalidRequest, "`model` is missing"),
         (snapshot(credential("mistral", weight=0)), "mistral/x", MISTRAL, NoCredential, "weight 0"),
         (snapshot(credential("mistral", models=("y",))), "mistral/x", MISTRAL, NoCredential, "serves the model x"),
+        (
+            snapshot(credential("mistral", excluded_models=("x*",))),
+            "mistral/xy",
+            MISTRAL,
+            NoCredential,
+            "serves the model xy; take it out of one's excluded models",
+        ),
         (snapshot(credential("voyage")), "voyage/voyage-3.5", MISTRAL, InvalidRequest, "cannot be called"),
     ],
 )
@@ -99,6 +106,40 @@ def test_what_cannot_be_served_is_explained(
 ) -> None:
     with pytest.raises(error, match=says):
         ask(configuration, model, dialects, Operation.MODELS if model is None else Operation.CHAT)
+
+
+@pytest.mark.parametrize(
+    ("models", "excluded", "model", "serves"),
+    [
+        ((), (), "mistral/a-1", True),
+        (("a-1",), (), "mistral/a-1", True),
+        (("a-*",), (), "mistral/a-1", True),
+        (("mistral/a-*",), (), "mistral/a-1", True),
+        (("b-*",), (), "mistral/a-1", False),
+        ((), ("a-1",), "mistral/a-1", False),
+        ((), ("a-1",), "mistral/a-12", True),
+        ((), ("*-1",), "mistral/a-1", False),
+        ((), ("mistral/a-*",), "mistral/a-1", False),
+        (("a-1",), ("a-1",), "mistral/a-1", False),  # to exclude wins
+        (("a-*",), ("a-2",), "a-1", True),  # a bare name is known by a pattern too
+    ],
+)
+def test_a_credential_serves_what_it_lists_and_does_not_exclude(
+    models: tuple[str, ...], excluded: tuple[str, ...], model: str, serves: bool
+) -> None:
+    one = credential("mistral", models=models, excluded_models=excluded)
+    configuration = snapshot(one, credential("openai"))
+    if serves:
+        assert ask(configuration, model, OPENAI).credential == one
+    else:
+        with pytest.raises(NoCredential):
+            ask(configuration, model, OPENAI)
+
+
+def test_a_call_goes_to_the_credential_that_does_not_exclude_its_model() -> None:
+    both = snapshot(credential("mistral", "a", excluded_models=("big-*",)), credential("mistral", "b", weight=0.001))
+    assert ask(both, "mistral/big-1", MISTRAL).credential.name == "b"
+    assert ask(both, "mistral/small-1", MISTRAL).credential.name == "a"
 
 
 def test_opaque_paths_stay_on_the_native_surface() -> None:

@@ -10,6 +10,7 @@ from sqlalchemy.exc import IntegrityError
 
 from gantry.core.sealing import SealBroken, Sealer
 from gantry.core.secret import Secret
+from gantry.core.vocabulary import Environment
 from gantry.store.control import ControlStore, default_organization
 from gantry.store.credentials import (
     Credential,
@@ -19,6 +20,7 @@ from gantry.store.credentials import (
     NewCredential,
     add_credential,
     change_credential,
+    change_service,
     credentials_of,
     find_credential,
     has_secret,
@@ -49,6 +51,21 @@ def organization(control: ControlStore) -> str:
 def _add(control: ControlStore, organization: str, new: NewCredential) -> Credential:
     with control.changing() as change:
         return add_credential(change, VAULT, organization, new)
+
+
+def test_what_a_credential_serves_is_changed_and_nothing_else(control: ControlStore, organization: str) -> None:
+    added = _add(control, organization, structs.replace(NEW, models=("a",), excluded_models=("b-*", "c")))
+    assert added.excluded_models == ("b-*", "c")
+    other = _add(control, organization, structs.replace(NEW, name="other"))
+    wanted = structs.replace(
+        added, weight=0.0, models=(), excluded_models=("d",), environment=Environment.TEST, base_url="https://x.test"
+    )
+    with control.changing() as change:
+        change_service(change, wanted)
+    with control.reading() as connection:
+        found = credentials_of(connection)
+        assert len(sealed_secrets(connection)) == 2
+    assert found == [structs.replace(wanted, base_url=added.base_url), other]
 
 
 def test_a_credential_comes_back_and_its_secret_opens(control: ControlStore, organization: str) -> None:
