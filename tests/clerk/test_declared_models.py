@@ -149,3 +149,5 @@ def test_a_model_leads_to_a_name_that_a_declared_credential_lists(control: Contr
     assert apply(control, rates, alias)[0] == []
     declare_providers(control, [replace(ACME, models=("our-own-model",))])
     assert [model.base for model in apply(control, rates, alias)[0]] == ["our-own-model"]
+    declare_providers(control, [replace(ACME, models=("our-own-*",))])
+    assert [model.base for model in apply(control, rates, alias)[0]] == ["our-own-model"]

@@ -27,7 +27,7 @@ WORLD = RulesWorld(
     providers={"mistral": "mistral", "vertex": "vertex_ai", "acme": "acme"},
     claims=lambda name: name.startswith("gpt-"),
     customs=frozenset(("team/fast",)),
-    listed=frozenset(("own-model",)),
+    listed=frozenset(("own-model", "llama-*")),
     credentials=frozenset((("mistral", "default"), ("mistral", "second"), ("vertex_ai", "eu"))),
 )
 
@@ -128,7 +128,14 @@ def test_a_document_is_bounded() -> None:
     [
         ({"groups": [group()]}, []),
         ({"groups": [group({"model": "vertex/x", "credential": "vertex_ai/eu"})]}, []),
-        ({"groups": [group({"model": "gpt-5"}, {"model": "team/fast"}, {"model": "own-model"})]}, []),
+        (
+            {
+                "groups": [
+                    group({"model": "gpt-5"}, {"model": "team/fast"}, {"model": "own-model"}, {"model": "llama-3"})
+                ]
+            },
+            [],
+        ),
         ({"groups": [group({"model": "gpt-5", "credential": "eu"})]}, []),
         (
             {"groups": [group({"model": "mistral/x", "credential": "third"})]},

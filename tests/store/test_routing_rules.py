@@ -1,17 +1,21 @@
 """Routing rules in the store: versions that never change, on every engine, and no writer overwrites another."""
 
 import threading
+from pathlib import Path
 
 import pytest
-from sqlalchemy import func, insert, select
+from alembic import command
+from sqlalchemy import func, insert, select, text
 
 from gantry.core.custom_model import CustomModel
 from gantry.core.custom_provider import CustomProvider
 from gantry.core.routing_document import RulesWorld
 from gantry.home import Keyring
 from gantry.store.control import ControlStore, default_organization
-from gantry.store.credentials import ManagedBy, NewCredential, add_credential
+from gantry.store.credentials import ManagedBy, NewCredential, add_credential, credentials_of, sealed_secrets
 from gantry.store.custom_models import put_custom_model
+from gantry.store.database import Database
+from gantry.store.migrate import alembic_config, upgrade
 from gantry.store.providers import put_provider
 from gantry.store.routing_rules import (
     MOST_VERSIONS,
@@ -25,7 +29,7 @@ from gantry.store.routing_rules import (
     rules_versions,
     write_rules,
 )
-from gantry.store.tables import organizations, routing_rules
+from gantry.store.tables import CONTROL, organizations, routing_rules
 from gantry.store.vault import Vault
 
 ODD = '{"retries":{"num_retries":2},"groups":[],"fallback_models":["\\u00e9","mistral/x"]}'
@@ -93,12 +97,12 @@ def test_who_began_with_an_older_version_is_refused(control: ControlStore, organ
 
 
 @pytest.mark.slow
-def test_of_editors_at_once_one_is_heard(address: object, control: ControlStore, organization: str) -> None:
+def test_of_editors_at_once_one_is_heard(address: str | Path, control: ControlStore, organization: str) -> None:
     """All begin with version 0, at the same moment, each with a store of its own."""
     barrier, heard, refused = threading.Barrier(6), list[int](), list[int]()
 
     def edit(number: int) -> None:
-        with ControlStore(address) as own:  # type: ignore[arg-type]
+        with ControlStore(address) as own:
             barrier.wait(30)
             try:
                 write(own, organization, f'{{"fallback_models":["m{number}"]}}', expected=0)
@@ -154,3 +158,21 @@ def test_a_world_is_an_organizations_own(control: ControlStore, organization: st
     assert world.providers == {"mistral": "mistral", "acme-o2": "acme-o2"}
     assert (world.customs, world.listed) == (frozenset(("name-o2",)), frozenset(("m-o2",)))
     assert world.credentials == frozenset((("acme-o2", "default"),))
+
+
+def test_the_fifth_revision_keeps_credentials_with_their_secrets(address: str | Path) -> None:
+    database = Database(address)
+    column_names = "id, organization_id, provider_id, name, base_url, weight, models, created_at, home"
+    with database.writing() as connection:
+        command.upgrade(alembic_config(CONTROL, connection), "c0004")
+        connection.execute(text("INSERT INTO organizations VALUES ('o1', 'x', 1)"))
+        values = "'c', 'o1', 'mistral', 'default', 'https://x.test', 1, '[\"m\"]', 7, true"
+        connection.execute(text(f"INSERT INTO credentials ({column_names}) VALUES ({values})"))
+        connection.execute(text("INSERT INTO credential_secrets VALUES ('c', 'o1', 'k', :sealed)"), {"sealed": b"s"})
+    with database.writing() as connection:
+        upgrade(connection, CONTROL)
+        (credential,) = credentials_of(connection)
+        assert (credential.models, credential.excluded_models, credential.home) == (("m",), (), True)
+        assert sealed_secrets(connection) == {"c": {"k": b"s"}}
+        assert current_rules(connection, "o1").version == 0
+    database.close()

@@ -11,6 +11,7 @@ nothing that is newer than itself.
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from difflib import get_close_matches
+from fnmatch import fnmatchcase
 from typing import Any, Final, NamedTuple
 
 import msgspec
@@ -62,7 +63,7 @@ class RulesWorld(Struct, frozen=True):
     providers: Mapping[str, str]
     claims: Callable[[str], bool]
     customs: frozenset[str] = frozenset()
-    listed: frozenset[str] = frozenset()  # models that credentials name
+    listed: frozenset[str] = frozenset()  # models that credentials name, or patterns of them
     credentials: frozenset[tuple[str, str]] = frozenset()  # provider's id and name
 
 
@@ -221,8 +222,13 @@ def _faults_of_model(where: str, name: str, world: RulesWorld) -> Iterator[Fault
         provider = world.providers[ref.prefix]
         if provider not in with_credential:
             yield Fault(f"{where} names {name}, and there is no credential for {provider} yet")
-    elif not (name in world.customs or name in world.listed or world.claims(name) or len(with_credential) == 1):
+    elif not (_is_known(name, world) or len(with_credential) == 1):
         yield Fault(f"{where} names {name}, and no provider is known to have it: write it as PROVIDER/MODEL")
+
+
+def _is_known(name: str, world: RulesWorld) -> bool:
+    is_listed = any(fnmatchcase(name, pattern) for pattern in world.listed)
+    return is_listed or name in world.customs or world.claims(name)
 
 
 def _faults_of_credential(where: str, member: Member, world: RulesWorld) -> Iterator[Fault]:

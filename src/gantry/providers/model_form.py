@@ -5,6 +5,7 @@ Law: what could not be routed is refused when it is written, with the words that
 
 from collections.abc import Callable, Mapping
 from decimal import Decimal, InvalidOperation
+from fnmatch import fnmatchcase
 from functools import partial
 from typing import Any, Final
 
@@ -68,7 +69,7 @@ _FLAGS: Final[Mapping[str, str]] = {
 
 
 class World(Struct, frozen=True):
-    """What a custom model may lead to: the catalogue, providers by id and prefix, and names that credentials list."""
+    """What a custom model may lead to: the catalogue, providers by id and prefix, and patterns that credentials list."""
 
     catalogue: Catalogue
     providers: Mapping[str, ProviderSpec]
@@ -79,7 +80,7 @@ class World(Struct, frozen=True):
         return self.providers.get(name) or by_prefix.get(name)
 
     def leads_somewhere(self, name: str) -> bool:
-        return name in self.listed or self.catalogue.home_of(name) is not None
+        return any(fnmatchcase(name, pattern) for pattern in self.listed) or self.catalogue.home_of(name) is not None
 
 
 def read_form(body: bytes) -> ModelForm:
