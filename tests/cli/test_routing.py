@@ -146,6 +146,17 @@ def test_groups_are_set_listed_and_removed(run: Run, home_path: Path) -> None:
 
 
 @pytest.mark.slow
+def test_whoever_removes_a_credential_is_told_which_rules_name_it(run: Run, home_path: Path) -> None:
+    run("providers", "add", "mistral", "--api-key", "k", "--name", "second")
+    run("groups", "set", "fast", "mistral/a=1", "mistral/b=1:second")
+    assert "warning" not in run("providers", "remove", "mistral/default").stderr
+    removed = run("providers", "remove", "second").stderr
+    assert "warning: the group fast names the credential second, and there is none" in removed
+    assert "warning: the group fast names mistral/a, and there is no credential for mistral yet" in removed
+    assert len(live(home_path).groups[0].members) == 2
+
+
+@pytest.mark.slow
 def test_fallbacks_and_retries_are_said_and_taken_back(run: Run, home_path: Path) -> None:
     warned = run("routing", "fallback", "mistral/a", "who/knows", "openai/x").stderr
     assert "warning: fallback_models names openai/x, and there is no credential for openai yet" in warned

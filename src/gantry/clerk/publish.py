@@ -13,7 +13,6 @@ import secrets
 import time
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
-from itertools import chain
 from pathlib import Path
 
 from msgspec import Struct
@@ -21,7 +20,7 @@ from msgspec import Struct
 from gantry.clerk.open_secrets import CredentialUnusable, open_secrets
 from gantry.core.custom_model import CustomModel
 from gantry.core.ids import ENTROPY_BITS, format_id
-from gantry.core.routing_document import RulesRefused, read_rules
+from gantry.core.routing_document import RulesRefused, decode_document, read_rules
 from gantry.core.routing_rules import RoutingRules
 from gantry.core.sealing import SealBroken
 from gantry.home import Home, Keyring
@@ -46,7 +45,7 @@ from gantry.store.custom_models import custom_models_of
 from gantry.store.database import Clock, StoreUnavailable
 from gantry.store.keys import ApiKey, keys_changed_after
 from gantry.store.providers import custom_providers_of
-from gantry.store.routing_rules import current_rules_of_all, rules_before
+from gantry.store.routing_rules import WrittenRules, current_rules_of_all, rules_before
 from gantry.store.vault import Vault
 
 MAX_DELTA = 1000
@@ -241,17 +240,28 @@ class Publisher:
 def _routing_rules(connection: Connection, problems: list[str]) -> Iterator[tuple[str, RoutingRules]]:
     """Yield each organization's rules: the newest that this version of Gantry reads. A newer one may have written."""
     for current in current_rules_of_all(connection):
-        older = rules_before(connection, current.organization_id, current.version)
-        for written in chain((current,), older):
-            label = f"version {written.version} of the routing rules of {current.organization_id}"
-            try:
-                yield current.organization_id, read_rules(written.document)
-            except RulesRefused as error:
-                problems.append(f"{label} is left out: {error}")
-                continue
-            if written.version != current.version:
-                problems.append(f"{label} holds in its place")
-            break
+        organization_id, version = current.organization_id, current.version
+        rules, error = _try_to_read(current)
+        if rules is None:
+            instead = "no rules hold"
+            for older in rules_before(connection, organization_id, version):
+                rules, _ = _try_to_read(older)
+                if rules is not None:
+                    instead = f"version {older.version} holds"
+                    break
+            problems.append(
+                f"version {version} of the routing rules of {organization_id} is left out, and {instead}: {error}"
+            )
+        if rules is not None:
+            yield organization_id, rules
+
+
+def _try_to_read(written: WrittenRules) -> tuple[RoutingRules | None, str]:
+    """Return the rules of a version, or why this version of Gantry does not read them."""
+    try:
+        return read_rules(decode_document(written.text)), ""
+    except RulesRefused as error:
+        return None, str(error)
 
 
 def published_snapshot(home: Home, keyring: Keyring) -> Snapshot | None:

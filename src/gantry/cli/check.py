@@ -222,7 +222,7 @@ def _check_files(home: Home, settings: ServeSettings, environ: Mapping[str, str]
                 )
         for problem in rehearsed.problems:
             # What only the environment declares is dropped at a start without its variable: no fault
-            yield Finding(problem.startswith(passing), f"credential: {problem}")
+            yield Finding(problem.startswith(passing), f"snapshot: {problem}")
         yield Finding(True, f"snapshot: version {rehearsed.version} can be published")
 
 

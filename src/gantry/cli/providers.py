@@ -24,15 +24,18 @@ from gantry.cli.options import (
     split_text,
 )
 from gantry.cli.probe import Verdict, probe
+from gantry.cli.rules_writing import known_world
 from gantry.cli.table import print_table
 from gantry.cli.when import iso
 from gantry.console.credential_service import ServiceForm, serve_by_form
+from gantry.console.rules_change import check_rules
 from gantry.core.custom_provider import CustomProvider
 from gantry.core.errors import CallerError
 from gantry.core.secret import Secret
 from gantry.core.vocabulary import Environment
 from gantry.providers.provider_choice import ADDRESS, ChoiceError, choose_provider, read_fields, spec_of
 from gantry.providers.spec import ProviderSpec, load_catalog
+from gantry.store import Connection
 from gantry.store.credentials import (
     Credential,
     NewCredential,
@@ -44,6 +47,7 @@ from gantry.store.credentials import (
     sealed_secrets,
 )
 from gantry.store.providers import custom_providers_of, put_provider, remove_unused_providers
+from gantry.store.routing_rules import current_rules
 from gantry.store.vault import Vault
 
 _ALL = "all"
@@ -221,14 +225,18 @@ def remove(credential: str, home: Path) -> None:
                 raise click.ClickException(
                     f"{_label(found)} is declared by {found.declared_by}; remove it there and start again"
                 )
+            before = _said_of_rules(change.connection, opened)
             remove_credentials(change, [found])
             remove_unused_providers(change)
+            named = [words for words in _said_of_rules(change.connection, opened) if words not in before]
             others = [
                 _label(credential)
                 for credential in credentials_of(change.connection, opened.organization_id)
                 if credential.provider_id == found.provider_id
             ]
         click.echo(f"Removed {_label(found)}.", err=True)
+        for words in named:
+            click.echo(f"warning: {words}", err=True)
         if found.home and others:
             click.echo(f"{_LIVE_WITH_HOME} lived with it. Calls for them are refused until you choose:", err=True)
             for label in others:
@@ -338,6 +346,12 @@ def _ask_for_missing(spec: ProviderSpec, secrets: dict[str, Secret], *, has_key:
 
 def _label(credential: Credential) -> str:
     return f"{credential.provider_id}/{credential.name}"
+
+
+def _said_of_rules(connection: Connection, opened: OpenHome) -> tuple[str, ...]:
+    """Return what the routing rules name in vain."""
+    current = current_rules(connection, opened.organization_id)
+    return check_rules(connection, opened.organization_id, known_world(), current).warnings
 
 
 def _served(credential: Credential) -> str:

@@ -69,11 +69,11 @@ _FLAGS: Final[Mapping[str, str]] = {
 
 
 class World(Struct, frozen=True):
-    """What a custom model may lead to: the catalogue, providers by id and prefix, and patterns that credentials list."""
+    """What a custom model may lead to: the catalogue, providers by id and prefix, and what credentials list."""
 
     catalogue: Catalogue
     providers: Mapping[str, ProviderSpec]
-    listed: frozenset[str] = frozenset()
+    listed: frozenset[str] = frozenset()  # names, or patterns of them
 
     def provider(self, name: str) -> ProviderSpec | None:
         by_prefix = {prefix: spec for spec in self.providers.values() for prefix in spec.prefixes}
