@@ -11,6 +11,7 @@ from typing import Any
 from gantry.board.board import Word
 from gantry.core.api_key import key_digest
 from gantry.core.custom_model import CustomModel
+from gantry.core.routing_rules import NO_ROUTING_RULES, RoutingRules
 from gantry.core.secret import Secret
 from gantry.core.vocabulary import DEFAULT_SCOPES, Environment
 from gantry.gateway.limits import WorkerLimits
@@ -70,6 +71,7 @@ async def publish(
     version: int,
     credentials: Sequence[CredentialRecord],
     customs: Sequence[CustomModel] = (),
+    rules: RoutingRules = NO_ROUTING_RULES,
     **key_fields: Any,
 ) -> None:
     """Put another snapshot into place, and wait until the worker routes by it."""
@@ -80,7 +82,14 @@ async def publish(
     custom = (custom_spec(each.provider_id, each.provider_id, each.base_url) for each in credentials)
     providers = {**{spec.id: spec for spec in custom}, **load_catalog()}
     body = Body(
-        version, time.time_ns(), f"t{version}", tuple(providers.values()), tuple(credentials), {}, tuple(customs)
+        version,
+        time.time_ns(),
+        f"t{version}",
+        tuple(providers.values()),
+        tuple(credentials),
+        {},
+        tuple(customs),
+        routing_rules={"o1": rules},
     )
     written = node.home.snapshot.with_name("next")
     written.write_bytes(write_snapshot(body, seal_table(table, keyring.snapshot), [], keyring.snapshot))

@@ -33,7 +33,7 @@ def has_terms(parameters: Parameters) -> bool:
 def names_models(parameters: Parameters) -> bool:
     """Say whether a request without a model says in another way what it asks."""
     values = parameters.values
-    return any(values.get(name) for name in ("models", "load_balance_group", *_GROUP))
+    return bool(values.get("models")) or any(values.get(name) is not None for name in ("load_balance_group", *_GROUP))
 
 
 def read_terms(parameters: Parameters, model: str | None) -> Terms:

@@ -23,7 +23,7 @@ from gantry.providers.spec import FailureKind
 
 PROBE_MS: Final = 5_000  # after which another call may probe, if nobody heard of the first
 _WEIGHT: Final = 200  # thousandths of the average that the newest call is
-_TRIPS_ABOVE: Final = 500
+_TRIPS_ABOVE: Final = 560  # what every other call failing comes up to
 _ALL: Final = 1_000
 _LONGEST_ASKED_MS: Final = 3_600_000  # of what a provider asks for; a quota by the day is looked at again before
 
