@@ -14,7 +14,9 @@ from docs.conformance import conformance_page
 from gantry.cli.main import gantry
 from gantry.cli.serve import base_type
 from gantry.core.secret import Secret
+from gantry.core.vocabulary import Dialect
 from gantry.gateway.surfaces import Door, Surface, routes
+from gantry.providers.failures import FailureRule, shared_failures
 from gantry.providers.spec import ProviderSpec, load_catalog
 from gantry.settings import Setting, list_settings
 
@@ -155,8 +157,43 @@ def _catalogue_row(spec: ProviderSpec) -> str:
     return f"| {' | '.join(cells)} |"
 
 
+def failures_page() -> str:
+    shared = "\n".join(_failure_row(dialect, rule) for dialect in Dialect for rule in shared_failures((dialect,)))
+    own = "\n".join(
+        _failure_row(spec.name, rule)
+        for spec in load_catalog().values()
+        for rule in spec.failures
+        if rule not in shared_failures(spec.paths)
+    )
+    return f"""{NOTICE}# What providers' errors say
+
+A provider's error is judged by the first rule that fits, of the provider's own and then of the format's, else by its
+status. What follows from a kind is in [failover.md](failover.md). A rule fits an error that has all that it says; `*`
+stands for anything. Where each comes from is written beside it, in the provider's file of the catalogue.
+
+## Of a format
+
+| format | kind | status | code | type | message has | header |
+|---|---|---|---|---|---|---|
+{shared}
+
+## Of a provider
+
+| provider | kind | status | code | type | message has | header |
+|---|---|---|---|---|---|---|
+{own}
+"""
+
+
+def _failure_row(whose: str, rule: FailureRule) -> str:
+    said = (rule.status, rule.code, rule.type, rule.message, rule.header)
+    cells = ("" if part is None else f"`{str(part).replace('`', '')}`" for part in said)
+    return f"| {whose} | {rule.kind} | {' | '.join(cells)} |"
+
+
 PAGES: Mapping[str, Callable[[], str]] = {
     "catalogue.md": catalogue_page,
+    "failures.md": failures_page,
     "settings.md": settings_page,
     "cli.md": commands_page,
     "routes.md": routes_page,

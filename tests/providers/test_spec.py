@@ -156,6 +156,15 @@ def test_a_row_is_read() -> None:
         (ROW + '[stream_paths.openai_chat]\nchat = "v1/stream"\n', ["stream_paths.openai_chat.chat", "slash"]),
         (ROW + '[stream_paths.cobol]\nchat = "/v1/stream"\n', ["cobol", "$.stream_paths"]),
         (ROW + '[dialect_models]\ncobol = ["x"]\n', ["cobol", "$.dialect_models"]),
+        (ROW + '[[failures]]\nkind = "limit"\nreason = "x"\n', ["reason", "$.failures[0]"]),
+        (ROW + '[[failures]]\nkind = "bad_luck"\nstatus = 400\n', ["bad_luck", "$.failures[0].kind"]),
+        (ROW + "[[failures]]\nstatus = 400\n", ["kind", "$.failures[0]"]),
+        (ROW + '[[failures]]\nkind = "limit"\n', ["failures", "limit", "says nothing"]),
+        (ROW + '[[failures]]\nkind = "limit"\nmessage = " "\n', ["failures", "limit", "empty"]),
+        (ROW + '[[failures]]\nkind = "limit"\nstatus = 400\ncode = ""\n', ["failures", "limit", "empty"]),
+        (ROW + '[[failures]]\nkind = "limit"\nstatus = 200\n', ["failures", "200"]),
+        (ROW + '[[failures]]\nkind = "limit"\nheader = "X-Limit: 0"\n', ["failures", "X-Limit", "lower case"]),
+        (ROW + '[[failures]]\nkind = "limit"\nheader = "x-limit"\n', ["failures", "name: value"]),
     ],
 )
 def test_an_error_names_the_file_and_the_key(text: str, words: list[str]) -> None:

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gantry.core.standing import UNTOUCHED, Standing
-from gantry.providers.spec import FailureKind
+from gantry.providers.failures import FailureKind
 from gantry.routing.cooldown import (
     PROBE_MS,
     Condition,

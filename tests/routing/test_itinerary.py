@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gantry.providers.spec import FailureKind
+from gantry.providers.failures import FailureKind
 from gantry.routing.balance import Reason
 from gantry.routing.cooldown import Condition
 from gantry.routing.itinerary import LONGEST_PAUSE, MOST_ATTEMPTS, Itinerary, Step, StepKind

@@ -20,26 +20,27 @@ def error_message(chunk: Chunk) -> str | None:
     for raw in (chunk.error, chunk.message, chunk.detail):
         if has_value(raw):
             try:
-                found = _message_in(msgspec.json.decode(raw))
+                found = find_message(msgspec.json.decode(raw))
             except UNREADABLE:
                 continue
             return clip_message(found) or None
     return None
 
 
-def _message_in(value: object, depth: int = 0) -> str:
+def find_message(value: object, depth: int = 0) -> str:
+    """Return the sentence in a value of an error body; nothing where there is none."""
     if isinstance(value, str):
         return value
     if depth > _MAX_DEPTH:
         return ""
     if isinstance(value, list):
-        return "; ".join(filter(None, (_message_in(item, depth + 1) for item in value)))
+        return "; ".join(filter(None, (find_message(item, depth + 1) for item in value)))
     if isinstance(value, dict):
         for key in ("message", "msg", "detail", "error"):
             if value.get(key):
                 where = value.get("loc")
                 prefix = ".".join(map(str, where)) + ": " if isinstance(where, list) else ""
-                return prefix + _message_in(value[key], depth + 1)
+                return prefix + find_message(value[key], depth + 1)
     return ""
 
 

@@ -14,7 +14,7 @@ from gantry.core.standing import Standing
 from gantry.gateway.kept_rates import KeptRates
 from gantry.prices.custom import custom_rate
 from gantry.prices.rate import Prices
-from gantry.providers.spec import FailureKind
+from gantry.providers.failures import FailureKind
 from gantry.routing.balance import Load
 from gantry.routing.cooldown import Condition, after_failure, after_success, claim, condition
 from gantry.routing.plan import Attempt

@@ -24,7 +24,7 @@ from gantry.gateway.prepare import Question, Voyage, make_voyage
 from gantry.gateway.stage import Deadlines, deadlines_by
 from gantry.gateway.state import WorkerState
 from gantry.gateway.terms import first_token_timeout, has_terms, read_terms
-from gantry.providers.spec import FailureKind
+from gantry.providers.failures import FailureKind
 from gantry.routing.itinerary import Itinerary, Step, StepKind
 from gantry.routing.plan import NO_RETRIES, Attempt, Plan
 from gantry.routing.snapshot import KeyRecord

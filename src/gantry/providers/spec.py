@@ -15,11 +15,12 @@ from typing import Any
 from urllib.parse import quote
 
 import msgspec
-from msgspec import Struct, field
+from msgspec import Struct, field, structs
 
 from gantry.core.secret import Secret
 from gantry.core.vocabulary import Dialect, Operation
 from gantry.dialects.rules import NO_RULES, RequestRules
+from gantry.providers.failures import FailureRule, shared_failures
 
 _CHAT = "/chat/completions"
 _PLACE = re.compile(r"\{([a-z_]+)\}")
@@ -107,28 +108,6 @@ class ModelRules(RequestRules, frozen=True, forbid_unknown_fields=True):
     """Rules for some models of a provider, over those for all."""
 
     models: tuple[str, ...] = ()  # patterns of upstream names
-
-
-class FailureKind(StrEnum):
-    """Whose fault an error of the provider's is, and so where the same could still go through."""
-
-    CALLER = "caller"  # the same would happen anywhere: it is in the request
-    CREDENTIAL = "credential"  # this credential may not, or has no money
-    LIMIT = "limit"  # this credential may not now
-    CAPACITY = "capacity"  # this model cannot now, whoever asks
-    MODEL = "model"  # this model may not be asked here
-    TRANSIENT = "transient"  # the same could well go through
-
-
-class FailureRule(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """Errors of one kind: those that have all that is given here."""
-
-    kind: FailureKind
-    status: int | None = None
-    code: str | None = None  # the error's `code`, as text
-    type: str | None = None  # the error's `type` (Google: its `status`), as text
-    message: str | None = None  # a part of the error's message, whatever its case
-    header: str | None = None  # `name: value`, in lower case, that the answer has
 
 
 class ProviderSpec(Struct, frozen=True, forbid_unknown_fields=True):
@@ -253,6 +232,9 @@ def parse_spec(text: str, source: str) -> ProviderSpec:
         if has_place(spec.base_url, item.name) and not item.host:
             raise SpecError(f"{source}: fields: {item.name} stands in base_url, so it needs host = true")
     _check_template(spec, spec.probe, f"{source}: probe")
+    for rule in spec.failures:
+        if fault := rule.explain_fault():
+            raise SpecError(f"{source}: failures: {fault}")
     named = {spec.auth.field, *spec.base_url_where, *(name for fields in spec.either for name in fields)}
     for name in sorted(named - {item.name for item in spec.fields}):
         raise SpecError(f"{source}: {name} is no field of the credential")
@@ -289,7 +271,7 @@ def load_catalog() -> Mapping[str, ProviderSpec]:
             spec = parse_spec(entry.read_text(encoding="utf-8"), entry.name)
             if entry.name != f"{spec.id}.toml":
                 raise SpecError(f"{entry.name}: the file is named after the provider's id, {spec.id}")
-            specs[spec.id] = spec
+            specs[spec.id] = structs.replace(spec, failures=spec.failures + shared_failures(spec.paths))
     return specs
 
 
@@ -299,18 +281,20 @@ def custom_spec(provider_id: str, name: str, base_url: str, request: RequestRule
     Operations are under `/v1`, unless the URL has a version of its own: `https://host/v1beta/openai`, `https://host/v4`.
     """
     root = "" if _VERSION_SEGMENT.search(_split(base_url)[1]) else "/v1"
+    paths = {
+        Dialect.OPENAI_CHAT: {operation: root + path for operation, path in _OPENAI_OPERATIONS.items()},
+        Dialect.OPENAI_RESPONSES: {Operation.RESPONSES: f"{root}/responses"},
+    }
     return ProviderSpec(
         id=provider_id,
         name=name,
         base_url=base_url,
         prefixes=(provider_id,),
         fields=(CredentialField("api_key", "API key", required=False),),
-        paths={
-            Dialect.OPENAI_CHAT: {operation: root + path for operation, path in _OPENAI_OPERATIONS.items()},
-            Dialect.OPENAI_RESPONSES: {Operation.RESPONSES: f"{root}/responses"},
-        },
+        paths=paths,
         probe=f"{root}/models",
         request=request,
+        failures=shared_failures(paths),
     )
 
 

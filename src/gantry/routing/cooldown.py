@@ -19,7 +19,7 @@ from enum import StrEnum
 from typing import Final
 
 from gantry.core.standing import UNTOUCHED, Standing
-from gantry.providers.spec import FailureKind
+from gantry.providers.failures import FailureKind
 
 PROBE_MS: Final = 5_000  # after which another call may probe, if nobody heard of the first
 _WEIGHT: Final = 200  # thousandths of the average that the newest call is

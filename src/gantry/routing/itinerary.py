@@ -13,7 +13,7 @@ from enum import StrEnum
 from typing import Final, NamedTuple
 
 from gantry.core.routing_rules import MOST_RETRIES
-from gantry.providers.spec import FailureKind
+from gantry.providers.failures import FailureKind
 from gantry.routing.balance import Drawn, Reason, View, draw, draw_regardless
 from gantry.routing.plan import Attempt, Plan
 
