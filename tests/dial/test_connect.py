@@ -214,7 +214,7 @@ def test_an_ipv6_origin_is_named_in_brackets(run: Runner) -> None:
         async with Server(answering).running() as origin:
             proxy = Proxy(origin)
             async with Server(proxy).running() as server:
-                await connect(Origin("http", "2001:db8::1", 80), proxy=f"http://127.0.0.1:{server.port}")
+                await connect(Origin("http", "2001:db8::1", 80, private=True), proxy=f"http://127.0.0.1:{server.port}")
                 assert proxy.asked[0].startswith(b"CONNECT [2001:db8::1]:80 HTTP/1.1\r\nHost: [2001:db8::1]:80\r\n")
 
     run(main())

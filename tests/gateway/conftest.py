@@ -262,6 +262,8 @@ async def running_node(
     limits: WorkerLimits | None = None,
     journal_budget: int = 1 << 30,
     certificate: Path | None = None,
+    ca_bundle: Path | None = None,
+    https_proxy: str | None = None,
     **key_fields: Any,
 ) -> AsyncIterator[Node]:
     """Run a worker until the block ends; SIGTERM is imitated by its own request to stop."""
@@ -275,6 +277,8 @@ async def running_node(
         journal_budget=journal_budget,
         tls_certificate=str(certificate) if certificate is not None else None,
         tls_key=str(certificate) if certificate is not None else None,
+        ca_bundle=str(ca_bundle) if ca_bundle is not None else None,
+        https_proxy=https_proxy,
     )
     worker = Worker(home, load_keyring(home), settings, listener, FIRST_WORKER_SLOT, None)
     ready = asyncio.Event()

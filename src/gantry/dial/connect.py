@@ -1,7 +1,8 @@
 """Opening one connection: resolve, check each address, connect to what was checked, tunnel through a proxy, speak TLS.
 
 The name is resolved here and not by the event loop's connector, so that the address checked is the address used: a name
-that answers differently the second time (DNS rebinding) gains nothing.
+that answers differently the second time (DNS rebinding) gains nothing. A proxy resolves names itself, so where one
+leads is for it to judge; what a URL names by its address is judged here all the same.
 """
 
 import asyncio
@@ -18,6 +19,7 @@ from gantry.wire.body import FramingError
 from gantry.wire.head import parse_response_head
 
 _MAX_PROXY_HEAD = 16 * 1024
+_THIS_MACHINE = "localhost"
 
 
 class ConnectFailed(OSError):
@@ -39,6 +41,7 @@ async def open_connection(
             _, connection = await loop.create_unix_connection(factory, origin.unix_path)
             return connection
         if proxy is not None:
+            await _check_host(loop, origin)
             return await _connect_through(loop, origin, proxy, factory, context, tls)
         return await _connect_straight(loop, origin, factory, context)
     except ssl.SSLCertVerificationError as error:
@@ -76,6 +79,18 @@ async def _connect_straight(
         else:
             return connection
     raise failure
+
+
+async def _check_host(loop: asyncio.AbstractEventLoop, origin: Origin) -> None:
+    """Raise AddressRefused for a host that is an address, in any spelling, to which a connection may not go."""
+    if origin.host == _THIS_MACHINE or origin.host.endswith(f".{_THIS_MACHINE}"):  # RFC 6761 §6.3
+        check_address("127.0.0.1", private=origin.private)
+    try:
+        infos = await loop.getaddrinfo(origin.host, origin.port, type=socket.SOCK_STREAM, flags=socket.AI_NUMERICHOST)
+    except socket.gaierror:
+        return  # a name
+    for info in infos:
+        check_address(str(info[4][0]), private=origin.private)
 
 
 async def _resolve(loop: asyncio.AbstractEventLoop, host: str, port: int) -> list[str]:

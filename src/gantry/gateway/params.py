@@ -18,7 +18,13 @@ from gantry.core.vocabulary import Operation
 from gantry.dialects.secrets_out import strip_secrets
 from gantry.wire.envelope import Envelope
 
-CREDENTIAL_FIELDS: Final = frozenset(("customer_credentials", "credential_override", "customer_api_keys"))
+_BY_PROVIDER: Final = "customer_credentials"
+_CREDENTIALS_BY: Final = {
+    _BY_PROVIDER: "providers and their credential fields",
+    "credential_override": "models and their credential fields",
+    "customer_api_keys": "models and their keys",
+}
+CREDENTIAL_FIELDS: Final = frozenset(_CREDENTIALS_BY)
 _NESTED: Final = ("gantry_params", "keywordsai_params", "respan_params")  # the last one wins
 _HEADERS: Final = (b"x-data-respan-params", b"x-data-keywordsai-params", b"x-gantry-params")
 _IDENTITY: Final = frozenset(
@@ -46,7 +52,7 @@ _CHAT: Final = Operation.CHAT
 # Understood, kept in the log, and not acted on yet: the record says so instead of staying silent.
 _NOT_ACTED_ON: Final = frozenset(
     """
-    prompt customer_api_keys mock_response cache_enabled cache_ttl cache_options field_name delimiter mem0_params
+    prompt mock_response cache_enabled cache_ttl cache_options field_name delimiter mem0_params
     linkup_params hyperspell_params moda_params
     """.split()
 )
@@ -85,14 +91,16 @@ class Parameters(Struct, frozen=True):
         return named
 
     def credentials(self, name: str) -> Mapping[str, Any]:
-        """Return `customer_credentials` or `credential_override`. Raises InvalidRequest when it is not an object."""
+        """Return one of the fields that bring credentials. Raises InvalidRequest when it is not an object."""
         value = self.values.get(name)
         if value is None:
             return {}
-        if isinstance(value, list):  # [{credentials: {provider: …}, weight: …}, …]: one map of weighted lists
+        if (
+            isinstance(value, list) and name == _BY_PROVIDER
+        ):  # [{credentials: {provider: …}, weight: …}, …]: one map of weighted lists
             return _regroup(value, name)
         if not isinstance(value, dict):
-            raise InvalidRequest(f"`{name}` must be an object of providers and their credential fields", param=name)
+            raise InvalidRequest(f"`{name}` must be an object of {_CREDENTIALS_BY[name]}", param=name)
         return value
 
 

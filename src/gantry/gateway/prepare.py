@@ -305,8 +305,10 @@ def take_bearing(state: WorkerState, intake: Intake, key: KeyRecord, question: Q
     if parameters is not NO_PARAMETERS:
         override = parameters.credentials("credential_override")
         customer = parameters.credentials("customer_credentials")
-        if override or customer:
-            made = intake.plan(key, model, Terms(override=override, customer=customer, follows=False), stream=stream)
+        keys = parameters.credentials("customer_api_keys")
+        if override or customer or keys:
+            terms = Terms(override=override, customer=customer, keys=keys, follows=False)
+            made = intake.plan(key, model, terms, stream=stream)
             drawn = draw_regardless(made.choices[0], state.health, state.draw)
             assert drawn is not None, "a plan leads somewhere"
             return intake.bearing(drawn.attempt, stream=stream)

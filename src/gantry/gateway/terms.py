@@ -17,7 +17,8 @@ _GROUP: Final = ("load_balance_models", "loadbalance_models")  # the first wins
 _ROUTING: Final = frozenset(
     """
     fallback_models models disable_fallback load_balance_group load_balance_models loadbalance_models exclude_models
-    exclude_providers retry_params retries credential_override customer_credentials first_token_timeout
+    exclude_providers retry_params retries credential_override customer_credentials customer_api_keys
+    first_token_timeout
     """.split()
 )
 _RETRY_FIELDS: Final = frozenset(("retry_enabled", "num_retries", "retry_after"))
@@ -61,6 +62,7 @@ def read_terms(parameters: Parameters, model: str | None) -> Terms:
         excluded_providers=_names(values, "exclude_providers") or (),
         override=parameters.credentials("credential_override"),
         customer=parameters.credentials("customer_credentials"),
+        keys=parameters.credentials("customer_api_keys"),
     )
 
 

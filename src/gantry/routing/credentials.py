@@ -1,8 +1,8 @@
 """Which credential serves: the caller's override for a model, the caller's own for a provider, then the stored ones.
 
-Precedence: `credential_override[model]` (by the name as written, then bare, then by provider), then
-`customer_credentials[provider]`, then the organization's stored credentials by weight, then the platform's. A caller's
-credential goes only to the provider's own host, and is never stored.
+Precedence: `credential_override[model]` (by the name as written, then bare, then by provider), then its deprecated
+form `customer_api_keys[model]`, then `customer_credentials[provider]`, then the organization's stored credentials by
+weight, then the platform's. A caller's credential goes only to the provider's own host, and is never stored.
 
 What lives with an account at the provider (files, batches, agents, …) is neither drawn nor shared: it is asked of the
 organization's home credential, whatever its weight and models, and of no other.
@@ -18,6 +18,7 @@ from gantry.providers.spec import ProviderSpec, normalise_base_url, read_field
 from gantry.routing.snapshot import CredentialRecord
 
 CALLERS_CREDENTIAL = "caller"
+_NO_KEYS: Mapping[str, Any] = {}
 _HEAVIEST = 1_000_000_000  # sums of such weights are still exact, and the next one is not infinity
 
 
@@ -28,17 +29,22 @@ def callers_credential(
     override: Mapping[str, Any],
     customer: Mapping[str, Any],
     draw: Callable[[], float],
+    keys: Mapping[str, Any] = _NO_KEYS,
 ) -> CredentialRecord | None:
     """Return the credential that the request itself brings for provider and model, if any. Raises InvalidRequest."""
-    for name in (written, model, *spec.prefixes, spec.id):
-        if name is not None and name in override:
+    names = [name for name in (written, model, *spec.prefixes, spec.id) if name is not None]
+    for name in names:
+        if name in override:
             return read_credential(spec, override[name], f"credential_override.{name}")
+    for name in names:
+        if name in keys:
+            return read_credential(spec, {spec.auth.field: keys[name]}, f"customer_api_keys.{name}")
     for name in (spec.id, *spec.prefixes):
         if name in customer:
             fields = customer[name]
             if isinstance(fields, list):
-                names = {written, model, *(f"{prefix}/{model}" for prefix in spec.prefixes)}
-                fields = _pick_weighted(_serving(fields, names), f"customer_credentials.{name}", draw)
+                models = {written, model, *(f"{prefix}/{model}" for prefix in spec.prefixes)}
+                fields = _pick_weighted(fields, models, f"customer_credentials.{name}", draw)
             return read_credential(spec, fields, f"customer_credentials.{name}")
     return None
 
@@ -133,24 +139,8 @@ def _address(spec: ProviderSpec, secrets: Mapping[str, Secret], param: str) -> s
     return normalise_base_url(given, spec.root)
 
 
-def _serving(entries: list[Any], names: Collection[str | None]) -> list[Any]:
-    """Return the entries that serve a model, by the names it may have: each may list some, or exclude some."""
-
-    def lists(entry: Any, key: str) -> bool | None:
-        listed = entry.get(key) if isinstance(entry, dict) else None
-        if not isinstance(listed, list) or not listed:
-            return None
-        return any(name in names for name in listed if isinstance(name, str))
-
-    return [
-        entry
-        for entry in entries
-        if lists(entry, "available_models") is not False and lists(entry, "exclude_models") is not True
-    ]
-
-
-def _pick_weighted(entries: list[Any], param: str, draw: Callable[[], float]) -> Any:
-    """Return one of `[{weight, credentials}, …]`."""
+def _pick_weighted(entries: list[Any], models: Collection[str | None], param: str, draw: Callable[[], float]) -> Any:
+    """Return the fields of one of `[{weight, credentials}, …]` that serve a model, by the names it may have."""
     weighted = []
     for entry in entries:
         if not isinstance(entry, dict) or "credentials" not in entry:
@@ -160,7 +150,9 @@ def _pick_weighted(entries: list[Any], param: str, draw: Callable[[], float]) ->
             raise InvalidRequest("Weight has to be greater than 0", param=f"{param}.weight")
         if weight > _HEAVIEST:
             raise InvalidRequest(f"Weight has to be at most {_HEAVIEST}", param=f"{param}.weight")
-        weighted.append((float(weight), entry["credentials"]))
+        available = _names(entry.get("available_models"), models) is not False
+        if available and not _names(entry.get("exclude_models"), models):
+            weighted.append((float(weight), entry["credentials"]))
     if not weighted:
         raise InvalidRequest(f"{param} lists no credentials for this model", param=param)
     point = draw() * sum(weight for weight, _ in weighted)
@@ -169,3 +161,10 @@ def _pick_weighted(entries: list[Any], param: str, draw: Callable[[], float]) ->
         if point < 0:
             return fields
     return weighted[-1][1]
+
+
+def _names(listed: Any, models: Collection[str | None]) -> bool | None:
+    """Say whether a list names a model; None for one that is not there, or empty."""
+    if not isinstance(listed, list) or not listed:
+        return None
+    return any(name in models for name in listed if isinstance(name, str))

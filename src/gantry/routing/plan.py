@@ -140,6 +140,7 @@ class Terms(Struct, frozen=True):
     excluded_providers: tuple[str, ...] = ()
     override: Mapping[str, Any] = {}
     customer: Mapping[str, Any] = {}
+    keys: Mapping[str, Any] = {}
 
 
 NO_TERMS: Final = Terms()

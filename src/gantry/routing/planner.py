@@ -78,7 +78,7 @@ class _Planner:
         self._terms = terms
         self._find = find
         self._rules = rules
-        self._brought = frozenset((*terms.override, *terms.customer))
+        self._brought = frozenset((*terms.override, *terms.keys, *terms.customer))
         self.failed: GatewayError | None = None  # the first that kept a choice from being one
 
     def rule(self, route: Route) -> ModelRule:
@@ -170,7 +170,7 @@ class _Planner:
         brought = self._brought if own is None else self._brought | frozenset(own) | _prefix_of(model)
         route = self._find(wish, brought)
         spec, weight = route.provider, 1.0 if member is None else member.weight
-        callers = callers_credential(spec, model, route.upstream_model, terms.override, {}, self._chance)
+        callers = callers_credential(spec, model, route.upstream_model, terms.override, {}, self._chance, terms.keys)
         if callers is None and own is not None:
             fields = next((own[name] for name in (spec.id, *spec.prefixes) if name in own), own)
             callers = read_credential(spec, fields, "load_balance_models.credentials")
