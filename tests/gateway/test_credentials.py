@@ -289,20 +289,28 @@ def test_the_pages_own_example_works_as_it_stands(
 # By which name a credential is found
 
 
+FULL, BARE = "mistral/mistral-large-latest", "mistral-large-latest"
+
+
 @pytest.mark.parametrize(
-    ("override", "arrives"),
+    ("written", "override", "arrives"),
     [
-        ({"mistral/mistral-large-latest": "full", "mistral-large-latest": "bare", "mistral": "provider"}, "full"),
-        ({"mistral-large-latest": "bare", "mistral": "provider"}, "bare"),
-        ({"mistral": "provider", "mistral/mistral-small-latest": "other"}, "provider"),
-        ({"mistral/mistral-small-latest": "other", "openai": "other"}, None),
+        (FULL, {FULL: "full", BARE: "bare", "mistral": "provider"}, "full"),
+        (FULL, {BARE: "bare", "mistral": "provider"}, "bare"),
+        (FULL, {"mistralai/mistral-large-latest": "alias", BARE: "bare"}, "alias"),
+        (BARE, {FULL: "full", BARE: "bare", "mistral": "provider"}, "bare"),
+        (BARE, {FULL: "full", "mistral": "provider"}, "full"),  # as on the page, where the SDK's call is bare
+        (BARE, {"mistral": "provider", "mistral/mistral-small-latest": "other"}, "provider"),
+        (FULL, {"mistralai": "provider"}, "provider"),
+        (FULL, {"mistral/mistral-small-latest": "other", "openai": "other"}, None),
     ],
 )
 @pytest.mark.parametrize("field", ["credential_override", "customer_api_keys"])
-def test_an_override_is_found_by_the_name_as_written_then_bare_then_by_provider(
-    run: Runner, world: Worlds, field: str, override: dict[str, str], arrives: str | None
+def test_an_override_is_found_by_the_name_as_written_then_with_its_provider_then_bare_then_by_provider(
+    run: Runner, world: Worlds, field: str, written: str, override: dict[str, str], arrives: str | None
 ) -> None:
     scene = SCENES[2]
+    body = {"model": written, "messages": [{"role": "user", "content": "hi"}]}
     given = {name: f"canary-{key}" for name, key in override.items()}
     fields: dict[str, Any] = dict(given)
     if field == "credential_override":
@@ -311,7 +319,8 @@ def test_an_override_is_found_by_the_name_as_written_then_bare_then_by_provider(
     async def main() -> None:
         async with world() as here:
             here.store(*STORED)
-            assert (await here.ask(scene, {field: fields})).status == 200
+            got = await here.node.ask(scene.path, json.dumps({**body, field: fields}).encode())
+            assert got.status == 200
             assert here.arrived(scene) == (f"canary-{arrives}" if arrives else key_of("organization"))
 
     run(main())

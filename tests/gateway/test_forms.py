@@ -11,14 +11,16 @@ import pytest
 
 from gantry.board.board import Word
 from gantry.core.vocabulary import Outcome
-from tests.gateway.conftest import Upstream, running_node
+from tests.gateway.conftest import UPSTREAM_KEY, Node, Upstream, running_node
 from tests.gateway.uploads import (
     BOUNDARY,
     FORM_TYPE,
     MISTRAL,
+    OPENAI,
     SOUND,
     TRANSCRIBED,
     TRANSCRIPT,
+    TRANSCRIPTIONS,
     URLENCODED_TYPE,
     Taken,
     chunked,
@@ -161,12 +163,49 @@ def test_fields_of_ours_are_lifted_and_logged_and_never_reach_the_provider(
     run(main())
 
 
+FLATTENED = {
+    "customer_credentials[openai][api_key]": "canary-customer",
+    "respan_params[customer_identifier]": "u-1",
+    "respan_params[fallback_models][]": "mistral/voxtral-small-latest",
+    "metadata[team]": "x",
+}
+
+
+@pytest.mark.parametrize("agent", [OPENAI, MISTRAL])
+def test_fields_that_a_client_flattened_are_ours_all_the_same(run: Runner, tmp_path: Path, agent: bytes) -> None:
+    """As OpenAI's clients write what is added to an upload: the credential is used, and goes no further as a field."""
+    taken: list[Taken] = []
+    parts = [part(name, value.encode()) for name, value in FLATTENED.items()]
+
+    async def main() -> None:
+        async with (
+            Upstream(taking(TRANSCRIBED, taken)).running() as upstream,
+            running_node(tmp_path, upstream.url) as node,
+        ):
+            got = await node.ask(TRANSCRIPTIONS, form(*parts, BARE, file()), agent, FORM_TYPE)
+            assert got.status == 200, got.body
+            opened, _, _ = await node.one_call()
+            fallbacks = {"fallback_models": ["mistral/voxtral-small-latest"]}
+            assert json.loads(opened.params) == {"customer_identifier": "u-1", **fallbacks}
+            assert json.loads(opened.metadata) == {"team": "x"}
+            for text in (taken[0].head + taken[0].body, *(path.read_bytes() for path in files(node))):
+                for name in (b"canary", b"respan_params", b"customer_credentials", b"metadata["):
+                    assert name not in text.replace(UPSTREAM_KEY.encode(), b"")
+
+    run(main())
+
+
+def files(node: Node) -> list[Path]:
+    return [path for path in node.home.journal.rglob("*") if path.is_file()]
+
+
 @pytest.mark.parametrize("size", [1, 37, 4096])
 @pytest.mark.parametrize("model", [BARE, PREFIXED], ids=["bare", "prefixed"])
 @pytest.mark.parametrize(
     ("late", "param"),
     [
         (part("customer_credentials", b'{"mistral": {"api_key": "canary-customer"}}'), "customer_credentials"),
+        (part("customer_credentials[x][api_key]", b"canary-customer"), "customer_credentials[x][api_key]"),
         (part("respan_params", b'{"customer_identifier": "canary-customer"}'), "respan_params"),
         (part("metadata", b'{"a": "canary-customer"}'), "metadata"),
         (part("model", b"canary-customer"), "model"),

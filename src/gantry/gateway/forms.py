@@ -15,6 +15,7 @@ from gantry.core.errors import InvalidRequest
 from gantry.core.vocabulary import Dialect, Operation, Tier
 from gantry.dialects.adapt import FormAdaptation, adapt_form
 from gantry.dialects.changes import Change, refuse_drops
+from gantry.gateway.bracketed import root_of, unflatten
 from gantry.gateway.params import FORM_FIELDS
 from gantry.routing.plan import Route
 from gantry.wire.form import FieldEdits, Fields, FormEditor, FormPeek
@@ -32,22 +33,25 @@ def is_form(content_type: str) -> bool:
 class _Watch(FormPeek):
     """What a form says. `routed` is set when it sets out."""
 
-    __slots__ = ("ended", "routed")
+    __slots__ = ("ended", "flattened", "routed")
 
     def __init__(self) -> None:
         super().__init__()
         self.ended = False
         self.routed = False
+        self.flattened: list[tuple[str, bytes]] = []  # parts of fields that are ours
 
     def field(self, name: str, value: bytes) -> Fields | None:
         if name == _MODEL and name in self.values:
             raise InvalidRequest("The form has `model` more than once. Send it once.", param=name)
-        if self.routed and name in _ROUTING:
+        if self.routed and root_of(name) in _ROUTING:
             raise InvalidRequest(f"The form's `{name}` comes too late, behind the file. Send it before.", param=name)
+        if "[" in name and root_of(name) in FORM_FIELDS:
+            self.flattened.append((name, value))
         return super().field(name, value)
 
     def file(self, name: str, filename: str) -> None:
-        if name in _ROUTING:
+        if root_of(name) in _ROUTING:
             raise InvalidRequest(f"The form's `{name}` is a file. Send it as a plain field.", param=name)
         super().file(name, filename)
 
@@ -117,13 +121,16 @@ class FormUpload:
         return [raw.decode("utf-8", "replace") for raw in self._watch.values.values()]
 
     def fields(self) -> Mapping[str, bytes]:
-        """Return the fields that have come, each by its first value."""
-        return self._watch.values
+        """Return the fields that have come, each by its first value. Raises InvalidRequest."""
+        watch = self._watch
+        return {**unflatten(watch.flattened), **watch.values} if watch.flattened else watch.values
 
     def outline(self) -> bytes:
         """Return what the record keeps of a form: its fields as JSON, of files their names."""
         fields: dict[str, Any] = {
-            name: raw.decode("utf-8", "replace") for name, raw in self._watch.values.items() if name not in FORM_FIELDS
+            name: raw.decode("utf-8", "replace")
+            for name, raw in self._watch.values.items()
+            if root_of(name) not in FORM_FIELDS
         }
         fields |= {name: {"name": filename} for name, filename in self._watch.files.items()}
         return msgspec.json.encode(fields)
@@ -139,12 +146,13 @@ class FormUpload:
         replace: Mapping[str, bytes] = {}
         if route.upstream_model is not None and route.upstream_model != self.text(_MODEL):
             replace = {_MODEL: route.upstream_model.encode()}
+        ours = FORM_FIELDS.union(name for name, _ in watch.flattened)
         if route.tier is Tier.ADAPT:
             self._editor = self._adaptation = adapt_form(
-                operation, source, route.dialect, self._content_type, replace, FORM_FIELDS
+                operation, source, route.dialect, self._content_type, replace, ours
             )
-        elif replace or not FORM_FIELDS.isdisjoint(watch.values):
-            self._editor = form_editor(self._content_type, FieldEdits(replace, FORM_FIELDS))
+        elif replace or not ours.isdisjoint(watch.values):
+            self._editor = form_editor(self._content_type, FieldEdits(replace, ours))
         self.edited = self._editor is not None
         passed = b"".join(self._passed)
         self._passed.clear()

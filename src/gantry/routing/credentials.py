@@ -1,8 +1,9 @@
 """Which credential serves: the caller's override for a model, the caller's own for a provider, then the stored ones.
 
-Precedence: `credential_override[model]` (by the name as written, then bare, then by provider), then its deprecated
-form `customer_api_keys[model]`, then `customer_credentials[provider]`, then the organization's stored credentials by
-weight, then the platform's. A caller's credential goes only to the provider's own host, and is never stored.
+Precedence: `credential_override[model]` (by the name as written, with its provider, bare, or by the provider alone),
+then its deprecated form `customer_api_keys[model]`, then `customer_credentials[provider]`, then the organization's
+stored credentials by weight, then the platform's. A caller's credential goes only to the provider's own host, and is
+never stored.
 
 What lives with an account at the provider (files, batches, agents, …) is neither drawn nor shared: it is asked of the
 organization's home credential, whatever its weight and models, and of no other.
@@ -32,7 +33,8 @@ def callers_credential(
     keys: Mapping[str, Any] = _NO_KEYS,
 ) -> CredentialRecord | None:
     """Return the credential that the request itself brings for provider and model, if any. Raises InvalidRequest."""
-    names = [name for name in (written, model, *spec.prefixes, spec.id) if name is not None]
+    models = _names_of(spec, written, model)
+    names = [*models, *spec.prefixes, spec.id]
     for name in names:
         if name in override:
             return read_credential(spec, override[name], f"credential_override.{name}")
@@ -43,7 +45,6 @@ def callers_credential(
         if name in customer:
             fields = customer[name]
             if isinstance(fields, list):
-                models = {written, model, *(f"{prefix}/{model}" for prefix in spec.prefixes)}
                 fields = _pick_weighted(fields, models, f"customer_credentials.{name}", draw)
             return read_credential(spec, fields, f"customer_credentials.{name}")
     return None
@@ -63,6 +64,12 @@ def serves(credential: CredentialRecord, model: str | None) -> bool:
     if model is None:
         return True
     return (not credential.models or lists(credential, model)) and not excludes(credential, model)
+
+
+def _names_of(spec: ProviderSpec, written: str | None, model: str | None) -> list[str]:
+    """Return the names that a model may have: as written, with its provider, and bare."""
+    full = () if model is None else (f"{name}/{model}" for name in (*spec.prefixes, spec.id))
+    return [name for name in dict.fromkeys((written, *full, model)) if name is not None]
 
 
 def prefer_own(serving: Sequence[CredentialRecord], organization_id: str) -> tuple[CredentialRecord, ...]:
@@ -139,7 +146,7 @@ def _address(spec: ProviderSpec, secrets: Mapping[str, Secret], param: str) -> s
     return normalise_base_url(given, spec.root)
 
 
-def _pick_weighted(entries: list[Any], models: Collection[str | None], param: str, draw: Callable[[], float]) -> Any:
+def _pick_weighted(entries: list[Any], models: Collection[str], param: str, draw: Callable[[], float]) -> Any:
     """Return the fields of one of `[{weight, credentials}, …]` that serve a model, by the names it may have."""
     weighted = []
     for entry in entries:
@@ -163,7 +170,7 @@ def _pick_weighted(entries: list[Any], models: Collection[str | None], param: st
     return weighted[-1][1]
 
 
-def _names(listed: Any, models: Collection[str | None]) -> bool | None:
+def _names(listed: Any, models: Collection[str]) -> bool | None:
     """Say whether a list names a model; None for one that is not there, or empty."""
     if not isinstance(listed, list) or not listed:
         return None
