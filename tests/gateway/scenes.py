@@ -42,6 +42,11 @@ class Scene(NamedTuple):
         return f"{client}{self.kind}-to-{self.prefix}"
 
     @property
+    def deliveries(self) -> tuple[bool, ...]:
+        """Whether it is streamed: each way it can be."""
+        return (False, True) if self.streams else (False,)
+
+    @property
     def named(self) -> str:
         """The model as the caller names it: with its provider."""
         return f"{self.prefix}/{self.model}" if self.model else self.prefix

@@ -6,6 +6,7 @@ withholds does not reach the journal; usage does, for the money must be right wh
 
 import logging
 import time
+from collections.abc import Sequence
 from typing import Final
 
 from msgspec import Struct
@@ -39,6 +40,9 @@ from gantry.wire.head import RequestHead
 
 logger = logging.getLogger(__name__)
 
+_FAILED: Final = 400
+_HIDDEN: Final = b"[secret]"
+_SHORTEST_SECRET: Final = 8  # what is shorter is part of words
 _MAX_REDACTED: Final = 256 * 1024  # what is larger is not kept at all: redacting it would hold the event loop
 _PART_OF_BODY: Final = 4 * 1024 * 1024  # a body beyond it is written in parts, so that no frame is enormous
 # Python 3.11 reads an enum's member through a descriptor, which costs a tenth of a microsecond each time.
@@ -84,6 +88,7 @@ class Recording:
         "_operation",
         "_policy",
         "_redacts",
+        "_secrets",
         "_state",
         "_truncated",
         "_turned",
@@ -114,6 +119,7 @@ class Recording:
         self._unrecorded = False
         self._truncated = False
         self._redacts = False
+        self._secrets: Sequence[bytes] = ()  # of the last attempt, where it failed
         self._turned: tuple[str, str, str] = ("", "", "")  # dialect and operation of another attempt, and its model
         self.answer: Capture | None = None
         self.asked: Capture | None = None  # what a tunnel's client goes on to say
@@ -285,6 +291,8 @@ class Recording:
     ) -> None:
         """Note who was tried, why, and what became of it; before `close`."""
         drawn = None if step is None else step.drawn
+        if status is not None and status >= _FAILED:
+            self._secrets = _secrets_of(attempt)
         self.attempts.append(
             AttemptRecord(
                 attempt.route.provider.id,
@@ -334,6 +342,8 @@ class Recording:
             truncated = truncated or answer.truncated
             if answer.keeps:
                 body = answer.take()
+                for secret in self._secrets:  # what a provider has to say of a wrong key may begin with the key
+                    body = body.replace(secret, _HIDDEN)
                 if self._redacts:
                     decoded = decode_content(body, content_encoding, _MAX_REDACTED)
                     body, content_encoding = self._redact(decoded.body, content_type), ""
@@ -372,3 +382,10 @@ class Recording:
             # The open frame is safe, so the call is on record; its end waits in memory until there is room.
             state.unwritten.append(payload)
             logger.error("the journal refused the end of call %s; it is kept in memory", self.log_id)
+
+
+def _secrets_of(attempt: Attempt) -> list[bytes]:
+    secrets = attempt.credential.secrets
+    names = (item.name for item in attempt.route.provider.fields if item.secret and item.name in secrets)
+    revealed = (secrets[name].reveal().encode() for name in names)
+    return [secret for secret in revealed if len(secret) >= _SHORTEST_SECRET]
