@@ -220,6 +220,35 @@ def test_an_ipv6_origin_is_named_in_brackets(run: Runner) -> None:
     run(main())
 
 
+@pytest.mark.parametrize("host", ["127.0.0.1", "2130706433", "0x7f.1", "::ffff:7f00:1", "localhost", "a.localhost"])
+def test_what_a_caller_names_by_its_address_is_judged_before_a_proxy_is_asked(run: Runner, host: str) -> None:
+    async def main() -> None:
+        async with Server(answering).running() as origin:
+            proxy = Proxy(origin)
+            async with Server(proxy).running() as server:
+                own, theirs = (Origin("http", host, 80, private=private) for private in (True, False))
+                caller = await connect(theirs, proxy=f"http://127.0.0.1:{server.port}")
+                assert (caller.heard, proxy.asked) == (["connect failed"], [])
+                assert "only the operator may name one" in caller.message
+                await connect(own, proxy=f"http://127.0.0.1:{server.port}")
+                assert len(proxy.asked) == 1
+
+    run(main())
+
+
+@pytest.mark.parametrize("private", [True, False])
+def test_metadata_is_asked_for_through_no_proxy_either(run: Runner, private: bool) -> None:
+    async def main() -> None:
+        async with Server(answering).running() as origin:
+            proxy = Proxy(origin)
+            async with Server(proxy).running() as server:
+                wanted = Origin("http", "169.254.169.254", 80, private=private)
+                caller = await connect(wanted, proxy=f"http://127.0.0.1:{server.port}")
+                assert (caller.heard, proxy.asked) == (["connect failed"], [])
+
+    run(main())
+
+
 async def saying_half(peer: Peer) -> None:
     await peer.head()
     await peer.say(b"HTTP/1.1 200 OK\r\nx:")

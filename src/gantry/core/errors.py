@@ -19,6 +19,7 @@ GatewayError                     never raised itself
 │   └── UpstreamTimeout          504  too slow
 └── OwnFault                     we did it
     ├── InternalError            500
+    ├── LoopFound                508  the request came back to where it was sent on
     ├── NoCredential             503  nothing configured that could serve the call
     ├── Overloaded               503  bytes held, journal full
     └── Draining                 503  shutting down
@@ -135,6 +136,11 @@ class OwnFault(GatewayError):
 
 class InternalError(OwnFault):
     pass
+
+
+class LoopFound(OwnFault):
+    status = 508
+    kind = "loop_detected"
 
 
 class NoCredential(OwnFault):

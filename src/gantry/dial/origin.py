@@ -8,9 +8,16 @@ from urllib.parse import urlsplit
 
 _DEFAULT_PORTS = {"http": 80, "https": 443}
 _HOST = re.compile(r"[a-z0-9_.:-]+")
-_NAT64 = ipaddress.IPv6Network("64:ff9b::/96")
+# NAT64, SIIT, and the oldest way to write IPv4 into IPv6.
+_EMBEDDING = tuple(map(ipaddress.IPv6Network, ("64:ff9b::/96", "::ffff:0:0:0/96", "::/96")))
 _SITE_LOCAL = ipaddress.IPv6Network("fec0::/10")
-_METADATA = frozenset(map(ipaddress.ip_address, ("fd00:ec2::254", "fd20:ce::254")))  # not link-local, unlike all others
+# Metadata services that are not link-local, unlike all others: Amazon's, Google's, Alibaba's, Azure's, Oracle's.
+_METADATA = frozenset(
+    map(
+        ipaddress.ip_address,
+        ("fd00:ec2::254", "fd20:ce::254", "100.100.100.200", "168.63.129.16", "192.0.0.192"),
+    )
+)
 
 IPAddress = ipaddress.IPv4Address | ipaddress.IPv6Address
 
@@ -79,10 +86,10 @@ def check_address(address: str, *, private: bool) -> None:
 
 
 def _embedded(ip: IPAddress) -> IPAddress:
-    """Return the IPv4 address that an IPv6 address leads to: mapped, 6to4, or through a NAT64; else the address."""
+    """Return the IPv4 address that an IPv6 address leads to: mapped, 6to4, or translated; else the address."""
     if isinstance(ip, ipaddress.IPv4Address):
         return ip
-    if ip in _NAT64:
+    if any(ip in network for network in _EMBEDDING):
         return ipaddress.IPv4Address(int(ip) & 0xFFFF_FFFF)
     return ip.ipv4_mapped or ip.sixtofour or ip
 

@@ -21,6 +21,7 @@ from gantry.dialects.frames import DONE, data_frame, named_frame
 
 MAX_RETRY_AFTER: Final = 60
 _UNPROCESSABLE: Final = 422
+_LOOP_DETECTED: Final = 508
 _TYPES: Final = {
     401: "authentication_error",
     403: "permission_error",
@@ -74,6 +75,8 @@ def encode_error(dialect: Dialect, error: GatewayError, log_id: str | None = Non
             headers.append(("retry-after", str(seconds)))
         else:
             headers.append(("x-should-retry", "false"))
+    elif error.status == _LOOP_DETECTED:
+        headers.append(("x-should-retry", "false"))
     return WireError(error.status, msgspec.json.encode(body), tuple(headers))
 
 

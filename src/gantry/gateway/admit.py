@@ -8,8 +8,9 @@ from collections.abc import Sequence
 from fnmatch import fnmatchcase
 
 from gantry.core.api_key import has_key_form, key_digest
-from gantry.core.errors import Forbidden, Overloaded, Unauthenticated
+from gantry.core.errors import Forbidden, LoopFound, Overloaded, Unauthenticated
 from gantry.core.vocabulary import NATIVE_OPERATIONS, STATEFUL_OPERATIONS, Operation, Scope
+from gantry.gateway.headers import MOST_HOPS
 from gantry.gateway.state import WorkerState
 from gantry.routing.snapshot import KeyRecord
 from gantry.wire.head import RequestHead
@@ -59,6 +60,15 @@ def check_rights(key: KeyRecord, operation: Operation) -> None:
         raise Forbidden(
             "this API key is limited to some models or to a budget, which operations on the provider's account would "
             "escape; give it the scope `native` to allow them"
+        )
+
+
+def check_hops(hops: int) -> None:
+    """Raise LoopFound for a request that has passed too many gateways: it can but be going round."""
+    if hops > MOST_HOPS:
+        raise LoopFound(
+            f"this request has passed {hops} gateways, and this one perhaps more than once: the base URL of a provider "
+            "leads back to where it is configured. See `gantry providers list`."
         )
 
 

@@ -33,6 +33,9 @@ _OF_THE_BYTES: Final = frozenset(
 )
 _OWN: Final = b"x-respan-log-id: %b\r\nx-gantry-log-id: %b\r\nx-content-type-options: nosniff\r\n"
 _NOTES: Final = (("relayed", "relayed stream"), ("rewritten", "rewritten stream"))
+# Between gateways alone: how many of them a request has passed, so that one that leads back to itself comes to an end.
+_HOPS: Final = b"x-gantry-hops"
+MOST_HOPS: Final = 3
 IDENTITY: Final = ("", "identity")  # content codings that are none
 _USUAL_CONNECTION: Final = frozenset((None, b"keep-alive", b"close"))
 # All Python majors of the Mistral SDK crash on it when the answer is a stream (httpx raises ResponseNotRead).
@@ -65,6 +68,17 @@ def encode_translated_headers(head: RequestHead) -> bytes:
             and not _shows_key(header[1])
         ]
     )
+
+
+def hops_of(head: RequestHead) -> int:
+    """Return how many gateways a request has passed."""
+    value = head.fields.get(_HOPS, b"")
+    return int(value) if value.isdigit() and len(value) <= 4 else 0
+
+
+def encode_hops(hops: int) -> bytes:
+    """Return the line that tells the next gateway of those before it."""
+    return b"%b: %d\r\n" % (_HOPS, hops + 1)
 
 
 def _shows_key(value: bytes) -> bool:

@@ -13,10 +13,10 @@ from gantry.core.errors import InternalError, NoCredential, Unauthenticated
 from gantry.core.routing_rules import NO_ROUTING_RULES
 from gantry.core.vocabulary import NATIVE_OPERATIONS, Operation, Tier
 from gantry.dial.pool import Pool
-from gantry.gateway.admit import INVALID_KEY, authenticate, check_model, check_rights
+from gantry.gateway.admit import INVALID_KEY, authenticate, check_hops, check_model, check_rights
 from gantry.gateway.authority import shows_itself
 from gantry.gateway.forms import is_form
-from gantry.gateway.headers import default_headers, encode_translated_headers, encode_upstream_headers
+from gantry.gateway.headers import default_headers, encode_translated_headers, encode_upstream_headers, hops_of
 from gantry.gateway.native import needs_guard
 from gantry.gateway.params import has_parameter_header
 from gantry.gateway.state import WorkerState
@@ -72,6 +72,7 @@ class Intake:
         "content_type",
         "era",
         "has_parameters",
+        "hops",
         "is_form",
         "key",
         "native",
@@ -89,6 +90,7 @@ class Intake:
         self._ways: dict[tuple[str | None, bool], _Way] = {}
         self._bearings: dict[tuple[str | None, bool, str], Bearing] = {}
         self._forwarded = encode_upstream_headers(head)
+        self.hops = hops_of(head)
         self.surface: Surface = match_surface(head.method, head.target, family_of(fields))
         self.native = self.surface.operation in NATIVE_OPERATIONS
         self.key: KeyRecord | None = None
@@ -110,9 +112,10 @@ class Intake:
         return key
 
     def check_rights(self, key: KeyRecord) -> None:
-        """Raise Forbidden unless the key may do what the path asks for."""
+        """Raise Forbidden unless the key may do what the path asks for, LoopFound when it was asked before."""
         if not self._checked:
             check_rights(key, self.surface.operation)
+            check_hops(self.hops)
             self._checked = True
 
     def only_bearing(self, key: KeyRecord, model: str | None, *, stream: bool) -> Bearing | None:
@@ -189,7 +192,7 @@ class Intake:
         """Return how a request begins that makes an attempt. Raises GatewayError."""
         head = self._head
         route = attempt.route
-        departure = self._state.departure(head.method, attempt, stream=stream)
+        departure = self._state.departure(head.method, attempt, stream=stream).after(self.hops)
         start, encoding = departure.target, _IDENTITY
         snapshot = self._state.snapshot
         provider_id = route.provider.id

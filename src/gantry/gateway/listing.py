@@ -174,7 +174,7 @@ class ModelListing:
             self._cards[attempt.credential.credential_id] = cards
             return
         try:
-            inquiry = self._lists.inquire(attempt)
+            inquiry = self._lists.inquire(attempt, self._intake.hops)
         except GatewayError as error:
             self._errors[attempt.credential.credential_id] = error
             return

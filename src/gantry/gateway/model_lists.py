@@ -54,7 +54,7 @@ class ModelLists:
         self._era = state.era
         self._kept: dict[str, _Kept] = {}  # by credential, the oldest first
         self._size = 0
-        self._under_way: dict[str, Inquiry] = {}
+        self._under_way: dict[tuple[str, int], Inquiry] = {}
 
     def remembered(self, attempt: Attempt) -> Cards | None:
         """Return what a deployment listed within the last minute, under this snapshot."""
@@ -66,17 +66,20 @@ class ModelLists:
         kept = self._kept.get(attempt.credential.credential_id)
         return kept.cards if kept is not None and self.state.now < kept.until else None
 
-    def inquire(self, attempt: Attempt) -> "Inquiry":
-        """Return the question to a deployment that is under way, or a new one; `join` it."""
-        name = attempt.credential.credential_id
+    def inquire(self, attempt: Attempt, hops: int) -> "Inquiry":
+        """Return the question to a deployment that is under way, or a new one; `join` it.
+
+        What came over another gateway is a question of its own: it must not wait for the one that it is a part of.
+        """
+        name = attempt.credential.credential_id, hops
         inquiry = self._under_way.get(name)
         if inquiry is None:
-            inquiry = self._under_way[name] = Inquiry(self, attempt)
+            inquiry = self._under_way[name] = Inquiry(self, attempt, hops)
         return inquiry
 
     def forget(self, inquiry: "Inquiry") -> bool:
         """Take a question off the books. Say whether it was on them: one of an earlier snapshot is not."""
-        name = inquiry.attempt.credential.credential_id
+        name = inquiry.attempt.credential.credential_id, inquiry.hops
         current = self._under_way.get(name) is inquiry
         if current:
             del self._under_way[name]
@@ -106,17 +109,19 @@ class Inquiry:
         "cards",
         "connect_time",
         "error",
+        "hops",
         "host",
         "started_at",
         "status",
     )
 
-    def __init__(self, lists: ModelLists, attempt: Attempt) -> None:
+    def __init__(self, lists: ModelLists, attempt: Attempt, hops: int) -> None:
         state = lists.state
         self._lists = lists
         self._askers: list[Asker] = []
         self.attempt = attempt
-        departure = state.departure("GET", attempt)
+        self.hops = hops
+        departure = state.departure("GET", attempt).after(hops)
         self.host = departure.pool.origin.host
         self._fetch = Fetch(state, departure, min(_PATIENCE, state.limits.first_byte_timeout), self._on_fetched)
         self.started_at = self._fetch.started_at

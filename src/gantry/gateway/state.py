@@ -9,12 +9,14 @@ from typing import Final, NamedTuple, Protocol
 from gantry.board.board import Slot
 from gantry.board.resources import ResourceBook
 from gantry.board.turns import TurnMemory
+from gantry.core.api_key import holds_key
 from gantry.core.errors import GatewayError, InternalError, InvalidRequest, Overloaded, PayloadTooLarge
 from gantry.core.ids import ENTROPY_BITS, format_id
 from gantry.core.secret import Secret
 from gantry.dial.origin import parse_base_url
 from gantry.dial.pool import Dialler, Pool
 from gantry.gateway.allowance import Allowance
+from gantry.gateway.headers import encode_hops
 from gantry.gateway.health import Health
 from gantry.gateway.kept_rates import KeptRates
 from gantry.gateway.limits import WorkerLimits
@@ -70,6 +72,11 @@ class Departure(NamedTuple):
     target: bytes  # method and path
     lines: bytes  # Host and the credential
     pool: Pool
+    counts_hops: bool = False  # the credential is a key of Gantry's, and so what it opens is a gateway
+
+    def after(self, hops: int) -> "Departure":
+        """Return how a request begins that has passed so many gateways."""
+        return self._replace(lines=self.lines + encode_hops(hops)) if self.counts_hops else self
 
 
 class WorkerState:
@@ -220,7 +227,8 @@ class WorkerState:
             words = "the address of the credentials must be https://, a host and at most a path, as ASCII"
             raise InvalidRequest(words, param="customer_credentials") from None
         lines = f"host: {base.origin.authority}\r\n{attempt.auth_lines()}"  # a proof of its own comes per request
-        return Departure(f"{method} {base.path}{path}".encode(), lines.encode(), self.dialler.pool(base.origin))
+        target, pool = f"{method} {base.path}{path}".encode(), self.dialler.pool(base.origin)
+        return Departure(target, lines.encode(), pool, holds_key(lines))
 
     def write_unwritten(self) -> None:
         """Write the close frames that the journal had no room for."""

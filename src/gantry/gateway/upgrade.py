@@ -62,7 +62,7 @@ def make_offer(state: WorkerState, intake: Intake, key: KeyRecord, head: Request
             "several organizations may use this account of the provider, and what a WebSocket tells of it cannot be "
             "kept apart; only realtime transcription and speech are open to you"
         )
-    departure = state.departure(head.method, attempt)
+    departure = state.departure(head.method, attempt).after(intake.hops)
     upstream_model = route.upstream_model
     query = without_key(head.target.partition(b"?")[2].decode("latin-1")).encode("latin-1")
     if upstream_model is not None and upstream_model != question.model:

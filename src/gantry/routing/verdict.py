@@ -19,6 +19,7 @@ _OF_STATUS: Final = {
     408: FailureKind.TRANSIENT,
     425: FailureKind.TRANSIENT,
     429: FailureKind.LIMIT,
+    508: FailureKind.MODEL,  # it leads to a gateway and back: asking again would go round again
 }
 _SERVER_ERROR: Final = 500
 _NO_FIELDS: Final[Mapping[bytes, bytes]] = {}
@@ -42,9 +43,9 @@ def judge(
     for rule in rules:
         if _fits(rule, status, told, fields):
             return rule.kind
-    if status is None or status >= _SERVER_ERROR:
+    if status is None:
         return FailureKind.TRANSIENT
-    return _OF_STATUS.get(status, FailureKind.CALLER)
+    return _OF_STATUS.get(status, FailureKind.TRANSIENT if status >= _SERVER_ERROR else FailureKind.CALLER)
 
 
 def _status_of(types: Set[str]) -> int | None:
