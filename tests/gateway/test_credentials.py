@@ -26,8 +26,8 @@ from tests.gateway.scenes import CARRIERS, SCENES, Scene
 
 Runner = Callable[[Any], Any]
 STORED = ("organization", "platform")
-# From the strongest to the weakest. The credentials that a load balance group's model brings belong below the override.
-LEVELS = ("override", "api keys", "customer", "customer list", "customer pool", *STORED)
+# From the strongest to the weakest.
+LEVELS = ("override", "api keys", "member", "customer", "customer list", "customer pool", *STORED)
 SHAPES = {"customer", "customer list", "customer pool"}  # of one level
 PAIRS = [pair for pair in combinations(LEVELS, 2) if not SHAPES.issuperset(pair)]
 each_scene = pytest.mark.parametrize("scene", SCENES, ids=lambda scene: scene.name)
@@ -46,6 +46,8 @@ def brought(scene: Scene, level: str, key: str | None = None) -> dict[str, Any]:
             return {"credential_override": {scene.named: fields}}
         case "api keys":
             return {"customer_api_keys": {scene.named: key}}
+        case "member":
+            return {"load_balance_models": [{"model": scene.named, "weight": 2, "credentials": fields}]}
         case "customer":
             return {"customer_credentials": {scene.provider: fields}}
         case "customer list":
@@ -58,6 +60,8 @@ def brought(scene: Scene, level: str, key: str | None = None) -> dict[str, Any]:
 
 def has_level(scene: Scene, level: str) -> bool:
     """Whether a call may be served at a level: a key alone is no address, and an account is not for everybody."""
+    if level == "member" and scene.kind in ("form", "opaque"):
+        return False
     return not (level == "api keys" and scene.fields) and not (level == "platform" and scene.kind == "opaque")
 
 

@@ -106,6 +106,42 @@ def test_what_is_no_credentials_fault_is_told(run: Runner, tmp_path: Path, statu
     run(main())
 
 
+def refusing(status: str, body: bytes, *headers: bytes) -> Script:
+    return answering(json_answer(body, status.encode(), *headers))
+
+
+@pytest.mark.parametrize(
+    ("status", "body", "headers", "asked"),
+    [
+        ("400 No", b'{"object":"error","message":"Invalid model: x","type":"invalid_model","code":"1500"}', (), "ac"),
+        (
+            "429 No",
+            b'{"object":"error","message":"busy","type":"service_tier_capacity_exceeded","code":"3505"}',
+            (),
+            "abc",
+        ),
+        ("429 No", b'{"message":"no","code":"1300"}', (b"x-ratelimit-limit-req-minute: 0",), "abc"),
+        (
+            "400 No",
+            b'{"object":"error","message":"roles","type":"invalid_request_message_order","code":"3230"}',
+            (),
+            "a",
+        ),
+    ],
+)
+def test_the_words_of_an_error_say_where_to_go(
+    run: Runner, tmp_path: Path, status: str, body: bytes, headers: tuple[bytes, ...], asked: str
+) -> None:
+    async def main() -> None:
+        bad = refusing(status, body, *headers)
+        upstreams = [("a", "mistral", bad), ("b", "mistral", bad), ("c", "openai", answering(GOOD))]
+        told = await tell(tmp_path, upstreams, {**SMALL, "fallback_models": ["openai/gpt-4o"]})
+        assert "".join(name for name, _, _ in told.attempts) == asked
+        assert told.answer.status == (200 if "c" in asked else 400)
+
+    run(main())
+
+
 @pytest.mark.parametrize("stream", [False, True])
 @pytest.mark.parametrize("script", [failing("503 No"), failing("404 No"), answering(b"", close=True)])
 def test_the_next_model_serves_in_any_format(run: Runner, tmp_path: Path, script: Script, stream: bool) -> None:
