@@ -33,6 +33,7 @@ _DOORS: Mapping[Door, str] = {
     Door.RESPONSE: "the gateway, where it remembers the response, or else a provider that keeps responses",
     Door.POST_LOG: "the journal, as a log of a call made elsewhere",
     Door.CONSOLE: "the console",
+    Door.EXPLAIN: "the gateway: what would happen to a request",
     Door.HEALTH: "the worker: 200 while its loop turns",
     Door.READY: "the worker: 200 when calls would pass and be recorded",
     Door.METRICS: "the worker: counters of all processes of the machine, for Prometheus",

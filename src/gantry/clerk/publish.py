@@ -120,6 +120,11 @@ class Publisher:
         _, body, problems = self._compose()
         return Publication(body.version, problems)
 
+    def preview(self) -> Snapshot:
+        """Return the snapshot that would be published now."""
+        data, _, _ = self._compose()
+        return read_snapshot(data, self._keyring.snapshot)
+
     def _compose(self) -> tuple[bytes, Body, tuple[str, ...]]:
         problems: list[str] = []
         with self._store.reading() as connection:

@@ -28,6 +28,7 @@ COMMANDS = {
     "models": Entry("gantry.cli.models", "group", "List models, name your own, ask providers for their lists."),
     "groups": Entry("gantry.cli.groups", "group", "List, set and remove load balance groups."),
     "routing": Entry("gantry.cli.routing", "group", "Show, change and roll back the routing rules."),
+    "route": Entry("gantry.cli.route", "group", "Explain where a call would go, and why."),
     "logs": Entry("gantry.cli.logs", "group", "Read request logs."),
     "check": Entry("gantry.cli.check", "command", "Check gantry.toml, the catalogue and the home, offline."),
     "status": Entry("gantry.cli.status", "command", "Show processes, lag, journal and snapshot."),

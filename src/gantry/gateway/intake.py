@@ -212,19 +212,24 @@ class Intake:
         return Bearing(attempt, departure.pool, beginning, guarded, b"" if shows_itself(attempt) else start)
 
     def wish(self, key: KeyRecord, model: str | None) -> Wish:
-        surface = self.surface
-        path = surface.path[len(surface.root) :] if self.native else ""
         pinned = self._head.fields.get(_ROUTE_PROVIDER)
-        return Wish(
-            key.organization_id,
-            key.environment,
-            surface.dialects,
-            surface.operation,
-            path,
-            model,
-            surface.root,
-            None if pinned is None else pinned.decode("latin-1"),
-        )
+        return wish_for(self.surface, key, model, None if pinned is None else pinned.decode("latin-1"))
+
+
+def wish_for(surface: Surface, key: KeyRecord, model: str | None, pinned: str | None = None) -> Wish:
+    """Return what a call on a surface asks of routing."""
+    native = surface.operation in NATIVE_OPERATIONS
+    path = surface.path[len(surface.root) :] if native else ""
+    return Wish(
+        key.organization_id,
+        key.environment,
+        surface.dialects,
+        surface.operation,
+        path,
+        model,
+        surface.root,
+        pinned,
+    )
 
 
 def take_in(state: WorkerState, head: RequestHead) -> Intake:

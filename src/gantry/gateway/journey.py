@@ -66,7 +66,7 @@ class Journey:
             self.plan,
             state.health,
             state.draw,
-            conversation=_conversation(self.plan, question, key),
+            conversation=conversation_of(self.plan, question, key),
             may_retry=state.health.may_retry,
         )
 
@@ -204,7 +204,7 @@ def retry_after(fields: Mapping[bytes, bytes], now: float) -> float | None:
         return None
 
 
-def _conversation(plan: Plan, question: Question, key: KeyRecord) -> bytes | None:
+def conversation_of(plan: Plan, question: Question, key: KeyRecord) -> bytes | None:
     """Return what the conversation is known by, where that may decide who takes the call."""
     sticky = [one for one in plan.choices if len(one.attempts) > 1 and one.affinity is not Affinity.NEVER]
     envelope = question.envelope

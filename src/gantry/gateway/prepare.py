@@ -6,7 +6,7 @@ writes or waits: a question is understood, a voyage is made of it, and `Call` se
 
 import time
 from collections.abc import Sequence
-from typing import Final
+from typing import Final, Protocol
 
 import msgspec
 from msgspec import Struct, structs
@@ -96,7 +96,18 @@ LARGE_BODY: Final = 32 * 1024
 OUTLINE_BYTES: Final = 2048  # of a body that we do not read: where a form names its fields and its file
 
 
-def understand(intake: Intake, head: RequestHead, body: bytes) -> Question:
+class TakenIn(Protocol):
+    """What a head says by itself, as far as reading its body needs it."""
+
+    @property
+    def surface(self) -> Surface: ...
+    @property
+    def native(self) -> bool: ...
+    @property
+    def has_parameters(self) -> bool: ...
+
+
+def understand(intake: TakenIn, head: RequestHead, body: bytes) -> Question:
     """Read a request. Raises InvalidRequest."""
     surface = intake.surface
     native = intake.native

@@ -26,6 +26,7 @@ class Door(Enum):
     HEALTH = auto()
     READY = auto()
     METRICS = auto()
+    EXPLAIN = auto()  # what would happen to a request
     UNKNOWN = auto()
 
 
@@ -107,6 +108,7 @@ _EXACT: tuple[Surface, ...] = (
     Surface(Door.CALL, _MISTRAL, Operation.OCR, path="/v1/ocr"),
     Surface(Door.CALL, _MISTRAL, Operation.REALTIME, method="GET", path="/v1/audio/transcriptions/realtime"),
     Surface(Door.CALL, _MISTRAL, Operation.REALTIME, method="GET", path="/v1/audio/speech/realtime"),
+    Surface(Door.EXPLAIN, path="/route/explain"),
     Surface(Door.POST_LOG, path="/request-logs"),
     Surface(Door.POST_LOG, path="/request-logs/create"),
 )

@@ -50,6 +50,7 @@ from gantry.gateway.call import Call
 from gantry.gateway.client import ClientConnection
 from gantry.gateway.console_relay import ConsoleRelay
 from gantry.gateway.exchange import Exchange
+from gantry.gateway.explanation import ExplainTaker
 from gantry.gateway.health import Health
 from gantry.gateway.intake import take_in
 from gantry.gateway.kept_rates import KeptRates
@@ -204,6 +205,8 @@ class Worker:
             if kept is not None:
                 return KeptResponse(self._state, client, head, responder, intake, *kept)
             return Call(self._state, client, head, responder, intake)
+        if door is Door.EXPLAIN:
+            return ExplainTaker(self._state, client, head, responder, surface)
         if door is Door.MODELS:
             return ModelListing(self._state, self._lists, client, head, responder, intake)
         if door is Door.POST_LOG and not head.chunked and (head.content_length or 0) <= MAX_BYTES:
