@@ -36,6 +36,7 @@ class Home:
         self.resources = self.path / "resources"
         self.cache = self.path / "cache"
         self.turns = self.cache / "turns"
+        self.responses = self.cache / "responses"
         self.config = self.path / "gantry.toml"
 
     def prepare(self) -> None:
@@ -94,6 +95,8 @@ class Keyring:
         self.resources = derive_key(master, "resources")
         self.turns = Sealer(derive_key(master, "turns"), nonce=_nonce)
         self.turn_names = derive_key(master, "turn-names")
+        self.responses = Sealer(derive_key(master, "responses"), nonce=_nonce)
+        self.response_names = derive_key(master, "response-names")
 
 
 def load_keyring(home: Home, environment_key: str | None = None, *, create: bool = False) -> Keyring:
