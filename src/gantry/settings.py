@@ -79,6 +79,9 @@ class ServeSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     journal_full: Annotated[WhenFull, _help("New calls with a full journal: refuse, or pass uncounted.")] = (
         WhenFull.REFUSE
     )
+    response_cache_bytes: Annotated[
+        int, Meta(ge=0), _help("Bytes the response cache may take on disk; 0 keeps nothing.")
+    ] = 512 * MiB
     tls_certificate: Annotated[
         Path | None, _help("Certificate chain in PEM, to serve https; read anew when renewed.")
     ] = None

@@ -25,7 +25,7 @@ from gantry.prices.published import compile_published
 from gantry.prices.rate import cost
 from gantry.prices.sealed_table import seal_table, table_name
 from gantry.prices.table import encode_table
-from gantry.routing.plan import Attempt
+from gantry.routing.plan import Route
 
 MODEL = "mistral-small-latest"
 JSON = AnswerKind("application/json", "", False, True)
@@ -57,7 +57,7 @@ def asked(
         "application/json",
         b'{"messages":[]}',
         {},
-        cast(Attempt, SimpleNamespace(route=route)),
+        cast(Route, route),
         "api.mistral.ai",
         cast(Any, recording),
         kept or KeptRates(Path("nowhere")),

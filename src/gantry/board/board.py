@@ -73,6 +73,8 @@ class Word(IntEnum):
     STORE_FAULTS = 35  # clerk: batches that the store refused and that were tried again
     PUBLISH_FAULTS = 36
     RESTARTS = 37  # supervisor: children restarted
+    CACHE_HITS = 40
+    CACHE_MISSES = 41
     LATENCY_SUM_US = 63
     LATENCY = 64  # first of the histogram's buckets
 

@@ -128,6 +128,7 @@ def worker_message(settings: ServeSettings) -> str:
     message = {
         "limits": {**limits, "refuse_when_journal_full": settings.journal_full is WhenFull.REFUSE},
         "journal_budget": settings.journal_budget,
+        "response_cache_bytes": settings.response_cache_bytes,
         "ca_bundle": str(settings.ca_bundle) if settings.ca_bundle else None,
         "tls_certificate": str(settings.tls_certificate) if settings.tls_certificate else None,
         "tls_key": str(settings.tls_key) if settings.tls_key else None,

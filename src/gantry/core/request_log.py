@@ -4,10 +4,14 @@ The clerk makes it, the store keeps it, the console shows it. Times are integer 
 integer nanoseconds, money integer nano-dollars; None means unknown. JSON-valued fields hold JSON text as it was sent.
 """
 
+from typing import Final
+
 from msgspec import Struct
 
 from gantry.core.usage import NO_USAGE, Usage
 from gantry.core.vocabulary import Environment, LogMethod, Outcome
+
+CACHED_MODEL: Final = "respan/cache"  # whose answer comes out of the response cache, in Respan's words
 
 
 class RequestLog(Struct, frozen=True, kw_only=True, gc=False):
@@ -22,7 +26,7 @@ class RequestLog(Struct, frozen=True, kw_only=True, gc=False):
     method: str = "POST"
     path: str = ""
 
-    model: str | None = None  # the upstream model that served, without prefix
+    model: str | None = None  # the upstream model that served, without prefix; CACHED_MODEL where the cache did
     requested_model: str | None = None  # as the caller wrote it
     provider_id: str | None = None
     credential_id: str | None = None
@@ -51,6 +55,9 @@ class RequestLog(Struct, frozen=True, kw_only=True, gc=False):
     price_missing: bool = False  # usage was known and the price was not
     price_source: str | None = None
     price_version: str | None = None
+
+    cache_key: str | None = None  # of the entry that the answer is kept under, or came from
+    cache_savings: int | None = None  # what an answer from the cache would have cost
 
     customer_identifier: str | None = None
     customer_name: str | None = None
@@ -88,6 +95,11 @@ class RequestLog(Struct, frozen=True, kw_only=True, gc=False):
     note: str | None = None
 
 
+def is_cache_hit(log: RequestLog) -> bool:
+    """Say whether the answer came out of the response cache, ours or that of whoever posted the log."""
+    return log.model == CACHED_MODEL
+
+
 def total_tokens(log: RequestLog) -> int | None:
     """Return the total that was reported, or else what was reported in and out."""
     usage = log.usage
@@ -97,9 +109,12 @@ def total_tokens(log: RequestLog) -> int | None:
 
 
 def tokens_per_second(log: RequestLog) -> float | None:
-    """Return the speed of generation: output tokens by the time from the first one on, or by all of it."""
+    """Return the speed of generation: output tokens by the time from the first one on, or by all of it.
+
+    None of an answer from the cache: nothing was generated.
+    """
     output_tokens, latency = log.usage.output_tokens, log.latency
-    if latency is None or output_tokens is None or output_tokens <= 0:
+    if is_cache_hit(log) or latency is None or output_tokens is None or output_tokens <= 0:
         return None
     waited = log.time_to_first_token if log.stream and log.time_to_first_token is not None else 0
     generating = latency - waited if latency > waited else latency

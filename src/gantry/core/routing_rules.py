@@ -18,6 +18,7 @@ MOST_GROUPS: Final = 200
 MOST_MODEL_RULES: Final = 500
 MOST_FALLBACKS: Final = 20
 MOST_RETRIES: Final = 12
+LONGEST_CACHE_TTL: Final = 31_536_000
 
 Name = Annotated[str, Meta(min_length=1, max_length=256)]
 GroupId = Annotated[str, Meta(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.:-]{0,63}$")]
@@ -92,7 +93,7 @@ class CacheRule(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """The response cache, where a request does not say it itself."""
 
     enabled: bool = False
-    ttl: Annotated[int, Meta(gt=0, le=31_536_000)] = 2_592_000
+    ttl: Annotated[int, Meta(gt=0, le=LONGEST_CACHE_TTL)] = 2_592_000
     by_model: bool = True  # False is Respan's documented default: another model's answer to the same messages may serve
     by_customer: bool = False
     omit_log: bool = False

@@ -37,6 +37,7 @@ class Figures(Struct, frozen=True, kw_only=True, gc=False):
     routing_time: int | None
     cost: int | None
     metadata: dict[str, Any]
+    cached: bool = False
 
 
 def describe_call(request: bytes, question: Question, answer: Answer, figures: Figures) -> dict[str, Any]:
@@ -49,7 +50,7 @@ def describe_call(request: bytes, question: Question, answer: Answer, figures: F
         "prompt_messages": _embed(question.input),
         "completion_message": _embed(answer.message),
         "model": answer.model or figures.model,
-        "cached": False,
+        "cached": figures.cached,
         "timestamp": datetime.fromtimestamp(figures.ended_at / _NS, UTC).isoformat().replace("+00:00", "Z"),
         "status_code": figures.status,
         "stream": figures.stream,

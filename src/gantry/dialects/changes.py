@@ -72,7 +72,7 @@ def refuse_drops(changes: Iterable[Change]) -> None:
             )
 
 
-def header_value(changes: Sequence[Change], limit: int = _HEADER_LIMIT) -> bytes:
+def header_value(changes: Sequence[Change | str], limit: int = _HEADER_LIMIT) -> bytes:
     """Return the changes as the value of a header: printable ASCII, for parameters are named by callers."""
     lines: list[str] = []
     size = 0

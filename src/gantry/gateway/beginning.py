@@ -13,6 +13,8 @@ from gantry.gateway.breakdown import Asked
 from gantry.gateway.headers import IDENTITY, AnswerKind, encode_client_headers
 from gantry.gateway.prepare import Voyage
 from gantry.gateway.pump import PLAIN, AdaptPump, Pump, RelayPump
+from gantry.gateway.recording import Recording
+from gantry.gateway.response_cache import MISS, Keeper
 from gantry.gateway.surfaces import Surface
 from gantry.wire.head import ResponseHead
 
@@ -31,7 +33,13 @@ def begin_relay(head: ResponseHead, kind: AnswerKind, surface: Surface, voyage: 
 
 
 def begin_rewriting(
-    head: ResponseHead, kind: AnswerKind, surface: Surface, voyage: Voyage, log_id: str, asked: Asked | None
+    head: ResponseHead,
+    kind: AnswerKind,
+    surface: Surface,
+    voyage: Voyage,
+    recording: Recording,
+    asked: Asked | None,
+    keeper: Keeper | None,
 ) -> Beginning:
     """Return the beginning of an answer that leaves otherwise than it comes, or has to be looked into first."""
     adaptation, guard = voyage.adaptation, voyage.guard
@@ -41,7 +49,7 @@ def begin_rewriting(
     if asked is not None and not asked.fits(head.status, told):
         asked = None
     rewritten = adaptation is not None or asked is not None
-    headers = encode_client_headers(head, log_id, stream=stream, rewritten=rewritten)
+    headers = encode_client_headers(head, recording.log_id, stream=stream, rewritten=rewritten)
     if voyage.changes:
         headers += b"x-gantry-changes: %b\r\n" % header_value(voyage.changes)
     if rewritten and stream:
@@ -50,6 +58,9 @@ def begin_rewriting(
     elif adapting is None and not (stream or kind.is_json):
         headers += _SANDBOX
     pump: Pump = _relay_pump(kind, surface, voyage) if adapting is None else adapting
+    if keeper is not None:
+        headers += MISS
+        pump = keeper.over(pump, voyage, head.status, kind, recording)
     if asked is not None:
         pump = asked.over(pump, head.status, told)
     waits = rewritten and not stream

@@ -10,10 +10,10 @@ import time
 from typing import Any, Final
 
 import msgspec
-from msgspec import Struct
+from msgspec import Struct, structs
 
 from gantry.core.errors import GatewayError, UpstreamBroke
-from gantry.core.usage import NO_USAGE
+from gantry.core.usage import NO_USAGE, Usage
 from gantry.core.vocabulary import Dialect, Operation
 from gantry.dialects.answer import read_answer
 from gantry.dialects.breakdown import NAME, Figures, add_to_answer, chunk_of, describe_call
@@ -26,11 +26,11 @@ from gantry.gateway.headers import IDENTITY, AnswerKind
 from gantry.gateway.intake import Intake
 from gantry.gateway.kept_rates import KeptRates
 from gantry.gateway.prepare import Question, Voyage
-from gantry.gateway.pump import AdaptPump, Pump
+from gantry.gateway.pump import Pump
 from gantry.gateway.recording import Recording
 from gantry.prices.custom import custom_rate
 from gantry.prices.rate import cost
-from gantry.routing.plan import Attempt
+from gantry.routing.plan import Route
 from gantry.wire.sse import EventTooLarge, SSEParser
 
 _OPERATIONS: Final = frozenset((Operation.CHAT, Operation.FIM, Operation.AGENT_CHAT))
@@ -53,10 +53,11 @@ class Asked(Struct, frozen=True, gc=False):
     content_type: str
     request: bytes  # as forwarded
     metadata: dict[str, Any]
-    attempt: Attempt
+    route: Route
     host: str
     recording: Recording
     kept: KeptRates
+    cached: Usage | None = None  # what the answer used when it was made, if it comes out of the response cache
 
     def fits(self, status: int, kind: AnswerKind) -> bool:
         """Say whether this answer can carry a breakdown: a good one, in JSON or in chunks that are not compressed."""
@@ -72,24 +73,27 @@ class Asked(Struct, frozen=True, gc=False):
 
     def describe(self, answer: Answer, status: int, *, stream: bool) -> tuple[dict[str, Any], int]:
         """Return the breakdown of an answer that is complete, and the moment in seconds since the epoch."""
-        recording = self.recording
+        recording, is_cached = self.recording, self.cached is not None
+        if self.cached is not None and self.cached != NO_USAGE:
+            answer = structs.replace(answer, usage=self.cached)
         latency = time.perf_counter_ns() - recording.started_clock
         figures = Figures(
-            model=self.attempt.route.upstream_model,
+            model=self.route.upstream_model,
             status=status,
             stream=stream,
             ended_at=recording.started_at + latency,
             latency=latency,
             routing_time=recording.sent_at - recording.started_clock if recording.sent_at else None,
-            cost=self._price(answer),
+            cost=0 if is_cached else self._price(answer),
             metadata=self.metadata,
+            cached=is_cached,
         )
         operation, dialect = self.spoken
         question = read_question(operation, self.content_type, self.request, dialect)
         return describe_call(self.request, question, answer, figures), figures.ended_at // _NS
 
     def _price(self, answer: Answer) -> int | None:
-        rates, route = self.kept.rates, self.attempt.route
+        rates, route = self.kept.rates, self.route
         if rates is None or answer.usage == NO_USAGE:
             return None
         at, tier = self.recording.started_at, answer.service_tier
@@ -107,8 +111,7 @@ def ask_breakdown(
     if operation not in _OPERATIONS or values.get(NAME) not in (True, "true"):
         return None
     kept.want()
-    attempt = voyage.attempt
-    route = attempt.route
+    route = voyage.attempt.route
     return Asked(
         operation,
         route.dialect if voyage.adaptation is None else intake.surface.dialect,
@@ -116,10 +119,31 @@ def ask_breakdown(
         intake.content_type,
         voyage.body,
         _joined_metadata(question.metadata, values.get("metadata")),
-        attempt,
+        route,
         voyage.pool.origin.host,
         recording,
         kept,
+    )
+
+
+def ask_cached_breakdown(
+    kept: KeptRates,
+    intake: Intake,
+    question: Question,
+    route: Route,
+    body: bytes,
+    recording: Recording,
+    usage: Usage,
+) -> Asked | None:
+    """As `ask_breakdown`, for an answer that the response cache gives in a provider's place."""
+    values, surface = question.parameters.values, intake.surface
+    if surface.operation not in _OPERATIONS or values.get(NAME) not in (True, "true"):
+        return None
+    spoken = route.dialect if route.dialect in surface.dialects else surface.dialect
+    metadata = _joined_metadata(question.metadata, values.get("metadata"))
+    asked = (surface.operation, spoken)
+    return Asked(
+        surface.operation, spoken, asked, intake.content_type, body, metadata, route, "", recording, kept, usage
     )
 
 
@@ -150,8 +174,7 @@ class WholeBreakdownPump:
 
     @property
     def content_type(self) -> str:
-        """Of the answer as it leaves, once it has come to its end."""
-        return self._inner.content_type if isinstance(self._inner, AdaptPump) else self._kind.content_type
+        return self._inner.content_type or self._kind.content_type
 
     @property
     def failure(self) -> str | None:
@@ -168,7 +191,7 @@ class WholeBreakdownPump:
 
     def end(self) -> bytes:
         body = b"".join((*self._gathered, self._inner.end()))
-        if not isinstance(self._inner, AdaptPump):
+        if self._inner.content_type is None:
             decoded = decode_content(body, self._kind.encoding, _MAX_WHOLE)
             if decoded.problem is not None:
                 raise UpstreamBroke(f"the provider's answer cannot be decoded: {decoded.problem}")
@@ -190,6 +213,8 @@ class StreamBreakdownPump:
     """Adds the breakdown to a stream. It passes whole events on, so it always stands between two."""
 
     __slots__ = ("_asked", "_fold", "_held", "_inner", "_parser", "_status", "stream_ended")
+
+    content_type = None
 
     def __init__(self, inner: Pump, asked: Asked, status: int) -> None:
         self._inner = inner

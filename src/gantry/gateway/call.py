@@ -11,19 +11,14 @@ import time
 from typing import Final
 
 from gantry.board.board import Word
-from gantry.core.errors import (
-    GatewayError,
-    NotSpoken,
-    Unauthenticated,
-    UpstreamFault,
-    UpstreamTimeout,
-)
+from gantry.core.errors import GatewayError, NotSpoken, Unauthenticated, UpstreamFault, UpstreamTimeout
 from gantry.core.vocabulary import Operation, Outcome
 from gantry.dial.connection import Receiver, UpstreamConnection
 from gantry.gateway.attempts import Attempts, begin_attempts, note_attempt
 from gantry.gateway.authority import TokenNeeded
 from gantry.gateway.beginning import begin_relay, begin_rewriting
-from gantry.gateway.breakdown import Asked, WholeBreakdownPump, ask_breakdown
+from gantry.gateway.breakdown import Asked, ask_breakdown
+from gantry.gateway.cached_answer import CachedAnswer
 from gantry.gateway.capture import Capture
 from gantry.gateway.exchange import Client
 from gantry.gateway.fetch import outcome_before_answer
@@ -44,9 +39,10 @@ from gantry.gateway.prepare import (
     understand,
     understand_form,
 )
-from gantry.gateway.pump import PLAIN, AdaptPump, Pump, last_words
+from gantry.gateway.pump import PLAIN, Pump, last_words
 from gantry.gateway.recording import Recording
 from gantry.gateway.respond import Responder, answer_error
+from gantry.gateway.response_cache import Keeper, look_up
 from gantry.gateway.stage import ANSWERING, CONNECTING, OVER, PAUSING, READING, WAITING, overdue
 from gantry.gateway.state import Account, WorkerState
 from gantry.gateway.token_counts import answer_count
@@ -58,8 +54,6 @@ logger = logging.getLogger(__name__)
 
 _MAX_REPLAYS: Final = 1
 _STALE_NS: Final = 1_000_000_000  # who closed later than this may have read the request, and must not get it twice
-
-
 _SUCCESS: Final = Outcome.SUCCESS
 _STRANGERS: Final = int(Word.STRANGERS)
 
@@ -72,6 +66,7 @@ class Call:
         "_form",
         "_head",
         "_held",
+        "_keeper",
         "_kind",
         "_late_headers",
         "_paused",
@@ -126,6 +121,7 @@ class Call:
         self._attempts: Attempts | None = None  # of a call that may go elsewhere
         self.rival: Rival | None = None  # that has become its own attempt
         self.asked: Asked | None = None
+        self._keeper: Keeper | None = None
         self.attempt_started = 0
         self.replays = 0
         self.connection: UpstreamConnection | None = None
@@ -246,6 +242,12 @@ class Call:
         assert key is not None
         assert recording is not None
         question = understand(intake, head, body)
+        if question.parameters is not NO_PARAMETERS or self.state.cached_by_rule:
+            keeper = self._keeper = look_up(self.state, intake, key, head, question, recording)
+            if keeper is not None and keeper.found is not None:
+                self._leave()
+                self.client.hand_over(CachedAnswer(self, question, recording, keeper, keeper.found))
+                return
         journey = None
         try:
             if self._uploads:
@@ -429,12 +431,12 @@ class Call:
         self.status = head.status
         self._capture = recording.answer
         kind = self._kind = read_kind(head)
-        surface, asked = self.intake.surface, self.asked
-        if voyage.adaptation is None and voyage.guard is None and asked is None and not voyage.changes:
+        surface, asked, keeper = self.intake.surface, self.asked, self._keeper
+        looked_into = voyage.guard is not None or asked is not None or keeper is not None
+        if voyage.adaptation is None and not looked_into and not voyage.changes:
             self._pump, headers, length, waits = begin_relay(head, kind, surface, voyage, recording.log_id)
         else:
-            rewriting = begin_rewriting(head, kind, surface, voyage, recording.log_id, asked)
-            self._pump, headers, length, waits = rewriting
+            self._pump, headers, length, waits = begin_rewriting(head, kind, surface, voyage, recording, asked, keeper)
         if waits:
             self._late_headers = headers
         else:
@@ -466,7 +468,7 @@ class Call:
         rest = pump.end()
         late = self._late_headers
         if late is not None:
-            if isinstance(pump, AdaptPump | WholeBreakdownPump):
+            if pump.content_type is not None:
                 late += b"content-type: %b\r\n" % pump.content_type.encode("latin-1")
             responder.start(self.status, late, len(rest))
         if self._capture is not None:

@@ -188,6 +188,11 @@ class ClientConnection(asyncio.Protocol):
                 # Not from here: the stack may be deep in the exchange that just ended, and pipelines can be long.
                 asyncio.get_running_loop().call_soon(self._continue)
 
+    def hand_over(self, exchange: Exchange) -> None:
+        """Let another exchange answer the request, which is complete."""
+        self._exchange = exchange
+        exchange.begin(None)
+
     def switch(self) -> None:
         """Hand every byte from here on to the exchange, which has answered with another protocol."""
         self.phase = BODY

@@ -141,6 +141,12 @@ def _first_place(likeness: Likeness, names: tuple[bytes, ...]) -> int:
     return -1 if place is None else place
 
 
+def own_headers(log_id: str) -> bytes:
+    """Return the lines that every answer of a call has."""
+    name = log_id.encode()
+    return _OWN % (name, name)
+
+
 def encode_client_headers(head: ResponseHead, log_id: str, stream: bool, rewritten: bool) -> bytes:
     """Return the lines for the client: the upstream's headers, and our own.
 

@@ -188,6 +188,7 @@ class FilterPump:
 
     stream_ended = False
     failure = None
+    content_type = None
 
     def __init__(self, guard: Guard, kind: AnswerKind) -> None:
         self._guard = guard
@@ -242,6 +243,10 @@ class WatchPump:
     @property
     def failure(self) -> str | None:
         return self._pump.failure
+
+    @property
+    def content_type(self) -> str | None:
+        return self._pump.content_type
 
     def feed(self, data: bytes) -> bytes:
         if self._parser is None:

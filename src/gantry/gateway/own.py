@@ -30,6 +30,8 @@ _COUNTERS: Final = (
     (Word.CLIENTS_GONE, "gantry_clients_gone_total", "Calls whose client left before the end."),
     (Word.OWN_FAULTS, "gantry_own_faults_total", "Calls that failed by a fault of the gateway."),
     (Word.BYTES_OUT, "gantry_sent_bytes_total", "Bytes written to clients."),
+    (Word.CACHE_HITS, "gantry_cache_hits_total", "Calls answered from the response cache."),
+    (Word.CACHE_MISSES, "gantry_cache_misses_total", "Calls whose answer was looked for in the cache and not there."),
     (Word.JOURNAL_FRAMES, "gantry_journal_frames_total", "Frames appended to the journal."),
     (Word.BODIES_DROPPED, "gantry_bodies_dropped_total", "Calls whose content the filling journal withheld."),
     (Word.CALLS_UNRECORDED, "gantry_calls_unrecorded_total", "Calls passed unrecorded while the journal was full."),

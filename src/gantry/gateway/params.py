@@ -11,10 +11,12 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 import msgspec
-from msgspec import Struct
+from msgspec import Struct, structs
 
 from gantry.core.errors import InvalidRequest
+from gantry.core.routing_rules import LONGEST_CACHE_TTL, CacheRule
 from gantry.core.vocabulary import Operation
+from gantry.dialects.fields import IDENTIFIER_LENGTH
 from gantry.dialects.secrets_out import strip_secrets
 from gantry.wire.envelope import Envelope
 
@@ -50,12 +52,16 @@ _OURS_IN_CHAT: Final = _OURS | {"prompt", "models", "weight"}
 FORM_FIELDS: Final = _OURS | {"metadata"}  # no form of a provider has such a field
 _CHAT: Final = Operation.CHAT
 # Understood, kept in the log, and not acted on yet: the record says so instead of staying silent.
+_CACHE_FIELDS: Final = frozenset(("cache_enabled", "cache_ttl", "cache_options"))
 _NOT_ACTED_ON: Final = frozenset(
-    """
-    prompt mock_response cache_enabled cache_ttl cache_options field_name delimiter mem0_params
-    linkup_params hyperspell_params moda_params
-    """.split()
+    "prompt mock_response field_name delimiter mem0_params linkup_params hyperspell_params moda_params".split()
 )
+_CACHE_OPTIONS: Final = {
+    "cache_by_customer": "by_customer",
+    "is_cached_by_model": "by_model",
+    "omit_log": "omit_log",
+    "omit_logs": "omit_log",
+}
 
 
 class Parameters(Struct, frozen=True):
@@ -90,6 +96,41 @@ class Parameters(Struct, frozen=True):
         named: str = names.get(model, model)
         return named
 
+    def cache_rule(self, rule: CacheRule) -> CacheRule:
+        """Return how the response cache is used, where a rule says it for what is not said here. Raises InvalidRequest.
+
+        To name options does not ask for the cache: `cache_enabled` does, or the rule.
+        """
+        said = self.values
+        if _CACHE_FIELDS.isdisjoint(said):
+            return rule
+        options = said.get("cache_options", {})
+        if not isinstance(options, dict) or not options.keys() <= _CACHE_OPTIONS.keys():
+            fields = ", ".join(_CACHE_OPTIONS)
+            raise InvalidRequest(
+                f"`cache_options` must be an object with no other fields than {fields}", param="cache_options"
+            )
+        ttl = said.get("cache_ttl", rule.ttl)
+        if isinstance(ttl, bool) or not isinstance(ttl, int) or not 0 < ttl <= LONGEST_CACHE_TTL:
+            words = f"`cache_ttl` must be a whole number of seconds from 1 to {LONGEST_CACHE_TTL}"
+            raise InvalidRequest(words, param="cache_ttl")
+        chosen = {
+            _CACHE_OPTIONS[name]: _read_flag(value, f"cache_options.{name}")
+            for name, value in options.items()
+            if value is not None
+        }
+        enabled = _read_flag(said.get("cache_enabled", rule.enabled), "cache_enabled")
+        return structs.replace(rule, enabled=enabled, ttl=ttl, **chosen)
+
+    @property
+    def customer(self) -> str | None:
+        """The end user that the call is for, as the log has it."""
+        named = self.values.get("customer_identifier")
+        if named in (None, ""):
+            params = self.values.get("customer_params")
+            named = params.get("customer_identifier") if isinstance(params, dict) else None
+        return None if named in (None, "") else str(named)[:IDENTIFIER_LENGTH]
+
     def credentials(self, name: str) -> Mapping[str, Any]:
         """Return one of the fields that bring credentials. Raises InvalidRequest when it is not an object."""
         value = self.values.get(name)
@@ -106,6 +147,14 @@ class Parameters(Struct, frozen=True):
 
 NO_PARAMETERS: Final = Parameters({}, b"", frozenset(), {})
 _NO_MEMBERS: Final[Mapping[str, msgspec.Raw]] = {}
+
+
+def _read_flag(value: Any, name: str) -> bool:
+    if value in (True, "true"):
+        return True
+    if value in (False, "false"):
+        return False
+    raise InvalidRequest(f"`{name}` must be true or false", param=name)
 
 
 def has_parameter_header(headers: Mapping[bytes, bytes]) -> bool:

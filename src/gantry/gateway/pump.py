@@ -78,6 +78,10 @@ class Pump(Protocol):
     def failure(self) -> str | None:
         """Why the answer failed, where the client was told so inside it."""
 
+    @property
+    def content_type(self) -> str | None:
+        """Of the answer as it leaves, where that is not for the upstream to say; known once it has come to its end."""
+
 
 def ping_in(dialect: Dialect) -> bytes:
     """Return what may stand between two events of a stream and means nothing.
@@ -94,6 +98,7 @@ class PlainPump:
 
     stream_ended = False
     failure = None
+    content_type = None
 
     def feed(self, data: bytes) -> bytes:
         return data
@@ -114,6 +119,7 @@ class RelayPump:
     __slots__ = ("_began", "_dialect", "_last", "_marks", "_near", "stream_ended")
 
     failure = None
+    content_type = None
 
     def __init__(self, dialect: Dialect) -> None:
         self._dialect = dialect

@@ -25,6 +25,7 @@ from gantry.gateway.prepare import LARGE_BODY, OUTLINE_BYTES, Question
 from gantry.gateway.state import WorkerState
 from gantry.journal.frames import (
     AttemptRecord,
+    CacheNote,
     CallClosed,
     CallOpened,
     Direction,
@@ -96,6 +97,7 @@ class Recording:
         "answer",
         "asked",
         "attempts",
+        "cache",
         "changes",
         "closed",
         "first_byte_at",
@@ -134,11 +136,17 @@ class Recording:
         self.attempts: list[AttemptRecord] = []
         self.warnings: list[str] = []
         self.changes: list[str] = []
+        self.cache: CacheNote | None = None
         state.slot.open_call()
 
     @property
     def opened(self) -> bool:
         return self._opened
+
+    @property
+    def turned_to(self) -> str:
+        """The model that another attempt asked instead, as the caller named it."""
+        return self._turned[2]
 
     def open(
         self,
@@ -374,6 +382,7 @@ class Recording:
             model,
             self.changes,
             *self._turned,
+            self.cache,
         )
         payload = encode_payload(frame)
         try:

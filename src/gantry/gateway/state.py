@@ -6,6 +6,7 @@ from collections import deque
 from collections.abc import Callable
 from typing import Final, NamedTuple, Protocol
 
+from gantry.board.answers import AnswerCache
 from gantry.board.board import Slot
 from gantry.board.resources import ResourceBook
 from gantry.board.turns import TurnMemory
@@ -86,9 +87,11 @@ class WorkerState:
         "_departures",
         "_routes",
         "_tokens",
+        "answers",
         "book",
         "bytes_held",
         "bytes_out",
+        "cached_by_rule",
         "calls",
         "clients",
         "deadlines",
@@ -122,6 +125,7 @@ class WorkerState:
         kept_rates: KeptRates,
         turns: TurnMemory,
         health: Health,
+        answers: AnswerCache,
     ) -> None:
         self.limits = limits
         self.deadlines: Deadlines = deadlines_of(limits)
@@ -134,6 +138,8 @@ class WorkerState:
         self.book = book
         self.kept_rates = kept_rates
         self.turns = turns
+        self.answers = answers
+        self.cached_by_rule = False  # an organization uses the response cache for calls that do not ask for it
         self.desk: TokenDesk  # the worker's, which needs this state
         self.snapshot: Snapshot | None = None
         self.stale = False  # the snapshot is older than the setting allows
@@ -169,6 +175,7 @@ class WorkerState:
         self.snapshot = snapshot
         self.era += 1
         self.stale = False
+        self.cached_by_rule = any(rules.cache.enabled for rules in snapshot.body.routing_rules.values())
         self._tokens.clear()
         self._routes.clear()
         self._departures.clear()

@@ -35,6 +35,7 @@ from typing import Final
 
 from msgspec import Struct
 
+from gantry.board.answers import DEFAULT_LIMIT, AnswerCache
 from gantry.board.board import Board, Slot, State, Word
 from gantry.board.health import HealthBook
 from gantry.board.resources import ResourceBook
@@ -61,6 +62,7 @@ from gantry.gateway.model_lists import ModelLists
 from gantry.gateway.own import OwnAnswer
 from gantry.gateway.posted_log import MAX_BYTES, PostedLogTaker
 from gantry.gateway.respond import Responder, answer_error
+from gantry.gateway.response_cache import keep_bounded
 from gantry.gateway.state import WorkerState
 from gantry.gateway.surfaces import Door
 from gantry.gateway.tunnel import Tunnel
@@ -89,6 +91,7 @@ class WorkerSettings(Struct, frozen=True, kw_only=True):
 
     limits: WorkerLimits = WorkerLimits()
     journal_budget: int = 4 << 30
+    response_cache_bytes: int = DEFAULT_LIMIT
     console_socket: str | None = None
     ca_bundle: str | None = None
     https_proxy: str | None = None
@@ -150,6 +153,12 @@ class Worker:
             kept_rates,
             TurnMemory(self._home.turns, self._keyring.turns, self._keyring.turn_names),
             Health(health_book, kept_rates),
+            AnswerCache(
+                self._home.responses,
+                self._keyring.responses,
+                self._keyring.response_names,
+                self._settings.response_cache_bytes,
+            ),
         )
         self._state.desk = AccountTokens(self._state)
         self._state.bytes_out = self._slot[Word.BYTES_OUT]  # a counter goes on where its predecessor stopped
@@ -164,7 +173,11 @@ class Worker:
             ssl=certificate.context if certificate is not None else None,
             ssl_handshake_timeout=self._settings.limits.header_timeout if certificate is not None else None,
         )
-        watches = [loop.create_task(self._watch_snapshot()), loop.create_task(self._sweep_turns())]
+        watches = [
+            loop.create_task(self._watch_snapshot()),
+            loop.create_task(self._sweep_turns()),
+            loop.create_task(keep_bounded(self._state)),
+        ]
         if certificate is not None:
             watches.append(loop.create_task(_watch_certificate(certificate)))
         self._tick(loop)

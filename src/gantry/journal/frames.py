@@ -12,12 +12,15 @@ from enum import IntEnum
 import msgspec
 from msgspec import Struct
 
+from gantry.core.usage import NO_USAGE, Usage
+
 
 class FrameKind(IntEnum):
     CALL_OPENED = 1
     PART_CAPTURED = 2
     CALL_CLOSED = 3
     LOG_POSTED = 4
+    CACHE_SWEPT = 5
 
 
 class Direction(IntEnum):
@@ -81,6 +84,27 @@ class AttemptRecord(Struct, frozen=True, array_like=True, gc=False):
     condition: str = ""  # how it stood before
 
 
+class CacheNote(Struct, frozen=True, array_like=True, gc=False):
+    """What the response cache had to do with a call: its answer was kept, or (`hit`) came from there.
+
+    The last fields are of the call that the answer was first given to.
+    """
+
+    key: str  # the name of the entry
+    hit: bool
+    kept_at: int  # ns since the epoch
+    expires_at: int
+    unlogged: bool = False  # the caller wants no row for a hit
+    log_id: str = ""
+    asked_model: str | None = None
+    provider_id: str = ""
+    upstream_model: str | None = None
+    upstream_host: str | None = None
+    latency: int = 0
+    usage: Usage = NO_USAGE
+    service_tier: str | None = None
+
+
 class CallClosed(Struct, frozen=True, array_like=True, gc=False):
     """Appended before the write that carries the last byte of the answer, or the stream's `[DONE]`."""
 
@@ -106,6 +130,13 @@ class CallClosed(Struct, frozen=True, array_like=True, gc=False):
     spoken_dialect: str = ""  # of the answer, where another attempt gave it than the one that the open frame tells of
     spoken_operation: str = ""  # likewise
     turned_to: str = ""  # the model that the caller would take instead and that was asked last
+    cache: CacheNote | None = None
+
+
+class CacheSwept(Struct, frozen=True, array_like=True, gc=False):
+    """Entries of the response cache that are gone: expired, or the oldest of too many bytes."""
+
+    keys: list[str]
 
 
 class LogPosted(Struct, frozen=True, array_like=True, gc=False):
@@ -121,13 +152,14 @@ class LogPosted(Struct, frozen=True, array_like=True, gc=False):
     user_agent: str = ""
 
 
-Frame = CallOpened | PartCaptured | CallClosed | LogPosted
+Frame = CallOpened | PartCaptured | CallClosed | LogPosted | CacheSwept
 
 FRAME_TYPES: dict[FrameKind, type[Frame]] = {
     FrameKind.CALL_OPENED: CallOpened,
     FrameKind.PART_CAPTURED: PartCaptured,
     FrameKind.CALL_CLOSED: CallClosed,
     FrameKind.LOG_POSTED: LogPosted,
+    FrameKind.CACHE_SWEPT: CacheSwept,
 }
 
 _encoder = msgspec.msgpack.Encoder()
