@@ -8,6 +8,7 @@ from gantry.core.usage import Usage
 from gantry.core.vocabulary import Environment, LogMethod, Outcome
 from gantry.journal.frames import (
     AttemptRecord,
+    CacheSwept,
     CallClosed,
     CallOpened,
     Direction,
@@ -30,6 +31,7 @@ _KINDS = {
     PartCaptured: FrameKind.PART_CAPTURED,
     CallClosed: FrameKind.CALL_CLOSED,
     LogPosted: FrameKind.LOG_POSTED,
+    CacheSwept: FrameKind.CACHE_SWEPT,
 }
 
 

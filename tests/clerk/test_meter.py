@@ -10,10 +10,10 @@ from msgspec.structs import replace
 
 from gantry.clerk.meter import meter_call, meter_posted
 from gantry.core.errors import InvalidRequest
-from gantry.core.request_log import RequestLog
+from gantry.core.request_log import CACHED_MODEL, RequestLog, is_cache_hit, tokens_per_second
 from gantry.core.usage import NO_USAGE, Usage
 from gantry.core.vocabulary import ContentPolicy, Environment, LogMethod, Outcome
-from gantry.journal.frames import AttemptRecord, CallClosed, CallOpened, LogPosted
+from gantry.journal.frames import AttemptRecord, CacheNote, CallClosed, CallOpened, LogPosted
 from gantry.prices.load import load_rates
 from gantry.prices.rates import Rates
 
@@ -528,3 +528,51 @@ def test_a_posted_log_under_nothing_has_no_labels(rates: Rates) -> None:
 def test_a_body_that_no_door_would_take_is_refused(rates: Rates) -> None:
     with pytest.raises(InvalidRequest):
         meter_posted(posted(cost="dear"), rates)
+
+
+HIT = CacheNote(
+    "k" * 64,
+    hit=True,
+    kept_at=START - SECOND,
+    expires_at=START + SECOND,
+    log_id="b" * 32,
+    asked_model="mistral/mistral-large-latest",
+    provider_id="mistral",
+    upstream_model="mistral-large-latest",
+    upstream_host="api.mistral.ai",
+    latency=3 * SECOND,
+)
+
+
+def test_an_answer_from_the_cache_costs_nothing_and_tells_what_it_saved(rates: Rates) -> None:
+    response = body()
+    bought = meter_call(OPENED, REQUEST, response, CLOSED, rates)
+    log = meter_call(OPENED, REQUEST, response, replace(CLOSED, attempts=[], cache=HIT), rates)
+    assert (log.cost, log.cost_by_unit, log.price_missing) == (0, None, False)
+    assert (log.cache_savings, log.price_version) == (bought.cost, bought.price_version)
+    assert (log.model, log.cache_key, log.provider_id, log.attempts) == (CACHED_MODEL, "k" * 64, None, None)
+    assert is_cache_hit(log)
+    assert not is_cache_hit(bought)
+    assert (log.usage, log.output, log.full_response) == (bought.usage, bought.output, bought.full_response)
+    assert tokens_per_second(log) is None
+    assert (bought.cache_key, bought.cache_savings) == (None, None)
+
+
+def test_the_call_that_filled_the_cache_says_under_which_name(rates: Rates) -> None:
+    filled = meter_call(OPENED, REQUEST, body(), replace(CLOSED, cache=replace(HIT, hit=False)), rates)
+    assert filled == replace(meter_call(OPENED, REQUEST, body(), CLOSED, rates), cache_key="k" * 64)
+
+
+def test_usage_that_left_no_trace_in_the_answer_is_that_of_the_first_call(rates: Rates) -> None:
+    usage = Usage(input_tokens=1000, output_tokens=500, total_tokens=1500)
+    silent = {name: value for name, value in ANSWER.items() if name != "usage"}
+    note = replace(HIT, usage=usage)
+    log = meter_call(OPENED, REQUEST, json.dumps(silent).encode(), replace(CLOSED, attempts=[], cache=note), rates)
+    assert (log.usage, log.cache_savings) == (usage, 1_250_000)
+
+
+def test_savings_that_have_no_price_are_unknown_and_the_cost_is_not(rates: Rates) -> None:
+    note = replace(HIT, provider_id="nobody", upstream_model="nothing")
+    closed = replace(CLOSED, attempts=[], cache=note, response_model=None)
+    log = meter_call(OPENED, REQUEST, body(model="nothing"), closed, rates)
+    assert (log.cost, log.cache_savings, log.price_missing) == (0, None, False)

@@ -109,8 +109,6 @@ def value_of(log: RequestLog, name: str) -> Any:
         return log.tool_calls is not None
     if name == "is_root_span":
         return not log.span_parent_id
-    if name == "cache_hit":
-        return False
     if name == "is_pinned":
         return log.is_pinned
     if name.startswith("metadata__"):

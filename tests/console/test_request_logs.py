@@ -96,6 +96,9 @@ def test_an_item_in_full(client: TestClient, keys: Keys, logs: LogStore) -> None
             "cost_by_unit": {"input_tokens": 0.0004, "output_tokens": 0.0006},
             "price_source": "catalogue",
             "price_missing": False,
+            "cache_hit": False,
+            "cache_key": None,
+            "cache_savings": None,
             "input": '[{"role":"user","content":"hi"}]',
             "output": '{"role":"assistant","content":"hello"}',
             "prompt_messages": [{"role": "user", "content": "hi"}],
@@ -420,6 +423,8 @@ def test_sums_and_averages(client: TestClient, keys: Keys, logs: LogStore) -> No
         "avg_latency": 1.5,
         "avg_tps": 2.0,
         "avg_ttft": 1.0,
+        "number_of_cache_hits": 0,
+        "total_cache_savings": 0.0,
         "scores": {},
         "current_filters": {},
     }

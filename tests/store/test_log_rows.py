@@ -6,7 +6,7 @@ from decimal import Decimal
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gantry.core.request_log import RequestLog
+from gantry.core.request_log import CACHED_MODEL, RequestLog
 from gantry.core.usage import Usage
 from gantry.core.vocabulary import Environment, LogMethod, Outcome
 from gantry.store.content import Content, pack_content
@@ -134,4 +134,23 @@ def test_sums_are_named_as_they_are_added() -> None:
         "time_to_first_token_count": 1,
         "speed_sum": 5_000_000_000_000 // 13,
         "speed_count": 1,
+        "cache_hits": 0,
+        "cached_tokens": 0,
+        "cache_savings": 0,
+    }
+
+
+def test_what_a_hit_used_is_not_summed_as_bought() -> None:
+    usage = Usage(input_tokens=3, cached_input_tokens=2, output_tokens=5)
+    log = make_log("a", model=CACHED_MODEL, usage=usage, cost=0, cache_savings=11, latency=13)
+    ((*_, row),) = (rollup_rows([log])[0],)
+    sums = dict(zip(SUMS, row[-len(SUMS) :], strict=True))
+    named = {name: value for name, value in sums.items() if value}
+    assert named == {
+        "requests": 1,
+        "latency_sum": 13,
+        "latency_count": 1,
+        "cache_hits": 1,
+        "cached_tokens": 8,
+        "cache_savings": 11,
     }

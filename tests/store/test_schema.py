@@ -20,7 +20,7 @@ from gantry.store.log_rows import COLUMNS, row_of
 from gantry.store.logs import LogStore, RecordBatch
 from gantry.store.migrate import alembic_config, script_head, upgrade
 from gantry.store.schema import SchemaError, create_schema, ensure_schema, stored_revision
-from gantry.store.tables import CONTROL, LOGS, Tree, day_rollups, request_logs
+from gantry.store.tables import CONTROL, LOGS, Tree, cached_answers, day_rollups, request_logs
 from tests.store.logs_of_tests import HOUR, ORGANIZATION, make_log
 
 TREES = pytest.mark.parametrize("tree", [CONTROL, LOGS], ids=lambda tree: tree.name)
@@ -78,7 +78,7 @@ def test_a_revision_of_a_newer_version_is_refused_by_name(database: Database) ->
     ensure_schema(database, LOGS)
     with database.writing() as connection:
         connection.execute(update(LOGS.revision).values(version_num="l9999"))
-    with pytest.raises(SchemaError, match=r"revision l9999 of the logs tables, this version needs l0004"):
+    with pytest.raises(SchemaError, match=r"revision l9999 of the logs tables, this version needs l0005"):
         ensure_schema(database, LOGS)
 
 
@@ -150,8 +150,12 @@ def test_the_third_revision_sums_by_day_what_was_summed_by_hour(database: Databa
         for index in request_logs.indexes:
             if database.is_sqlite and index.name == "ix_request_logs_facts":
                 connection.execute(DropIndex(index))
-        for name in ("input_image_tokens", "output_image_tokens", "images", "searches"):  # of a later revision
+        connection.execute(DropTable(cached_answers))  # this, and what follows, is of later revisions
+        later = ("input_image_tokens", "output_image_tokens", "images", "searches", "cache_key", "cache_savings")
+        for name in later:
             connection.execute(text(f"ALTER TABLE request_logs DROP COLUMN {name}"))
+        for name in ("cache_hits", "cached_tokens", "cache_savings"):
+            connection.execute(text(f"ALTER TABLE rollups DROP COLUMN {name}"))
         connection.execute(update(LOGS.revision).values(version_num="l0002"))
     with database.writing() as connection:
         upgrade(connection, LOGS)

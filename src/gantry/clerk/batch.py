@@ -13,8 +13,9 @@ from msgspec import Struct
 
 from gantry.clerk.join import Call, Joined, Part, captured, crash_of
 from gantry.clerk.reject import Origin, kind_of, minimal_row
-from gantry.core.request_log import RequestLog
+from gantry.core.request_log import RequestLog, total_tokens
 from gantry.journal.frames import (
+    CacheNote,
     CallClosed,
     CallOpened,
     Direction,
@@ -23,10 +24,13 @@ from gantry.journal.frames import (
     decode_payload,
     encode_payload,
 )
+from gantry.store.cached_answers import AnswerGiven, AnswerKept, CacheChanges
 from gantry.store.logs import LogStore, OpenCall, OpenPart
 
 _REMEMBERED_CALLS = 2048
 _REMEMBERED_BYTES = 8 << 10  # of one call's request
+
+IsKept = Callable[[str, str], bool]  # an entry of the response cache, by organization and name
 
 logger = logging.getLogger(__name__)
 
@@ -48,6 +52,7 @@ class Batch(Struct, frozen=True):
     parts: list[OpenPart] = []
     closed: list[str] = []
     rejected: list[Origin] = []
+    cache: CacheChanges = CacheChanges()
 
     def add(self, log: RequestLog, origin: Origin) -> None:
         self.logs.append(log)
@@ -64,15 +69,19 @@ class Batch(Struct, frozen=True):
 class BatchBuilder:
     """Meters, and finds in the store what earlier batches left open."""
 
-    def __init__(self, store: LogStore, meter: Meter, clock: Callable[[], int]) -> None:
+    def __init__(
+        self, store: LogStore, meter: Meter, clock: Callable[[], int], is_kept: IsKept = lambda *_: True
+    ) -> None:
+        """`is_kept` says whether the response cache of this machine still has an entry."""
         self._store = store
         self._meter = meter
         self._clock = clock
+        self._is_kept = is_kept
         self._remembered: dict[str, CallOpened] = {}  # calls in the store without parts: most need no query to end
 
     def build(self, joined: Joined) -> Batch:
         """Return the batch of some frames. Raises StoreUnavailable."""
-        batch = Batch()
+        batch = Batch(cache=CacheChanges(swept=joined.swept))
         earlier = {call.log_id: call for call in joined.calls.values() if call.closed and not call.opened}
         batch.closed.extend(earlier)
         forgotten = {call.log_id: call for call in earlier.values() if not self._remember(call)}
@@ -145,7 +154,22 @@ class BatchBuilder:
             logger.error("call %s cannot be metered: %s", call.log_id, kind_of(error))
             batch.reject(call, f"metering failed: {kind_of(error)}", self._clock())
         else:
-            batch.add(log, call)
+            note = closed.cache
+            if note is not None:
+                self._note_cache(note, log, batch.cache)
+            if note is None or not note.unlogged:
+                batch.add(log, call)
+
+    def _note_cache(self, note: CacheNote, log: RequestLog, into: CacheChanges) -> None:
+        """Note that an answer was kept, unless it was deleted since, or that it was given once more."""
+        organization_id = log.organization_id
+        if note.hit:
+            time = max(note.latency - (log.latency or 0), 0)
+            saved = log.cache_savings or 0, total_tokens(log) or 0, time
+            into.given.append(AnswerGiven(organization_id, note.key, log.ended_at, *saved))
+        elif self._is_kept(organization_id, note.key):
+            kept = AnswerKept(organization_id, note.key, log.log_id, log.model, note.kept_at, note.expires_at)
+            into.kept.append(kept)
 
     def _post(self, frame: LogPosted, batch: Batch) -> None:
         try:

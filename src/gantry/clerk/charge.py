@@ -16,6 +16,7 @@ from gantry.core.usage import NO_USAGE, Usage
 from gantry.dialects.fold import BatchResult
 from gantry.dialects.posted_log import PostedLog
 from gantry.dialects.usage import service_tier_in
+from gantry.journal.frames import CacheNote
 from gantry.prices.custom import custom_rate
 from gantry.prices.rate import Prices, Rate, cost_and_parts
 from gantry.prices.rates import Rates
@@ -35,6 +36,7 @@ class Charge(Struct, frozen=True, gc=False):
 
 
 NO_CHARGE: Final = Charge()
+FREE: Final = Charge(cost=0)
 _UNKNOWN: Final = Charge(price_missing=True)
 
 
@@ -59,6 +61,28 @@ def charge_call(
     if custom is not None:
         rate = custom_rate(rates, custom, rate, at, service_tier)
     return _UNKNOWN if rate is None else _charge_of(rate, usage)
+
+
+def charge_hit(
+    rates: Rates,
+    hit: CacheNote,
+    names: Sequence[str | None],
+    at: int,
+    service_tier: str | None,
+    usage: Usage,
+    *,
+    custom: CustomModel | None = None,
+) -> tuple[Charge, int | None]:
+    """Return the charge of an answer out of the response cache, which is nothing, and what it would have cost.
+
+    It names the price by which that was computed.
+    """
+    if usage == NO_USAGE:
+        return FREE, None
+    asked = charge_call(
+        rates, hit.provider_id or None, names, at, service_tier, usage, host=hit.upstream_host, custom=custom
+    )
+    return Charge(0, price_source=asked.price_source, price_version=asked.price_version), asked.cost
 
 
 def charge_results(

@@ -11,6 +11,7 @@ from msgspec import Struct
 
 from gantry.core.vocabulary import Outcome
 from gantry.journal.frames import (
+    CacheSwept,
     CallClosed,
     CallOpened,
     Direction,
@@ -57,6 +58,7 @@ class Unreadable(Struct, frozen=True):
 class Joined(Struct, frozen=True):
     calls: dict[str, Call] = {}
     posted: list[LogPosted] = []
+    swept: list[str] = []  # names of entries of the response cache
     unreadable: list[Unreadable] = []
 
 
@@ -71,6 +73,9 @@ def join_frames(incarnation: str, frames: Iterable[RawFrame], into: Joined) -> N
             continue
         if isinstance(frame, LogPosted):
             into.posted.append(frame)
+            continue
+        if isinstance(frame, CacheSwept):
+            into.swept.extend(frame.keys)
             continue
         call = calls.get(frame.log_id)
         if call is None:

@@ -11,11 +11,19 @@ import msgspec
 from msgspec import Struct
 from msgspec.structs import asdict, astuple, replace
 
-from gantry.clerk.charge import NO_CHARGE, Charge, charge_call, charge_posted, charge_results, likely_provider
+from gantry.clerk.charge import (
+    NO_CHARGE,
+    Charge,
+    charge_call,
+    charge_hit,
+    charge_posted,
+    charge_results,
+    likely_provider,
+)
 from gantry.core.custom_model import CustomModel, model_behind
 from gantry.core.errors import InvalidRequest
 from gantry.core.model_ref import parse_model_ref
-from gantry.core.request_log import RequestLog
+from gantry.core.request_log import CACHED_MODEL, RequestLog
 from gantry.core.usage import NO_USAGE, Usage
 from gantry.core.vocabulary import (
     EMBEDDING_OPERATIONS,
@@ -129,6 +137,7 @@ class _Measured(Struct, frozen=True, gc=False):
     content: _Content
     extra: str | None
     warnings: str | None
+    savings: int | None
 
 
 _NO_CONTENT: Final = _Content()
@@ -158,6 +167,9 @@ def meter_call(
     if body:
         answer = read_answer(answered, answer_dialect, closed.response_content_type, body)
         warnings += answer.warnings
+    hit = closed.cache if closed.cache is not None and closed.cache.hit else None
+    if hit is not None and hit.usage != NO_USAGE:  # as it was told when the answer was made
+        answer = replace(answer, usage=hit.usage, service_tier=hit.service_tier)
     question = read_question(spoken, opened.request_content_type, request, dialect)
     if question.problem is not None:
         warnings.append(question.problem)
@@ -167,8 +179,13 @@ def meter_call(
     last = closed.attempts[-1] if closed.attempts else None
     answered_as = answer.model or closed.response_model
     model = (last.upstream_model if last is not None else None) or answered_as
-    charge = NO_CHARGE
-    if usage != NO_USAGE:
+    charge, savings = NO_CHARGE, None
+    if hit is not None:
+        charge, savings = charge_hit(
+            rates, hit, (hit.upstream_model, answered_as), opened.started_at, service_tier, usage, custom=custom
+        )
+        model = CACHED_MODEL
+    elif usage != NO_USAGE:
         provider_id = last.provider_id if last is not None else likely_provider(opened.requested_model, rates)
         host = last.upstream_host if last is not None else None
         at = opened.started_at
@@ -183,7 +200,7 @@ def meter_call(
         said = completed or answer.messages or answer.message
         content = _Content(request or None, question.input, body or None, said, answer.tool_calls, question.tools)
     measured = _Measured(
-        operation, model, question, answer, usage, usage_raw, charge, content, extra, _list_text(warnings)
+        operation, model, question, answer, usage, usage_raw, charge, content, extra, _list_text(warnings), savings
     )
     return _log_of(opened, closed, last, measured, {} if labels is NO_LABELS else asdict(labels))
 
@@ -287,6 +304,8 @@ def _log_of(
         price_missing=charge.price_missing,
         price_source=charge.price_source,
         price_version=charge.price_version,
+        cache_key=closed.cache.key if closed.cache is not None else None,
+        cache_savings=measured.savings,
         extra=measured.extra,
         input=content.input,
         output=content.output,

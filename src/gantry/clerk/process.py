@@ -15,6 +15,7 @@ from collections.abc import Iterable, Mapping
 from functools import partial
 from pathlib import Path
 
+from gantry.board.answers import AnswerCache
 from gantry.board.board import CLERK_SLOT, Board, Slot, State, Word
 from gantry.clerk.custom_prices import CustomPrices
 from gantry.clerk.declared import apply_declared
@@ -53,9 +54,11 @@ class RatedMeter:
         self._customs = customs
 
     def call(self, opened: CallOpened, request: bytes, response: bytes, closed: CallClosed) -> RequestLog:
-        custom = None
+        custom, note = None, closed.cache
         if self._customs is not None:
             asked = closed.turned_to or opened.requested_model
+            if note is not None and note.hit:
+                asked = note.asked_model
             custom = self._customs.find(opened.organization_id, asked, opened.snapshot_version)
         return meter_call(opened, request, response, closed, self._rates, custom)
 
@@ -68,8 +71,9 @@ class RatedMeter:
 class Recording:
     """The recording loop's step. The first one opens the store; until that succeeds there is no lag to show."""
 
-    def __init__(self, home: Home, address: str | Path, customs: CustomPrices, slot: Slot) -> None:
+    def __init__(self, home: Home, keyring: Keyring, address: str | Path, customs: CustomPrices, slot: Slot) -> None:
         self._home = home
+        self._answers = AnswerCache(home.responses, keyring.responses, keyring.response_names)
         self._address = address
         self._customs = customs
         self._slot = slot
@@ -100,7 +104,9 @@ class Recording:
         if self._recorder is None:
             store = LogStore(self._address)
             meter = RatedMeter(open_rates(self._home.cache), self._customs)
-            self._recorder = Recorder(self._home.journal, self._home.rejected, store, meter, self._slot)
+            self._recorder = Recorder(
+                self._home.journal, self._home.rejected, store, meter, self._slot, is_kept=self._answers.holds
+            )
         return self._recorder
 
 
@@ -173,7 +179,7 @@ def run_clerk(home: Home, lifeline: int, environ: Mapping[str, str]) -> None:
     slot.claim(os.getpid(), time.time_ns())
     stop = threading.Event()
     publishing = Publishing(home, url or home.control_db, keyring, environ)
-    recording = Recording(home, url or home.logs_db, CustomPrices(url or home.control_db), slot)
+    recording = Recording(home, keyring, url or home.logs_db, CustomPrices(url or home.control_db), slot)
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())
     signal.signal(signal.SIGHUP, lambda *_: publishing.reload())

@@ -16,7 +16,7 @@ from pathlib import Path
 from msgspec import Struct, structs
 
 from gantry.board.board import Slot, Word
-from gantry.clerk.batch import Batch, BatchBuilder, Meter
+from gantry.clerk.batch import Batch, BatchBuilder, IsKept, Meter
 from gantry.clerk.join import Joined, join_frames
 from gantry.clerk.reject import Origin, RejectedFrames, kind_of, minimal_row
 from gantry.core.request_log import RequestLog
@@ -51,11 +51,12 @@ class Recorder:
         *,
         clock: Callable[[], int] = time.time_ns,
         max_frames: int = MAX_FRAMES,
+        is_kept: IsKept = lambda *_: True,
     ) -> None:
         self._journal = journal
         self._rejected = RejectedFrames(rejected)
         self._store = store
-        self._builder = BatchBuilder(store, meter, clock)
+        self._builder = BatchBuilder(store, meter, clock, is_kept)
         self._slot = slot
         self._clock = clock
         self._max_frames = max_frames
@@ -145,6 +146,7 @@ class Recorder:
             closed=batch.closed,
             checkpoints={reader.incarnation: reading.position for reader, reading in pending.readings},
             forget=pending.forget,
+            cache=batch.cache,
         )
         stored = self._record(batch, effects)
         self._slot.add(Word.RECORDS, stored)

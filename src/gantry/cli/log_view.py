@@ -24,6 +24,7 @@ def view_log(log: RequestLog) -> dict[str, Any]:
     for name in _DURATIONS:
         view[name] = None if view[name] is None else view[name] / _NS
     view["cost"] = None if log.cost is None else usd_from_nano(log.cost)
+    view["cache_savings"] = None if log.cache_savings is None else usd_from_nano(log.cache_savings)
     view["cost_by_unit"] = cost_by_unit_of(log)
     view["usage"] = None if log.usage == Usage() else msgspec.to_builtins(log.usage)
     for name in _JSON:

@@ -12,7 +12,7 @@ import msgspec
 from msgspec import Raw
 
 from gantry.core.money import usd_from_nano
-from gantry.core.request_log import RequestLog, tokens_per_second, total_tokens
+from gantry.core.request_log import RequestLog, is_cache_hit, tokens_per_second, total_tokens
 from gantry.core.usage import UNITS, Usage
 from gantry.core.vocabulary import Outcome
 
@@ -63,6 +63,9 @@ def item_of(log: RequestLog) -> dict[str, Any]:
         "cost_by_unit": cost_by_unit_of(log),
         "price_source": log.price_source,
         "price_missing": log.price_missing,
+        "cache_hit": is_cache_hit(log),
+        "cache_key": log.cache_key,
+        "cache_savings": None if log.cache_savings is None else usd_from_nano(log.cache_savings),
         "input": log.input,
         "output": log.output,
         "prompt_messages": _messages(log.input, b"["),
@@ -97,7 +100,11 @@ def full_item_of(log: RequestLog) -> dict[str, Any]:
     return {
         **posted,
         **item,
-        **{name: posted[name] for name in ("note", "positive_feedback") if item[name] is None and name in posted},
+        **{
+            name: posted[name]
+            for name in ("note", "positive_feedback", "cache_key")
+            if item[name] is None and name in posted
+        },
         "temperature": log.temperature if log.temperature is not None else posted.get("temperature"),
         "max_tokens": log.max_tokens if log.max_tokens is not None else posted.get("max_tokens"),
         "dialect": log.dialect,

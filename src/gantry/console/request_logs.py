@@ -196,6 +196,8 @@ def _summary_item(found: Summary) -> dict[str, Any]:
         "avg_latency": seconds_of(_mean(found.latency_sum, found.latency_count)),
         "avg_tps": _thousandths(_mean(found.speed_sum, found.speed_count)),
         "avg_ttft": seconds_of(_mean(found.time_to_first_token_sum, found.time_to_first_token_count)),
+        "number_of_cache_hits": found.cache_hits,
+        "total_cache_savings": usd_from_nano(found.cache_savings),
         "scores": {},
     }
 

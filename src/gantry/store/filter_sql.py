@@ -24,6 +24,7 @@ from sqlalchemy import (
     true,
 )
 
+from gantry.core.request_log import CACHED_MODEL
 from gantry.core.vocabulary import Outcome
 from gantry.store.engine_sql import folded, matches, member_of, number_in, ordered, position_in, says
 from gantry.store.full_text import begins, phrases_in
@@ -74,8 +75,10 @@ def _computed(name: str, table: FromClause) -> Expression:
             return column.tool_calls.is_not(None)
         case "is_root_span":
             return func.coalesce(column.span_parent_id, "") == ""
-        case "cache_hit":  # nothing is answered from a cache
-            return false()
+        case "cache_hit":
+            return func.coalesce(column.model == CACHED_MODEL, false())
+        case "kept_under":  # by us, or as it was posted
+            return func.coalesce(column.cache_key, member_of(column.extra, "cache_key"))
         case "score":  # nothing is evaluated
             return cast(null(), Float)
     raise KeyError(name)
@@ -87,7 +90,8 @@ def _speed(table: FromClause) -> Expression:
     streamed = and_(column.stream, column.time_to_first_token.is_not(None))
     waited = case((streamed, column.time_to_first_token), else_=0)
     generating = case((column.latency > waited, column.latency - waited), else_=column.latency)
-    return case((and_(column.output_tokens > 0, generating > 0), column.output_tokens * _NANO / generating))
+    generated = and_(column.output_tokens > 0, generating > 0, func.coalesce(column.model, "") != CACHED_MODEL)
+    return case((generated, column.output_tokens * _NANO / generating))
 
 
 def _plain(condition: Condition, table: FromClause) -> Expression:

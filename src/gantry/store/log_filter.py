@@ -134,7 +134,7 @@ FIELDS: Final[Mapping[str, Field]] = {
         model requested_model provider_id credential_id deployment_name outcome status error_message finish_reason
         customer_identifier customer_name customer_email thread_identifier session_identifier=thread_identifier
         custom_identifier group_identifier trace_unique_id span_unique_id span_parent_id span_name response_id
-        upstream_request_id price_source user_agent path request_url_path=path tool_calls note
+        upstream_request_id price_source user_agent path request_url_path=path tool_calls note cache_key=kept_under
         """,
     ),
     **_fields(
@@ -148,7 +148,7 @@ FIELDS: Final[Mapping[str, Field]] = {
     ),
     **_fields(
         Kind.NUMBER,
-        "cost latency generation_time=latency time_to_first_token ttft=time_to_first_token routing_time",
+        "cost cache_savings latency generation_time=latency time_to_first_token ttft=time_to_first_token routing_time",
         NANO,
     ),
     **_fields(Kind.NUMBER, "tokens_per_second temperature", 0),
@@ -168,8 +168,7 @@ FIELDS: Final[Mapping[str, Field]] = {
     **{
         name: Field("extra", member=name)
         for name in (
-            "prompt_id prompt_name span_workflow_name span_path trace_name category evaluation_identifier evaluator_id "
-            "cache_key"
+            "prompt_id prompt_name span_workflow_name span_path trace_name category evaluation_identifier evaluator_id"
         ).split()
     },
 }

@@ -21,9 +21,11 @@ from sqlalchemy import (
     cast,
     func,
     literal,
+    not_,
     select,
 )
 
+from gantry.core.request_log import CACHED_MODEL
 from gantry.store.filter_sql import column_of, condition_of
 from gantry.store.log_filter import EVERYTHING, FIELDS, Condition, Filter, conditions_in
 from gantry.store.log_query import LogQuery, matching
@@ -70,6 +72,9 @@ class Summary(Struct, frozen=True):
     time_to_first_token_count: int = 0
     speed_sum: int = 0
     speed_count: int = 0
+    cache_hits: int = 0
+    cached_tokens: int = 0
+    cache_savings: int = 0
 
 
 _SUMS: Final = Summary.__struct_fields__
@@ -86,6 +91,7 @@ def _pieces(query: LogQuery, spans: Sequence[_Span]) -> Iterator[Select[Any]]:
     """Return the statements whose sums make up the query's: its time range by the longest spans that fit into it."""
     if not spans:
         yield _of_rows(query)
+        yield _saved_in_rows(query)
         return
     span, *shorter = spans
     first = None if query.since is None else -(-query.since // span.length)
@@ -140,18 +146,29 @@ def _of_spans(
 
 def _of_rows(query: LogQuery) -> Select[Any]:
     speed = column_of(FIELDS["tokens_per_second"], request_logs)
+    hit, total = column_of(FIELDS["cache_hit"], request_logs), column_of(FIELDS["total_tokens"], request_logs)
     measured = {
         "requests": literal(1),
         "errors": case((column_of(FIELDS["failed"], request_logs), 1), else_=0),
         "cost": request_logs.c.cost,
-        "input_tokens": request_logs.c.input_tokens,
-        "output_tokens": request_logs.c.output_tokens,
-        "total_tokens": column_of(FIELDS["total_tokens"], request_logs),
+        "input_tokens": case((not_(hit), request_logs.c.input_tokens)),
+        "output_tokens": case((not_(hit), request_logs.c.output_tokens)),
+        "total_tokens": case((not_(hit), total)),
         **_sum_and_count("latency", request_logs.c.latency),
         **_sum_and_count("time_to_first_token", request_logs.c.time_to_first_token),
         **_sum_and_count("speed", speed * 1000),
+        "cache_hits": case((hit, 1), else_=0),
+        "cached_tokens": case((hit, total)),
+        "cache_savings": literal(0),
     }
     return select(*(_sum_of(measured[name]) for name in _SUMS)).where(and_(matching(query)))
+
+
+def _saved_in_rows(query: LogQuery) -> Select[Any]:
+    """Return the statement for what hits saved: of few rows, and in no index that the sums above are read from."""
+    saved = request_logs.c.cache_savings
+    sums = (_sum_of(saved if name == "cache_savings" else literal(0)) for name in _SUMS)
+    return select(*sums).where(request_logs.c.model == CACHED_MODEL, matching(query))
 
 
 def _sum_of(value: ColumnElement[Any]) -> ColumnElement[Any]:

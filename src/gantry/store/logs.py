@@ -15,6 +15,18 @@ from msgspec import Struct
 from sqlalchemy import Select, select
 
 from gantry.core.request_log import RequestLog
+from gantry.store.cached_answers import (
+    CacheChanges,
+    CacheEntry,
+    CacheQuery,
+    CacheSums,
+    apply_changes,
+    delete_entries,
+    find_entry,
+    keys_of,
+    read_entries,
+    sum_entries,
+)
 from gantry.store.content import Content, pack_content
 from gantry.store.counted_once import counted_once, numbered_results
 from gantry.store.database import BUSY_TIMEOUT, Database, StoreUnavailable
@@ -46,6 +58,7 @@ class RecordBatch(Struct, frozen=True, kw_only=True):
     closed: list[str] = []
     checkpoints: dict[str, tuple[int, int]] = {}  # incarnation → (segment, position)
     forget: list[str] = []  # incarnations whose journal was read to its end and deleted
+    cache: CacheChanges = CacheChanges()
 
 
 class LogStore:
@@ -100,6 +113,7 @@ class LogStore:
             for statement in self._sql.forget:
                 _run_many(cursor, statement, [(name,) for name in batch.forget])
             cursor.close()
+            apply_changes(connection, batch.cache, is_sqlite=self._database.is_sqlite)
         return {log.log_id for log in logs}
 
     def _insert_new(self, cursor: Any, rows: Sequence[Row]) -> dict[int, int]:
@@ -190,6 +204,28 @@ class LogStore:
         """Delete a log and say whether it was there."""
         with self._database.writing() as connection:
             return delete_log(connection, organization_id, key_id, log_id)
+
+    def cache_entries(self, query: CacheQuery) -> tuple[list[CacheEntry], CacheSums]:
+        """Return a page of what the response cache keeps, and the sums over all of it."""
+        with self._database.reading(self._patience) as connection:
+            return read_entries(connection, query), sum_entries(connection, query)
+
+    def cache_sums(self, query: CacheQuery) -> CacheSums:
+        with self._database.reading(self._patience) as connection:
+            return sum_entries(connection, query)
+
+    def find_cache_entry(self, organization_id: str, entry_id: int) -> CacheEntry | None:
+        with self._database.reading(self._patience) as connection:
+            return find_entry(connection, organization_id, entry_id)
+
+    def cache_keys(self, organization_id: str, ids: Collection[int]) -> list[str]:
+        with self._database.reading(self._patience) as connection:
+            return keys_of(connection, organization_id, ids)
+
+    def delete_cache_entries(self, organization_id: str, keys: Collection[str] | None) -> list[str]:
+        """Delete the rows of some entries, or of all; return the names of those that were there."""
+        with self._database.writing() as connection:
+            return delete_entries(connection, organization_id, keys)
 
     def tail(
         self, organization_id: str, after: int | None = None, limit: int = _TAIL_LIMIT

@@ -6,7 +6,7 @@ Law: only logs really inserted are counted; the store calls this in the transact
 from collections.abc import Iterable
 from operator import add
 
-from gantry.core.request_log import RequestLog, tokens_per_second, total_tokens
+from gantry.core.request_log import RequestLog, is_cache_hit, tokens_per_second, total_tokens
 from gantry.core.vocabulary import Outcome
 from gantry.store.log_rows import INDEXED_LENGTH
 from gantry.store.tables import rollups
@@ -64,10 +64,15 @@ def _add(sums: list[int], log: RequestLog) -> None:
     sums[0] += 1
     if log.outcome not in _FINE or log.status_code >= 400:
         sums[1] += 1
-    sums[2] += usage.input_tokens or 0
-    sums[3] += usage.cached_input_tokens or 0
-    sums[4] += usage.output_tokens or 0
-    sums[5] += total_tokens(log) or 0
+    if is_cache_hit(log):  # whose tokens nobody bought
+        sums[14] += 1
+        sums[15] += total_tokens(log) or 0
+        sums[16] += log.cache_savings or 0
+    else:
+        sums[2] += usage.input_tokens or 0
+        sums[3] += usage.cached_input_tokens or 0
+        sums[4] += usage.output_tokens or 0
+        sums[5] += total_tokens(log) or 0
     if log.cost is not None:
         sums[6] += log.cost
     if log.price_missing:

@@ -58,7 +58,7 @@ def _revision_table(name: str) -> Table:
 
 
 CONTROL = Tree("control", control, "c0005", _revision_table("control_revision"))
-LOGS = Tree("logs", logs, "l0004", _revision_table("logs_revision"))
+LOGS = Tree("logs", logs, "l0005", _revision_table("logs_revision"))
 
 # A sum of many 64-bit numbers that callers post: PostgreSQL would refuse the row that passes 2^63.
 _Sum = BigInteger().with_variant(Numeric(38, 0), "postgresql")
@@ -270,6 +270,8 @@ request_logs = Table(
     Column("custom_identifier", String),
     Column("tools", Text),  # JSON list of the names of the tools that were offered
     Column("tool_calls", Text),
+    Column("cache_key", String),
+    Column("cache_savings", BigInteger),
     Column("customer_name", String),
     Column("customer_email", String),
     Column("error_message", Text),
@@ -386,6 +388,30 @@ journal_checkpoints = Table(
 )
 
 
+# What the response cache keeps, as the clerk has read it. The answers are sealed files (`gantry.board.answers`); what
+# was said stands in the log of the call that an answer was first given to. Sums are what hits have saved.
+cached_answers = Table(
+    "cached_answers",
+    logs,
+    Column("id", _RowNumber, primary_key=True, autoincrement=True),
+    Column("organization_id", String, nullable=False),
+    Column("cache_key", String, nullable=False),
+    Column("log_id", String, nullable=False),
+    Column("model", String),
+    Column("kept_at", BigInteger, nullable=False),
+    Column("updated_at", BigInteger, nullable=False),
+    Column("expires_at", BigInteger, nullable=False),
+    Column("hits", BigInteger, nullable=False),
+    Column("saved_cost", _Sum, nullable=False),
+    Column("saved_tokens", _Sum, nullable=False),
+    Column("saved_time", _Sum, nullable=False),  # ns
+    UniqueConstraint("organization_id", "cache_key"),
+    Index(None, "cache_key"),
+    Index(None, "expires_at"),
+    sqlite_autoincrement=True,
+)
+
+
 def _sums_by(span: str, name: str) -> Table:
     """Return a table of sums by a span of time. Text that is unknown is '' here: NULLs do not conflict."""
     return Table(
@@ -412,6 +438,11 @@ def _sums_by(span: str, name: str) -> Table:
         Column("time_to_first_token_count", _Sum, nullable=False),
         Column("speed_sum", _Sum, nullable=False, server_default="0"),  # thousandths of a token per second
         Column("speed_count", _Sum, nullable=False, server_default="0"),
+        Column("cache_hits", _Sum, nullable=False, server_default="0"),
+        Column(
+            "cached_tokens", _Sum, nullable=False, server_default="0"
+        ),  # of their answers, which nobody was paid for
+        Column("cache_savings", _Sum, nullable=False, server_default="0"),
         PrimaryKeyConstraint("organization_id", span, "environment", "key_id", "model", "provider_id", "outcome"),
     )
 
