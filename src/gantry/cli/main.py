@@ -30,6 +30,7 @@ COMMANDS = {
     "routing": Entry("gantry.cli.routing", "group", "Show, change and roll back the routing rules."),
     "route": Entry("gantry.cli.route", "group", "Explain where a call would go, and why."),
     "logs": Entry("gantry.cli.logs", "group", "Read request logs."),
+    "cache": Entry("gantry.cli.cache", "group", "List, measure and clear the response cache."),
     "check": Entry("gantry.cli.check", "command", "Check gantry.toml, the catalogue and the home, offline."),
     "status": Entry("gantry.cli.status", "command", "Show processes, lag, journal and snapshot."),
     "doctor": Entry("gantry.cli.doctor", "command", "Look for faults in the home's files and keys."),

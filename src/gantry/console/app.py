@@ -6,6 +6,7 @@ from fastapi import FastAPI
 
 from gantry import __version__
 from gantry.console import (
+    caches,
     credentials,
     health,
     load_balance_groups,
@@ -38,6 +39,7 @@ ROUTERS: Final = (
     credentials.router,
     routing.router,
     load_balance_groups.router,
+    caches.router,
 )
 
 

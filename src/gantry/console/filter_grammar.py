@@ -26,6 +26,7 @@ from gantry.store.log_filter import (
     AllOf,
     AnyOf,
     Condition,
+    Field,
     Filter,
     FilterRefused,
     Operator,
@@ -68,9 +69,9 @@ class Bundle(Struct, frozen=True):
     connector: str | None = None
 
 
-def read_filters(given: Mapping[str, Any], row_id: RowId) -> Filter:
-    """Return the filter in the `filters` of a body. Raises FilterRefused."""
-    return _Reader(row_id).bundle(given, 0)
+def read_filters(given: Mapping[str, Any], row_id: RowId, field_of: Callable[[str], Field] = field_named) -> Filter:
+    """Return the filter in the `filters` of a body, over fields that `field_of` knows. Raises FilterRefused."""
+    return _Reader(row_id, field_of).bundle(given, 0)
 
 
 def url_filters(parameters: Iterable[tuple[str, str]]) -> dict[str, Any]:
@@ -95,8 +96,9 @@ def _url_param(given: Mapping[str, str]) -> dict[str, Any]:
 class _Reader:
     """One reading: it counts, so that a filter stays one that a database can answer."""
 
-    def __init__(self, row_id: RowId) -> None:
+    def __init__(self, row_id: RowId, field_of: Callable[[str], Field]) -> None:
         self._row_id: Final = row_id
+        self._field_of: Final = field_of
         self._values = 0
 
     def bundle(self, given: Mapping[str, Any], depth: int) -> Filter:
@@ -125,7 +127,7 @@ class _Reader:
         return _connector(params[0].connector, connector, name), joined
 
     def _condition(self, name: str, param: Param) -> Condition:
-        field = field_named(name)
+        field = self._field_of(name)
         given = param.operator_function or param.operator
         if given not in _OPERATORS:
             known = ", ".join(sorted(word for word in _OPERATORS if word))

@@ -20,6 +20,7 @@ from typing import Final
 
 import uvicorn
 
+from gantry.board.answers import AnswerCache
 from gantry.board.board import CONSOLE_SLOT, Board, Slot, State, Word
 from gantry.console.app import create_app
 from gantry.console.model_book import ModelBook
@@ -81,6 +82,7 @@ async def run_console(home: Home, lifeline: int, environ: Mapping[str, str]) -> 
         clock=time.time_ns,
         models=ModelBook(lambda: read_rates(home.cache), time.time_ns),
         board=board,
+        answers=AnswerCache(home.responses, keyring.responses, keyring.response_names, settings.response_cache_bytes),
     )
     slot = board.slot(CONSOLE_SLOT)
     slot.claim(os.getpid(), time.time_ns())

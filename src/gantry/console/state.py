@@ -10,6 +10,7 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Final, Generic, TypeVar
 
+from gantry.board.answers import AnswerCache
 from gantry.board.board import Board
 from gantry.console.model_book import ModelBook
 from gantry.core.custom_provider import CustomProvider
@@ -64,13 +65,15 @@ class ConsoleState:
         patience: float = PATIENCE,
         models: ModelBook | None = None,
         board: Board | None = None,
+        answers: AnswerCache | None = None,
     ) -> None:
-        """`board` tells when a change is live; without one nobody is asked."""
+        """`board` tells when a change is live; without one nobody is asked. `answers` is this machine's cache."""
         self.journal: Final = journal
         self.pepper: Final = pepper
         self.vault: Final = vault
         self.clock: Final = clock
         self.board: Final = board
+        self.answers: Final = answers
         self.models: Final = models or ModelBook(lambda: None, clock)
         self.bodies: Final = asyncio.Semaphore(_BODIES)
         self.batches: Final = asyncio.Semaphore(1)  # a batch may have 100 MB
