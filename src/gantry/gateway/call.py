@@ -242,14 +242,14 @@ class Call:
         assert key is not None
         assert recording is not None
         question = understand(intake, head, body)
-        if question.parameters is not NO_PARAMETERS or self.state.cached_by_rule:
-            keeper = self._keeper = look_up(self.state, intake, key, head, question, recording)
-            if keeper is not None and keeper.found is not None:
-                self._leave()
-                self.client.hand_over(CachedAnswer(self, question, recording, keeper, keeper.found))
-                return
         journey = None
         try:
+            if (question.parameters is not NO_PARAMETERS or self.state.cached_by_rule) and self._keeper is None:
+                keeper = self._keeper = look_up(self.state, intake, key, head, question, recording)
+                if keeper is not None and keeper.found is not None:
+                    self._leave()
+                    self.client.hand_over(CachedAnswer(self, question, recording, keeper, keeper.found))
+                    return
             if self._uploads:
                 voyage = make_upload(self.state, intake, key, head, question)
             else:

@@ -43,7 +43,7 @@ logger = logging.getLogger(__name__)
 
 HEADER: Final = b"x-gantry-cache"
 MISS: Final = b"%b: miss\r\n" % HEADER
-LARGEST_REQUEST: Final = 1 << 20  # reading and naming a megabyte takes 3 ms of everybody's time
+LARGEST_REQUEST: Final = 1 << 20  # reading and naming a megabyte takes 2 ms of everybody's time
 _FORM: Final = 1  # of what names are made of; another one finds nothing that was kept before
 _OPERATIONS: Final = frozenset(
     (
@@ -71,6 +71,7 @@ _JSON, _STREAM = "application/json", "text/event-stream"
 _LARGE: Final = 64 * 1024  # is written in a thread
 _GOOD: Final = 200
 _SWEEP_SECONDS: Final = 60.0
+_TOLD_AT_ONCE: Final = 1000  # names, in one frame
 _LOOK_SECONDS: Final = 1.0  # at whether it is time to sweep sooner
 
 
@@ -93,8 +94,7 @@ class Keeper(Struct, frozen=True, gc=False):
 
     def over(self, pump: Pump, voyage: Voyage, status: int, kind: AnswerKind, recording: Recording) -> Pump:
         """Return a pump around another that keeps what passes, where this answer may be kept."""
-        route = voyage.attempt.route
-        if self.theirs is not None and (route.provider.id, route.upstream_model) not in self.theirs:
+        if self.theirs is not None and _whose(voyage.attempt.route) not in self.theirs:
             return pump  # another model stepped in, and the next call would rather have the one it asks for
         if status != _GOOD or (pump.content_type is None and kind.encoding not in IDENTITY):
             return pump
@@ -143,7 +143,7 @@ def look_up(
         return None  # the call itself is told
     route, theirs = routes[0], None
     if rule.by_model or wish.pinned is not None or len(routes) > 1:
-        theirs = frozenset((one.provider.id, one.upstream_model) for one in routes)
+        theirs = frozenset(map(_whose, routes))
     form = same_form(
         (
             _FORM,
@@ -222,6 +222,10 @@ def _routes_of(
     return (route,)
 
 
+def _whose(route: Route) -> tuple[str, str | None]:
+    return route.provider.id, route.upstream_model
+
+
 def _said_to_provider(head: RequestHead) -> list[tuple[bytes, bytes]]:
     return sorted(header for header in head.fields.items() if header[0].startswith(_SAYING))
 
@@ -229,7 +233,7 @@ def _said_to_provider(head: RequestHead) -> list[tuple[bytes, bytes]]:
 class KeepingPump:
     """Another pump, whose output is kept once it is complete: with a stream's last event, or at the end."""
 
-    __slots__ = ("_gathered", "_heard", "_keeper", "_kind", "_pump", "_recording", "_size", "_voyage")
+    __slots__ = ("_came", "_gathered", "_heard", "_keeper", "_kind", "_left", "_pump", "_recording", "_voyage")
 
     def __init__(self, pump: Pump, keeper: Keeper, voyage: Voyage, kind: AnswerKind, recording: Recording) -> None:
         self._pump = pump
@@ -239,7 +243,7 @@ class KeepingPump:
         self._recording = recording
         self._gathered: list[bytes] | None = []
         self._heard: list[bytes] = []  # of the provider, where that is not what leaves
-        self._size = 0
+        self._came = self._left = 0  # bytes
 
     @property
     def stream_ended(self) -> bool:
@@ -270,28 +274,33 @@ class KeepingPump:
         return self._pump.ping()
 
     def fail(self, error: GatewayError) -> bytes | None:
-        self._gathered = None
+        self._give_up()
         return self._pump.fail(error)
 
     def _gather(self, out: bytes, data: bytes) -> None:
         if self._gathered is None:
             return
-        self._size += max(len(out), len(data))
-        if self._size > 2 * LARGEST_ANSWER:
-            self._gathered = None
-            self._heard.clear()
+        self._left += len(out)
+        self._came += len(data)
+        if max(self._left, self._came) > LARGEST_ANSWER:
+            self._give_up()
             return
         self._gathered.append(out)
         if self._voyage.adaptation is not None:
             self._heard.append(data)
 
+    def _give_up(self) -> None:
+        self._gathered = None
+        self._heard.clear()
+
     def _keep(self) -> None:
         """Keep what was gathered, once, if it is a good answer."""
-        gathered, self._gathered = self._gathered, None
+        gathered = self._gathered
         if gathered is None or self._pump.failure is not None:
             return
         body, content_type = b"".join(gathered), self._pump.content_type or self._kind.content_type
         told = self._read(content_type, body)
+        self._give_up()
         if told is None:
             return
         keeper, recording, voyage = self._keeper, self._recording, self._voyage
@@ -347,7 +356,8 @@ async def keep_bounded(state: WorkerState) -> None:
         waited = 0.0
         try:
             gone = await asyncio.to_thread(state.answers.sweep)
-            if gone:
-                state.journal.append(FrameKind.CACHE_SWEPT, encode_payload(CacheSwept(gone)))
+            for start in range(0, len(gone), _TOLD_AT_ONCE):
+                swept = CacheSwept(gone[start : start + _TOLD_AT_ONCE])
+                state.journal.append(FrameKind.CACHE_SWEPT, encode_payload(swept))
         except (OSError, JournalFull) as error:
             logger.error("the response cache cannot be swept: %s", error)
