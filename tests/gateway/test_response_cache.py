@@ -25,6 +25,7 @@ from gantry.wire.body import LAST_CHUNK, encode_chunk
 from tests.gateway.catalogue import ended, until
 from tests.gateway.conftest import STREAM_HEAD, Answer, Node, Script, Upstream, answering, json_answer, running_node
 from tests.gateway.test_elsewhere import CLAUDE, credential, failing
+from tests.gateway.uploads import FORM_TYPE, MISTRAL, TRANSCRIBED, Taken, file, form, part, post, taking
 
 Runner = Callable[[Any], Any]
 CHAT = "/api/chat/completions"
@@ -696,5 +697,21 @@ def test_an_upstream_that_is_not_there_is_not_missed(run: Runner, tmp_path: Path
             await ask(node)
             upstream.scripts = [failing("500 No")]
             assert (await ask(node)).status == 200
+
+    run(main())
+
+
+def test_a_form_has_no_place_in_the_cache_and_is_told(run: Runner, tmp_path: Path) -> None:
+    async def main() -> None:
+        taken: list[Taken] = []
+        async with site(tmp_path, taking(TRANSCRIBED, taken)) as (node, _):
+            body = form(part("model", b"voxtral-mini-latest"), part("cache_enabled", b"true"), file())
+            client = await node.connect()
+            client.send(post(node, body, FORM_TYPE, MISTRAL))
+            answer = await client.answer()
+            assert (answer.status, cached(answer)) == (200, None)
+            _, closed, _ = await node.one_call()
+            assert closed.warnings == ["cache_enabled is not acted on: answers to transcription are not cached"]
+            client.leave()
 
     run(main())

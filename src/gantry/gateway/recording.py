@@ -233,6 +233,8 @@ class Recording:
             if parameters.unlogged and policy in (_FULL, _REDACTED):
                 policy = _METADATA
             self.warnings.extend(f"{name} is not acted on yet" for name in parameters.ignored)
+            if self._intake.is_form and parameters.values.get("cache_enabled") in (True, "true"):
+                self.warnings.append(f"cache_enabled is not acted on: answers to {self._operation} are not cached")
         if policy is _FULL and level < _NO_BODIES:
             if len(body) <= _PART_OF_BODY:
                 return _Kept(policy, True, body, question.metadata, b"")

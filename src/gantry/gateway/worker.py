@@ -15,7 +15,8 @@ The path of a request:
 10. From here on it is the clerk's: frames → meter → price → store.
 
 A WebSocket under a native surface goes through `gateway/tunnel` in place of 4 to 9. A response that is remembered is
-read or deleted by `gateway/kept_response`, which asks nobody.
+read or deleted by `gateway/kept_response`, which asks nobody. What `gateway/response_cache` finds after 4 is given by
+`gateway/cached_answer` in place of 5 to 8.
 
 Law: everything a worker needs is in its arguments, the snapshot file and the board. It starts without a database,
 and it goes when its supervisor goes.
