@@ -115,6 +115,7 @@ TABLE = [
     ("POST", "/v1/images/variations", CALL, Operation.IMAGE_VARIATIONS, OPENAI),
     ("POST", "/v1beta/models/gemini-embedding-001:embedContent", CALL, Operation.EMBEDDING, GEMINI),
     ("POST", "/v1beta/models/gemini-embedding-001:batchEmbedContents", CALL, Operation.EMBEDDINGS, GEMINI),
+    ("POST", "/route/explain", Door.EXPLAIN, None, None),
     ("POST", "/request-logs", Door.POST_LOG, None, None),
     ("POST", "/request-logs/create", Door.POST_LOG, None, None),
     ("GET", "/request-logs", UNKNOWN, None, EITHER),

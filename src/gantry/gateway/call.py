@@ -355,8 +355,7 @@ class Call:
             return  # it ended during a pause
         self.stage = CONNECTING
         self.attempt_started = time.perf_counter_ns()
-        state = self.state
-        self.last_byte = state.now if self.deadlines is state.deadlines else time.monotonic()
+        self.last_byte = self.clock()
         if self._uploads:
             self.client.pause_reading()
         self.rival = None
@@ -372,11 +371,7 @@ class Call:
         self.last_byte = self.clock()
 
     def on_connection(self, connection: UpstreamConnection, connect_time: float | None) -> None:
-        self.connection = connection
-        self.connect_time = connect_time
-        self.stage = WAITING
-        state = self.state
-        self.last_byte = state.now if self.deadlines is state.deadlines else time.monotonic()
+        self.set_connection(connection, connect_time)
         recording, voyage = self.recording, self.voyage
         assert recording is not None
         assert voyage is not None
