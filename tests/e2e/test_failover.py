@@ -27,14 +27,36 @@ HELD_BACK = {
     "status-503",
     "status-504",
     "status-529",
+    "status-400--code-1500",
+    "status-429--code-1300",
+    "status-520",
+    "status-524",
     "reset",
     "close",
+    "hang",
+    "first-byte-5",
     "ambiguous-framing",
+    "header-bytes-300000",
 }  # what the caller with another model in hand never hears of
 TOLD = {"status-400", "status-413", "status-422"}  # the caller's fault, wherever it would go
-IN_THE_OPENING = {"error-event--at-0", "cut-mid-event--at-0"}  # of a stream; the whole answer has no such fault
-AFTER_CONTENT = {"cut-mid-event--at-3", "reset-mid--at-3"}
-HARMLESS = {"informational-103", "comments", "crlf", "chunk-extensions", "write-bytes-7", "close-delimited"}
+# Of a stream; the whole answer has no such fault.
+IN_THE_OPENING = {"error-event--at-0", "cut-mid-event--at-0", "reset-mid--at-0", "first-token-5", "stall-5--at-0"}
+AFTER_CONTENT = {"cut-mid-event--at-3", "reset-mid--at-3", "cut-between-events--at-3", "error-event--at-3"}
+HARMLESS = {
+    "informational-103",
+    "comments",
+    "crlf",
+    "chunked",
+    "chunk-extensions",
+    "trailers",
+    "write-bytes-7",
+    "close-delimited",
+    "no-usage",
+    "header-bytes-2000",
+    "deprecation",
+    "finish-length",
+}
+IN_A_HURRY = {"first_token_timeout": 0.5}
 
 
 class Case(NamedTuple):
@@ -63,6 +85,7 @@ def ask(node: Node, case: Case) -> tuple[int, bytes]:
         "messages": [{"role": "user", "content": "Say something of ten words or more, please."}],
         "stream": case.stream,
         "max_tokens": 50,
+        **IN_A_HURRY,
         "metadata": {"case": f"{case.fault} {case.stream} {case.elsewhere}"},
     }
     if case.elsewhere:

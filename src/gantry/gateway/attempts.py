@@ -172,7 +172,8 @@ def begin_attempts(call: Traveller, question: Question, voyage: Voyage, journey:
         call.deadline = recording.started_clock / 1e9 + deadlines.total
     if attempt.asked != question.model:
         recording.turn_to(attempt.route, attempt.asked)
-    if journey is None:
+    in_time = deadlines.first_token == call.state.deadlines.first_token  # else it is watched for its first content
+    if journey is None or (in_time and not journey.has_a_choice):
         return None
     recording.warnings += journey.plan.passed_over
     attempts = Attempts(call, journey)

@@ -134,7 +134,7 @@ class Journey:
 def set_out(
     state: WorkerState, intake: Intake, key: KeyRecord, head: RequestHead, question: Question, body: bytes
 ) -> tuple[Voyage, Journey | None]:
-    """Return the first voyage of a call, and its journey if anything may follow. Raises GatewayError."""
+    """Return the first voyage of a call, and its journey if it was planned. Raises GatewayError."""
     if intake.native or question.envelope is None:
         return make_voyage(state, intake, key, head, question, body), None
     if not has_terms(question.parameters):
@@ -144,7 +144,7 @@ def set_out(
         if bearing is not None:
             return make_voyage(state, intake, key, head, question, body, bearing), None
     journey = Journey(state, intake, key, head, question, body)
-    return journey.begin(), journey if journey.has_a_choice else None
+    return journey.begin(), journey
 
 
 def deadlines_for(state: WorkerState, voyage: Voyage, question: Question, key: KeyRecord) -> Deadlines:
