@@ -75,6 +75,13 @@ class Word(IntEnum):
     RESTARTS = 37  # supervisor: children restarted
     CACHE_HITS = 40
     CACHE_MISSES = 41
+    ATTEMPTS_FAILED = 48  # whether or not another one answered
+    ROTATIONS = 49
+    FALLBACKS = 50
+    RETRIES = 51
+    HEDGES = 52
+    HEDGES_WON = 53
+    COOLDOWNS = 54  # of deployments, that began
     LATENCY_SUM_US = 63
     LATENCY = 64  # first of the histogram's buckets
 

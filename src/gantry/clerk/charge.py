@@ -9,6 +9,7 @@ from typing import Final
 
 import msgspec
 from msgspec import Struct
+from msgspec.structs import replace
 
 from gantry.core.custom_model import CustomModel
 from gantry.core.model_ref import parse_model_ref
@@ -21,6 +22,7 @@ from gantry.prices.custom import custom_rate
 from gantry.prices.rate import Prices, Rate, cost_and_parts
 from gantry.prices.rates import Rates
 
+HEDGE: Final = "hedge"  # among the parts of a cost: what was sent in vain beside the answer
 _POSTED: Final = "posted"
 _encode: Final = msgspec.json.Encoder().encode
 
@@ -128,6 +130,14 @@ def charge_posted(
         return Charge(amount, _text_of(parts), amount is None, _POSTED)
     service_tier = service_tier_in(posted.usage_raw.encode()) if posted.usage_raw else None
     return charge_call(rates, provider_id, (model,), at, service_tier, posted.usage, custom=custom)
+
+
+def with_hedge(charge: Charge, amount: int) -> Charge:
+    """Return the charge of an answer with that of another attempt beside it; an unknown one stays unknown."""
+    if charge.cost is None:
+        return charge
+    parts = msgspec.json.decode(charge.cost_by_unit or "{}", type=dict[str, int])
+    return replace(charge, cost=charge.cost + amount, cost_by_unit=_text_of({**parts, HEDGE: amount}))
 
 
 def likely_provider(requested_model: str | None, rates: Rates) -> str | None:

@@ -9,8 +9,9 @@ from typing import Any, Final
 
 import msgspec
 from msgspec import Struct
-from msgspec.structs import asdict, astuple, replace
+from msgspec.structs import asdict, replace
 
+from gantry.clerk.attempts import Answered, charge_attempts, find_serving
 from gantry.clerk.charge import (
     NO_CHARGE,
     Charge,
@@ -104,10 +105,6 @@ _OPERATIONS: Final = {operation.value: operation for operation in Operation}
 _DIALECTS: Final = {dialect.value: dialect for dialect in Dialect}
 _ENVIRONMENTS: Final = {environment.value: environment for environment in Environment}
 _OUTCOMES: Final = {outcome.value: outcome for outcome in Outcome}
-# An attempt as a JSON object without its nulls; in the journal it is an array.
-_NamedAttempt: Final[Any] = msgspec.defstruct(
-    "_NamedAttempt", [(name, Any, None) for name in AttemptRecord.__struct_fields__], omit_defaults=True, gc=False
-)
 _OF_BATCHES: Final = frozenset((Operation.FILES, Operation.BATCHES))
 _UNCOUNTED: Final = "results of a batch, if there were any, were not counted: the content is not kept"
 _SHOWN: Final = frozenset((ContentPolicy.FULL, ContentPolicy.REDACTED))
@@ -138,6 +135,7 @@ class _Measured(Struct, frozen=True, gc=False):
     extra: str | None
     warnings: str | None
     savings: int | None
+    attempts: str | None
 
 
 _NO_CONTENT: Final = _Content()
@@ -176,7 +174,7 @@ def meter_call(
     units = read_units(opened.units) if opened.units else question.units
     usage, usage_raw, service_tier = _read_usage(operation, answer_dialect, closed, answer, question, units, warnings)
     labels, extra = _read_labels(opened, warnings)
-    last = closed.attempts[-1] if closed.attempts else None
+    last = find_serving(closed.attempts)
     answered_as = answer.model or closed.response_model
     model = (last.upstream_model if last is not None else None) or answered_as
     charge, savings = NO_CHARGE, None
@@ -194,13 +192,26 @@ def meter_call(
         else:
             names = (model, answered_as)
             charge = charge_call(rates, provider_id, names, at, service_tier, usage, host=host, custom=custom)
+    answered_by = Answered(last, usage, service_tier, opened.started_at, custom)
+    attempts, charge = charge_attempts(closed.attempts, answered_by, rates, charge, warnings)
     content = _NO_CONTENT
     if _POLICIES[opened.content_policy] in _SHOWN:
         completed = answer.text if operation in _COMPLETING and answer.messages is None else None
         said = completed or answer.messages or answer.message
         content = _Content(request or None, question.input, body or None, said, answer.tool_calls, question.tools)
     measured = _Measured(
-        operation, model, question, answer, usage, usage_raw, charge, content, extra, _list_text(warnings), savings
+        operation,
+        model,
+        question,
+        answer,
+        usage,
+        usage_raw,
+        charge,
+        content,
+        extra,
+        _list_text(warnings),
+        savings,
+        attempts,
     )
     return _log_of(opened, closed, last, measured, {} if labels is NO_LABELS else asdict(labels))
 
@@ -284,7 +295,7 @@ def _log_of(
         credential_id=last.credential_id if last else None,
         deployment_name=last.credential_name if last else None,
         tier=last.tier if last else None,
-        attempts=_attempts_text(closed.attempts) if last else None,
+        attempts=measured.attempts,
         outcome=_OUTCOMES[closed.outcome],
         status_code=closed.status,
         error_message=closed.error or answer.error,
@@ -434,11 +445,6 @@ def _log_type(operation: Operation, path: str) -> str:
         return known
     found = next((log_type for part, log_type in _LOG_TYPES_BY_PATH if part in path), None)
     return found or ("transcription" if operation is Operation.REALTIME else "unknown")
-
-
-def _attempts_text(attempts: Sequence[AttemptRecord]) -> str:
-    """Return the attempts as a JSON list of objects."""
-    return msgspec.json.encode([_NamedAttempt(*astuple(attempt)) for attempt in attempts]).decode()
 
 
 def _list_text(items: Sequence[str]) -> str | None:

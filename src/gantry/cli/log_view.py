@@ -6,13 +6,13 @@ from typing import Any
 import msgspec
 
 from gantry.cli.when import iso
-from gantry.console.log_item import cost_by_unit_of
+from gantry.console.log_item import attempt_items, cost_by_unit_of
 from gantry.core.money import usd_from_nano
 from gantry.core.request_log import RequestLog
 from gantry.core.usage import Usage
 
 _NS = 1_000_000_000
-_JSON = ("attempts", "warnings", "usage_raw", "metadata", "properties", "extra", "tool_calls", "input", "output")
+_JSON = ("warnings", "usage_raw", "metadata", "properties", "extra", "tool_calls", "input", "output")
 _DURATIONS = ("latency", "time_to_first_token", "routing_time")
 
 
@@ -27,6 +27,7 @@ def view_log(log: RequestLog) -> dict[str, Any]:
     view["cache_savings"] = None if log.cache_savings is None else usd_from_nano(log.cache_savings)
     view["cost_by_unit"] = cost_by_unit_of(log)
     view["usage"] = None if log.usage == Usage() else msgspec.to_builtins(log.usage)
+    view["attempts"] = _known(attempt_items(log))
     for name in _JSON:
         view[name] = _parsed(view[name])
     for name in ("full_request", "full_response"):
@@ -51,6 +52,13 @@ def line_of(log: RequestLog) -> str:
             log.log_id,
         )
     )
+
+
+def _known(items: list[dict[str, Any]] | None) -> list[dict[str, Any]] | None:
+    """Return attempts without what is unknown of them."""
+    if items is None:
+        return None
+    return [{name: value for name, value in item.items() if value is not None} for item in items]
 
 
 def _count(number: int | None) -> str:

@@ -13,6 +13,7 @@ import msgspec
 from gantry.cli.log_view import line_of, view_log
 from gantry.cli.opened import OpenHome, open_home, store_address
 from gantry.cli.options import home_option, json_option
+from gantry.cli.waterfall import waterfall_of
 from gantry.cli.when import Ago
 from gantry.console.filter_grammar import read_filters
 from gantry.core.request_log import RequestLog
@@ -94,12 +95,14 @@ def list_logs(
 @click.argument("log_id")
 @home_option
 def show(log_id: str, home: Path) -> None:
-    """Show one log with all that was said, as JSON."""
+    """Show one log with all that was said, as JSON; and, beside it on stderr, its attempts with why each was made."""
     with open_logs(home) as (opened, logs):
         log = logs.find(opened.organization_id, log_id)
     if log is None:
         raise click.ClickException(f"no log has the id {log_id!r}; a call just made is stored within a second")
     click.echo(msgspec.json.format(msgspec.json.encode(view_log(log)), indent=2))
+    for line in waterfall_of(log):
+        click.echo(line, err=True)
 
 
 @group.command()

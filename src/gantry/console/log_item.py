@@ -11,6 +11,7 @@ from typing import Any, Final
 import msgspec
 from msgspec import Raw
 
+from gantry.core.logged_attempt import LoggedAttempt, read_attempts
 from gantry.core.money import usd_from_nano
 from gantry.core.request_log import RequestLog, is_cache_hit, tokens_per_second, total_tokens
 from gantry.core.usage import UNITS, Usage
@@ -18,6 +19,7 @@ from gantry.core.vocabulary import Outcome
 
 _NANO: Final = 1_000_000_000
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+_HEDGE: Final = "hedge"  # the part of a cost that is an estimate
 _GOOD: Final = frozenset((Outcome.SUCCESS, Outcome.LOGGED))
 
 
@@ -25,6 +27,7 @@ def item_of(log: RequestLog) -> dict[str, Any]:
     """Return a log as an item of a list."""
     usage, speed = log.usage, tokens_per_second(log)
     failed = log.outcome not in _GOOD or log.status_code >= 400
+    cost_by_unit = cost_by_unit_of(log)
     return {
         "id": log.log_id,
         "unique_id": log.log_id,
@@ -60,7 +63,8 @@ def item_of(log: RequestLog) -> dict[str, Any]:
         "usage_estimated": usage.estimated,
         "units": units_of(usage),
         "cost": None if log.cost is None else usd_from_nano(log.cost),
-        "cost_by_unit": cost_by_unit_of(log),
+        "cost_by_unit": cost_by_unit,
+        "hedge_cost": None if cost_by_unit is None else cost_by_unit.get(_HEDGE),
         "price_source": log.price_source,
         "price_missing": log.price_missing,
         "cache_hit": is_cache_hit(log),
@@ -111,7 +115,7 @@ def full_item_of(log: RequestLog) -> dict[str, Any]:
         "method": log.method,
         "path": log.path,
         "tier": log.tier,
-        "attempts": embed(log.attempts),
+        "attempts": attempt_items(log),
         "usage": embed(log.usage_raw),
         "price_version": log.price_version,
         "response_id": log.response_id,
@@ -121,6 +125,36 @@ def full_item_of(log: RequestLog) -> dict[str, Any]:
         "user_agent": log.user_agent,
         "full_request": embed_bytes(log.full_request),
         "full_response": embed_bytes(log.full_response),
+    }
+
+
+def attempt_items(log: RequestLog) -> list[dict[str, Any]] | None:
+    """Return the attempts of a log in their order; None where nobody was asked."""
+    return [_attempt_item(attempt) for attempt in read_attempts(log.attempts)] or None
+
+
+def _attempt_item(attempt: LoggedAttempt) -> dict[str, Any]:
+    return {
+        "provider_id": attempt.provider_id,
+        "credential_id": attempt.credential_id,
+        "credential_name": attempt.credential_name,
+        "upstream_model": attempt.upstream_model,
+        "upstream_host": attempt.upstream_host,
+        "tier": attempt.tier,
+        "step": attempt.step or None,
+        "reason": attempt.reason or None,
+        "share": attempt.share,
+        "condition": attempt.condition or None,
+        "status": attempt.status,
+        "outcome": attempt.outcome,
+        "error": attempt.error,
+        "began": seconds_of(attempt.began),
+        "connect": seconds_of(attempt.connect),
+        "first_byte": seconds_of(attempt.first_byte),
+        "duration": seconds_of(attempt.duration),
+        "unsent": attempt.unsent,
+        "cost": None if attempt.cost is None else usd_from_nano(attempt.cost),
+        "cost_estimated": attempt.cost_estimated,
     }
 
 

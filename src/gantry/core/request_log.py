@@ -32,7 +32,7 @@ class RequestLog(Struct, frozen=True, kw_only=True, gc=False):
     credential_id: str | None = None
     deployment_name: str | None = None  # the credential's name
     tier: str | None = None
-    attempts: str | None = None  # JSON list of journal.frames.AttemptRecord
+    attempts: str | None = None  # JSON list of LoggedAttempt
 
     outcome: Outcome
     status_code: int
@@ -50,7 +50,7 @@ class RequestLog(Struct, frozen=True, kw_only=True, gc=False):
 
     usage: Usage = NO_USAGE
     usage_raw: str | None = None  # the provider's own usage object, as JSON
-    cost: int | None = None
+    cost: int | None = None  # of all attempts; see `clerk.attempts`
     cost_by_unit: str | None = None  # JSON object: nano-dollars by the names in Usage, each rounded on its own
     price_missing: bool = False  # usage was known and the price was not
     price_source: str | None = None

@@ -18,6 +18,7 @@ from gantry.gateway.prepare import Question, Voyage
 from gantry.gateway.recording import Recording
 from gantry.gateway.stage import CONNECTING, PAUSING, WAITING, Deadlines, Stage
 from gantry.gateway.state import WorkerState
+from gantry.gateway.tally import count_failure, count_step
 from gantry.routing.snapshot import KeyRecord
 from gantry.wire.head import RequestHead, ResponseHead
 
@@ -105,8 +106,9 @@ class Attempts:
         """The rival came to its content first: it is the call's own attempt now."""
         call = self._call
         assert call.voyage is not None
+        unsent = call.connection is None
         call.stop_upstream()
-        note_attempt(call, call.voyage, Outcome.CANCELLED, _FASTER, None)
+        note_attempt(call, call.voyage, Outcome.CANCELLED, _FASTER, None, unsent=unsent)
         self._take_over(rival)
 
     def drop(self, rival: Rival, outcome: Outcome, error: str | None, answer: ResponseHead | None) -> None:
@@ -118,7 +120,8 @@ class Attempts:
         call = self._call
         own = call.attempt_started, call.connect_time
         call.attempt_started, call.connect_time = rival.started, rival.connect_time
-        note_attempt(call, rival.voyage, outcome, error, answer)
+        unsent = outcome is Outcome.CANCELLED and rival.connection is None
+        note_attempt(call, rival.voyage, outcome, error, answer, unsent=unsent)
         call.attempt_started, call.connect_time = own
 
     def settle(self) -> None:
@@ -189,6 +192,8 @@ def note_attempt(
     error: str | None,
     answer: ResponseHead | None,
     body: bytes = b"",
+    *,
+    unsent: bool = False,
 ) -> None:
     """Put on record what became of an attempt, and let routing learn from it."""
     recording, health, started = call.recording, call.state.health, call.attempt_started
@@ -196,11 +201,12 @@ def note_attempt(
     attempt, step = voyage.attempt, voyage.step
     status = None if answer is None else answer.status
     host = voyage.pool.origin.host
-    recording.add_attempt(attempt, host, started, call.connect_time, status, outcome, error, step)
+    recording.add_attempt(attempt, host, started, call.connect_time, status, outcome, error, step, unsent=unsent)
     if outcome is not _SUCCESS or health.troubled:
         in_a_hurry = outcome is Outcome.TIMEOUT and call.deadlines.is_callers
-        if not in_a_hurry:
-            learn(health, attempt, outcome, answer, body, started)
+        cools = not in_a_hurry and learn(health, attempt, outcome, answer, body, started)
+        count_failure(call.state.slot, outcome, cools=cools)
     if step is not None:
+        count_step(call.state.slot, step.kind, outcome)
         first_byte = recording.first_byte_at
         health.end(attempt, (first_byte - started) / 1e9 if first_byte else None)

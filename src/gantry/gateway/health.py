@@ -62,6 +62,13 @@ class Health:
             return Condition.WELL
         return condition(self._book.standing(attempt.deployment_id), self._now())
 
+    def cooling(self) -> int:
+        """Count the deployments that are left alone now, as all workers of the machine know."""
+        if not self._book.troubled:
+            return 0
+        now = self._now()
+        return sum(condition(standing, now) is Condition.COOLING for _, standing in self._book.all())
+
     def load(self, attempt: Attempt) -> Load:
         known = self._known.get(attempt.deployment_id)
         return _UNKNOWN if known is None else Load(known.latency, known.busy)
@@ -100,15 +107,21 @@ class Health:
 
     def note_failure(
         self, attempt: Attempt, kind: FailureKind, started: int, status: int | None, retry_after: float | None = None
-    ) -> None:
-        """Learn from an attempt that failed; `started` is what `begin` or the clock said then, in milliseconds."""
+    ) -> bool:
+        """Learn from an attempt that failed; `started` is what `begin` or the clock said then, in milliseconds.
+
+        Return whether a cooldown began.
+        """
         if attempt.callers_credential or kind in (FailureKind.CALLER, FailureKind.MODEL):
-            return
+            return False
         now, epoch = self._now(), int(time.time())
         self.troubled = True
-        self._book.change(
-            attempt.deployment_id,
-            lambda standing: after_failure(
+        cooldowns = 0
+
+        def change(standing: Standing) -> Standing:
+            nonlocal cooldowns
+            cooldowns = standing.cooldowns
+            return after_failure(
                 standing,
                 kind,
                 status=status or 0,
@@ -116,8 +129,9 @@ class Health:
                 now=now,
                 epoch=epoch,
                 retry_after=retry_after,
-            ),
-        )
+            )
+
+        return self._book.change(attempt.deployment_id, change).cooldowns > cooldowns
 
     def note_success(self, attempt: Attempt, started: int) -> None:
         """Learn from an attempt that went through."""

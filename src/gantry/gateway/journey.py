@@ -172,14 +172,18 @@ def judge_failure(attempt: Attempt, answer: ResponseHead | None, body: bytes) ->
 
 def learn(
     health: Health, attempt: Attempt, outcome: Outcome, answer: ResponseHead | None, body: bytes, started: int
-) -> None:
-    """Tell the health of deployments what became of an attempt that began at `started`, in ns."""
+) -> bool:
+    """Tell the health of deployments what became of an attempt that began at `started`, in ns.
+
+    Return whether its deployment cools from now on.
+    """
     if outcome is Outcome.SUCCESS:
         health.note_success(attempt, started // 1_000_000)
     elif outcome in _TELLING:
         kind, seconds = judge_failure(attempt, answer, body)
         status = None if answer is None else answer.status
-        health.note_failure(attempt, kind, started // 1_000_000, status, seconds)
+        return health.note_failure(attempt, kind, started // 1_000_000, status, seconds)
+    return False
 
 
 def describe_failure(attempt: Attempt, answer: ResponseHead | None) -> str:

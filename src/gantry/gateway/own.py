@@ -41,6 +41,13 @@ _COUNTERS: Final = (
     (Word.STORE_FAULTS, "gantry_store_faults_total", "Batches that the store refused and that were tried again."),
     (Word.PUBLISH_FAULTS, "gantry_publish_faults_total", "Snapshots that could not be published."),
     (Word.RESTARTS, "gantry_restarts_total", "Child processes restarted."),
+    (Word.ATTEMPTS_FAILED, "gantry_attempts_failed_total", "Attempts that failed, whether or not another answered."),
+    (Word.ROTATIONS, "gantry_rotations_total", "Attempts at another deployment of the same choice."),
+    (Word.FALLBACKS, "gantry_fallbacks_total", "Attempts at the next model."),
+    (Word.RETRIES, "gantry_retries_total", "Attempts at the same again."),
+    (Word.HEDGES, "gantry_hedges_total", "Attempts beside one that kept the caller waiting."),
+    (Word.HEDGES_WON, "gantry_hedges_won_total", "Hedges whose answer was given."),
+    (Word.COOLDOWNS, "gantry_cooldowns_total", "Cooldowns of deployments that began."),
 )
 _GAUGES: Final = (
     (Word.CONNECTIONS, "gantry_connections", "Open client connections."),
@@ -79,7 +86,7 @@ class OwnAnswer:
             ready, body = describe_readiness(self._state, time.time_ns())
             self._answer(200 if ready else 503, _JSON, body)
         elif door is Door.METRICS:
-            self._answer(200, _TEXT, render_metrics(self._board))
+            self._answer(200, _TEXT, render_metrics(self._board, self._state.health.cooling()))
         else:
             self._refuse(explain_unknown(self._head.method, self._surface.path))
 
@@ -148,14 +155,22 @@ def describe_readiness(state: WorkerState, now_ns: int) -> tuple[bool, bytes]:
     return not problems, msgspec.json.encode(body)
 
 
-def render_metrics(board: Board) -> bytes:
-    """Return the counters of all processes of this machine in Prometheus' text format (version 0.0.4)."""
+def render_metrics(board: Board, cooling: int) -> bytes:
+    """Return the counters of all processes of this machine in Prometheus' text format (version 0.0.4).
+
+    None is by deployment or model, which callers name: those are in `gantry health list`. `cooling` counts them.
+    """
     slots = list(board.slots())
     lines: list[str] = []
     for word, name, text in _COUNTERS:
         lines += [f"# HELP {name} {text}", f"# TYPE {name} counter", f"{name} {sum(slot[word] for slot in slots)}"]
     for word, name, text in _GAUGES:
         lines += [f"# HELP {name} {text}", f"# TYPE {name} gauge", f"{name} {sum(slot[word] for slot in slots)}"]
+    lines += [
+        "# HELP gantry_deployments_cooling Deployments that are left alone for a while.",
+        "# TYPE gantry_deployments_cooling gauge",
+        f"gantry_deployments_cooling {cooling}",
+    ]
     workers = list(board.workers())
     if workers:
         lines += [

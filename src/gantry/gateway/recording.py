@@ -298,6 +298,8 @@ class Recording:
         outcome: Outcome,
         error: str | None,
         step: Step | None = None,
+        *,
+        unsent: bool = False,
     ) -> None:
         """Note who was tried, why, and what became of it; before `close`."""
         drawn = None if step is None else step.drawn
@@ -322,6 +324,7 @@ class Recording:
                 "" if drawn is None else drawn.reason,
                 None if drawn is None else drawn.share,
                 "" if drawn is None else drawn.condition,
+                unsent,
             )
         )
 

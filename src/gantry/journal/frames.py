@@ -82,6 +82,7 @@ class AttemptRecord(Struct, frozen=True, array_like=True, gc=False):
     reason: str = ""  # why this deployment and no other
     share: float | None = None  # its part of the weights of those that were well
     condition: str = ""  # how it stood before
+    unsent: bool = False  # another attempt was faster before anything of this one went out: nobody bills it
 
 
 class CacheNote(Struct, frozen=True, array_like=True, gc=False):

@@ -1,0 +1,43 @@
+"""An attempt as a request log keeps it: who was asked and why, what became of it, and what it cost where that is told.
+
+Law: what is at its default is not written, so that the log of a call answered at the first try stays small. Times are
+nanoseconds, money is nano-dollars.
+"""
+
+import msgspec
+from msgspec import Struct
+
+
+class LoggedAttempt(Struct, frozen=True, omit_defaults=True, gc=False):
+    """The first fields are those of `journal.frames.AttemptRecord`, in its order."""
+
+    provider_id: str
+    credential_id: str
+    credential_name: str
+    upstream_model: str | None = None
+    tier: str = ""
+    status: int | None = None
+    outcome: str = ""
+    error: str | None = None
+    connect: int | None = None
+    first_byte: int | None = None
+    duration: int | None = None
+    upstream_host: str | None = None
+    began: int | None = None
+    step: str = ""
+    reason: str = ""
+    share: float | None = None
+    condition: str = ""
+    unsent: bool = False
+    cost: int | None = None  # where a call was hedged; else it is the log's
+    cost_estimated: bool = False
+
+
+def read_attempts(text: str | None) -> list[LoggedAttempt]:
+    """Return the attempts in a log; none where it has none, or they are of a form that this version cannot read."""
+    if text is None:
+        return []
+    try:
+        return msgspec.json.decode(text, type=list[LoggedAttempt])
+    except (msgspec.DecodeError, UnicodeError):
+        return []
