@@ -84,6 +84,7 @@ def state(home: Home, keyring: Keyring) -> Iterator[ConsoleState]:
         pepper=keyring.pepper,
         vault=Vault(keyring.vault),
         clock=lambda: NOW,
+        health=home.health,
     )
     yield state
     state.close()

@@ -127,6 +127,8 @@ def test_openapi_describes_the_api_with_its_keys(client: TestClient) -> None:
         "/api/credentials",
         "/api/credentials/{credential}",
         "/api/health-check",
+        "/api/health/deployments",
+        "/api/health/deployments/reset",
         "/api/load-balance-groups",
         "/api/load-balance-groups/{group_id}",
         "/api/models",

@@ -94,6 +94,7 @@ def test_an_item_in_full(client: TestClient, keys: Keys, logs: LogStore) -> None
             "units": {"input_tokens": 10, "cached_input_tokens": 4, "output_tokens": 5},
             "cost": 0.001,
             "cost_by_unit": {"input_tokens": 0.0004, "output_tokens": 0.0006},
+            "hedge_cost": None,
             "price_source": "catalogue",
             "price_missing": False,
             "cache_hit": False,

@@ -87,23 +87,24 @@ class HealthBook:
         return after
 
     def reset(self, deployment: str | None = None) -> int:
-        """Forget what is known of a deployment, or of all; return how many it was known of."""
+        """Forget what is known of a deployment, by its id or as `all` shows it, or of all; return how many it was."""
+        wanted = None if deployment is None else _text_of(deployment)
         with _locked(self._fd):
-            row = None if deployment is None else self._row_of(deployment)
-            rows = range(ROWS) if deployment is None else () if row is None else (row,)
-            known = [row for row in rows if self._read(row) != UNTOUCHED]
+            known = [
+                row
+                for row in range(ROWS)
+                if self._read(row) != UNTOUCHED and (wanted is None or self._text(row) == wanted)
+            ]
             for row in known:
                 self._write(row, UNTOUCHED)
         return len(known)
 
     def all(self) -> Iterator[tuple[str, Standing]]:
-        """Yield the deployments that something is known of, with their standing."""
+        """Yield the deployments that something is known of, with their standing. A long id is cut off."""
         for row in range(ROWS):
             standing = self._read(row)
             if standing != UNTOUCHED:
-                place = _HEAD_BYTES + row * _ROW_BYTES
-                text = self._map[place + _TEXT_AT : place + _ROW_BYTES].rstrip(b"\0")
-                yield text.decode("utf-8", "replace"), standing
+                yield self._text(row).rstrip(b"\0").decode("utf-8", "replace"), standing
 
     def _row_of(self, deployment: str) -> int | None:
         generation = self._head[_GENERATION]
@@ -128,11 +129,14 @@ class HealthBook:
             return None
         place = _HEAD_BYTES + row * _ROW_BYTES
         self._write(row, UNTOUCHED)
-        room = _ROW_BYTES - _TEXT_AT
-        data[place + _TEXT_AT : place + _ROW_BYTES] = deployment.encode("utf-8", "replace")[:room].ljust(room, b"\0")
+        data[place + _TEXT_AT : place + _ROW_BYTES] = _text_of(deployment)
         data[place : place + _KEY_BYTES] = _key_of(deployment)
         self._head[_GENERATION] += 1
         return row
+
+    def _text(self, row: int) -> bytes:
+        place = _HEAD_BYTES + row * _ROW_BYTES
+        return self._map[place + _TEXT_AT : place + _ROW_BYTES]
 
     def _read(self, row: int) -> Standing:
         start = row * _ROW_WORDS + _WORDS_AT
@@ -148,6 +152,13 @@ def _key_of(deployment: str) -> bytes:
     return blake2b(deployment.encode("utf-8", "surrogatepass"), digest_size=_KEY_BYTES).digest()
 
 
+def _text_of(deployment: str) -> bytes:
+    """Return an id as a row has room for it, of whole characters."""
+    room = _ROW_BYTES - _TEXT_AT
+    text = deployment.encode("utf-8", "replace")[:room].decode("utf-8", "ignore")
+    return text.encode().ljust(room, b"\0")
+
+
 def _write_anew(fd: int, path: Path) -> None:
     """Write the file out, not only its length: a mapped page that the full disk has no block for raises SIGBUS.
 
@@ -156,6 +167,23 @@ def _write_anew(fd: int, path: Path) -> None:
     if os.pwrite(fd, bytes(_FILE_BYTES), 0) != _FILE_BYTES:
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(path))
     os.pwrite(fd, _MAGIC.to_bytes(8, "little"), 0)
+
+
+@contextmanager
+def opened_health(path: Path) -> Iterator[HealthBook | None]:
+    """Open the file for one question; None where there is none. Raises OSError.
+
+    The supervisor takes the file away at its start: only its workers may keep it open, for any other would go on
+    looking at what was true before.
+    """
+    if not path.exists():
+        yield None
+        return
+    book = HealthBook(path)
+    try:
+        yield book
+    finally:
+        book.close()
 
 
 @contextmanager

@@ -29,6 +29,7 @@ COMMANDS = {
     "groups": Entry("gantry.cli.groups", "group", "List, set and remove load balance groups."),
     "routing": Entry("gantry.cli.routing", "group", "Show, change and roll back the routing rules."),
     "route": Entry("gantry.cli.route", "group", "Explain where a call would go, and why."),
+    "health": Entry("gantry.cli.health", "group", "Show and reset what is known of deployments."),
     "logs": Entry("gantry.cli.logs", "group", "Read request logs."),
     "cache": Entry("gantry.cli.cache", "group", "List, measure and clear the response cache."),
     "check": Entry("gantry.cli.check", "command", "Check gantry.toml, the catalogue and the home, offline."),

@@ -13,11 +13,13 @@ import msgspec
 from msgspec import Struct
 
 from gantry.board.board import CLERK_SLOT, CONSOLE_SLOT, SUPERVISOR_SLOT, Board, Slot, State, Word
+from gantry.board.health import opened_health
 from gantry.cli.options import home_option, json_option
 from gantry.core.sealing import SealBroken
 from gantry.home import Home, HomeError, load_keyring
 from gantry.journal.reader import list_incarnations
 from gantry.journal.writer import JournalLevel, allocated_bytes
+from gantry.routing.cooldown import Condition, condition
 from gantry.routing.snapshot import SnapshotUnreadable, read_snapshot
 
 _FRESH_LAG_SECONDS = 1.0
@@ -70,6 +72,7 @@ class Status(Struct, frozen=True, kw_only=True):
     console: ProcessStatus
     snapshot: SnapshotStatus
     journal: JournalStatus
+    deployments_cooling: int = 0
 
 
 @click.command("status")
@@ -99,7 +102,16 @@ def read_status(home: Home) -> Status:
             bytes=allocated_bytes(home.journal),
             incarnations=len(list_incarnations(home.journal)),
         ),
+        deployments_cooling=_count_cooling(home) if workers else 0,
     )
+
+
+def _count_cooling(home: Home) -> int:
+    """Return how many deployments are left alone now."""
+    now = time.monotonic_ns() // 1_000_000
+    with opened_health(home.health) as book:
+        standings = [] if book is None else [standing for _, standing in book.all()]
+    return sum(condition(standing, now) is Condition.COOLING for standing in standings)
 
 
 def _pid(slot: Slot) -> int | None:
@@ -210,6 +222,10 @@ def render(status: Status) -> str:
     journal = status.journal
     size = f"{journal.bytes / (1 << 20):.1f} MiB"
     lines.append(f"journal     {size} in {journal.incarnations} incarnations, level {journal.level}")
+    cooling = status.deployments_cooling
+    if cooling:
+        verb = "is" if cooling == 1 else "are"
+        lines.append(f"deployments {cooling} {verb} cooling; see `gantry health list`")
     return "\n".join(lines)
 
 

@@ -8,6 +8,7 @@ from gantry import __version__
 from gantry.console import (
     caches,
     credentials,
+    deployment_health,
     health,
     load_balance_groups,
     log_batches,
@@ -40,6 +41,7 @@ ROUTERS: Final = (
     routing.router,
     load_balance_groups.router,
     caches.router,
+    deployment_health.router,
 )
 
 

@@ -83,6 +83,7 @@ async def run_console(home: Home, lifeline: int, environ: Mapping[str, str]) -> 
         models=ModelBook(lambda: read_rates(home.cache), time.time_ns),
         board=board,
         answers=AnswerCache(home.responses, keyring.responses, keyring.response_names, settings.response_cache_bytes),
+        health=home.health,
     )
     slot = board.slot(CONSOLE_SLOT)
     slot.claim(os.getpid(), time.time_ns())

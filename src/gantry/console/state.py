@@ -8,6 +8,7 @@ import asyncio
 import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from typing import Final, Generic, TypeVar
 
 from gantry.board.answers import AnswerCache
@@ -66,14 +67,18 @@ class ConsoleState:
         models: ModelBook | None = None,
         board: Board | None = None,
         answers: AnswerCache | None = None,
+        health: Path | None = None,
     ) -> None:
-        """`board` tells when a change is live; without one nobody is asked. `answers` is this machine's cache."""
+        """`board` tells when a change is live; without one nobody is asked. `answers` is this machine's cache, `health`
+        the file of what its workers know of deployments.
+        """
         self.journal: Final = journal
         self.pepper: Final = pepper
         self.vault: Final = vault
         self.clock: Final = clock
         self.board: Final = board
         self.answers: Final = answers
+        self.health: Final = health
         self.models: Final = models or ModelBook(lambda: None, clock)
         self.bodies: Final = asyncio.Semaphore(_BODIES)
         self.batches: Final = asyncio.Semaphore(1)  # a batch may have 100 MB

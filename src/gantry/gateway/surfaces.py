@@ -142,6 +142,7 @@ _PREFIXES: tuple[tuple[str, str, Surface], ...] = (
     ("*", "/load-balance-groups", Surface(Door.CONSOLE)),
     ("*", "/caches", Surface(Door.CONSOLE)),
     ("*", "/cache/", Surface(Door.CONSOLE)),
+    ("*", "/health/deployments", Surface(Door.CONSOLE)),
     ("GET", "/v1/models/", Surface(Door.MODELS, _EITHER, Operation.MODEL)),
     ("*", "/v1/models/", Surface(Door.CALL, _MISTRAL, Operation.FINE_TUNING)),
     ("*", "/v1/fine_tuning/", Surface(Door.CALL, _MISTRAL, Operation.FINE_TUNING)),
