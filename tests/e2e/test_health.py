@@ -1,6 +1,8 @@
 """A deployment that fails, seen from all sides of a node that runs: the log, the command line, the API, the metrics."""
 
 import json
+import socket
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -81,3 +83,37 @@ def test_a_deployment_that_cools_is_seen_and_reset(tmp_path: Path) -> None:
         assert "the next model: the only one" in second
         summary = json.loads(node.ask("/api/request-logs/summary/", key=key)[1])
         assert (summary["number_of_requests"], summary["number_of_errors"]) == (3, 0)
+
+
+def test_a_hedge_is_priced_to_the_nano_dollar(tmp_path: Path) -> None:
+    """The first attempt goes to somebody who never answers; the second answers, and both are on the bill."""
+    with running_node(tmp_path) as node, closing(socket.create_server(("127.0.0.1", 0))) as mute:
+        url = f"http://127.0.0.1:{mute.getsockname()[1]}"
+        words = ("--name", "mute", "--api-key", "k", "--base-url", url, "--weight", "1000000000")
+        node.gantry("providers", "add", "mistral", *words)
+        rules = tmp_path / "rules.json"
+        rules.write_text('{"models":[{"match":"*","hedge":{"after":0.1,"share":1}}]}')
+        node.gantry("routing", "set", str(rules))
+        key = node.gantry("keys", "create", "reader", "--scope", "read").stdout.split()[-1]
+        body = {"model": "mistral/mistral-large-latest", "messages": [{"role": "user", "content": "Hello!"}]}
+        assert node.ask("/api/chat/completions", body=json.dumps(body).encode())[0] == 200
+        node.await_stored()
+        await_true(lambda: node.ask("/api/health-check/")[0] == 200, "a console that answers")
+        (listed,) = json.loads(node.ask("/api/request-logs/list/", key=key)[1])["results"]
+        log = json.loads(node.ask(f"/api/request-logs/{listed['id']}/", key=key)[1])
+        summary = json.loads(node.ask("/api/request-logs/summary/", key=key)[1])
+        told = metrics(node)
+    lost, won = log["attempts"]
+    assert (lost["credential_name"], lost["step"], lost["outcome"]) == ("mute", "first", "cancelled")
+    assert (won["credential_name"], won["step"], won["outcome"]) == ("default", "hedge", "success")
+    assert won["began"] >= 0.1
+    read, wrote = log["prompt_tokens"], log["completion_tokens"]
+    nano = {name: round(value * 1e9) for name, value in log["cost_by_unit"].items()}
+    assert nano == {"input_tokens": read * 500, "output_tokens": wrote * 1500, "hedge": read * 500}
+    assert round(log["cost"] * 1e9) == sum(nano.values())
+    assert round(log["hedge_cost"] * 1e9) == round(lost["cost"] * 1e9) == read * 500 > 0
+    assert (lost["cost_estimated"], won["cost_estimated"]) == (True, False)
+    assert (summary["number_of_requests"], round(summary["total_cost"] * 1e9)) == (1, sum(nano.values()))
+    assert (summary["total_prompt_tokens"], summary["total_completion_tokens"]) == (read, wrote)
+    assert (told["gantry_hedges_total"], told["gantry_hedges_won_total"]) == (1, 1)
+    assert told["gantry_attempts_failed_total"] == 0
