@@ -4,6 +4,7 @@ Law: the plan is the gateway's own, made from what the store holds; how deployme
 board. What only a worker knows, its calls under way and their latency, is not seen from here.
 """
 
+import time
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -12,20 +13,23 @@ import click
 import msgspec
 from msgspec import Struct
 
-from gantry.board.health import HealthBook
+from gantry.board.health import HealthBook, opened_health
 from gantry.clerk.publish import Publisher
 from gantry.cli.opened import open_home
 from gantry.cli.options import home_option, json_option
 from gantry.cli.table import print_table
 from gantry.core.errors import GatewayError
 from gantry.core.vocabulary import NATIVE_OPERATIONS, Environment, Scope
-from gantry.gateway.health import Health
+from gantry.gateway.health import list_price
 from gantry.gateway.intake import wish_for
 from gantry.gateway.journey import conversation_of
 from gantry.gateway.kept_rates import KeptRates
 from gantry.gateway.prepare import understand
 from gantry.gateway.surfaces import Door, Family, Surface, match_surface
 from gantry.gateway.terms import read_terms
+from gantry.prices.rates import Rates
+from gantry.routing.balance import Load, View
+from gantry.routing.cooldown import Condition, condition
 from gantry.routing.explain import Explanation, explain
 from gantry.routing.plan import Attempt
 from gantry.routing.planner import plan
@@ -41,11 +45,26 @@ class _TakenIn(Struct, frozen=True):
     has_parameters: bool = False
 
 
-class _Offline(Health):
-    """What is known here, where no loop reads the prices."""
+class _Known:
+    """What can be known of deployments from here."""
+
+    def __init__(self, book: HealthBook | None, rates: Rates | None) -> None:
+        self._book = book
+        self._rates = rates
+
+    def condition(self, attempt: Attempt) -> Condition:
+        if self._book is None or attempt.callers_credential:
+            return Condition.WELL
+        return condition(self._book.standing(attempt.deployment_id), int(time.monotonic() * 1000))
+
+    def claim(self, attempt: Attempt) -> bool:
+        return True
+
+    def load(self, attempt: Attempt) -> Load:
+        return Load()
 
     def price(self, attempt: Attempt) -> int | None:
-        return None if self._kept_rates.rates is None else super().price(attempt)
+        return None if self._rates is None else list_price(self._rates, attempt)
 
 
 @click.group()
@@ -79,15 +98,12 @@ def explain_call(
     with open_home(home) as opened:
         snapshot = Publisher(opened.home, opened.keyring, opened.control, {}).preview()
         key = KeyRecord("cli", opened.organization_id, env, int(Scope.INFERENCE | Scope.NATIVE))
-        rates = KeptRates(opened.home.cache)
-        rates.rates = rates.read_now()
-        book = HealthBook(opened.home.health)
-        try:
-            told = _explain(snapshot, key, _Offline(book, rates), path, body, seed)
-        except GatewayError as error:
-            raise click.ClickException(f"the call would be refused with {error.status}: {error.message}") from None
-        finally:
-            book.close()
+        rates = KeptRates(opened.home.cache).read_now()
+        with opened_health(opened.home.health) as book:
+            try:
+                told = _explain(snapshot, key, _Known(book, rates), path, body, seed)
+            except GatewayError as error:
+                raise click.ClickException(f"the call would be refused with {error.status}: {error.message}") from None
     if as_json:
         click.echo(msgspec.json.encode(told))
     else:
@@ -107,7 +123,7 @@ def _request(model: str | None, fallbacks: tuple[str, ...], group_id: str | None
     return msgspec.json.encode(request)
 
 
-def _explain(snapshot: Snapshot, key: KeyRecord, health: Health, path: str, body: bytes, seed: int) -> Explanation:
+def _explain(snapshot: Snapshot, key: KeyRecord, view: View, path: str, body: bytes, seed: int) -> Explanation:
     surface = match_surface("POST", path.encode(), Family.UNKNOWN)
     if surface.door is not Door.CALL:
         raise click.ClickException(f"{path} is no path that a model is called by")
@@ -118,7 +134,7 @@ def _explain(snapshot: Snapshot, key: KeyRecord, health: Health, path: str, body
     terms = read_terms(question.parameters, question.model)
     made = plan(snapshot, wish_for(surface, key, question.model), chance, terms)
     conversation = conversation_of(made, question, key)
-    return explain(snapshot, key.organization_id, key.environment, made, health, chance, conversation)
+    return explain(snapshot, key.organization_id, key.environment, made, view, chance, conversation)
 
 
 def _show(told: Explanation) -> None:

@@ -124,12 +124,12 @@ class Attempts:
         note_attempt(call, rival.voyage, outcome, error, answer, unsent=unsent)
         call.attempt_started, call.connect_time = own
 
-    def settle(self) -> None:
-        """The call's own attempt came to its content, or the call is over."""
+    def settle(self, why: str = _FASTER) -> None:
+        """The call's own attempt came to its content, or the call is over, which is why a rival ends."""
         if self._timer is not None:
             self._timer.cancel()
         if self._rival is not None:
-            self.drop(self._rival, Outcome.CANCELLED, _FASTER, None)
+            self.drop(self._rival, Outcome.CANCELLED, why, None)
 
     def _hedge(self) -> None:
         call = self._call

@@ -581,7 +581,7 @@ class Call:
             return
         self._capture = None
         if self._attempts is not None:
-            self._attempts.settle()
+            self._attempts.settle("the call was over")
         if not recording.opened:  # it ended before it was understood: the record says as much as its head did
             recording.open(self.head, None, even_when_full=True)
         if voyage is None:

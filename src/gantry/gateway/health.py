@@ -13,7 +13,7 @@ from gantry.core.custom_model import CustomModel
 from gantry.core.standing import Standing
 from gantry.gateway.kept_rates import KeptRates
 from gantry.prices.custom import custom_rate
-from gantry.prices.rate import Prices
+from gantry.prices.rates import Rates
 from gantry.providers.failures import FailureKind
 from gantry.routing.balance import Load
 from gantry.routing.cooldown import Condition, after_failure, after_success, claim, condition
@@ -74,7 +74,7 @@ class Health:
         return _UNKNOWN if known is None else Load(known.latency, known.busy)
 
     def price(self, attempt: Attempt) -> int | None:
-        """Return the list price of a deployment, three tokens in for one out, in nano-dollars per million tokens."""
+        """Return the list price of a deployment, as `list_price`; None until the prices are here."""
         rates, route = self._kept_rates.rates, attempt.route
         if rates is None:
             self._kept_rates.want()
@@ -83,11 +83,7 @@ class Health:
         if key not in self._prices:
             if len(self._prices) >= _MOST_KNOWN:
                 self._prices.clear()
-            now = time.time_ns()
-            rate = rates.find_first(route.provider.id, (route.upstream_model,), now)
-            if route.custom is not None:
-                rate = custom_rate(rates, route.custom, rate, now, None)
-            self._prices[key] = None if rate is None else _blended(rate.prices)
+            self._prices[key] = list_price(rates, attempt)
         return self._prices[key]
 
     # What calls tell
@@ -181,7 +177,12 @@ class Health:
         return int(self.clock() * 1000)
 
 
-def _blended(prices: Prices) -> int | None:
-    if prices.input is None or prices.output is None:
+def list_price(rates: Rates, attempt: Attempt) -> int | None:
+    """Return what a deployment costs today, three tokens in for one out, in nano-dollars per million tokens."""
+    now, route = time.time_ns(), attempt.route
+    rate = rates.find_first(route.provider.id, (route.upstream_model,), now)
+    if route.custom is not None:
+        rate = custom_rate(rates, route.custom, rate, now, None)
+    if rate is None or rate.prices.input is None or rate.prices.output is None:
         return None
-    return (3 * prices.input + prices.output) // 4
+    return (3 * rate.prices.input + rate.prices.output) // 4
