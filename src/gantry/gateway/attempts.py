@@ -5,12 +5,14 @@ its attempts. A plain call, which has nowhere else to go, has none of this.
 """
 
 import asyncio
+from collections.abc import Callable
 from typing import Final, Protocol
 
 from gantry.core.routing_rules import Hedge
 from gantry.core.vocabulary import Outcome
 from gantry.dial.connection import UpstreamConnection
 from gantry.gateway.breakdown import Asked, ask_breakdown
+from gantry.gateway.health import Health
 from gantry.gateway.hedge import Hedged, Rival
 from gantry.gateway.intake import Intake
 from gantry.gateway.journey import Journey, deadlines_for, describe_failure, judge_failure, learn
@@ -19,6 +21,7 @@ from gantry.gateway.recording import Recording
 from gantry.gateway.stage import CONNECTING, PAUSING, WAITING, Deadlines, Stage
 from gantry.gateway.state import WorkerState
 from gantry.gateway.tally import count_failure, count_step
+from gantry.routing.itinerary import StepKind
 from gantry.routing.snapshot import KeyRecord
 from gantry.wire.head import RequestHead, ResponseHead
 
@@ -70,7 +73,7 @@ class Attempts:
     def hedge_later(self, hedge: Hedge) -> None:
         """Give the first attempt a rival if it keeps the caller waiting."""
         self._call.state.hedges.earn(hedge.share)
-        self._timer = asyncio.get_running_loop().call_later(hedge.after, self._hedge)
+        self._set_timer(hedge.after, self._hedge)
 
     def go_elsewhere(
         self, outcome: Outcome, error: str | None, answer: ResponseHead | None, body: bytes, *, whole: bool
@@ -97,9 +100,9 @@ class Attempts:
             self._turn_to(voyage)
             if pause:
                 call.stage = PAUSING
-                self._timer = asyncio.get_running_loop().call_later(pause, call.connect)
+                self._set_timer(pause, self._set_out)
             else:
-                call.connect()
+                self._set_out()
         return True
 
     def adopt(self, rival: Rival) -> None:
@@ -131,6 +134,16 @@ class Attempts:
         if self._rival is not None:
             self.drop(self._rival, Outcome.CANCELLED, why, None)
 
+    def _set_timer(self, seconds: float, action: Callable[[], None]) -> None:
+        """Have something done later, and nothing else: a hedge beside a pause has nothing to be faster than."""
+        if self._timer is not None:
+            self._timer.cancel()
+        self._timer = asyncio.get_running_loop().call_later(seconds, action)
+
+    def _set_out(self) -> None:
+        count_attempt(self._call.state.health, self._call.voyage)
+        self._call.connect()
+
     def _hedge(self) -> None:
         call = self._call
         waits = call.stage is WAITING or call.stage is CONNECTING
@@ -139,6 +152,7 @@ class Attempts:
         beside = self._journey.beside(call.voyage.attempt)
         if beside is not None:
             self._rival = Rival(call, self, beside, call.head.method)
+            count_attempt(call.state.health, beside)
             self._rival.set_out()
 
     def _take_over(self, rival: Rival) -> None:
@@ -175,6 +189,7 @@ def begin_attempts(call: Traveller, question: Question, voyage: Voyage, journey:
         call.deadline = recording.started_clock / 1e9 + deadlines.total
     if attempt.asked != question.model:
         recording.turn_to(attempt.route, attempt.asked)
+    count_attempt(call.state.health, voyage)
     in_time = deadlines.first_token == call.state.deadlines.first_token  # else it is watched for its first content
     if journey is None or (in_time and not journey.has_a_choice):
         return None
@@ -183,6 +198,12 @@ def begin_attempts(call: Traveller, question: Question, voyage: Voyage, journey:
     if journey.plan.hedge is not None:
         attempts.hedge_later(journey.plan.hedge)
     return attempts
+
+
+def count_attempt(health: Health, voyage: Voyage | None) -> None:
+    """Count an attempt that sets out now; `note_attempt` counts its end."""
+    if voyage is not None and voyage.step is not None:
+        health.begin(voyage.attempt, retry=voyage.step.kind is StepKind.RETRY)
 
 
 def note_attempt(

@@ -333,9 +333,9 @@ class Call:
             recording.note_upload(data)
         if question.parameters is not NO_PARAMETERS:
             self.asked = ask_breakdown(self.state.kept_rates, self.intake, question, voyage, recording)
-        self.voyage = voyage
         if voyage.step is not None:
             self._attempts = begin_attempts(self, question, voyage, journey)
+        self.voyage = voyage  # from here on, an attempt
         self.connect()
 
     def go_elsewhere(

@@ -121,9 +121,7 @@ class Journey:
         if attempt.asked != question.model:
             question = structs.replace(question, model=attempt.asked, renamed=True)
         bearing = intake.bearing(attempt, stream=question.stream)
-        voyage = make_voyage(self._state, intake, self._key, self._head, question, self._body, bearing, step)
-        self._state.health.begin(attempt, retry=step.kind is StepKind.RETRY)
-        return voyage
+        return make_voyage(self._state, intake, self._key, self._head, question, self._body, bearing, step)
 
     def _hear_of(self, error: GatewayError) -> None:
         """Have a token bought that a voyage lacked: not for this call, but the next will find it."""

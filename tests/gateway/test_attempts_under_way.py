@@ -1,0 +1,78 @@
+"""Every attempt that sets out is counted, ends, and is on record; one that never did is neither."""
+
+import gc
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from gantry.core.routing_rules import Hedge, ModelRule, RoutingRules
+from gantry.core.vocabulary import Outcome
+from gantry.gateway.attempts import Attempts
+from tests.gateway.catalogue import publish, silent, until
+from tests.gateway.conftest import Node, Script, Upstream, answering, running_node
+from tests.gateway.test_elsewhere import CHAT, GOOD, SMALL, credential, failing
+
+Runner = Callable[[Any], Any]
+
+
+def busy(node: Node) -> int:
+    """Return how many attempts the worker believes to be under way."""
+    return sum(known.busy for known in node.worker._state.health._known.values())
+
+
+async def ask_and_leave(node: Node, upstream: Upstream, body: dict[str, Any]) -> None:
+    """Ask, and leave once the upstream was asked."""
+    client = await node.connect()
+    client.send(node.request(CHAT, json.dumps(body).encode()))
+    await until(lambda: upstream.heard.count(b"POST ") > 0)
+    client.leave()
+
+
+@pytest.mark.parametrize("script", [failing("503 No"), silent])
+def test_a_client_that_leaves_leaves_nothing_under_way(run: Runner, tmp_path: Path, script: Script) -> None:
+    """During a pause before the same is asked again, and while an answer is waited for."""
+
+    async def main() -> None:
+        async with Upstream(script).running() as up, running_node(tmp_path, up.url) as node:
+            await ask_and_leave(node, up, {**SMALL, "retry_params": {"num_retries": 3, "retry_after": 5}})
+            _, closed, _ = await node.one_call()
+            assert closed.outcome == Outcome.CLIENT_GONE
+            assert len(closed.attempts) == 1
+            assert busy(node) == 0
+
+    run(main())
+
+
+def test_what_was_refused_before_it_set_out_is_no_attempt(run: Runner, tmp_path: Path) -> None:
+    async def main() -> None:
+        async with Upstream(answering(GOOD)).running() as up, running_node(tmp_path, up.url) as node:
+            await publish(node, 6, [credential("one", up.url), credential("two", up.url)])
+            answer = await node.ask(CHAT, json.dumps({**SMALL, "first_token_timeout": "soon"}).encode())
+            assert answer.status == 400
+            _, closed, _ = await node.one_call()
+            assert (closed.outcome, closed.attempts) == (Outcome.REFUSED, [])
+            assert up.connections == []
+            assert busy(node) == 0
+
+    run(main())
+
+
+def test_calls_that_are_over_are_not_kept_for_a_hedge_that_was_to_come(run: Runner, tmp_path: Path) -> None:
+    """A hedge may be an hour away; a pause must not make its timer be forgotten."""
+    rules = RoutingRules(models=(ModelRule(match="*", hedge=Hedge(after=3600)),))
+    body = {**SMALL, "retry_params": {"num_retries": 1, "retry_after": 0.01}}
+
+    async def main() -> None:
+        async with Upstream(failing("503 No")).running() as up, running_node(tmp_path, up.url) as node:
+            await publish(node, 6, [credential("one", up.url)], rules=rules)
+            for _ in range(3):
+                assert (await node.ask(CHAT, json.dumps(body).encode())).status == 503
+            await until(lambda: not node.worker._state.calls)
+            gc.collect()
+            assert not [one for one in gc.get_objects() if isinstance(one, Attempts)]
+            assert busy(node) == 0
+
+    run(main())
