@@ -15,6 +15,7 @@ class Standing(NamedTuple):
     until: int = 0  # when it may be tried again
     status: int = 0  # of its last failure; 0 when there was no answer
     failed_at: int = 0  # seconds since the epoch, of its last failure
+    probed: int = 0  # when a call was last sent to see whether it is well again
 
 
 UNTOUCHED: Final = Standing()

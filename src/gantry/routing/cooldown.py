@@ -5,8 +5,9 @@ credential change nothing. A cooldown makes the others be preferred; it never re
 go, so that a mistaken breaker costs latency and not an outage.
 
 A dead credential, a rate limit and a model without capacity cool at once, for as long as `Retry-After` says where it
-says so. What is transient cools once more than half of the last few calls failed. Each further cooldown without a
-success between is twice as long. When it is over, one call is sent as a probe; the others wait for what becomes of it.
+says so. What is transient cools once more than half of the last few calls failed. When a cooldown is over, one call is
+sent as a probe; the others wait for what becomes of it. If it fails, the next cooldown is twice as long. Calls sent while
+one lasted make it no longer: a hundred of them know no more than the first.
 
 States and what moves them:
 
@@ -46,12 +47,13 @@ def condition(standing: Standing, now: int) -> Condition:
     """Return what a standing means for the next call. `now` is in milliseconds, as all times here."""
     if not standing.since:
         return Condition.WELL
-    return Condition.COOLING if now < standing.until else Condition.DUE
+    cooling = now < standing.until or (standing.probed and now < standing.probed + PROBE_MS)
+    return Condition.COOLING if cooling else Condition.DUE
 
 
 def claim(standing: Standing, now: int) -> Standing:
     """Return the standing while one call probes."""
-    return standing._replace(until=now + PROBE_MS)
+    return standing._replace(probed=now)
 
 
 def after_failure(
@@ -72,11 +74,12 @@ def after_failure(
     standing = standing._replace(failing=failing, status=status, failed_at=epoch)
     if kind is FailureKind.TRANSIENT and not standing.since and failing <= _TRIPS_ABOVE:
         return standing
+    asked = 0 if retry_after is None else min(int(retry_after * 1000), _LONGEST_ASKED_MS)
+    if standing.since and started < standing.until:
+        return standing._replace(until=max(standing.until, now + asked))
     first, longest = pauses
-    pause = min(first << min(standing.cooldowns, 20), longest)
-    if retry_after is not None:
-        pause = max(pause, min(int(retry_after * 1000), _LONGEST_ASKED_MS))
-    return standing._replace(cooldowns=standing.cooldowns + 1, since=standing.since or now, until=now + pause)
+    pause = max(min(first << min(standing.cooldowns, 20), longest), asked)
+    return standing._replace(cooldowns=standing.cooldowns + 1, since=standing.since or now, until=now + pause, probed=0)
 
 
 def after_success(standing: Standing, *, started: int) -> Standing:
