@@ -5,6 +5,7 @@ its attempts. A plain call, which has nowhere else to go, has none of this.
 """
 
 import asyncio
+import time
 from collections.abc import Callable
 from typing import Final, Protocol
 
@@ -230,4 +231,8 @@ def note_attempt(
     if step is not None:
         count_step(call.state.slot, step.kind, outcome)
         first_byte = recording.first_byte_at
-        health.end(attempt, (first_byte - started) / 1e9 if first_byte else None)
+        if first_byte:
+            health.end(attempt, (first_byte - started) / 1e9)
+        else:
+            in_vain = outcome is Outcome.TIMEOUT or outcome is Outcome.CANCELLED
+            health.end(attempt, None, (time.perf_counter_ns() - started) / 1e9 if in_vain else 0.0)

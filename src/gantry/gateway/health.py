@@ -145,12 +145,17 @@ class Health:
         if not retry:
             known.retries = min(known.retries + _RETRY_SHARE, _RETRIES_HELD)
 
-    def end(self, attempt: Attempt, latency: float | None) -> None:
-        """Count an attempt that is over; `latency` is the seconds to its first byte, where there was one."""
+    def end(self, attempt: Attempt, latency: float | None, waited: float = 0.0) -> None:
+        """Count an attempt that is over; `latency` is the seconds to its first byte, where there was one.
+
+        Where there was none, that took longer than the seconds that were `waited` for it.
+        """
         known = self._know(attempt)
         known.busy = max(known.busy - 1, 0)
         if latency is None:
-            return
+            if waited <= known.latency:
+                return
+            latency = waited
         now = self.clock()
         if latency < known.latency:  # a slow call counts at once, a fast one as time goes by
             latency += (known.latency - latency) * math.exp((known.measured_at - now) / _FADE)

@@ -20,6 +20,7 @@ from gantry.routing.plan import Attempt, Choice
 
 _NOBODY: Final[frozenset[str]] = frozenset()
 _HASHES: Final = float(1 << 64)
+_UNHEARD: Final = 60.0  # seconds, for each call to a deployment that was never heard of
 
 
 class Reason(StrEnum):
@@ -136,8 +137,13 @@ def _share(one: Attempt, among: Sequence[Attempt]) -> float:
 
 
 def _burden(load: Load, *, latency: bool) -> float:
-    """Return how much a deployment has to bear; who answers slowly and is busy has the most of both."""
-    return load.latency * (load.busy + 1) if latency else load.busy
+    """Return how much a deployment has to bear; who answers slowly and is busy has the most of both.
+
+    One that was asked and has not answered yet counts as slow: it may be one that never will.
+    """
+    if not latency:
+        return load.busy
+    return load.latency * (load.busy + 1) if load.latency else _UNHEARD * load.busy
 
 
 def _cheapest(among: Sequence[Attempt], view: View) -> Sequence[Attempt]:

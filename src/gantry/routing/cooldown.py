@@ -6,8 +6,8 @@ go, so that a mistaken breaker costs latency and not an outage.
 
 A dead credential, a rate limit and a model without capacity cool at once, for as long as `Retry-After` says where it
 says so. What is transient cools once more than half of the last few calls failed. When a cooldown is over, one call is
-sent as a probe; the others wait for what becomes of it. If it fails, the next cooldown is twice as long. Calls sent while
-one lasted make it no longer: a hundred of them know no more than the first.
+sent as a probe; the others wait for what becomes of it. If it fails, the next cooldown is twice as long. Calls sent
+during one make it no longer: a hundred of them know no more than the first.
 
 States and what moves them:
 

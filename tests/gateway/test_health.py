@@ -1,0 +1,110 @@
+"""What a worker learns of deployments from its own calls, and what it is told by the others."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from gantry.board.health import HealthBook
+from gantry.gateway.health import Health
+from gantry.gateway.kept_rates import KeptRates
+from gantry.providers.spec import FailureKind
+from gantry.routing.balance import Load
+from gantry.routing.cooldown import Condition
+from tests.routing.boards import attempt
+
+ONE, TWO = attempt("one"), attempt("two")
+
+
+class Clock:
+    def __init__(self) -> None:
+        self.now = 1000.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+@pytest.fixture
+def workers(tmp_path: Path, clock: Clock) -> Iterator[list[Health]]:
+    """Two workers of one machine."""
+    books = [HealthBook(tmp_path / "health") for _ in range(2)]
+    found = [Health(book, KeptRates(tmp_path)) for book in books]
+    for one in found:
+        one.clock = clock
+    yield found
+    for book in books:
+        book.close()
+
+
+def measure(health: Health, *latencies: float) -> float:
+    for latency in latencies:
+        health.begin(ONE, retry=False)
+        health.end(ONE, latency)
+    return health.load(ONE).latency
+
+
+def test_a_slow_call_counts_at_once_and_a_fast_one_as_time_goes_by(workers: list[Health], clock: Clock) -> None:
+    assert measure(workers[0], 0.2, 3.0) == 3.0
+    assert measure(workers[0], 0.2) == 3.0, "no time has gone by"
+    clock.now += 10
+    assert measure(workers[0], 0.2) == pytest.approx(0.2 + 2.8 / 2.718, abs=0.01)
+    clock.now += 100
+    assert measure(workers[0], 0.2) == pytest.approx(0.2, abs=0.01)
+
+
+def test_who_was_waited_for_in_vain_is_as_slow_as_that_at_least(workers: list[Health]) -> None:
+    health = workers[0]
+    measure(health, 0.2)
+    for waited, latency in ((0.1, 0.2), (5.0, 5.0), (1.0, 5.0)):
+        health.begin(ONE, retry=False)
+        health.end(ONE, None, waited)
+        assert health.load(ONE) == Load(latency, 0)
+
+
+def test_retries_are_a_fifth_of_the_calls_once_what_was_saved_is_spent(workers: list[Health]) -> None:
+    health = workers[0]
+    assert [health.may_retry(ONE) for _ in range(12)] == [True] * 10 + [False] * 2
+    granted = 0
+    for _ in range(100):
+        health.begin(ONE, retry=False)
+        granted += health.may_retry(ONE)
+    assert granted == 20
+    assert health.may_retry(TWO)
+
+
+def test_a_deployment_that_one_worker_finds_dead_is_left_alone_by_the_other(
+    workers: list[Health], clock: Clock
+) -> None:
+    one, other = workers
+    one.note_failure(ONE, FailureKind.CREDENTIAL, int(clock.now * 1000), 401)
+    assert one.condition(ONE) is Condition.COOLING
+    other.watch()
+    assert (other.condition(ONE), other.condition(TWO)) == (Condition.COOLING, Condition.WELL)
+    clock.now += 60
+    assert other.condition(ONE) is Condition.DUE
+    assert [other.claim(ONE), one.claim(ONE), other.claim(ONE)] == [True, False, False]
+    assert one.condition(ONE) is Condition.COOLING
+    one.note_success(ONE, int(clock.now * 1000))
+    assert other.condition(ONE) is Condition.WELL
+
+
+def test_a_callers_own_credential_teaches_nothing(workers: list[Health], clock: Clock) -> None:
+    theirs = attempt("one", callers=True)
+    workers[0].note_failure(theirs, FailureKind.CREDENTIAL, int(clock.now * 1000), 401)
+    assert not workers[0].troubled
+
+
+def test_what_callers_name_does_not_add_up(workers: list[Health]) -> None:
+    health = workers[0]
+    health.begin(ONE, retry=False)
+    for number in range(5000):
+        passing = attempt("x", f"model-{number}")
+        health.begin(passing, retry=False)
+        health.end(passing, 0.1)
+    assert len(health._known) <= 4096
+    assert health.load(ONE).busy == 1, "what is under way is not forgotten"
