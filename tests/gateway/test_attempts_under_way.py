@@ -20,7 +20,7 @@ Runner = Callable[[Any], Any]
 
 def busy(node: Node) -> int:
     """Return how many attempts the worker believes to be under way."""
-    return sum(known.busy for known in node.worker._state.health._known.values())
+    return node.worker._state.health.under_way
 
 
 async def ask_and_leave(node: Node, upstream: Upstream, body: dict[str, Any]) -> None:

@@ -82,4 +82,4 @@ def test_when_all_are_limited_none_is_left_alone_for_longer_than_the_limit(tmp_p
 
 def test_nothing_is_left_under_way(tmp_path: Path) -> None:
     world, _ = play(tmp_path, 5_000, {"b": failing_between(10.0, 30.0, 500)})
-    assert [known.busy for worker in world.workers for known in worker._known.values()] == [0] * 6
+    assert [worker.under_way for worker in world.workers] == [0, 0]

@@ -54,6 +54,9 @@ class Word(IntEnum):
     CONNECTIONS = 8
     IN_FLIGHT = 9
     BYTES_HELD = 10
+    ATTEMPTS = 11  # under way, of calls that had a choice
+    UPSTREAM_CONNECTIONS = 12
+    TASKS = 13
     REQUESTS = 16
     STRANGERS = 17  # requests without a valid key
     REFUSED = 18
@@ -88,6 +91,17 @@ class Word(IntEnum):
 
 _LATENCY, _LATENCY_SUM_US = int(Word.LATENCY), int(Word.LATENCY_SUM_US)
 _REQUESTS, _IN_FLIGHT = int(Word.REQUESTS), int(Word.IN_FLIGHT)
+# What a process that begins has none of.
+_STATES = (
+    Word.CONNECTIONS,
+    Word.IN_FLIGHT,
+    Word.BYTES_HELD,
+    Word.ATTEMPTS,
+    Word.UPSTREAM_CONNECTIONS,
+    Word.TASKS,
+    Word.SNAPSHOT_VERSION,
+    Word.LAG,
+)
 
 
 class State(IntEnum):
@@ -135,7 +149,7 @@ class Slot:
 
     def claim(self, pid: int, now_ns: int) -> None:
         """Take the slot for a process. Counters go on from where its predecessor stopped, as a counter should."""
-        for word in (Word.CONNECTIONS, Word.IN_FLIGHT, Word.BYTES_HELD, Word.SNAPSHOT_VERSION, Word.LAG):
+        for word in _STATES:
             self[word] = 0
         self[Word.STARTED_AT] = now_ns
         self[Word.HEARTBEAT] = now_ns

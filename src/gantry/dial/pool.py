@@ -202,6 +202,11 @@ class Dialler:
             pool = self._pools[origin] = Pool(origin, self)
         return pool
 
+    @property
+    def size(self) -> int:
+        """How many connections there are, open or being opened."""
+        return sum(pool.size for pool in self._pools.values())
+
     def sweep(self) -> None:
         now = self.clock()
         for pool in self._pools.values():

@@ -86,6 +86,11 @@ class Health:
             self._prices[key] = list_price(rates, attempt)
         return self._prices[key]
 
+    @property
+    def under_way(self) -> int:
+        """How many of this worker's attempts are under way, as far as they were counted."""
+        return sum(known.busy for known in self._known.values())
+
     # What calls tell
 
     def claim(self, attempt: Attempt) -> bool:

@@ -52,6 +52,9 @@ _COUNTERS: Final = (
 _GAUGES: Final = (
     (Word.CONNECTIONS, "gantry_connections", "Open client connections."),
     (Word.IN_FLIGHT, "gantry_calls_in_flight", "Calls under way."),
+    (Word.ATTEMPTS, "gantry_attempts_in_flight", "Attempts under way, of calls that had a choice."),
+    (Word.UPSTREAM_CONNECTIONS, "gantry_upstream_connections", "Open connections to providers."),
+    (Word.TASKS, "gantry_tasks", "Tasks of the workers' event loops."),
     (Word.BYTES_HELD, "gantry_held_bytes", "Bytes of request bodies held in memory."),
     (Word.LAG, "gantry_clerk_lag_frames", "Frames in the journal that are not yet stored."),
 )

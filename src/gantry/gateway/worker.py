@@ -299,6 +299,9 @@ class Worker:
             for client in tuple(state.clients):
                 client.tick(now)
             state.dialler.sweep()
+            self._slot[Word.ATTEMPTS] = state.health.under_way
+            self._slot[Word.UPSTREAM_CONNECTIONS] = state.dialler.size
+            self._slot[Word.TASKS] = len(asyncio.all_tasks(loop))
         if state.unwritten:
             state.write_unwritten()
         self._slot[Word.HEARTBEAT] = time.time_ns()
