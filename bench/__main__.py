@@ -17,12 +17,13 @@ from types import FrameType
 
 import msgspec
 
-from bench import log_scenarios, scenarios
+from bench import log_scenarios, routing_scenarios, scenarios
 from bench.children import ChildError, Children
 from bench.figures import Figures
 from bench.gantry import Gantry, start_gantry
 from bench.report import Setting, render, to_json
 from bench.scenarios import Effort
+from bench.soak import soak
 from bench.systems import Running, Unavailable, start_litellm, start_nginx, start_respan
 from bench.workshop import ROOT, Workshop, output_of
 
@@ -33,6 +34,7 @@ _DEADLINES = {"quick": 180, "normal": 900, "full": 3600}
 
 _ROWS = 1_000_000
 _SCENARIOS = {"export": log_scenarios.calls_among_logs, "questions": log_scenarios.questions_about_logs}
+_ROUTING, _SOAK = "routing", "soak"  # they print tables of their own
 
 
 class Interrupted(Exception):
@@ -52,6 +54,10 @@ class Session:
         self.scenarios: list[str] = options.scenario or list(_SCENARIOS)
         self.alone = options.scenario is not None
         self.rows: int = options.rows
+        self.minutes: float = options.minutes
+        self.streams: int = options.streams
+        self.pages: list[str] = []
+        self.violations: list[str] = []
         self.load_before = "/".join(f"{load:.1f}" for load in os.getloadavg())
         self.figures = Figures()
         self.versions: dict[str, str] = {}
@@ -60,6 +66,7 @@ class Session:
     def measure(self) -> None:
         if self.alone:
             self._among_logs()
+            self._of_routing()
             return
         systems = self._start_all(tls=False)
         gantry = next((system for system in systems if isinstance(system, Gantry)), None)
@@ -106,7 +113,21 @@ class Session:
     def _among_logs(self) -> None:
         """Measure with a store of many logs."""
         for name in self.scenarios:
+            if name in (_ROUTING, _SOAK):
+                continue
             self._step(name, lambda name=name: _SCENARIOS[name](self.shop, self.figures, self.rows))  # type: ignore[misc]
+
+    def _of_routing(self) -> None:
+        """Play what shows where calls go, and what is left of them."""
+        if _ROUTING in self.scenarios:
+            self._step(_ROUTING, lambda: self.pages.extend(routing_scenarios.pages(self.shop)))
+        if _SOAK in self.scenarios:
+            self._step(_SOAK, self._soak)
+
+    def _soak(self) -> None:
+        remains = soak(self.shop, self.minutes * 60, self.streams)
+        self.pages.append("\n".join(remains.lines()))
+        self.violations += remains.violations()
 
     def _litellm(self) -> None:
         """Measure LiteLLM alone: its own background work would disturb the others on their CPU."""
@@ -170,11 +191,13 @@ def main() -> int:
             _disarm()
             children.stop_all()
     setting = _setting(options, session)
-    print(render(setting, session.figures))
+    print("\n\n".join(session.pages) or render(setting, session.figures))
     results = ROOT / "bench" / "results"
     results.mkdir(exist_ok=True)
     (results / f"{setting.date.replace(' ', '-').replace(':', '')}.json").write_bytes(to_json(setting, session.figures))
-    return 0
+    for violation in session.violations:
+        _say(f"violated: {violation}")
+    return 1 if session.violations or (session.alone and session.left_out) else 0
 
 
 def _parse(arguments: list[str]) -> argparse.Namespace:
@@ -184,8 +207,10 @@ def _parse(arguments: list[str]) -> argparse.Namespace:
     effort.add_argument("--full", dest="effort", action="store_const", const="full", help="a million calls, < 1 h")
     parser.add_argument("--with", dest="with_", action="append", default=[], choices=["litellm"], help="more peers")
     parser.add_argument("--only", action="append", choices=["nginx", "gantry", "respan-gateway"], help="these systems")
-    parser.add_argument("--scenario", action="append", choices=list(_SCENARIOS), help="this part of --full alone")
+    parser.add_argument("--scenario", action="append", choices=[*_SCENARIOS, _ROUTING, _SOAK], help="this part alone")
     parser.add_argument("--rows", type=int, default=_ROWS, help="logs in the store of these parts")
+    parser.add_argument("--minutes", type=float, default=10, help="of the soak")
+    parser.add_argument("--streams", type=int, default=1000, help="of the soak, at a time")
     parser.add_argument("--unpinned", action="store_true", help="let all processes run on all CPUs")
     parser.set_defaults(effort="normal")
     options = parser.parse_args(arguments)
