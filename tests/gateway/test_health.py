@@ -8,7 +8,7 @@ import pytest
 from gantry.board.health import HealthBook
 from gantry.gateway.health import Health
 from gantry.gateway.kept_rates import KeptRates
-from gantry.providers.spec import FailureKind
+from gantry.providers.failures import FailureKind
 from gantry.routing.balance import Load
 from gantry.routing.cooldown import Condition
 from tests.routing.boards import attempt
