@@ -18,6 +18,7 @@ from gantry.core.vocabulary import Dialect, Operation, Tier
 from gantry.gateway.health import Health
 from gantry.gateway.kept_rates import KeptRates
 from gantry.providers.spec import custom_spec
+from gantry.routing.balance import Ties
 from gantry.routing.itinerary import Itinerary, Step, StepKind
 from gantry.routing.plan import Attempt, Plan, Route
 from gantry.routing.snapshot import CredentialRecord
@@ -130,8 +131,8 @@ class World:
             self._at(self.now + _WATCH_SECONDS, partial(self._watch, last))
 
     def _begin(self, plan: Plan, ride: Ride, worker: Health) -> None:
-        conversation, draw = ride.conversation, self.chance.random
-        itinerary = Itinerary(plan, worker, draw, conversation=conversation, may_retry=worker.may_retry)
+        ties, draw = Ties(ride.conversation), self.chance.random
+        itinerary = Itinerary(plan, worker, draw, ties=ties, may_retry=worker.may_retry)
         step = itinerary.begin()
         assert step is not None, "a plan with a weight begins somewhere"
         self._depart(ride, worker, itinerary, step)

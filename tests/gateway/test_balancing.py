@@ -388,3 +388,31 @@ def test_a_retry_budget_keeps_an_outage_from_being_multiplied(run: Runner, tmp_p
             assert 30 <= machines.heard["one"] <= 35
 
     run(main())
+
+
+@pytest.mark.parametrize(
+    ("more", "asked"),
+    [
+        ({}, {"one": 0, "two": 4}),
+        ({"previous_response_id": "resp_1", "store": False}, {"one": 0, "two": 4}),
+        ({"store": False}, {"one": 4, "two": 0}),
+    ],
+)
+def test_a_response_that_is_stored_lives_with_the_home_credential(
+    run: Runner, tmp_path: Path, more: dict[str, Any], asked: dict[str, int]
+) -> None:
+    async def main() -> None:
+        upstreams = [("one", "openai", 1.0, answering(GOOD)), ("two", "openai", 1.0, answering(GOOD))]
+        async with fleet(tmp_path, upstreams) as machines:
+            stored = [credential(name, server.url, "openai") for name, server in machines.servers.items()]
+            stored[1] = msgspec.structs.replace(stored[1], home=True)
+            await publish(machines.node, 7, stored)
+            for _ in range(4):
+                body = {"model": "openai/gpt-4o", "input": "hi", **more}
+                assert (await machines.ask(body, "/api/responses"))[0] == 200
+            assert machines.heard == asked
+            closed = machines.node.calls()[-1][1]
+            assert closed is not None
+            assert closed.attempts[0].reason == ("weight" if asked["one"] else "home")
+
+    run(main())

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gantry.core.routing_rules import Affinity, Strategy
-from gantry.routing.balance import Load, Reason, draw, draw_regardless
+from gantry.routing.balance import Load, Reason, Ties, draw, draw_regardless
 from gantry.routing.cooldown import Condition
 from gantry.routing.plan import Choice
 from tests.routing.boards import Known, choice
@@ -31,7 +31,7 @@ def drawn(
     """Return who is drawn and why: `a weight 0.50`; `none` where nobody is well."""
     view = Known(conditions, loads, prices)
     ids = {f"{name}/first" for name in avoid}
-    one = draw(among, view, lambda: chance, conversation=conversation, avoid=ids, may_probe=may_probe)
+    one = draw(among, view, lambda: chance, ties=Ties(conversation), avoid=ids, may_probe=may_probe)
     return "none" if one is None else f"{one.attempt.credential.name} {one.reason} {one.share:.2f}"
 
 
@@ -148,7 +148,7 @@ def test_who_is_drawn_is_well_or_probed_and_has_weight(
     names = "abcdefgh"[: len(weights)]
     among = choice("first", names, weights=weights, strategy=strategy)
     view = Known(conditions)
-    one = draw(among, view, lambda: chance, conversation=conversation)
+    one = draw(among, view, lambda: chance, ties=Ties(conversation))
     left = [name for name, weight in zip(names, weights, strict=True) if weight > 0]
     usable = [name for name in left if conditions.get(name, WELL) is not COOLING]
     assert (one is None) == (not usable)

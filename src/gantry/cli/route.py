@@ -22,7 +22,7 @@ from gantry.core.errors import GatewayError
 from gantry.core.vocabulary import NATIVE_OPERATIONS, Environment, Scope
 from gantry.gateway.health import list_price
 from gantry.gateway.intake import wish_for
-from gantry.gateway.journey import conversation_of
+from gantry.gateway.journey import ties_of
 from gantry.gateway.kept_rates import KeptRates
 from gantry.gateway.prepare import understand
 from gantry.gateway.surfaces import Door, Family, Surface, match_surface
@@ -133,8 +133,8 @@ def _explain(snapshot: Snapshot, key: KeyRecord, view: View, path: str, body: by
     chance = Random(seed).random
     terms = read_terms(question.parameters, question.model)
     made = plan(snapshot, wish_for(surface, key, question.model), chance, terms)
-    conversation = conversation_of(made, question, key)
-    return explain(snapshot, key.organization_id, key.environment, made, view, chance, conversation)
+    ties = ties_of(made, question, key, surface.operation)
+    return explain(snapshot, key.organization_id, key.environment, made, view, chance, ties)
 
 
 def _show(told: Explanation) -> None:

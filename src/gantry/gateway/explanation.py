@@ -17,7 +17,7 @@ from gantry.dialects.errors import encode_error
 from gantry.gateway.admit import authenticate, check_rights
 from gantry.gateway.client import ClientConnection
 from gantry.gateway.intake import Intake
-from gantry.gateway.journey import conversation_of, deadlines_for
+from gantry.gateway.journey import deadlines_for, ties_of
 from gantry.gateway.prepare import Question, make_voyage, understand
 from gantry.gateway.respond import Responder, answer_whole
 from gantry.gateway.stage import Deadlines
@@ -180,8 +180,8 @@ def _explain(
     assert snapshot is not None, "a key was found in it"
     terms = read_terms(question.parameters, question.model)
     plan = intake.plan(key, question.model, terms, stream=question.stream)
-    conversation = conversation_of(plan, question, key)
-    route = explain(snapshot, key.organization_id, key.environment, plan, state.health, state.draw, conversation)
+    ties = ties_of(plan, question, key, surface.operation)
+    route = explain(snapshot, key.organization_id, key.environment, plan, state.health, state.draw, ties)
     first = plan.choices[0].attempts[0]
     asked = question
     if first.asked != question.model:

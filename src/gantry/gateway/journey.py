@@ -13,7 +13,7 @@ from msgspec import structs
 
 from gantry.core.errors import GatewayError, NoCredential
 from gantry.core.routing_rules import Affinity
-from gantry.core.vocabulary import Outcome
+from gantry.core.vocabulary import Operation, Outcome
 from gantry.dialects.conversation import conversation_key
 from gantry.gateway.admit import check_unnamed
 from gantry.gateway.authority import TokenNeeded
@@ -25,10 +25,12 @@ from gantry.gateway.stage import Deadlines, deadlines_by
 from gantry.gateway.state import WorkerState
 from gantry.gateway.terms import first_token_timeout, has_terms, read_terms
 from gantry.providers.failures import FailureKind
+from gantry.routing.balance import NO_TIES, Ties
 from gantry.routing.itinerary import Itinerary, Step, StepKind
 from gantry.routing.plan import NO_RETRIES, Attempt, Plan
 from gantry.routing.snapshot import KeyRecord
 from gantry.routing.verdict import judge
+from gantry.wire.envelope import Envelope
 from gantry.wire.head import RequestHead, ResponseHead
 
 _FAILED: Final = 400
@@ -66,7 +68,7 @@ class Journey:
             self.plan,
             state.health,
             state.draw,
-            conversation=conversation_of(self.plan, question, key),
+            ties=ties_of(self.plan, question, key, intake.surface.operation),
             may_retry=state.health.may_retry,
         )
 
@@ -206,14 +208,23 @@ def retry_after(fields: Mapping[bytes, bytes], now: float) -> float | None:
         return None
 
 
-def conversation_of(plan: Plan, question: Question, key: KeyRecord) -> bytes | None:
-    """Return what the conversation is known by, where that may decide who takes the call."""
+def ties_of(plan: Plan, question: Question, key: KeyRecord, operation: Operation) -> Ties:
+    """Return what ties a call to a deployment: its conversation, where that may decide, and what it leaves behind."""
     sticky = [one for one in plan.choices if len(one.attempts) > 1 and one.affinity is not Affinity.NEVER]
-    envelope = question.envelope
-    if not sticky or envelope is None:
-        return None
-    always = any(one.affinity is Affinity.ALWAYS for one in sticky)
-    return conversation_key(envelope.members, len(envelope.body), key.organization_id, always=always)
+    envelope, conversation = question.envelope, None
+    if envelope is None:
+        return NO_TIES
+    if sticky:
+        always = any(one.affinity is Affinity.ALWAYS for one in sticky)
+        size, owner = len(envelope.body), key.organization_id
+        conversation = conversation_key(envelope.members, size, owner, always=always)
+    return Ties(conversation, operation is Operation.RESPONSES and _leaves_a_response(envelope))
+
+
+def _leaves_a_response(envelope: Envelope) -> bool:
+    """Say whether a call leaves a response at its provider, as OpenAI's do unless told not to, or goes on from one."""
+    goes_on = any(envelope.get(name) not in (None, b"null") for name in ("previous_response_id", "conversation"))
+    return goes_on or envelope.get("store") != b"false"
 
 
 def _take_note(error: GatewayError | None) -> None:

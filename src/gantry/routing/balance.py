@@ -15,6 +15,7 @@ from hashlib import blake2b
 from typing import Final, NamedTuple, Protocol
 
 from gantry.core.routing_rules import Affinity, Strategy
+from gantry.core.vocabulary import Operation
 from gantry.routing.cooldown import Condition
 from gantry.routing.plan import Attempt, Choice
 
@@ -33,6 +34,7 @@ class Reason(StrEnum):
     LOAD = "load"
     PRICE = "price"
     PROBE = "probe"
+    HOME = "home"  # where what it makes or goes on from lives
 
 
 class Load(NamedTuple):
@@ -40,6 +42,20 @@ class Load(NamedTuple):
 
     latency: float = 0.0  # seconds to the first byte: an average that a slow call raises at once; 0 for not known
     busy: int = 0  # calls under way
+
+
+class Ties(NamedTuple):
+    """What ties a call to a deployment, beside its health.
+
+    `conversation` is what its conversation is known by. A call `at_home` leaves or continues something at the provider,
+    which lives with one account.
+    """
+
+    conversation: bytes | None = None
+    at_home: bool = False
+
+
+NO_TIES: Final = Ties()
 
 
 class View(Protocol):
@@ -65,13 +81,13 @@ def draw(
     view: View,
     chance: Callable[[], float],
     *,
-    conversation: bytes | None = None,
+    ties: Ties = NO_TIES,
     avoid: Collection[str] = _NOBODY,
     may_probe: bool = True,
 ) -> Drawn | None:
     """Return one of a choice's deployments, none of those to avoid (by id); None when there is none that is well.
 
-    `chance` gives numbers in [0, 1); `conversation` is what a conversation is known by, where that may decide.
+    `chance` gives numbers in [0, 1).
     """
     left = [one for one in choice.attempts if one.weight > 0 and one.deployment_id not in avoid]
     conditions = [view.condition(one) for one in left]
@@ -80,17 +96,27 @@ def draw(
             if how is Condition.DUE and view.claim(one):
                 return Drawn(one, Reason.PROBE, _share(one, left), how)
     well = [one for one, how in zip(left, conditions, strict=True) if how is Condition.WELL]
-    return pick(choice, well, Condition.WELL, view, chance, conversation) if well else None
+    home = next(filter(_keeps_responses, well), None) if ties.at_home else None
+    if home is not None:
+        return Drawn(home, Reason.HOME, _share(home, well), Condition.WELL)
+    return pick(choice, well, Condition.WELL, view, chance, ties.conversation) if well else None
 
 
 def draw_regardless(
-    choice: Choice, view: View, chance: Callable[[], float], *, conversation: bytes | None = None
+    choice: Choice,
+    view: View,
+    chance: Callable[[], float],
+    *,
+    ties: Ties = NO_TIES,
 ) -> Drawn | None:
     """Return one of a choice's deployments however they stand; None when all are drained."""
     left = [one for one in choice.attempts if one.weight > 0]
     if not left:
         return None
-    drawn = pick(choice, left, Condition.COOLING, view, chance, conversation)
+    home = next(filter(_keeps_responses, left), None) if ties.at_home else None
+    if home is not None:
+        return Drawn(home, Reason.HOME, _share(home, left), view.condition(home))
+    drawn = pick(choice, left, Condition.COOLING, view, chance, ties.conversation)
     return drawn._replace(condition=view.condition(drawn.attempt))
 
 
@@ -130,6 +156,11 @@ def draw_by_weight(among: Sequence[Attempt], chance: Callable[[], float]) -> Att
         if point < 0:
             return one
     return among[-1]
+
+
+def _keeps_responses(one: Attempt) -> bool:
+    route = one.route
+    return one.credential.home and Operation.RESPONSE in route.provider.paths.get(route.dialect, {})
 
 
 def _share(one: Attempt, among: Sequence[Attempt]) -> float:

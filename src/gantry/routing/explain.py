@@ -11,7 +11,7 @@ from msgspec import Struct
 
 from gantry.core.routing_rules import Hedge
 from gantry.providers.failures import FailureKind
-from gantry.routing.balance import Load, View
+from gantry.routing.balance import NO_TIES, Load, Ties, View
 from gantry.routing.cooldown import Condition
 from gantry.routing.credentials import excludes, lists
 from gantry.routing.itinerary import Itinerary, Step
@@ -106,10 +106,10 @@ def explain(
     plan: Plan,
     view: View,
     chance: Callable[[], float],
-    conversation: bytes | None = None,
+    ties: Ties = NO_TIES,
 ) -> Explanation:
     """Return what a plan means now. `chance` gives numbers in [0, 1)."""
-    itinerary = Itinerary(plan, Peek(view), chance, conversation=conversation)
+    itinerary = Itinerary(plan, Peek(view), chance, ties=ties)
     step = itinerary.begin()
     steps: list[Step] = []
     while step is not None:
@@ -121,7 +121,7 @@ def explain(
         plan.retries.count,
         plan.retries.pause,
         plan.hedge,
-        conversation is not None and len(plan.choices[0].attempts) > 1,
+        ties.conversation is not None and len(plan.choices[0].attempts) > 1,
         tuple(_see_step(one) for one in steps),
     )
 

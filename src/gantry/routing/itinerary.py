@@ -14,7 +14,7 @@ from typing import Final, NamedTuple
 
 from gantry.core.routing_rules import MOST_RETRIES
 from gantry.providers.failures import FailureKind
-from gantry.routing.balance import Drawn, Reason, View, draw, draw_regardless
+from gantry.routing.balance import NO_TIES, Drawn, Reason, Ties, View, draw, draw_regardless
 from gantry.routing.plan import Attempt, Plan
 
 MOST_ATTEMPTS: Final = MOST_RETRIES
@@ -47,13 +47,13 @@ class Itinerary:
     __slots__ = (
         "_attempts",
         "_chance",
-        "_conversation",
         "_failed",
         "_may_retry",
         "_next",
         "_place",
         "_plan",
         "_retried",
+        "_ties",
         "_tried",
         "_view",
     )
@@ -64,14 +64,14 @@ class Itinerary:
         view: View,
         chance: Callable[[], float],
         *,
-        conversation: bytes | None = None,
+        ties: Ties = NO_TIES,
         may_retry: Callable[[Attempt], bool] = lambda attempt: True,
     ) -> None:
         """`chance` gives numbers in [0, 1); `may_retry` says whether a deployment bears one more retry."""
         self._plan = plan
         self._view = view
         self._chance = chance
-        self._conversation = conversation
+        self._ties = ties
         self._may_retry = may_retry
         self._place = 0  # of the choice that was asked last
         self._next = 0  # of the choice to fall back on
@@ -86,7 +86,7 @@ class Itinerary:
         if step is not None:
             return step
         for place, choice in enumerate(self._plan.choices):
-            drawn = draw_regardless(choice, self._view, self._chance, conversation=self._conversation)
+            drawn = draw_regardless(choice, self._view, self._chance, ties=self._ties)
             if drawn is not None:
                 self._place, self._next = place, place + 1
                 return Step(drawn, _kind_at(place))
@@ -132,7 +132,7 @@ class Itinerary:
 
     def _draw(self, place: int) -> Drawn | None:
         choice = self._plan.choices[place]
-        return draw(choice, self._view, self._chance, conversation=self._conversation, avoid=self._tried)
+        return draw(choice, self._view, self._chance, ties=self._ties, avoid=self._tried)
 
     def _again(self, place: int, kind: FailureKind, retry_after: float | None) -> Step | None:
         retries = self._plan.retries
@@ -142,8 +142,8 @@ class Itinerary:
             return None
         self._tried.clear()
         choice, self._place = self._plan.choices[place], place
-        drawn = draw(choice, self._view, self._chance, conversation=self._conversation, may_probe=False)
-        drawn = drawn or draw_regardless(choice, self._view, self._chance, conversation=self._conversation)
+        drawn = draw(choice, self._view, self._chance, ties=self._ties, may_probe=False)
+        drawn = drawn or draw_regardless(choice, self._view, self._chance, ties=self._ties)
         if drawn is None or not self._may_retry(drawn.attempt):
             return None
         pause = retries.pause * 2**self._retried * (1 - _JITTER + 2 * _JITTER * self._chance())
