@@ -56,6 +56,7 @@ class Ride:
     at: float
     conversation: bytes | None = None
     tokens: int = 0
+    cached: int = 0  # of the tokens: what the provider had read before
     attempts: list[Tried] = field(default_factory=list)
 
     @property
