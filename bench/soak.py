@@ -51,7 +51,7 @@ _SETTLES_WITHIN: Final = 20.0
 _IDLE: Final = 75.0  # the pools' idle connections are closed after 55 s
 _LONG: Final = 300.0  # a soak that waits for that, too
 _POLL: Final = 0.5
-_TASKS: Final = 3  # of a worker that has nothing to do
+_TASKS: Final = 4  # of a worker that has nothing to do
 _UNSENT: Final = ("cancelled", "client_gone", "timeout")  # how an attempt ends that may not have left yet
 
 
@@ -157,7 +157,7 @@ def _await_nothing(stand: Stand, *, idle: bool) -> tuple[dict[str, int], int]:
         slots, counts = stand.slots(), stand.counts()
         words = (Word.CONNECTIONS, Word.IN_FLIGHT, Word.ATTEMPTS, Word.BYTES_HELD)
         left = {word.name.lower().replace("_", " "): sum(slot[word] for slot in slots) for word in words}
-        left["tasks beyond three"] = sum(max(slot[Word.TASKS] - _TASKS, 0) for slot in slots)
+        left["tasks beyond four"] = sum(max(slot[Word.TASKS] - _TASKS, 0) for slot in slots)
         left["answers under way"] = counts["answering"]
         pooled = sum(slot[Word.UPSTREAM_CONNECTIONS] for slot in slots)
         connections = pooled if idle else abs(pooled - counts["connections"])

@@ -8,11 +8,12 @@ from typing import Any
 
 import pytest
 
-from gantry.core.routing_rules import Hedge, ModelRule, RoutingRules
+from gantry.core.routing_rules import NO_ROUTING_RULES, Hedge, ModelRule, RoutingRules
 from gantry.core.vocabulary import Outcome
 from gantry.gateway.attempts import Attempts
+from gantry.wire.body import encode_chunk
 from tests.gateway.catalogue import publish, silent, until
-from tests.gateway.conftest import Node, Script, Upstream, answering, running_node
+from tests.gateway.conftest import STREAM_HEAD, Node, Script, Upstream, answering, running_node
 from tests.gateway.test_elsewhere import CHAT, GOOD, SMALL, credential, failing
 
 Runner = Callable[[Any], Any]
@@ -74,5 +75,41 @@ def test_calls_that_are_over_are_not_kept_for_a_hedge_that_was_to_come(run: Runn
             gc.collect()
             assert not [one for one in gc.get_objects() if isinstance(one, Attempts)]
             assert busy(node) == 0
+
+    run(main())
+
+
+@pytest.mark.parametrize("given", [{"first_token_timeout": 0.3}, {}])
+def test_a_deadline_for_the_first_token_is_for_content_also_where_nothing_could_follow(
+    run: Runner, tmp_path: Path, given: dict[str, Any]
+) -> None:
+    """A head has come, and a comment: no token. By the caller's wish, and by the rule of its model."""
+    rules = NO_ROUTING_RULES if given else RoutingRules(models=(ModelRule(match="*", first_token_timeout=0.3),))
+
+    async def main() -> None:
+        async with (
+            Upstream(answering(STREAM_HEAD + encode_chunk(b": ping\n\n"))).running() as up,
+            running_node(tmp_path, up.url) as node,
+        ):
+            await publish(node, 6, [credential("one", up.url)], rules=rules)
+            answer = await node.ask(CHAT, json.dumps({**SMALL, "stream": True, **given}).encode())
+            assert answer.status == 504
+            _, closed, _ = await node.one_call()
+            assert [one.outcome for one in closed.attempts] == [Outcome.TIMEOUT]
+            assert busy(node) == 0
+
+    run(main())
+
+
+def test_a_fallback_that_cannot_be_asked_is_said_also_where_nothing_is_left_to_choose(
+    run: Runner, tmp_path: Path
+) -> None:
+    async def main() -> None:
+        async with Upstream(answering(GOOD)).running() as up, running_node(tmp_path, up.url) as node:
+            answer = await node.ask(CHAT, json.dumps({**SMALL, "fallback_models": ["nobody/nothing"]}).encode())
+            assert answer.status == 200
+            _, closed, _ = await node.one_call()
+            assert len(closed.warnings) == 1
+            assert closed.warnings[0].startswith("nobody/nothing cannot be asked")
 
     run(main())

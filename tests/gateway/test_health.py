@@ -93,6 +93,42 @@ def test_a_deployment_that_one_worker_finds_dead_is_left_alone_by_the_other(
     assert other.condition(ONE) is Condition.WELL
 
 
+def pass_deadlines(health: Health, clock: Clock, share: float, per_tick: int = 40, ticks: int = 40) -> Condition:
+    """Let calls be answered, and a share of them be late: these are all found out by the same tick."""
+    for _ in range(ticks):
+        late = round(per_tick * share)
+        for _ in range(per_tick - late):
+            health.begin(ONE, retry=False)
+            health.end(ONE, 0.1)
+            health.note_success(ONE, int(clock.now * 1000))
+        for _ in range(late):
+            health.begin(ONE, retry=False)
+            health.note_lateness(ONE, int(clock.now * 1000))
+            health.end(ONE, None, 1.0)
+        if health.condition(ONE) is not Condition.WELL:
+            break
+        clock.now += 0.25
+    return health.condition(ONE)
+
+
+@pytest.mark.parametrize(
+    ("share", "condition"),
+    [(0.05, Condition.WELL), (0.2, Condition.WELL), (0.6, Condition.COOLING), (1.0, Condition.COOLING)],
+)
+def test_calls_that_are_late_together_do_not_make_a_deployment_ill_that_answers_most(
+    workers: list[Health], clock: Clock, share: float, condition: Condition
+) -> None:
+    assert pass_deadlines(workers[0], clock, share) is condition
+
+
+def test_one_that_falls_silent_is_left_alone_within_seconds(workers: list[Health], clock: Clock) -> None:
+    health = workers[0]
+    assert pass_deadlines(health, clock, 0.0) is Condition.WELL
+    silent_since = clock.now
+    assert pass_deadlines(health, clock, 1.0) is Condition.COOLING
+    assert clock.now - silent_since < 2.0
+
+
 def test_a_callers_own_credential_teaches_nothing(workers: list[Health], clock: Clock) -> None:
     theirs = attempt("one", callers=True)
     workers[0].note_failure(theirs, FailureKind.CREDENTIAL, int(clock.now * 1000), 401)

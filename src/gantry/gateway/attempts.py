@@ -195,6 +195,8 @@ def begin_attempts(call: Traveller, question: Question, voyage: Voyage, journey:
     if journey is None or (in_time and not journey.has_a_choice):
         return None
     recording.warnings += journey.plan.passed_over
+    if deadlines is call.state.deadlines and not journey.has_a_choice:
+        return None  # a deadline of its own is for its content, and only who looks at an opening sees that
     attempts = Attempts(call, journey)
     if journey.plan.hedge is not None:
         attempts.hedge_later(journey.plan.hedge)

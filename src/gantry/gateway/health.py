@@ -20,6 +20,7 @@ from gantry.routing.cooldown import Condition, after_failure, after_success, cla
 from gantry.routing.plan import Attempt
 
 _MOST_KNOWN: Final = 4096
+_RECENT: Final = 2.0  # seconds in which two thirds of the answers are forgotten that a late one is held against
 _FADE: Final = 10.0  # seconds in which two thirds of what a slow call taught are forgotten
 _RETRY_SHARE: Final = 0.2  # of a deployment's first attempts, so that retries cannot multiply an outage
 _RETRIES_HELD: Final = 10.0
@@ -29,13 +30,21 @@ _UNKNOWN: Final = Load()
 class _Known:
     """This worker's calls to one deployment."""
 
-    __slots__ = ("busy", "latency", "measured_at", "retries")
+    __slots__ = ("answered", "busy", "late", "latency", "measured_at", "recent_at", "retries")
 
     def __init__(self) -> None:
         self.busy = 0
+        self.answered = 0.0  # of late, fading
+        self.late = 0.0
+        self.recent_at = 0.0
         self.latency = 0.0
         self.measured_at = 0.0
         self.retries = _RETRIES_HELD
+
+    def fade(self, now: float) -> None:
+        """Forget what is no longer recent."""
+        left = math.exp((self.recent_at - now) / _RECENT)
+        self.answered, self.late, self.recent_at = self.answered * left, self.late * left, now
 
 
 class Health:
@@ -109,7 +118,7 @@ class Health:
     def note_failure(
         self, attempt: Attempt, kind: FailureKind, started: int, status: int | None, retry_after: float | None = None
     ) -> bool:
-        """Learn from an attempt that failed; `started` is what `begin` or the clock said then, in milliseconds.
+        """Learn from an attempt that failed; `started` is what the clock said then, in milliseconds.
 
         Return whether a cooldown began.
         """
@@ -133,6 +142,17 @@ class Health:
             )
 
         return self._book.change(attempt.deployment_id, change).cooldowns > cooldowns
+
+    def note_lateness(self, attempt: Attempt, started: int) -> bool:
+        """Learn from an attempt that did not answer in time. Return whether a cooldown began.
+
+        Deadlines are looked at a few times a second, so of a busy deployment many pass at once. They count as failures
+        in a row only if fewer calls were answered of late than were not.
+        """
+        known = self._know(attempt)
+        known.fade(self.clock())
+        known.late += 1
+        return known.late > known.answered and self.note_failure(attempt, FailureKind.TRANSIENT, started, None)
 
     def note_success(self, attempt: Attempt, started: int) -> None:
         """Learn from an attempt that went through."""
@@ -158,10 +178,12 @@ class Health:
         known = self._know(attempt)
         known.busy = max(known.busy - 1, 0)
         if latency is None:
-            if waited <= known.latency:
-                return
-            latency = waited
+            if waited > known.latency:
+                known.latency, known.measured_at = waited, self.clock()
+            return
         now = self.clock()
+        known.fade(now)
+        known.answered += 1
         if latency < known.latency:  # a slow call counts at once, a fast one as time goes by
             latency += (known.latency - latency) * math.exp((known.measured_at - now) / _FADE)
         known.latency, known.measured_at = latency, now

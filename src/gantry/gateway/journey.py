@@ -179,6 +179,8 @@ def learn(
     """
     if outcome is Outcome.SUCCESS:
         health.note_success(attempt, started // 1_000_000)
+    elif outcome is Outcome.TIMEOUT and answer is None:
+        return health.note_lateness(attempt, started // 1_000_000)
     elif outcome in _TELLING:
         kind, seconds = judge_failure(attempt, answer, body)
         status = None if answer is None else answer.status
