@@ -158,6 +158,18 @@ def test_a_hedge_goes_elsewhere_if_it_can(names: str, beside: str) -> None:
     assert (hedge.kind, hedge.drawn.attempt.credential.name) == (StepKind.HEDGE, beside)
 
 
+@pytest.mark.parametrize(("names", "third"), [("abc", "c"), ("ab", "x")])
+def test_nobody_goes_back_at_once_to_either_of_two_that_ran_beside_each_other(names: str, third: str) -> None:
+    road = itinerary(plan_of(choice("first", names), choice("second", "x")), 0.0)
+    step = road.begin()
+    assert step is not None
+    hedge = road.beside(step.drawn.attempt)
+    assert hedge is not None
+    step = road.after(hedge.drawn.attempt, TRANSIENT)  # it was the last that failed, and the only one that is told of
+    assert step is not None
+    assert step.drawn.attempt.credential.name == third
+
+
 def test_a_drained_plan_begins_nowhere() -> None:
     assert itinerary(plan_of(choice("first", "ab", weights=(0, 0)))).begin() is None
 

@@ -115,11 +115,12 @@ class Itinerary:
         if self._attempts >= MOST_ATTEMPTS:
             return None
         self._attempts += 1
-        avoid = self._tried | {attempt.deployment_id}
+        self._tried.add(attempt.deployment_id)
         choice = self._plan.choices[self._place]
-        drawn = draw(choice, self._view, self._chance, avoid=avoid, may_probe=False)
+        drawn = draw(choice, self._view, self._chance, avoid=self._tried, may_probe=False)
         if drawn is None:
             drawn = Drawn(attempt, Reason.ONLY, 1.0, self._view.condition(attempt))
+        self._tried.add(drawn.attempt.deployment_id)  # whichever fails first, nobody goes back to it at once
         return Step(drawn, StepKind.HEDGE)
 
     def _first_well(self) -> Step | None:
