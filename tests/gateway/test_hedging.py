@@ -1,0 +1,78 @@
+"""Two attempts beside each other, through a worker: who answers, what the other costs, and that nothing is left."""
+
+import asyncio
+import json
+from collections.abc import Callable
+from contextlib import AsyncExitStack
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from gantry.core.routing_rules import Hedge, ModelRule, RoutingRules
+from gantry.core.vocabulary import Outcome
+from tests.gateway.catalogue import publish, silent, until
+from tests.gateway.conftest import Script, Upstream, answering, running_node
+from tests.gateway.test_elsewhere import CHAT, GOOD, SMALL, credential, failing
+
+Runner = Callable[[Any], Any]
+RULES = RoutingRules(models=(ModelRule(match="*", hedge=Hedge(after=0.1, share=1.0), first_token_timeout=1.0),))
+Attempts = list[tuple[str, str, str]]
+
+
+async def hedge(tmp_path: Path, first: Script, second: Script, *, leaves: bool = False) -> tuple[int, Attempts, int]:
+    """Ask once; return the status, the attempts on record and what is believed to be under way afterwards."""
+    async with AsyncExitStack() as stack:
+        ups = [await stack.enter_async_context(Upstream(script).running()) for script in (first, second)]
+        node = await stack.enter_async_context(running_node(tmp_path, ups[0].url))
+        node.worker._state.draw = lambda: 0.0
+        await publish(
+            node, 6, [credential(*each) for each in zip("ab", (up.url for up in ups), strict=True)], rules=RULES
+        )
+        client = await node.connect()
+        client.send(node.request(CHAT, json.dumps(SMALL).encode()))
+        status = 0
+        if leaves:
+            await until(lambda: all(b"POST " in up.heard for up in ups))
+            client.leave()
+        else:
+            status = (await asyncio.wait_for(client.answer(), 10)).status
+        _, closed, _ = await node.one_call()
+        for up in ups:
+            assert up.heard.count(b"POST ") <= 1
+        attempts = [(one.credential_name, one.step, str(one.outcome)) for one in closed.attempts]
+        if not leaves:
+            client.leave()
+        return status, attempts, node.worker._state.health.under_way
+
+
+FIRST, BESIDE = ("a", "first"), ("b", "hedge")
+SUCCESS, CANCELLED, ERROR, TIMEOUT = Outcome.SUCCESS, Outcome.CANCELLED, Outcome.UPSTREAM_ERROR, Outcome.TIMEOUT
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "status", "attempts"),
+    [
+        (answering(GOOD), silent, 200, [(*FIRST, SUCCESS)]),
+        (silent, answering(GOOD), 200, [(*FIRST, CANCELLED), (*BESIDE, SUCCESS)]),
+        (silent, failing("503 No"), 504, [(*BESIDE, ERROR), (*FIRST, TIMEOUT)]),
+        (silent, silent, 504, [(*FIRST, TIMEOUT), (*BESIDE, TIMEOUT)]),
+        (silent, answering(b"", close=True), 504, [(*BESIDE, Outcome.UPSTREAM_UNREACHABLE), (*FIRST, TIMEOUT)]),
+    ],
+)
+def test_who_answers_first(
+    run: Runner, tmp_path: Path, first: Script, second: Script, status: int, attempts: Attempts
+) -> None:
+    async def main() -> None:
+        assert await hedge(tmp_path, first, second) == (status, attempts, 0)
+
+    run(main())
+
+
+def test_a_client_that_leaves_two_attempts_leaves_nothing(run: Runner, tmp_path: Path) -> None:
+    async def main() -> None:
+        _, attempts, under_way = await hedge(tmp_path, silent, silent, leaves=True)
+        assert sorted(attempts) == [(*FIRST, Outcome.CLIENT_GONE), (*BESIDE, CANCELLED)]
+        assert under_way == 0
+
+    run(main())
