@@ -2,6 +2,7 @@
 
 import gc
 import json
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -11,10 +12,13 @@ import pytest
 from gantry.core.routing_rules import NO_ROUTING_RULES, Hedge, ModelRule, RoutingRules
 from gantry.core.vocabulary import Outcome
 from gantry.gateway.attempts import Attempts
+from gantry.providers.spec import FailureKind
+from gantry.routing.cooldown import Condition
 from gantry.wire.body import encode_chunk
 from tests.gateway.catalogue import publish, silent, until
 from tests.gateway.conftest import STREAM_HEAD, Node, Script, Upstream, answering, running_node
 from tests.gateway.test_elsewhere import CHAT, GOOD, SMALL, credential, failing
+from tests.routing.boards import attempt as attempt_of
 
 Runner = Callable[[Any], Any]
 
@@ -111,5 +115,26 @@ def test_a_fallback_that_cannot_be_asked_is_said_also_where_nothing_is_left_to_c
             _, closed, _ = await node.one_call()
             assert len(closed.warnings) == 1
             assert closed.warnings[0].startswith("nobody/nothing cannot be asked")
+
+    run(main())
+
+
+def test_a_probe_that_comes_to_its_content_is_news_before_its_end(run: Runner, tmp_path: Path) -> None:
+    """A stream may take minutes, and the others would wait for what becomes of it."""
+    opened = STREAM_HEAD + encode_chunk(b'data: {"id":"1","choices":[{"index":0,"delta":{"content":"he"}}]}\n\n')
+
+    async def main() -> None:
+        async with Upstream(answering(opened)).running() as up, running_node(tmp_path, up.url) as node:
+            await publish(node, 6, [credential("one", up.url), credential("two", up.url)])
+            health, found = node.worker._state.health, attempt_of("one", "mistral-small-latest")
+            health.note_failure(found, FailureKind.LIMIT, int(time.monotonic() * 1000), 429)
+            health.clock = lambda: time.monotonic() + 3  # its cooldown of 2 s is over
+            assert health.condition(found) is Condition.DUE
+            client = await node.connect()
+            client.send(node.request(CHAT, json.dumps({**SMALL, "stream": True}).encode()))
+            await client.reader.readuntil(b'"he"')
+            assert node.worker._state.calls
+            assert health.condition(found) is Condition.WELL
+            client.leave()
 
     run(main())

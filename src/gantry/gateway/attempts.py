@@ -22,11 +22,13 @@ from gantry.gateway.recording import Recording
 from gantry.gateway.stage import CONNECTING, PAUSING, WAITING, Deadlines, Stage
 from gantry.gateway.state import WorkerState
 from gantry.gateway.tally import count_failure, count_step
+from gantry.routing.cooldown import Condition
 from gantry.routing.itinerary import StepKind
 from gantry.routing.snapshot import KeyRecord
 from gantry.wire.head import RequestHead, ResponseHead
 
 _SUCCESS: Final = Outcome.SUCCESS
+_FAILED: Final = 400
 _FASTER: Final = "another attempt was faster"
 
 
@@ -128,8 +130,17 @@ class Attempts:
         note_attempt(call, rival.voyage, outcome, error, answer, unsent=unsent)
         call.attempt_started, call.connect_time = own
 
+    def commit(self, head: ResponseHead) -> None:
+        """The call's own attempt came to its content; of a deployment that was ill, that is news before its end."""
+        self.settle()
+        call = self._call
+        assert call.voyage is not None
+        step = call.voyage.step
+        if step is not None and step.drawn.condition is not Condition.WELL and head.status < _FAILED:
+            call.state.health.note_success(step.drawn.attempt, call.attempt_started // 1_000_000)
+
     def settle(self, why: str = _FASTER) -> None:
-        """The call's own attempt came to its content, or the call is over, which is why a rival ends."""
+        """Nothing else is going to be this call's answer, which is why a rival ends."""
         if self._timer is not None:
             self._timer.cancel()
         if self._rival is not None:

@@ -420,7 +420,7 @@ class Call:
         assert voyage is not None
         assert recording is not None
         if self._attempts is not None:
-            self._attempts.settle()
+            self._attempts.commit(head)
         self.stage = ANSWERING
         self._head = head
         self.status = head.status
