@@ -9,6 +9,7 @@ from random import Random
 
 import pytest
 
+from bench.balancing import cached_share, moved, play_conversations, talk
 from bench.virtual import Provider, Ride, World, arrivals, deployment, failing_between, reached, shares, well
 from gantry.core.routing_rules import Affinity
 from gantry.routing.plan import Choice, Plan
@@ -83,3 +84,27 @@ def test_when_all_are_limited_none_is_left_alone_for_longer_than_the_limit(tmp_p
 def test_nothing_is_left_under_way(tmp_path: Path) -> None:
     world, _ = play(tmp_path, 5_000, {"b": failing_between(10.0, 30.0, 500)})
     assert [worker.under_way for worker in world.workers] == [0, 0]
+
+
+def test_conversations_stay_where_their_prompt_is_cached_and_share_out_as_weights_say(tmp_path: Path) -> None:
+    """Four thousand of them, of eight turns; then again, with the heaviest deployment down for half an hour."""
+    turns = talk(Random(11))
+    never = play_conversations(tmp_path, turns, Affinity.NEVER, None)
+    auto = play_conversations(tmp_path, turns, Affinity.AUTO, None)
+    end = auto[-1].at + 1
+    assert cached_share(auto, 0, end) > cached_share(never, 0, end) + 15
+    assert (moved(auto), moved(never) > 50) == (0, True)
+    assert shares(auto, 0, end) == pytest.approx(wanted(*WEIGHTS), abs=2)
+
+    down = (3_600.0, 5_400.0)
+    played = play_conversations(tmp_path, turns, Affinity.AUTO, down)
+    assert all(ride.served for ride in played)
+    assert moved(played) < 1, "those at home in it, there and back"
+    assert cached_share(played, *down) > cached_share(auto, *down) - 3
+    before = {ride.conversation: ride.served for ride in auto}
+    unmoved = [ride for ride in played if before[ride.conversation] != "a"]
+    assert all(ride.served == before[ride.conversation] for ride in unmoved), "nobody moves whose home is well"
+    back = next(one.at for one in reached(played, "a") if one.at >= down[1])
+    assert back - down[1] < 61
+    home = [ride for ride in played if before[ride.conversation] == "a" and ride.at > back + 1]
+    assert all(ride.served == "a" for ride in home), "and back they are"
