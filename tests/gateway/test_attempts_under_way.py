@@ -12,7 +12,7 @@ import pytest
 from gantry.core.routing_rules import NO_ROUTING_RULES, Hedge, ModelRule, RoutingRules
 from gantry.core.vocabulary import Outcome
 from gantry.gateway.attempts import Attempts
-from gantry.providers.spec import FailureKind
+from gantry.providers.failures import FailureKind
 from gantry.routing.cooldown import Condition
 from gantry.wire.body import encode_chunk
 from tests.gateway.catalogue import publish, silent, until
