@@ -202,8 +202,7 @@ def begin_attempts(call: Traveller, question: Question, voyage: Voyage, journey:
     if attempt.asked != question.model:
         recording.turn_to(attempt.route, attempt.asked)
     count_attempt(call.state.health, voyage)
-    in_time = deadlines.first_token == call.state.deadlines.first_token  # else it is watched for its first content
-    if journey is None or (in_time and not journey.has_a_choice):
+    if journey is None:
         return None
     recording.warnings += journey.plan.passed_over
     if deadlines is call.state.deadlines and not journey.has_a_choice:
