@@ -416,3 +416,19 @@ def test_a_response_that_is_stored_lives_with_the_home_credential(
             assert closed.attempts[0].reason == ("weight" if asked["one"] else "home")
 
     run(main())
+
+
+def test_a_call_takes_no_longer_than_its_caller_says(run: Runner, tmp_path: Path) -> None:
+    async def main() -> None:
+        gate = asyncio.Event()
+        upstreams = [("one", "mistral", 1.0, holding(GOOD, gate)), ("two", "openai", 1.0, holding(GOOD, gate))]
+        async with fleet(tmp_path, upstreams) as machines:
+            body = {**SMALL, "timeout": 0.1, "fallback_models": ["openai/gpt-4o"]}
+            status, answer = await machines.ask(body)
+            assert (status, answer["error"]["message"]) == (504, "the call took longer than 0.1 s")
+            assert machines.heard == {"one": 1, "two": 0}
+            assert b"timeout" not in machines.servers["one"].heard
+            assert list(HealthBook(machines.node.home.health).all()) == []
+            assert (await machines.ask({**SMALL, "timeout": "long"}))[0] == 400
+
+    run(main())

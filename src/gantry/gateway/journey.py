@@ -19,11 +19,10 @@ from gantry.gateway.admit import check_unnamed
 from gantry.gateway.authority import TokenNeeded
 from gantry.gateway.health import Health
 from gantry.gateway.intake import Intake
-from gantry.gateway.params import NO_PARAMETERS
 from gantry.gateway.prepare import Question, Voyage, make_voyage
 from gantry.gateway.stage import Deadlines, deadlines_by
 from gantry.gateway.state import WorkerState
-from gantry.gateway.terms import first_token_timeout, has_terms, read_terms
+from gantry.gateway.terms import has_terms, read_terms, timeouts
 from gantry.providers.failures import FailureKind
 from gantry.routing.balance import NO_TIES, Ties
 from gantry.routing.itinerary import Itinerary, Step, StepKind
@@ -151,11 +150,10 @@ def deadlines_for(state: WorkerState, voyage: Voyage, question: Question, key: K
     """Return how long an attempt may take, by its model's rule and the caller's wish. Raises InvalidRequest."""
     if state.snapshot is None:
         return state.deadlines
-    parameters = question.parameters
-    wished = None if parameters is NO_PARAMETERS else first_token_timeout(parameters)
+    first_token, total = timeouts(question.parameters)
     rules = state.snapshot.routing_rules_of(key.organization_id)
     rule = rules.model_rule(voyage.attempt.route.names) if rules.models else None
-    return deadlines_by(rule, wished, state.deadlines)
+    return deadlines_by(rule, first_token, total, state.deadlines)
 
 
 def judge_failure(attempt: Attempt, answer: ResponseHead | None, body: bytes) -> tuple[FailureKind, float | None]:

@@ -45,10 +45,10 @@ _ROUTING: Final = frozenset(
     cache_options field_name delimiter mem0_params linkup_params hyperspell_params moda_params posthog_integration
     """.split()
 )
-# `prompt` is Mistral's own word in fill-in-the-middle, `models` and `weight` mean something to some providers; on the
+# `prompt` is Mistral's own word in fill-in-the-middle, the others mean something to some providers; on the
 # operations where they are nobody's but ours, they are lifted too.
 _OURS: Final = _IDENTITY | _ROUTING | CREDENTIAL_FIELDS | frozenset(_NESTED)
-_OURS_IN_CHAT: Final = _OURS | {"prompt", "models", "weight"}
+_OURS_IN_CHAT: Final = _OURS | {"prompt", "models", "weight", "timeout"}
 FORM_FIELDS: Final = _OURS | {"metadata"}  # no form of a provider has such a field
 _CHAT: Final = Operation.CHAT
 # Understood, kept in the log, and not acted on yet: the record says so instead of staying silent.

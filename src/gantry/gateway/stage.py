@@ -35,17 +35,19 @@ def deadlines_of(limits: WorkerLimits) -> Deadlines:
     return Deadlines(limits.connect_timeout, limits.first_byte_timeout, limits.idle_timeout, limits.total_timeout)
 
 
-def deadlines_by(rule: ModelRule | None, first_token: float | None, otherwise: Deadlines) -> Deadlines:
-    """Return the deadlines by a model's rule and the caller's own wish; `otherwise` where neither says anything."""
-    if rule is None and first_token is None:
+def deadlines_by(
+    rule: ModelRule | None, first_token: float | None, total: float | None, otherwise: Deadlines
+) -> Deadlines:
+    """Return the deadlines by a model's rule and the caller's own wishes; `otherwise` where neither says anything."""
+    if rule is None and first_token is None and total is None:
         return otherwise
     rule = rule or ModelRule(match="*")
     return Deadlines(
         rule.connect_timeout or otherwise.connect,
         first_token or rule.first_token_timeout or otherwise.first_token,
         rule.idle_timeout or otherwise.idle,
-        rule.total_timeout or otherwise.total,
-        first_token is not None,
+        total or rule.total_timeout or otherwise.total,
+        first_token is not None or total is not None,
     )
 
 

@@ -18,7 +18,7 @@ _ROUTING: Final = frozenset(
     """
     fallback_models models disable_fallback load_balance_group load_balance_models loadbalance_models exclude_models
     exclude_providers retry_params retries credential_override customer_credentials customer_api_keys
-    first_token_timeout
+    first_token_timeout timeout
     """.split()
 )
 _RETRY_FIELDS: Final = frozenset(("retry_enabled", "num_retries", "retry_after"))
@@ -66,14 +66,19 @@ def read_terms(parameters: Parameters, model: str | None) -> Terms:
     )
 
 
-def first_token_timeout(parameters: Parameters) -> float | None:
-    """Return the seconds that a caller would wait for the first token of an attempt. Raises InvalidRequest."""
-    value = parameters.values.get("first_token_timeout")
+def timeouts(parameters: Parameters) -> tuple[float | None, float | None]:
+    """Return the seconds that a caller would wait for an attempt's first token, and for all. Raises InvalidRequest."""
+    if parameters is NO_PARAMETERS:
+        return None, None
+    return _seconds(parameters.values, "first_token_timeout"), _seconds(parameters.values, "timeout")
+
+
+def _seconds(values: Mapping[str, Any], field: str) -> float | None:
+    value = values.get(field)
     if value is None:
         return None
     if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value <= _LONGEST_WAIT:
-        words = f"`first_token_timeout` must be a number of seconds up to {_LONGEST_WAIT:g}"
-        raise InvalidRequest(words, param="first_token_timeout")
+        raise InvalidRequest(f"`{field}` must be a number of seconds up to {_LONGEST_WAIT:g}", param=field)
     return float(value)
 
 
