@@ -114,38 +114,36 @@ class State(IntEnum):
 class Slot:
     """One process's numbers. `add` and `set` are for its owner only."""
 
-    __slots__ = ("_base", "_words")
+    __slots__ = ("_words",)
 
     def __init__(self, words: memoryview, index: int) -> None:
-        self._words = words
-        self._base = index * WORDS
+        self._words = words[index * WORDS : (index + 1) * WORDS]
 
     def __getitem__(self, word: Word) -> int:
-        return int(self._words[self._base + word])
+        return int(self._words[word])
 
     def __setitem__(self, word: Word, value: int) -> None:
-        self._words[self._base + word] = value
+        self._words[word] = value
 
     def add(self, word: int, amount: int = 1) -> None:
-        self._words[self._base + word] += amount
+        self._words[word] += amount
 
     def open_call(self) -> None:
         """Count a call that begins."""
-        words, base = self._words, self._base
-        words[base + _REQUESTS] += 1
-        words[base + _IN_FLIGHT] += 1
+        words = self._words
+        words[_REQUESTS] += 1
+        words[_IN_FLIGHT] += 1
 
     def close_call(self, how: int, microseconds: int) -> None:
         """Count a call that ended: `how` is the word of its outcome, and so long it took."""
-        words, base = self._words, self._base
-        words[base + _IN_FLIGHT] -= 1
-        words[base + how] += 1
-        words[base + _LATENCY + bisect_left(LATENCY_BOUNDS_US, microseconds)] += 1
-        words[base + _LATENCY_SUM_US] += microseconds
+        words = self._words
+        words[_IN_FLIGHT] -= 1
+        words[how] += 1
+        words[_LATENCY + bisect_left(LATENCY_BOUNDS_US, microseconds)] += 1
+        words[_LATENCY_SUM_US] += microseconds
 
     def latency_buckets(self) -> list[int]:
-        start = self._base + Word.LATENCY
-        return [int(count) for count in self._words[start : start + len(LATENCY_BOUNDS_US) + 1]]
+        return [int(count) for count in self._words[_LATENCY : _LATENCY + len(LATENCY_BOUNDS_US) + 1]]
 
     def claim(self, pid: int, now_ns: int) -> None:
         """Take the slot for a process. Counters go on from where its predecessor stopped, as a counter should."""

@@ -85,9 +85,7 @@ class Recording:
         "_dialect",
         "_intake",
         "_key",
-        "_opened",
         "_operation",
-        "_policy",
         "_redacts",
         "_secrets",
         "_state",
@@ -102,6 +100,7 @@ class Recording:
         "closed",
         "first_byte_at",
         "log_id",
+        "opened",
         "request_bytes",
         "response_bytes",
         "sent_at",
@@ -116,8 +115,7 @@ class Recording:
         self._intake = intake
         self._dialect = intake.surface.dialects[0]  # of the bodies, which are the provider's
         self._operation = intake.surface.operation
-        self._policy = key.content_policy
-        self._opened = False
+        self.opened = False
         self._unrecorded = False
         self._truncated = False
         self._redacts = False
@@ -138,10 +136,6 @@ class Recording:
         self.changes: list[str] = []
         self.cache: CacheNote | None = None
         state.slot.open_call()
-
-    @property
-    def opened(self) -> bool:
-        return self._opened
 
     @property
     def turned_to(self) -> str:
@@ -210,7 +204,7 @@ class Recording:
                 journal.append(_OPENED, encode_payload(frame))
         except JournalFull:
             self._pass_unrecorded(refuse=refuse)
-        self._opened = True
+        self.opened = True
         if kept.in_parts and not self._unrecorded:
             self._write_parts(kept.body)
         # What is redacted is not written in parts: an address may lie across two of them.
@@ -228,7 +222,7 @@ class Recording:
 
     def _keep_what(self, question: Question, body: bytes, level: JournalLevel) -> _Kept:
         """Apply the key's policy, the caller's wish and the journal's ladder to what was asked."""
-        policy, parameters = self._policy, question.parameters
+        policy, parameters = self._key.content_policy, question.parameters
         if parameters is not NO_PARAMETERS:
             if parameters.unlogged and policy in (_FULL, _REDACTED):
                 policy = _METADATA
@@ -242,7 +236,9 @@ class Recording:
             return _Kept(policy, True, body, question.metadata, units, True)
         operation = self._operation
         units = request_units(operation, body)
-        metadata = question.metadata if self._policy is not _REDACTED else redact_json(question.metadata) or b""
+        metadata = (
+            question.metadata if self._key.content_policy is not _REDACTED else redact_json(question.metadata) or b""
+        )
         if policy is not _FULL and policy is not _REDACTED:
             return _Kept(policy, False, b"", metadata, units)
         if level >= _NO_BODIES:
@@ -349,9 +345,10 @@ class Recording:
         if self._unrecorded:
             return
         answer = self.answer
-        body, usage, model = b"", b"", None
+        body, usage, model, total = b"", b"", None, 0
         truncated = self._truncated
         if answer is not None:
+            total = answer.total
             truncated = truncated or answer.truncated
             if answer.keeps:
                 body = answer.take()
@@ -362,7 +359,6 @@ class Recording:
                     body, content_encoding = self._redact(decoded.body, content_type), ""
             else:
                 usage, model = find_usage(answer.tail) or (b"", None)
-        total = answer.total if answer is not None else 0
         if self.asked is not None:
             truncated = truncated or self.asked.truncated
             self.asked.end()

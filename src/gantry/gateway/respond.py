@@ -55,7 +55,7 @@ class Responder:
         self._transport = transport
         self._method = method
         self._http11 = version == "1.1"
-        self._pending: list[bytes] = []
+        self._pending = b""
         self._chunked = False
         self._bodyless = False
         self.sent = 0  # bytes
@@ -75,12 +75,12 @@ class Responder:
         else:
             self._chunked = http11 and not bodyless
             framing = b"transfer-encoding: chunked\r\n" if self._chunked else b""
-        self._pending.append(b"%b%b%b%b" % (line, headers, framing, end))
+        self._pending = b"%b%b%b%b" % (line, headers, framing, end)
 
     def send(self, data: bytes) -> None:
         if self._bodyless or not data:
             return
-        self._pending.append(encode_chunk(data) if self._chunked else data)
+        self._pending += encode_chunk(data) if self._chunked else data
 
     def pass_on(self, data: bytes) -> None:
         """Send and flush at once: what a stream does with each read."""
@@ -95,18 +95,18 @@ class Responder:
 
     def finish(self, data: bytes = b"") -> None:
         """Send the last bytes, and flush."""
-        pending = self._pending
-        if data and not self._bodyless:
-            pending.append(b"%x\r\n%b\r\n" % (len(data), data) if self._chunked else data)
         if self._chunked:
-            pending.append(LAST_CHUNK)
-        self.flush()
+            data = b"%x\r\n%b\r\n%b" % (len(data), data, LAST_CHUNK) if data else LAST_CHUNK
+        elif self._bodyless:
+            data = b""
+        self._post(self._pending + data)
 
     def flush(self) -> None:
-        pending = self._pending
-        if pending:
-            self._pending = []
-            data = b"".join(pending)
+        self._post(self._pending)
+
+    def _post(self, data: bytes) -> None:
+        if data:
+            self._pending = b""
             self.sent += len(data)
             self._outbox.post(self._transport, data)
 

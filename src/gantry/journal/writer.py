@@ -124,11 +124,12 @@ class JournalWriter:
         if rest:
             size += sum(map(len, rest))
         offset = self._offset
-        if offset + size > self._segment_bytes and offset:
+        end = offset + size
+        if end > self._segment_bytes and offset:
             self._roll()
-            offset = 0
+            offset, end = 0, size
         try:
-            if rest or size >= _LARGE:
+            if size >= _LARGE or rest:
                 pieces = (payload, *rest)
                 head = encode_frame_head(kind, pieces, self._mark)
                 written = os.pwritev(self._fd, (head, *pieces), offset)
@@ -138,7 +139,7 @@ class JournalWriter:
             self._take_back(error.strerror or str(error))
         if written != size:
             self._take_back(f"only {written} of {size} bytes fit")
-        self._offset = offset + size
+        self._offset = end
         self._dirty = True
         self.frames += 1
 
