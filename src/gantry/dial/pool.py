@@ -66,7 +66,8 @@ class Pool:
         if not fresh:
             while self._idle:
                 connection = self._idle.pop()
-                if connection.usable:
+                transport = connection.transport
+                if transport is not None and not transport.is_closing():
                     lease.on_connection(connection, None)
                     return
         limit = self._dialler.limits.connections

@@ -6,6 +6,8 @@ bytes. A body that is rewritten as a whole may turn out unreadable, so its heade
 
 from typing import Final
 
+from msgspec.structs import replace
+
 from gantry.core.vocabulary import Dialect, Operation
 from gantry.dialects.changes import header_value
 from gantry.dialects.frames import EVENT_STREAM
@@ -45,7 +47,7 @@ def begin_rewriting(
     adaptation, guard = voyage.adaptation, voyage.guard
     adapting = AdaptPump(adaptation, surface.dialect, head.status, kind) if adaptation else None
     stream = kind.is_stream if adapting is None else adapting.flows
-    told = kind if stream is kind.is_stream else kind._replace(is_stream=False, is_json=True)
+    told = kind if stream is kind.is_stream else replace(kind, is_stream=False, is_json=True)
     if asked is not None and not asked.fits(head.status, told):
         asked = None
     rewritten = adaptation is not None or asked is not None

@@ -84,7 +84,6 @@ class ClientConnection(asyncio.Protocol):
         self.phase = IDLE
         self.transport: asyncio.Transport | None = None
 
-    @property
     def may_keep_alive(self) -> bool:
         head = self._head
         return head is not None and self.phase is ANSWERING and head.keep_alive and not self._state.draining

@@ -6,7 +6,9 @@ named passes, so that a provider's new beta header works the day it appears.
 
 from collections.abc import Callable, Iterable, Mapping, Set
 from operator import itemgetter
-from typing import Final, NamedTuple
+from typing import Final
+
+from msgspec import Struct
 
 from gantry.core.api_key import holds_key
 from gantry.wire.head import Header, Likeness, RequestHead, ResponseHead
@@ -97,7 +99,7 @@ def default_headers(wanted: Mapping[str, str], forwarded: bytes) -> bytes:
     )
 
 
-class AnswerKind(NamedTuple):
+class AnswerKind(Struct, frozen=True, gc=False):
     """What a response's head says of its body."""
 
     content_type: str

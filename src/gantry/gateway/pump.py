@@ -94,11 +94,12 @@ def ping_in(dialect: Dialect) -> bytes:
 class PlainPump:
     """A whole answer's bytes as they are. It remembers nothing, so one serves all calls."""
 
-    __slots__ = ()
+    __slots__ = ("content_type", "failure", "stream_ended")
 
-    stream_ended = False
-    failure = None
-    content_type = None
+    def __init__(self) -> None:
+        self.content_type: str | None = None
+        self.failure: str | None = None
+        self.stream_ended = False
 
     def feed(self, data: bytes) -> bytes:
         return data
@@ -116,10 +117,7 @@ class PlainPump:
 class RelayPump:
     """A stream's bytes as they are."""
 
-    __slots__ = ("_began", "_dialect", "_last", "_marks", "_near", "stream_ended")
-
-    failure = None
-    content_type = None
+    __slots__ = ("_began", "_dialect", "_last", "_marks", "_near", "content_type", "failure", "stream_ended")
 
     def __init__(self, dialect: Dialect) -> None:
         self._dialect = dialect
@@ -127,6 +125,8 @@ class RelayPump:
         self._marks = last.marks
         self._began = False  # the last event
         self._near = b"\n\n"  # what passed last, at least as much as the beginning of the last event
+        self.content_type: str | None = None
+        self.failure: str | None = None
         self.stream_ended = False
 
     def feed(self, data: bytes) -> bytes:

@@ -22,7 +22,6 @@ _BODYLESS: Final = frozenset((204, 304))
 class Client(Protocol):
     """The connection a response is written to."""
 
-    @property
     def may_keep_alive(self) -> bool: ...
     def abort(self) -> None: ...
 
@@ -67,7 +66,7 @@ class Responder:
         self.started = True
         http11 = self._http11
         bodyless = self._bodyless = self._method == "HEAD" or status in _BODYLESS
-        close = self.will_close = not (http11 and self._client.may_keep_alive)
+        close = self.will_close = not (http11 and self._client.may_keep_alive())
         line = _STATUS_LINES.get(status) or b"HTTP/1.1 %d Unknown\r\n" % status
         end = b"connection: close\r\n\r\n" if close else b"\r\n"
         if length is not None:

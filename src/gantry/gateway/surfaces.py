@@ -7,8 +7,11 @@ and a trailing slash does not matter. Our own paths win over a provider's native
 import re
 from collections.abc import Iterator, Mapping
 from enum import Enum, auto
-from typing import Final, NamedTuple
+from typing import Final
 from urllib.parse import unquote
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from gantry.core.api_key import holds_key
 from gantry.core.errors import InvalidRequest
@@ -30,7 +33,7 @@ class Door(Enum):
     UNKNOWN = auto()
 
 
-class Surface(NamedTuple):
+class Surface(Struct, frozen=True):
     """What a path means. `dialects` are those the caller understands, the first being the one it is answered in.
 
     `model`, `stream` and `query` are there where the path says them and not the body, as Google's do.
@@ -201,12 +204,12 @@ def family_of(fields: Mapping[bytes, bytes]) -> Family:
 
 def _for_family(surface: Surface, family: Family) -> Surface:
     if surface.dialects is _RESPONSES and family is Family.MISTRAL:
-        return surface._replace(dialects=_MISTRALS_RESPONSES)
+        return replace(surface, dialects=_MISTRALS_RESPONSES)
     if surface.dialects is not _EITHER:
         return surface
     if family is Family.UNKNOWN and surface.path in _STYLED:
-        return surface._replace(dialects=_OPENAI)
-    return surface._replace(dialects=_DIALECTS_OF[family])
+        return replace(surface, dialects=_OPENAI)
+    return replace(surface, dialects=_DIALECTS_OF[family])
 
 
 def _spellings(path: str) -> Iterator[bytes]:
@@ -282,7 +285,7 @@ def match_surface(method: str, target: bytes, family: Family) -> Surface:
         if allowed not in ("*", read_method):
             continue
         if path.startswith(prefix) and (prefix[-1] == "/" or len(path) == len(prefix) or path[len(prefix)] == "/"):
-            return _for_family(candidate, family)._replace(method=method, path=path)
+            return replace(_for_family(candidate, family), method=method, path=path)
     return Surface(Door.UNKNOWN, _DIALECTS_OF[family], method=method, path=path)
 
 

@@ -16,7 +16,7 @@ from collections.abc import Collection, Mapping
 from typing import Final
 
 import msgspec
-from msgspec import Raw
+from msgspec import Raw, Struct
 
 from gantry.core.errors import InvalidRequest
 
@@ -39,15 +39,12 @@ _SPACES: Final = frozenset(b" \t\r\n")
 _UTF8_BLOCK: Final = 64 * 1024
 
 
-class Envelope:
+class Envelope(Struct, eq=False):
     """An immutable view of a JSON object over the bytes that carried it."""
 
-    __slots__ = ("_spans", "body", "members")
-
-    def __init__(self, body: bytes, members: Mapping[str, Raw], spans: Mapping[str, Span] | None) -> None:
-        self.body: Final = body
-        self.members: Final = members  # by decoded name, in the order of the body
-        self._spans = spans  # None until a splice needs them
+    body: bytes
+    members: Mapping[str, Raw]  # by decoded name, in the order of the body
+    _spans: Mapping[str, Span] | None  # None until a splice needs them
 
     def get(self, key: str) -> bytes | None:
         """Return a value as the JSON text that was sent."""

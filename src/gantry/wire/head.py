@@ -8,6 +8,7 @@ refuses bare LF, obs-fold, Content-Length with Transfer-Encoding, duplicate or m
 from typing import Any, Final
 
 import httptools
+from msgspec import Struct
 
 from gantry.core.errors import HeadersTooLarge, InvalidRequest
 from gantry.wire.body import BodyReader, ChunkedBody, CloseBody, FramingError, LengthBody
@@ -101,46 +102,22 @@ class Likeness:
         return self._places.get(name)
 
 
-class ResponseHead:
+class ResponseHead(Struct, eq=False, gc=False):
     """A response's head, the first `size` bytes of `data`. Its headers are split when somebody asks: relays need few.
 
     `likeness` and `values` are set on a head that was recognised, see `gantry.wire.recognise`.
     """
 
-    __slots__ = (
-        "_fields",
-        "_headers",
-        "chunked",
-        "content_length",
-        "data",
-        "keep_alive",
-        "likeness",
-        "size",
-        "status",
-        "values",
-    )
-
-    def __init__(
-        self,
-        data: bytes,
-        size: int,
-        status: int,
-        keep_alive: bool,
-        chunked: bool,
-        content_length: int | None,
-        likeness: Likeness | None = None,
-        values: tuple[bytes, ...] = (),
-    ) -> None:
-        self.data = data
-        self.size = size
-        self.status = status
-        self.keep_alive = keep_alive
-        self.chunked = chunked
-        self.content_length = content_length
-        self.likeness = likeness
-        self.values = values
-        self._headers: list[Header] | None = None
-        self._fields: dict[bytes, bytes] | None = None
+    data: bytes
+    size: int
+    status: int
+    keep_alive: bool
+    chunked: bool
+    content_length: int | None
+    likeness: Likeness | None = None
+    values: tuple[bytes, ...] = ()
+    _headers: list[Header] | None = None
+    _fields: dict[bytes, bytes] | None = None
 
     @property
     def headers(self) -> list[Header]:
@@ -257,16 +234,16 @@ def parse_response_head(data: bytes) -> ResponseHead:
         content_length = _read_content_length(fields.get(b"content-length"))
     except InvalidRequest as error:
         raise FramingError(error.message) from None
-    head = ResponseHead(
+    return ResponseHead(
         data,
         len(data),
         parser.get_status_code(),
         _keeps_alive(fields.get(b"connection"), parser.get_http_version()),
         coding is not None,
         content_length,
+        _headers=headers,
+        _fields=fields,
     )
-    head._headers, head._fields = headers, fields
-    return head
 
 
 def _keeps_alive(connection: bytes | None, version: str) -> bool:
