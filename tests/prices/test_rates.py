@@ -6,7 +6,8 @@ import pytest
 
 from gantry.core.usage import Usage
 from gantry.prices.load import load_rates
-from gantry.prices.overrides import parse_overrides
+from gantry.prices.overrides import load_overrides, parse_overrides
+from gantry.prices.published import compile_published
 from gantry.prices.rate import Prices, cost
 from gantry.prices.rates import Rates
 from gantry.prices.table import DatedPrices, Match, ModelPrices, Pattern, PriceTable, ProviderPrices
@@ -45,6 +46,22 @@ def test_a_call_costs_what_its_day_cost(rates: Rates, model: str, day: str, give
     rate = rates.find("mistral", model, at(day))
     assert rate is not None
     assert usd(rate.prices.input) == given
+
+
+def test_what_is_remembered_of_a_price_ends_with_it(rates: Rates) -> None:
+    last, first = at("2026-10-20") - 1, at("2026-10-20")
+    found = [rates.find("mistral", "mistral-large-4", moment) for moment in (last, first, last, first)]
+    assert [usd(rate.prices.input) for rate in found if rate is not None] == [0.68, 1.36, 0.68, 1.36]
+
+
+def test_no_price_begins_or_ends_inside_a_minute() -> None:
+    tables = compile_published(), load_overrides().table()
+    models = [model for table in tables for provider in table.providers.values() for model in provider.models]
+    entries = [entry for model in models for entry in model.entries]
+    assert any(entry.since for entry in entries)
+    assert any(entry.hours for entry in entries)
+    assert all((entry.since or 0) % 60_000_000_000 == 0 for entry in entries)
+    assert all(second % 60 == 0 for entry in entries for second in entry.hours or ())
 
 
 def test_where_a_price_comes_from_is_said(rates: Rates) -> None:

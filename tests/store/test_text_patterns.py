@@ -1,6 +1,10 @@
 """Patterns that callers write: what is let through takes a bounded time."""
 
+import json
+
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from gantry.store.full_text import match_text, phrases_in, said_words
 from gantry.store.text_patterns import PatternRefused, check_like, check_regex, matches_regex, trigrams_of
@@ -87,3 +91,32 @@ def test_a_search_becomes_quoted_words(search: str, expression: str) -> None:
 )
 def test_what_is_said_is_text_and_not_its_wrapping(said: str | None, words: str) -> None:
     assert said_words(said) == words
+
+
+TEXTS = st.text(max_size=20) | st.sampled_from(["A" * 600, "ä" * 600, "two words " * 60])
+MESSAGES = st.fixed_dictionaries(
+    {},
+    optional={
+        "role": st.sampled_from(["user", "assistant"]),
+        "content": TEXTS
+        | st.none()
+        | st.lists(st.fixed_dictionaries({"type": st.just("text"), "text": TEXTS}), max_size=2),
+        "tool_calls": st.none() | st.lists(st.fixed_dictionaries({"id": TEXTS, "name": TEXTS}), max_size=2),
+        "refusal": st.none() | TEXTS,
+        "name": TEXTS,
+    },
+)
+SILENT = {"role", "type", "id"}
+
+
+def texts_in(value: object) -> list[str]:
+    if isinstance(value, str):
+        return [value] if len(value) < 513 or " " in value[:512] or not value[:512].isascii() else []
+    if isinstance(value, dict):
+        return [text for name, member in value.items() if name not in SILENT for text in texts_in(member)]
+    return [text for item in value for text in texts_in(item)] if isinstance(value, list) else []
+
+
+@given(st.lists(MESSAGES, max_size=4) | MESSAGES)
+def test_messages_of_the_common_form_are_read_as_all_others(said: object) -> None:
+    assert said_words(json.dumps(said)) == " ".join(texts_in(said)).replace("\0", " ")

@@ -27,6 +27,9 @@ from gantry.journal.frames import (
 from gantry.store.cached_answers import AnswerGiven, AnswerKept, CacheChanges
 from gantry.store.logs import LogStore, OpenCall, OpenPart
 
+_REQUEST, _RESPONSE = (
+    Direction  # Python 3.11 reads an enum's member through a descriptor, which costs time on each call
+)
 _REMEMBERED_CALLS = 2048
 _REMEMBERED_BYTES = 8 << 10  # of one call's request
 
@@ -147,7 +150,7 @@ class BatchBuilder:
         if call.opened is None:
             batch.reject(call, "its open frame is lost", self._clock())
             return
-        request, response = captured(call, Direction.REQUEST), captured(call, Direction.RESPONSE)
+        request, response = captured(call, _REQUEST), captured(call, _RESPONSE)
         try:
             log = self._meter.call(call.opened, request, response, closed)
         except Exception as error:  # noqa: BLE001 - the boundary around all that understands what was said

@@ -114,15 +114,14 @@ class ChatFold(Envelope):
 
     def answer(self, ended: bool, warnings: Iterable[str] = ()) -> Answer:
         choices = self.choices
-        finished = bool(choices) and all(choice.finish_reason for choice in choices.values())
-        first = choices[min(choices)] if choices else None
-        if first is None:
+        if not choices:
             return self.conclude(complete=ended, warnings=warnings)
+        first = choices[min(choices)]
         messages = None
         if len(choices) > 1:
             messages = b"[" + b",".join(choices[index].message() for index in sorted(choices)) + b"]"
         return self.conclude(
-            complete=ended or finished,
+            complete=ended or all(choice.finish_reason for choice in choices.values()),
             warnings=warnings,
             message=first.message(),
             messages=messages,

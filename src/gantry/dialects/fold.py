@@ -81,9 +81,10 @@ class Envelope:
             self.response_id = chunk.id
         if chunk.service_tier:
             self.service_tier = chunk.service_tier
-        usage = chunk.usage if has_value(chunk.usage) else chunk.usage_info
-        if has_value(usage):
-            self.usage = bytes(usage)
+        if has_value(chunk.usage):
+            self.usage = bytes(chunk.usage)
+        elif has_value(chunk.usage_info):
+            self.usage = bytes(chunk.usage_info)
         elif chunk.x_groq is not None and has_value(chunk.x_groq.usage):
             self.usage = bytes(chunk.x_groq.usage)
         if has_value(chunk.error) or (not chunk.choices and (has_value(chunk.detail) or has_value(chunk.message))):
@@ -115,8 +116,8 @@ class Envelope:
             usage,
             usage_raw,
             as_text(message),
-            as_text(messages),
-            as_text(tool_calls),
+            None if messages is None else as_text(messages),
+            None if tool_calls is None else as_text(tool_calls),
             finish_reason,
             text,
             reasoning or None,

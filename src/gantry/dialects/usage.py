@@ -151,13 +151,13 @@ def _normalise(found: _Usage, warnings: list[str]) -> Usage:
         written = min(written, input_tokens - cached) if written else written
         warnings.append("usage: more cached tokens than input tokens; clamped")
     return Usage(
-        input_tokens=input_tokens,
-        cached_input_tokens=cached,
-        cache_write_tokens=written,
-        output_tokens=output_tokens,
-        reasoning_tokens=reasoning,
-        total_tokens=total,
-        input_audio_seconds=seconds,
+        input_tokens,
+        cached,
+        written,
+        output_tokens,
+        reasoning,
+        total,
+        seconds,
         pages=pages,
         connector_tokens=_clamped(found.connector_tokens),
         connector_calls=_clamped(sum(found.connectors.values())) if found.connectors else None,

@@ -1,7 +1,8 @@
 """Finding the rate of a call: our overrides, then our aliases, then the published data.
 
-Law: a pure function of provider, model and moment. The memo over it is bounded, because models are names that callers
-write; when it is full it is emptied, which costs a few matches and never memory.
+Law: a pure function of provider, model and moment. The memos over it are bounded, because models are names that callers
+write; when one is full it is emptied, which costs a few matches and never memory. What was found is remembered for the
+minute: no price begins or ends inside one.
 """
 
 from collections.abc import Iterable, Iterator, Mapping
@@ -18,6 +19,7 @@ from gantry.prices.table import ModelPrices, PriceTable
 
 _MEMO_LIMIT: Final = 4096
 _NAME_LIMIT: Final = 256
+_MINUTE_NS: Final = 60_000_000_000
 _NO_FACTORS: Final = Factors()
 _ONE: Final = Decimal(1)
 
@@ -34,7 +36,18 @@ class _Candidate(Struct, frozen=True):
 class Rates:
     """The rates of every model we know a price for."""
 
-    __slots__ = ("_aliases", "_factors", "_homes", "_memo", "_names", "_own", "_published", "_version", "providers")
+    __slots__ = (
+        "_aliases",
+        "_factors",
+        "_found",
+        "_homes",
+        "_memo",
+        "_names",
+        "_own",
+        "_published",
+        "_version",
+        "providers",
+    )
 
     def __init__(self, overrides: Overrides, published: PriceTable) -> None:
         self._own = overrides.table()
@@ -49,6 +62,7 @@ class Rates:
         self.providers = frozenset((*self._names, *self._own.providers, *published.providers))
         self._memo: dict[tuple[str, str], tuple[_Candidate, ...]] = {}
         self._homes: dict[str, str | None] = {}
+        self._found: dict[tuple[str, str, int, str | None, bool, str | None], Rate] = {}
 
     def provider_of(self, model: str) -> str | None:
         """Return the provider that a bare model name means; None when no provider claims it."""
@@ -74,6 +88,19 @@ class Rates:
 
         `host` is where the call went, because regions differ; `batch` says that it was one of a batch.
         """
+        asked = (provider_id, model, at // _MINUTE_NS, service_tier, batch, host)
+        rate = self._found.get(asked)
+        if rate is None:
+            rate = self._find(provider_id, model, at, service_tier, host, batch=batch)
+            if rate is not None and len(service_tier or "") <= _NAME_LIMIT:
+                if len(self._found) >= _MEMO_LIMIT:
+                    self._found.clear()
+                self._found[asked] = rate
+        return rate
+
+    def _find(
+        self, provider_id: str, model: str, at: int, service_tier: str | None, host: str | None, *, batch: bool
+    ) -> Rate | None:
         key = (provider_id, model)
         candidates = self._memo.get(key)
         if candidates is None:

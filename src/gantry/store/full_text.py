@@ -55,6 +55,18 @@ _PHRASE = re.compile(r'"(?P<quoted>[^"]*)"?|(?P<plain>[^\s"]+)')
 Entry = tuple[str, str, int]  # the words of input and output, the number of the log's row
 
 
+class _Message(Struct, forbid_unknown_fields=True, gc=False):
+    """A message with one text and nothing else that says something, as most are."""
+
+    content: str
+    role: str | None = None
+    tool_calls: None = None
+    refusal: None = None
+
+
+_decode_plain = msgspec.json.Decoder(list[_Message] | _Message).decode
+
+
 class Phrase(Struct, frozen=True):
     """Words that must follow one another; of the last, with `open_end`, only the beginning."""
 
@@ -103,18 +115,32 @@ def said_words(said: str | None) -> str:
         return ""
     if said[0] in "[{":
         try:
-            found: list[str] = []
-            _gather(msgspec.json.decode(said), found)
-            said = " ".join(found)
+            said = " ".join(_texts_in(said))
         except (msgspec.DecodeError, UnicodeError, RecursionError):
             pass
     return said[:MOST_CHARACTERS].replace("\0", " ")
 
 
+def _texts_in(said: str) -> list[str]:
+    """Return the texts in a JSON text. Raises msgspec.DecodeError."""
+    try:
+        plain = _decode_plain(said)
+    except msgspec.ValidationError:
+        found: list[str] = []
+        _gather(msgspec.json.decode(said), found)
+        return found
+    messages = plain if isinstance(plain, list) else (plain,)
+    return [message.content for message in messages if _is_text(message.content)]
+
+
+def _is_text(value: str) -> bool:
+    return len(value) <= _DATA_LENGTH or " " in value[:_DATA_LENGTH] or not value[:_DATA_LENGTH].isascii()
+
+
 def _gather(value: Any, into: list[str]) -> None:
     """Add the texts in a value. Not a generator: each of those costs as much as the text it returns."""
     if isinstance(value, str):
-        if len(value) <= _DATA_LENGTH or " " in value[:_DATA_LENGTH] or not value[:_DATA_LENGTH].isascii():
+        if _is_text(value):
             into.append(value)
     elif isinstance(value, dict):
         for name, member in value.items():
