@@ -4,7 +4,7 @@ Law: each part is read on its own, and what cannot be read is a warning on the r
 key's policy withholds is not put on the row even if it came.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, Final
 
 import msgspec
@@ -107,6 +107,8 @@ _ENVIRONMENTS: Final = {environment.value: environment for environment in Enviro
 _OUTCOMES: Final = {outcome.value: outcome for outcome in Outcome}
 _OF_BATCHES: Final = frozenset((Operation.FILES, Operation.BATCHES))
 _UNCOUNTED: Final = "results of a batch, if there were any, were not counted: the content is not kept"
+_INFERENCE: Final = LogMethod.INFERENCE
+_encode: Final = msgspec.json.Encoder().encode
 _SHOWN: Final = frozenset((ContentPolicy.FULL, ContentPolicy.REDACTED))
 
 
@@ -213,7 +215,7 @@ def meter_call(
         savings,
         attempts,
     )
-    return _log_of(opened, closed, last, measured, {} if labels is NO_LABELS else asdict(labels))
+    return _log_of(opened, closed, last, measured, labels)
 
 
 def meter_posted(
@@ -270,70 +272,66 @@ def meter_posted(
 
 
 def _log_of(
-    opened: CallOpened,
-    closed: CallClosed,
-    last: AttemptRecord | None,
-    measured: _Measured,
-    labels: Mapping[str, Any],
+    opened: CallOpened, closed: CallClosed, last: AttemptRecord | None, measured: _Measured, labels: Labels
 ) -> RequestLog:
-    """Return the row of a call. Field by field: joining dicts of them takes twice as long."""
+    """Return the row of a call. By place: by name, msgspec would look for each of sixty fields among the others."""
     answer, charge, content, question = measured.answer, measured.charge, measured.content, measured.question
     return RequestLog(
-        log_id=opened.log_id,
-        organization_id=opened.organization_id,
-        key_id=opened.key_id,
-        environment=_ENVIRONMENTS[opened.environment],
-        log_method=LogMethod.INFERENCE,
-        log_type=_log_type(measured.operation, opened.path),
-        operation=opened.operation,
-        dialect=opened.dialect,
-        method=opened.method,
-        path=opened.path,
-        model=measured.model,
-        requested_model=opened.requested_model,
-        provider_id=last.provider_id if last else None,
-        credential_id=last.credential_id if last else None,
-        deployment_name=last.credential_name if last else None,
-        tier=last.tier if last else None,
-        attempts=measured.attempts,
-        outcome=_OUTCOMES[closed.outcome],
-        status_code=closed.status,
-        error_message=closed.error or answer.error,
-        warnings=measured.warnings,
-        started_at=opened.started_at,
-        ended_at=closed.ended_at,
-        latency=max(closed.ended_at - opened.started_at, 0),
-        time_to_first_token=closed.time_to_first_token,
-        routing_time=closed.routing_time,
-        stream=opened.stream or closed.response_content_type.startswith(_EVENT_STREAM),
-        temperature=question.temperature,
-        max_tokens=question.max_tokens,
-        usage=measured.usage,
-        usage_raw=measured.usage_raw,
-        cost=charge.cost,
-        cost_by_unit=charge.cost_by_unit,
-        price_missing=charge.price_missing,
-        price_source=charge.price_source,
-        price_version=charge.price_version,
-        cache_key=closed.cache.key if closed.cache is not None else None,
-        cache_savings=measured.savings,
-        extra=measured.extra,
-        input=content.input,
-        output=content.output,
-        tool_calls=content.tool_calls,
-        tools=content.tools,
-        changes=_list_text(closed.changes),
-        finish_reason=answer.finish_reason,
-        response_id=answer.response_id,
-        upstream_request_id=closed.upstream_request_id,
-        full_request=content.full_request,
-        full_response=content.full_response,
-        request_bytes=closed.request_bytes,
-        response_bytes=closed.response_bytes,
-        content_truncated=closed.truncated,
-        user_agent=opened.user_agent or None,
-        snapshot_version=opened.snapshot_version,
-        **labels,
+        opened.log_id,
+        opened.organization_id,
+        opened.key_id,
+        _ENVIRONMENTS[opened.environment],
+        _INFERENCE,
+        _OUTCOMES[closed.outcome],
+        closed.status,
+        opened.started_at,
+        closed.ended_at,
+        _log_type(measured.operation, opened.path),
+        opened.operation,
+        opened.dialect,
+        opened.method,
+        opened.path,
+        measured.model,
+        opened.requested_model,
+        last.provider_id if last else None,
+        last.credential_id if last else None,
+        last.credential_name if last else None,
+        last.tier if last else None,
+        measured.attempts,
+        closed.error or answer.error,
+        measured.warnings,
+        max(closed.ended_at - opened.started_at, 0),
+        closed.time_to_first_token,
+        closed.routing_time,
+        opened.stream or closed.response_content_type.startswith(_EVENT_STREAM),
+        question.temperature,
+        question.max_tokens,
+        measured.usage,
+        measured.usage_raw,
+        charge.cost,
+        charge.cost_by_unit,
+        charge.price_missing,
+        charge.price_source,
+        charge.price_version,
+        closed.cache.key if closed.cache is not None else None,
+        measured.savings,
+        measured.extra,
+        content.input,
+        content.output,
+        content.tool_calls,
+        content.tools,
+        _list_text(closed.changes),
+        answer.finish_reason,
+        answer.response_id,
+        closed.upstream_request_id,
+        content.full_request,
+        content.full_response,
+        closed.request_bytes,
+        closed.response_bytes,
+        closed.truncated,
+        opened.user_agent or None,
+        opened.snapshot_version,
+        *astuple(labels),
     )
 
 
@@ -398,7 +396,7 @@ def _read_labels(opened: CallOpened, warnings: list[str]) -> tuple[Labels, str |
     if metadata is not labels.metadata:
         labels = replace(labels, metadata=metadata)
     warnings += problems
-    return labels, msgspec.json.encode(rest).decode("utf-8", "replace") if rest else None
+    return labels, _encode(rest).decode("utf-8", "replace") if rest else None
 
 
 def _joined_metadata(of_body: bytes, of_params: str | None, problems: list[str]) -> str | None:
@@ -412,7 +410,7 @@ def _joined_metadata(of_body: bytes, of_params: str | None, problems: list[str])
         return of_params
     if of_params is None:
         return of_body.decode("utf-8", "replace") if members else None
-    return msgspec.json.encode({**members, **object_members(of_params.encode(), "`metadata`")}).decode()
+    return _encode({**members, **object_members(of_params.encode(), "`metadata`")}).decode()
 
 
 def _posted_model(posted: PostedLog, rates: Rates, custom: CustomModel | None) -> tuple[str | None, str | None]:
@@ -447,5 +445,10 @@ def _log_type(operation: Operation, path: str) -> str:
     return found or ("transcription" if operation is Operation.REALTIME else "unknown")
 
 
+def _attempts_text(attempts: Sequence[AttemptRecord]) -> str:
+    """Return the attempts as a JSON list of objects."""
+    return _encode([_NamedAttempt(*astuple(attempt)) for attempt in attempts]).decode()
+
+
 def _list_text(items: Sequence[str]) -> str | None:
-    return msgspec.json.encode(items).decode() if items else None
+    return _encode(items).decode() if items else None

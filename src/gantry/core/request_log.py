@@ -14,12 +14,17 @@ from gantry.core.vocabulary import Environment, LogMethod, Outcome
 CACHED_MODEL: Final = "respan/cache"  # whose answer comes out of the response cache, in Respan's words
 
 
-class RequestLog(Struct, frozen=True, kw_only=True, gc=False):
+class RequestLog(Struct, frozen=True, gc=False):
     log_id: str
     organization_id: str
     key_id: str | None
     environment: Environment
     log_method: LogMethod
+    outcome: Outcome
+    status_code: int
+    started_at: int
+    ended_at: int
+
     log_type: str = "chat"  # Respan's words: chat, embedding, text, …
     operation: str = "chat"
     dialect: str = ""
@@ -34,13 +39,9 @@ class RequestLog(Struct, frozen=True, kw_only=True, gc=False):
     tier: str | None = None
     attempts: str | None = None  # JSON list of LoggedAttempt
 
-    outcome: Outcome
-    status_code: int
     error_message: str | None = None
     warnings: str | None = None  # JSON list of strings
 
-    started_at: int
-    ended_at: int
     latency: int | None = None
     time_to_first_token: int | None = None
     routing_time: int | None = None  # spent in the gateway before the first byte went upstream
@@ -59,18 +60,6 @@ class RequestLog(Struct, frozen=True, kw_only=True, gc=False):
     cache_key: str | None = None  # of the entry that the answer is kept under, or came from
     cache_savings: int | None = None  # what an answer from the cache would have cost
 
-    customer_identifier: str | None = None
-    customer_name: str | None = None
-    customer_email: str | None = None
-    thread_identifier: str | None = None
-    custom_identifier: str | None = None
-    group_identifier: str | None = None
-    trace_unique_id: str | None = None
-    span_unique_id: str | None = None
-    span_parent_id: str | None = None
-    span_name: str | None = None
-    metadata: str | None = None  # JSON object
-    properties: str | None = None  # JSON object
     extra: str | None = None  # JSON object: posted fields that have no column (note, category, variables, …)
 
     input: str | None = None  # prompt messages as JSON, or text
@@ -88,6 +77,19 @@ class RequestLog(Struct, frozen=True, kw_only=True, gc=False):
     content_truncated: bool = False
     user_agent: str | None = None
     snapshot_version: int = 0
+
+    customer_identifier: str | None = None
+    customer_name: str | None = None
+    customer_email: str | None = None
+    thread_identifier: str | None = None
+    custom_identifier: str | None = None
+    group_identifier: str | None = None
+    trace_unique_id: str | None = None
+    span_unique_id: str | None = None
+    span_parent_id: str | None = None
+    span_name: str | None = None
+    metadata: str | None = None  # JSON object
+    properties: str | None = None  # JSON object
 
     # What people add to a log that is stored.
     is_pinned: bool | None = None

@@ -42,14 +42,15 @@ def _picker_of(columns: Sequence[str], values: Sequence[str]) -> Callable[[tuple
 _pick_plain, _pick_rare = _picker_of(SHORT_COLUMNS, _VALUES), _picker_of(_RARE, _VALUES)
 _pick_common = _picker_of(SHORT_COLUMNS, _VALUES[: -len(_FLAGS)])  # with flags as they are
 _NOTHING_RARE = (None,) * len(_RARE)
+_STEPS = (16, 4, 1)  # in which the last known of the rare values is looked for: one by one takes four times as long
 _AUDIO = _RARE.index("input_audio")
 _INDEXED = tuple(SHORT_COLUMNS.index(name) for name in ("log_id", "model", "provider_id"))
 _CUSTOMER = _RARE.index("customer_identifier")
 
 # The way back: an export reads a million rows.
 _ALL = tuple(request_logs.c.keys())
-_LOG_IN_ROW = tuple(name for name in COLUMNS if name not in {*_IN_USAGE, *_RENAMED, *_WORDS})
-_pick_log = itemgetter(*map(_ALL.index, _LOG_IN_ROW))
+_SAID = Content.__struct_fields__
+_pick_log = _picker_of(RequestLog.__struct_fields__, (*_ALL, *_WORDS, "usage", *_SAID))
 _USAGE_COLUMNS = (*(name for name in _IN_USAGE if name in COLUMNS), "usage_estimated")
 _USAGE_IN_ROW = tuple(_RENAMED.get(name, name) for name in _USAGE_COLUMNS)
 _pick_usage = itemgetter(*map(_ALL.index, _USAGE_COLUMNS))
@@ -71,12 +72,11 @@ def short_row_of(log: RequestLog) -> Row:
     values = _values_of(log)
     rare = _pick_rare(values)
     common = _bounded(_pick_plain(values))
-    if rare == _NOTHING_RARE:
-        return common
     end = len(rare)
-    while rare[end - 1] is None:
-        end -= 1
-    return common + _rare_of(rare)[:end]
+    for step in _STEPS:
+        while end >= step and rare[end - step : end] == _NOTHING_RARE[:step]:
+            end -= step
+    return common + _rare_of(rare)[:end] if end else common
 
 
 def _values_of(log: RequestLog) -> tuple[Any, ...]:
@@ -129,15 +129,6 @@ def log_of(row: Sequence[Any], content: bytes | None) -> RequestLog:
         input_audio_seconds=None if audio is None else Decimal(audio) / _NANO,
     )
     environment, log_method, outcome = _pick_words(row)
+    words = (Environment(environment), LogMethod(log_method), Outcome(outcome))
     said = _NOTHING_SAID if content is None else unpack_content(content)
-    return RequestLog(
-        **dict(zip(_LOG_IN_ROW, _pick_log(row), strict=True)),
-        environment=Environment(environment),
-        log_method=LogMethod(log_method),
-        outcome=Outcome(outcome),
-        usage=usage,
-        full_request=said.full_request,
-        full_response=said.full_response,
-        input=said.input,
-        output=said.output,
-    )
+    return RequestLog(*_pick_log((*row[: len(_ALL)], *words, usage, *astuple(said))))
