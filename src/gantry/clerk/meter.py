@@ -9,7 +9,7 @@ from typing import Any, Final
 
 import msgspec
 from msgspec import Struct
-from msgspec.structs import asdict, replace
+from msgspec.structs import asdict, astuple, replace
 
 from gantry.clerk.attempts import Answered, charge_attempts, find_serving
 from gantry.clerk.charge import (
@@ -443,11 +443,6 @@ def _log_type(operation: Operation, path: str) -> str:
         return known
     found = next((log_type for part, log_type in _LOG_TYPES_BY_PATH if part in path), None)
     return found or ("transcription" if operation is Operation.REALTIME else "unknown")
-
-
-def _attempts_text(attempts: Sequence[AttemptRecord]) -> str:
-    """Return the attempts as a JSON list of objects."""
-    return _encode([_NamedAttempt(*astuple(attempt)) for attempt in attempts]).decode()
 
 
 def _list_text(items: Sequence[str]) -> str | None:
