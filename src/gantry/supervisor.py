@@ -36,6 +36,7 @@ from gantry.board.board import (
     State,
     Word,
 )
+from gantry.board.health import HealthBook
 from gantry.board.resources import ResourceBook, ResourcesUnreadable
 from gantry.home import Home, HomeError, Keyring, load_keyring
 
@@ -126,18 +127,30 @@ def serve(
         wait_until = time.monotonic() + (patience.orphans if _predecessor_was_killed(home) else 0.0)
         listener = listen(host, port, wait_until)
         _await_lock(home, Role.CLERK, wait_until)
-        # A new file, not the old one emptied: an orphan may still be counting in its mapping of the old.
-        home.board.unlink(missing_ok=True)
-        home.health.unlink(missing_ok=True)  # its times are of a clock that may have begun anew
-        try:
-            board = Board(home.board)
-        except OSError as error:
-            home.board.unlink(missing_ok=True)
-            raise HomeError(f"cannot write {home.board}: {error.strerror}. Free some disk space.") from error
+        board = _make_board(home)
         supervisor = Supervisor(home.path, board, listener, workers, environment, commands, patience)
         supervisor.run(lambda: announce(url_of(listener, scheme)))
     finally:
         lock.release()
+
+
+def _make_board(home: Home) -> Board:
+    """Make what the processes share anew: an orphan may still be counting in its mapping of the old files.
+
+    Health goes with it: its times are of a clock that may have begun again.
+    """
+    home.board.unlink(missing_ok=True)
+    home.health.unlink(missing_ok=True)
+    making = home.board
+    try:
+        board = Board(home.board)
+        making = home.health
+        HealthBook(home.health).close()
+    except OSError as error:
+        home.board.unlink(missing_ok=True)
+        home.health.unlink(missing_ok=True)
+        raise HomeError(f"cannot write {making}: {error.strerror}. Free some disk space.") from error
+    return board
 
 
 def listen(host: str, port: int, wait_until: float = 0.0) -> socket.socket:

@@ -117,7 +117,7 @@ def test_serve_on_a_full_disk_says_so_and_starts_when_there_is_room(tmp_path: Pa
         (node.folder / "board").unlink()
         filler = fill_disk(node)
         for _ in range(2):
-            assert "board: No space left on device. Free some disk space." in node.refused_serve()
+            assert "No space left on device. Free some disk space." in node.refused_serve()
         filler.unlink()
         node.serve(node.port)
         take_account(node, traffic).check_nothing_lost()
