@@ -32,7 +32,7 @@ CASES = (
     *("left", "thought", "thought_tools", "embeddings"),
 )
 STATUSES = (404, 422, 429, 500)
-STALL = "--sim-stall-8"
+STALL = "--sim-stall-60"
 BROKEN = "--sim-cut-between-events"
 SYSTEM = "Speak like a gantry."
 PICTURE = (

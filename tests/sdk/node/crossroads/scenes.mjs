@@ -5,7 +5,7 @@
 
 const CASES = ["text", "stream", "system", "image", "tools", "tools_stream", "structured", "embeddings", "left"];
 const STATUSES = [404, 422, 429, 500];
-const STALL = "--sim-stall-8";
+const STALL = "--sim-stall-60";
 const BROKEN = "--sim-cut-between-events";
 const AT_ONCE = 8;
 
