@@ -1,7 +1,8 @@
 """A provider that fails as it is told to: several deployments behind one port, told apart by how the path begins.
 
 Law: what becomes of a request depends on the seed, the deployment, the number of its call and how often that call was
-seen there, and on nothing else; so two runs with the same calls meet the same faults. It counts what it sees.
+seen there since the provider was told how to behave, and on nothing else; so two runs with the same calls meet the same
+faults. It counts what it sees.
 
 First line on stdout: `faulty listening on http://127.0.0.1:PORT`. It ends when its standard input does. `PUT /_behave`
 takes behaviours by name, `GET /_counts` and `GET /_seen` say what came.
@@ -142,6 +143,7 @@ class Connection(asyncio.Protocol):
         answer: object = {}
         if name == "_behave":
             provider.behaviours |= msgspec.json.decode(self._body, type=dict[str, Behaviour])
+            provider.seen.clear()
         else:
             answer = dict(provider.seen) if name == "_seen" else provider.counts()
         body = json.dumps(answer).encode()

@@ -21,6 +21,7 @@ from msgspec import Struct
 
 from bench.traffic import StreamReader
 
+_MOST_NAMED: Final = 20
 _RETRY_SECONDS: Final = 0.05  # after a connection that was refused
 
 
@@ -61,6 +62,7 @@ class Tally(Struct, frozen=True, kw_only=True):
     ends: dict[End, int]
     first_tokens: list[float]
     first_failure: str
+    empty_handed: list[str] = []  # numbers of the first calls that failed before any content
 
 
 class Lane(asyncio.Protocol):
@@ -135,6 +137,7 @@ class Crowd:
         self._ends: Counter[End] = Counter()
         self._first_tokens = array("d")
         self._first_failure = ""
+        self._empty_handed: list[str] = []
         self._until = float("inf")
 
     async def travel(self) -> Tally:
@@ -146,6 +149,7 @@ class Crowd:
             ends=dict(self._ends),
             first_tokens=sorted(self._first_tokens),
             first_failure=self._first_failure,
+            empty_handed=self._empty_handed,
         )
 
     async def _ride(self, number: int) -> None:
@@ -160,6 +164,8 @@ class Crowd:
             end = await self._call(lane, call)
             self._ends[end] += 1
             if end not in (End.ANSWERED, End.LEFT):
+                if end is not End.BROKEN and len(self._empty_handed) < _MOST_NAMED:
+                    self._empty_handed.append(f"{call:08d}")
                 self._first_failure = self._first_failure or f"call {call}: {end}: {lane.status} {lane.body!r}"
         lane.close()
 

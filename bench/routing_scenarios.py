@@ -36,11 +36,11 @@ def pages(shop: Workshop) -> list[str]:
 
 def deadlines(stand: Stand) -> str:
     """5 % of the streams stall before their first token."""
-    stand.behave(one=_STALLING, two=_STALLING)
     rows = []
     for timeout in (None, 1.0):
         for fields, words in ((_ALONE, "one"), ({}, "two")):
             stand.rule(_rules(first_token_timeout=timeout))
+            stand.behave(one=_STALLING, two=_STALLING)
             tally = _travel(stand, fields)
             rows.append([f"{words}, {'no deadline' if timeout is None else f'{timeout:g} s'}", *_times(tally)])
     head = ("deployments, first_token_timeout", "p50 to the first token", "p99", "errors for callers")
@@ -52,9 +52,9 @@ def hedges(stand: Stand) -> str:
     rows = []
     hedge = {"after": 0.1, "share": 0.05}
     for behaviour, words in ((_DAWDLING, "a heavy tail"), (_SLOW, "all are slow")):
-        stand.behave(one=behaviour, two=behaviour)
         for rule, how in ((None, "no hedge"), (hedge, "hedge after 0.1 s, 5 %")):
             stand.rule(_rules(hedge=rule))
+            stand.behave(one=behaviour, two=behaviour)
             before = stand.asked()
             tally = _travel(stand, {})
             more = 100 * (stand.asked() - before) / tally.calls - 100

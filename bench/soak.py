@@ -72,6 +72,7 @@ class Remains(Struct, frozen=True, kw_only=True):
     hedges: int
     outcomes: Mapping[str, int]
     fates: Mapping[str, int]
+    stories: Sequence[str] = ()  # of calls that failed before any content: their attempts
 
     def violations(self) -> Iterator[str]:
         """Yield what does not hold."""
@@ -112,6 +113,7 @@ class Remains(Struct, frozen=True, kw_only=True):
             ("connections to the provider left", f"{self.upstream_connections}"),
             ("RSS of each worker, after a fifth of the time → at the end", memory_text),
         ]
+        rows += [("a call that failed before any content", story) for story in self.stories]
         return ["| soak | |", "| --- | --- |", *(f"| {name} | {text} |" for name, text in rows)]
 
 
@@ -173,6 +175,7 @@ def _read_records(
     seen = stand.seen()
     rows = attempts = unrecorded = unseen = hedges = 0
     calls: set[str] = set()
+    stories: list[str] = []
     outcomes: dict[str, int] = {}
     with closing(sqlite3.connect(stand.gantry.home / "logs.db")) as store:
         for outcome, metadata, tried in store.execute("SELECT outcome, metadata, attempts FROM request_logs"):
@@ -183,6 +186,8 @@ def _read_records(
             made: list[dict[str, Any]] = json.loads(tried or "[]")
             attempts += len(made)
             hedges += sum(one.get("step") == "hedge" for one in made)
+            if call in tally.empty_handed:
+                stories.append(_tell(made))
             came = seen.pop(call, 0)
             may_be_unsent = sum("status" not in one and one["outcome"] in _UNSENT for one in made)
             unrecorded += max(came - len(made), 0)
@@ -206,6 +211,15 @@ def _read_records(
         hedges=hedges,
         outcomes=outcomes,
         fates=fates,
+        stories=stories,
+    )
+
+
+def _tell(made: Sequence[Mapping[str, Any]]) -> str:
+    """Return what became of a call's attempts, in words."""
+    return ", ".join(
+        f"{one.get('step')} at {one['credential_name']} ({one.get('condition')}): {one.get('status', one['outcome'])}"
+        for one in made
     )
 
 
