@@ -9,7 +9,7 @@ import pytest
 from gantry.board.health import ROWS, HealthBook
 from gantry.core.standing import UNTOUCHED, Standing
 
-SICK = Standing(failing=600, cooldowns=2, since=5, until=9, status=503, failed_at=77)
+SICK = Standing(failing=600, cooldowns=2, since=5, until=9, status=503, failed_at=1_800_000_000)
 
 
 def test_what_nobody_complained_of_is_untouched_and_costs_no_row(tmp_path: Path) -> None:
@@ -64,6 +64,11 @@ def test_rows_of_the_well_are_given_away_and_those_of_the_sick_are_not(tmp_path:
     assert reader.standing("late/m") == SICK
     assert reader.standing("17/m") == UNTOUCHED
     assert reader.standing("18/m") == SICK
+    assert book.change("later/m", lambda standing: SICK._replace(failed_at=SICK.failed_at + 3600)) != UNTOUCHED
+    assert book.standing("later/m") == UNTOUCHED
+    much_later = SICK._replace(failed_at=SICK.failed_at + 3601)  # nobody has complained of the others for so long
+    book.change("much later/m", lambda standing: much_later)
+    assert reader.standing("much later/m") == much_later
 
 
 def _count_up(path: Path, times: int) -> None:

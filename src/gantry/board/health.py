@@ -2,7 +2,7 @@
 
 Law: a deployment that nobody has complained of has no row, so while all is well a worker reads one number. Changes take
 the file's lock for a few microseconds and are rare; reading takes none, and half a change costs at most one call's
-choice. What is full forgets nobody who is in trouble.
+choice. What is full forgets the well, then those of whom nobody has complained for an hour, and nobody else.
 
 The file is a header and `ROWS` rows: a digest of the deployment's id, the numbers of its standing, and its id as text,
 for people who look. `generation` moves when a row changes hands, and tells the others to find the rows again.
@@ -30,6 +30,7 @@ _TEXT_AT: Final = 96
 _ROW_WORDS: Final = _ROW_BYTES // 8
 _FILE_BYTES: Final = _HEAD_BYTES + ROWS * _ROW_BYTES
 _GENERATION: Final = 1  # of the header's words
+_STALE_SECONDS: Final = 3600  # the longest cooldown
 _EMPTY: Final = bytes(_KEY_BYTES)
 _FIELDS: Final = len(UNTOUCHED)
 
@@ -81,7 +82,7 @@ class HealthBook:
             after = change(before)
             if after != before:
                 if row is None:
-                    row = self._take_row(deployment)
+                    row = self._take_row(deployment, after.failed_at - _STALE_SECONDS)
                 if row is not None:
                     self._write(row, after)
         return after
@@ -118,13 +119,13 @@ class HealthBook:
         keys = (data[at : at + _KEY_BYTES] for at in range(_HEAD_BYTES, _FILE_BYTES, _ROW_BYTES))
         self._rows = {key: row for row, key in enumerate(keys) if key != _EMPTY}
 
-    def _take_row(self, deployment: str) -> int | None:
-        """Return a row for a deployment: an empty one, or that of one that is well again; None when all are taken."""
+    def _take_row(self, deployment: str, stale: int) -> int | None:
+        """Return a row for a deployment; None when all are taken by those who failed since `stale`."""
         data = self._map
         taken = set(self._rows.values())
         row = next((row for row in range(ROWS) if row not in taken), None)
         if row is None:
-            row = next((row for row in range(ROWS) if self._read(row) == UNTOUCHED), None)
+            row = next((row for row in range(ROWS) if self._read(row).failed_at < stale), None)
         if row is None:
             return None
         place = _HEAD_BYTES + row * _ROW_BYTES
