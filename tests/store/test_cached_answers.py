@@ -116,3 +116,16 @@ def test_a_hit_is_found_by_what_it_is(logs: LogStore) -> None:
     assert found("cache_key", Operator.EQUAL, "k") == {"filled", "hit"}
     assert found("cache_key", Operator.STARTSWITH, "k") == {"filled", "hit", "posted"}
     assert found("cache_savings", Operator.GT, 0) == {"hit"}
+
+
+def test_numbers_beyond_64_bits_do_not_stop_the_clerk(logs: LogStore) -> None:
+    """A provider may report any number of tokens, and what they would have cost is more than an engine holds."""
+    record(logs, kept=[kept("a"), kept("b")])
+    for name in ("a", "b"):
+        record(logs, given=[AnswerGiven(ORGANIZATION, name, NOW + 1, 10**20, 2**63, 10**19)] * 2)
+        record(logs, given=[given(name)])
+    found, sums = logs.cache_entries(CacheQuery(organization_id=ORGANIZATION, now=NOW))
+    assert {entry.hits for entry in found} == {3}
+    assert min(min(entry.saved_cost, entry.saved_tokens, entry.saved_time) for entry in found) > 2**62
+    assert sums.hits == 6
+    assert min(sums.saved_cost, sums.saved_tokens, sums.saved_time) > 2**62

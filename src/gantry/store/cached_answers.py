@@ -9,7 +9,7 @@ from collections.abc import Collection, Mapping, Sequence
 from typing import Any, Final
 
 from msgspec import Struct
-from sqlalchemy import ColumnElement, Connection, Select, and_, bindparam, delete, func, select, update
+from sqlalchemy import ColumnElement, Connection, Float, Select, and_, bindparam, cast, delete, func, select, update
 from sqlalchemy.dialects.postgresql import insert as postgresql_insert
 from sqlalchemy.dialects.sqlite import insert as sqlite_insert
 
@@ -108,13 +108,17 @@ def field_named(name: str) -> Field:
 
 
 def apply_changes(connection: Connection, changes: CacheChanges, *, is_sqlite: bool) -> None:
-    """Bring the rows up to what happened; what has expired by the time of the last answer kept goes."""
+    """Bring the rows up to what happened; what has expired by the time of the last answer kept goes.
+
+    Rows are written in the order of names, so that two nodes do not lock each other out.
+    """
     columns = cached_answers.c
     if changes.kept:
         insert = (sqlite_insert if is_sqlite else postgresql_insert)(cached_answers)
         anew = {name: insert.excluded[name] for name in ("log_id", "model", "kept_at", "updated_at", "expires_at")}
         put = insert.on_conflict_do_update(index_elements=["organization_id", "cache_key"], set_=anew)
-        connection.execute(put, [_row_of(one) for one in changes.kept])
+        in_order = sorted(changes.kept, key=lambda one: (one.organization_id, one.cache_key))
+        connection.execute(put, [_row_of(one) for one in in_order])
         now = max(one.kept_at for one in changes.kept)
         connection.execute(delete(cached_answers).where(columns.expires_at <= now))
     if changes.given:
@@ -154,7 +158,8 @@ def find_entry(connection: Connection, organization_id: str, entry_id: int) -> C
 def sum_entries(connection: Connection, query: CacheQuery) -> CacheSums:
     columns = cached_answers.c
     summed = (columns.hits, columns.saved_cost, columns.saved_tokens, columns.saved_time)
-    statement = select(func.count(), *map(func.sum, summed)).select_from(cached_answers).where(_matching(query))
+    sums = (func.sum(cast(column, Float)) for column in summed)  # an integer sum fails beyond 64 bits
+    statement = select(func.count(), *sums).select_from(cached_answers).where(_matching(query))
     return CacheSums(*(int(value or 0) for value in connection.execute(statement).one()))
 
 
@@ -222,7 +227,10 @@ def _row_of(kept: AnswerKept) -> dict[str, Any]:
 
 
 def _added_up(given: Sequence[AnswerGiven]) -> list[dict[str, Any]]:
-    """Return what to add to each entry, sorted, so that two writers lock them in one order."""
+    """Return what to add to each entry, in the order of names.
+
+    Bounded: a provider may report tokens whose price is more than an engine holds, and this is read until it is stored.
+    """
     sums: dict[tuple[str, str], list[int]] = {}
     for one in given:
         total = sums.setdefault((one.organization_id, one.cache_key), [0, 0, 0, 0, 0])
@@ -230,6 +238,6 @@ def _added_up(given: Sequence[AnswerGiven]) -> list[dict[str, Any]]:
             total[place] += amount
         total[4] = max(total[4], one.at)
     return [
-        dict(zip(("o", "k", "count", "cost", "tokens", "time", "at"), (*key, *total), strict=True))
+        dict(zip(("o", "k", "count", "cost", "tokens", "time", "at"), (*key, *storable(total)), strict=True))
         for key, total in sorted(sums.items())
     ]
