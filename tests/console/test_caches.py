@@ -188,3 +188,22 @@ def test_reading_and_deleting_take_their_scopes(client: TestClient, keys: Keys) 
     assert client.post("/api/caches/", headers=caller).status_code == 403
     assert client.get("/api/cache/1/", headers=caller).status_code == 403
     assert client.request("DELETE", "/api/caches/bulk/", headers=reader, json={"all": True}).status_code == 403
+
+
+@pytest.mark.parametrize("number", [2**63, 10**30, -1])
+def test_an_id_that_no_row_can_have_is_not_found(
+    client: TestClient, manager: Headers, logs: LogStore, answers: AnswerCache, key: ApiKey, number: int
+) -> None:
+    fill(logs, answers, key, 1)
+    assert client.get(f"/api/cache/{number}/", headers=manager).status_code == 404
+    bulk = client.request("DELETE", "/api/caches/bulk/", headers=manager, json={"ids": [number, 1]})
+    assert (bulk.status_code, bulk.json().get("deleted_count")) == (200, 1), bulk.text
+    wanted = {"filters": {"id": {"operator": "", "value": [number]}}}
+    listed = client.post("/api/caches/", headers=manager, json=wanted)
+    assert listed.status_code == (200 if number < 0 else 400), listed.text
+
+
+def test_a_name_that_is_none_is_not_found(client: TestClient, manager: Headers) -> None:
+    for names in (["\0"], ["../../vault"], ["f" * 64] * 1000):
+        answer = client.request("DELETE", "/api/caches/bulk/", headers=manager, json={"cache_keys": names})
+        assert (answer.status_code, answer.json().get("deleted_count")) == (200, 0), answer.text

@@ -1,6 +1,7 @@
 """Load balance groups by API, in Respan's words: each change of one is a version of the routing rules."""
 
 from typing import Any
+from urllib.parse import quote
 
 import pytest
 from fastapi.testclient import TestClient
@@ -171,3 +172,11 @@ def test_a_group_keeps_its_id_and_needs_models(client: TestClient, manager: Head
     without = client.post(GROUPS, headers=manager, json={"group_id": "g"})
     assert without.status_code == 400
     assert without.json()["detail"] == "Object missing required field `models`."
+
+
+@pytest.mark.parametrize("group_id", ["x" * 600, "a\nb"])
+def test_an_id_that_cannot_be_is_refused_by_its_name(client: TestClient, manager: Headers, group_id: str) -> None:
+    refused = client.post(GROUPS, headers=manager, json={**BODY, "group_id": group_id})
+    assert (refused.status_code, refused.json()["param"]) == (400, "group_id"), refused.text
+    unknown = client.delete(GROUPS + quote(group_id), headers=manager)
+    assert unknown.status_code == 404, unknown.text

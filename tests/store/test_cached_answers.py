@@ -129,3 +129,10 @@ def test_numbers_beyond_64_bits_do_not_stop_the_clerk(logs: LogStore) -> None:
     assert min(min(entry.saved_cost, entry.saved_tokens, entry.saved_time) for entry in found) > 2**62
     assert sums.hits == 6
     assert min(sums.saved_cost, sums.saved_tokens, sums.saved_time) > 2**62
+
+
+def test_what_no_row_can_be_called_is_no_fault_of_the_engine(logs: LogStore) -> None:
+    record(logs, kept=[kept("a")])
+    assert logs.cache_keys(ORGANIZATION, [2**63, 10**30, -1]) == []
+    assert logs.find_cache_entry(ORGANIZATION, 2**63) is None
+    assert logs.delete_cache_entries(ORGANIZATION, ["\0", "a"]) == ["a"]

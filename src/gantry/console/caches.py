@@ -26,6 +26,7 @@ from gantry.store.log_filter import FilterRefused
 from gantry.store.log_query import MAX_PAGE_SIZE
 
 MOST_NAMED: Final = 1000  # entries deleted by name at a time
+_LARGEST_CHOICE: Final = 256 * 1024  # so many names, and some space between them
 _READERS: Final = requires(Scope.READ)
 _MANAGERS: Final = requires(Scope.MANAGE)
 _PARAMETERS: Final[dict[str, Any]] = {
@@ -94,7 +95,9 @@ async def show_entry(entry_id: int, state: State, caller: Caller) -> Response:
 @router.delete("/api/caches/bulk", dependencies=[_MANAGERS])
 async def delete_entries(request: Request, state: State, caller: Caller) -> Response:
     """Delete entries: `{"cache_keys": […]}`, `{"ids": […]}` or `{"all": true}`."""
-    chosen = _read(await read_bounded(request), _Chosen, '{"cache_keys": ["…"]}, {"ids": [1]} or {"all": true}')
+    chosen = _read(
+        await read_bounded(request, _LARGEST_CHOICE), _Chosen, '{"cache_keys": ["…"]}, {"ids": [1]} or {"all": true}'
+    )
     given = [name for name in _Chosen.__struct_fields__ if getattr(chosen, name) is not None]
     if len(given) != 1 or chosen.all is False:
         raise InvalidRequest("Say exactly one of `cache_keys`, `ids` and `all`.", param="cache_keys")
@@ -104,7 +107,7 @@ async def delete_entries(request: Request, state: State, caller: Caller) -> Resp
 @router.delete("/api/caches", dependencies=[_MANAGERS], deprecated=True)
 async def delete_entries_by_ids(request: Request, state: State, caller: Caller) -> Response:
     """Delete entries by `{"ids": […]}`. Use /api/caches/bulk."""
-    chosen = _read(await read_bounded(request), _Chosen, '{"ids": [1]}')
+    chosen = _read(await read_bounded(request, _LARGEST_CHOICE), _Chosen, '{"ids": [1]}')
     if chosen.ids is None or chosen.cache_keys is not None or chosen.all is not None:
         raise InvalidRequest("Say `ids`, and nothing else.", param="ids")
     return await _delete(state, caller.organization_id, None, chosen.ids)

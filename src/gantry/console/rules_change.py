@@ -56,7 +56,7 @@ def change_rules(
 
     It is edited as it is stored, in the same transaction: two changes of different parts are both made.
     """
-    current = _open(change, organization_id, hand)
+    current = _open(change, organization_id)
     world = own_world(change.connection, organization_id, catalogue)
     document = edit(current.document)
     try:
@@ -72,7 +72,7 @@ def change_rules(
 
 def roll_back_rules(change: Change, organization_id: str, catalogue: RulesWorld, hand: Hand, version: int) -> Checked:
     """Write the document of an old version again, byte for byte. Raises as `change_rules`, and NotFound."""
-    _open(change, organization_id, hand)
+    _open(change, organization_id)
     old = known_version(change.connection, organization_id, version)
     try:
         rules = read_rules(old.document)
@@ -101,10 +101,8 @@ def check_rules(connection: Connection, organization_id: str, catalogue: RulesWo
     return Checked(written, tuple(fault.words for fault in find_faults(rules, world)))
 
 
-def _open(change: Change, organization_id: str, hand: Hand) -> WrittenRules:
-    """Return the version that holds, where this hand may change it."""
-    if len(hand.note) > _LONGEST_NOTE or not hand.note.isprintable():
-        raise InvalidRequest(f"note must be one line of at most {_LONGEST_NOTE} characters.", param="note")
+def _open(change: Change, organization_id: str) -> WrittenRules:
+    """Return the version that holds, where it may be changed by hand."""
     current = current_rules(change.connection, organization_id)
     if current.managed_by is not None:
         raise Forbidden(f"The routing rules are declared in {current.managed_by}; change them there.")
@@ -112,6 +110,8 @@ def _open(change: Change, organization_id: str, hand: Hand) -> WrittenRules:
 
 
 def _write(change: Change, organization_id: str, text: str, hand: Hand, note: str) -> WrittenRules:
+    if len(hand.note) > _LONGEST_NOTE or not hand.note.isprintable():
+        raise InvalidRequest(f"note must be one line of at most {_LONGEST_NOTE} characters.", param="note")
     try:
         return write_rules(change, organization_id, text, author=hand.author, note=note, expected=hand.expected)
     except VersionConflict as error:

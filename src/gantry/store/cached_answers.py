@@ -5,7 +5,7 @@ entry has one row however often it is kept anew, and its sums go on. What was sa
 an answer was first given to; where that is deleted, the entry shows none.
 """
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any, Final
 
 from msgspec import Struct
@@ -19,6 +19,8 @@ from gantry.store.log_filter import EVERYTHING, NANO, Field, Filter, FilterRefus
 from gantry.store.log_query import with_said
 from gantry.store.log_rows import INDEXED_LENGTH, log_of, storable
 from gantry.store.tables import cached_answers, request_log_bodies, request_logs
+
+_LARGEST_ID: Final = 2**63 - 1
 
 FIELDS: Final[Mapping[str, Field]] = {
     "id": Field("id", Kind.NUMBER),
@@ -150,7 +152,7 @@ def read_entries(connection: Connection, query: CacheQuery) -> list[CacheEntry]:
 
 
 def find_entry(connection: Connection, organization_id: str, entry_id: int) -> CacheEntry | None:
-    owned = and_(cached_answers.c.organization_id == organization_id, cached_answers.c.id == entry_id)
+    owned = and_(cached_answers.c.organization_id == organization_id, _is_one_of([entry_id]))
     found = _entries(connection, organization_id, connection.execute(select(cached_answers).where(owned)).all())
     return found[0] if found else None
 
@@ -165,7 +167,7 @@ def sum_entries(connection: Connection, query: CacheQuery) -> CacheSums:
 
 def keys_of(connection: Connection, organization_id: str, ids: Collection[int]) -> list[str]:
     """Return the names of some entries of an organization."""
-    owned = and_(cached_answers.c.organization_id == organization_id, cached_answers.c.id.in_(ids))
+    owned = and_(cached_answers.c.organization_id == organization_id, _is_one_of(ids))
     return list(connection.scalars(select(cached_answers.c.cache_key).where(owned)))
 
 
@@ -174,8 +176,12 @@ def delete_entries(connection: Connection, organization_id: str, keys: Collectio
     columns = cached_answers.c
     owned: ColumnElement[bool] = columns.organization_id == organization_id
     if keys is not None:
-        owned = and_(owned, columns.cache_key.in_(keys))
+        owned = and_(owned, columns.cache_key.in_(storable(list(keys))))
     return list(connection.scalars(delete(cached_answers).where(owned).returning(columns.cache_key)))
+
+
+def _is_one_of(ids: Iterable[int]) -> ColumnElement[bool]:
+    return cached_answers.c.id.in_([number for number in ids if 0 < number <= _LARGEST_ID])
 
 
 def _matching(query: CacheQuery) -> ColumnElement[bool]:
