@@ -12,6 +12,7 @@ from gantry.core.vocabulary import Dialect, Environment, Operation
 from gantry.providers.spec import load_catalog
 from gantry.routing.plan import NO_TERMS, Plan, Retries, Terms, WeightedModel, Wish
 from gantry.routing.planner import plan
+from gantry.routing.resolve import find_route
 from gantry.routing.snapshot import Body, CredentialRecord, KeyTable, Snapshot, build_key_table
 
 SMALL, LARGE, GPT, CLAUDE = "mistral/mistral-small-latest", "mistral-large-latest", "openai/gpt-4o", "anthropic/claude"
@@ -158,3 +159,18 @@ def test_strategy_and_affinity_are_the_groups_or_the_models_rules() -> None:
     (model,) = planned(SMALL, rules=rules).choices
     assert (group.strategy, group.affinity) == ("least_busy", "auto")
     assert (model.strategy, model.affinity) == ("cheapest", "never")
+
+
+def test_a_route_has_the_rule_of_its_model_and_a_plan_looks_through_no_rules() -> None:
+    """An organization may have five hundred, which are looked through once for a route that is remembered."""
+    rules = [*({"match": f"other-{number}-*"} for number in range(499)), {"match": "mistral-*", "total_timeout": 7}]
+    ruled = {"o1": msgspec.convert({"models": rules}, RoutingRules)}
+    snapshot = Snapshot(
+        Body(1, 1, "t", CATALOG, STORED, {}, routing_rules=ruled), KeyTable("t", build_key_table([]), {})
+    )
+    wish = Wish("o1", Environment.PROD, (Dialect.OPENAI_CHAT,), Operation.CHAT, "/chat/completions", SMALL)
+    route = find_route(snapshot, wish)
+    assert route.rule is ruled["o1"].models[-1]
+    without = Snapshot(Body(1, 1, "t", CATALOG, STORED, {}), KeyTable("t", build_key_table([]), {}))
+    (choice,) = plan(without, wish, lambda: 0.0, NO_TERMS, lambda _wish, _brought: route).choices
+    assert choice.attempts[0].route.rule is route.rule, "the plan goes by the route, whatever the snapshot has"

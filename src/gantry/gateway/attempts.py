@@ -185,7 +185,7 @@ class Attempts:
         assert key is not None
         call.voyage = voyage
         call.connect_time, call.replays = None, 0
-        call.deadlines = deadlines_for(state, voyage, question, key)
+        call.deadlines = deadlines_for(state, voyage, question)
         recording.turn_to(voyage.attempt.route, voyage.attempt.asked)
         if call.asked is not None:
             call.asked = ask_breakdown(state.kept_rates, call.intake, question, voyage, recording)
@@ -196,7 +196,7 @@ def begin_attempts(call: Traveller, question: Question, voyage: Voyage, journey:
     key, recording, attempt = call.key, call.recording, voyage.attempt
     assert key is not None
     assert recording is not None
-    deadlines = call.deadlines = deadlines_for(call.state, voyage, question, key)
+    deadlines = call.deadlines = deadlines_for(call.state, voyage, question)
     if deadlines.total is not None:
         call.deadline = recording.started_clock / 1e9 + deadlines.total
     if attempt.asked != question.model:

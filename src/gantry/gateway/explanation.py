@@ -194,7 +194,7 @@ def _explain(
         question.model,
         question.stream,
         route=route,
-        deadlines=deadlines_for(state, voyage, question, key),
+        deadlines=deadlines_for(state, voyage, question),
         changes=tuple(str(change) for change in voyage.changes),
         not_acted_on=tuple(question.parameters.ignored),
     )

@@ -181,7 +181,7 @@ class Intake:
         attempts = tuple(Attempt(route, one, False, model, one.weight) for one in route.candidates)
         snapshot = self._state.snapshot
         rules = NO_ROUTING_RULES if snapshot is None else snapshot.routing_rules_of(key.organization_id)
-        is_plain = len(attempts) == 1 and (self.native or not rules_matter(rules, route.names))
+        is_plain = len(attempts) == 1 and (self.native or not rules_matter(rules, route))
         way = _Way(Choice(model, attempts), is_plain)
         short = model is None or len(model) <= _MAX_MODEL_LENGTH
         if short and not self.native and len(self._ways) < _MAX_WAYS:

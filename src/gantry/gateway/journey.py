@@ -146,14 +146,10 @@ def set_out(
     return journey.begin(), journey
 
 
-def deadlines_for(state: WorkerState, voyage: Voyage, question: Question, key: KeyRecord) -> Deadlines:
+def deadlines_for(state: WorkerState, voyage: Voyage, question: Question) -> Deadlines:
     """Return how long an attempt may take, by its model's rule and the caller's wish. Raises InvalidRequest."""
-    if state.snapshot is None:
-        return state.deadlines
     first_token, total = timeouts(question.parameters)
-    rules = state.snapshot.routing_rules_of(key.organization_id)
-    rule = rules.model_rule(voyage.attempt.route.names) if rules.models else None
-    return deadlines_by(rule, first_token, total, state.deadlines)
+    return deadlines_by(voyage.attempt.route.rule, first_token, total, state.deadlines)
 
 
 def judge_failure(attempt: Attempt, answer: ResponseHead | None, body: bytes) -> tuple[FailureKind, float | None]:

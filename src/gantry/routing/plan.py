@@ -8,7 +8,7 @@ from msgspec import Struct
 from gantry.core.custom_model import CustomModel
 from gantry.core.errors import InvalidRequest
 from gantry.core.model_ref import is_safe_path_segment
-from gantry.core.routing_rules import Affinity, Hedge, Strategy
+from gantry.core.routing_rules import Affinity, Hedge, ModelRule, Strategy
 from gantry.core.vocabulary import Dialect, Operation, Tier
 from gantry.dialects.rules import NO_RULES, RequestRules
 from gantry.providers.spec import AuthScheme, ProviderSpec, fill_template, has_place
@@ -68,6 +68,7 @@ class Route(Struct, frozen=True):
     stream_path: str | None = None
     operation: Operation | None = None  # what the provider is asked, where that is not what the caller asked
     custom: CustomModel | None = None  # the custom model that the caller named
+    rule: ModelRule | None = None  # of the organization, for calls to this model: there may be hundreds to look through
 
 
 class Attempt(Struct, frozen=True):

@@ -51,7 +51,7 @@ def plan(
     planner = _Planner(wish, chance, terms, find or partial(find_route, snapshot), rules)
     passed_over: list[str] = []
     first = planner.first(passed_over)
-    rule = _NO_RULE if not first else planner.rule(first[0].attempts[0].route)
+    rule = _rule_of(first[0].attempts[0].route) if first else _NO_RULE
     choices, taken = list(first), {choice.asked for choice in first}
     for model in planner.fallbacks(rule):
         if model in taken:
@@ -80,9 +80,6 @@ class _Planner:
         self._rules = rules
         self._brought = frozenset((*terms.override, *terms.keys, *terms.customer))
         self.failed: GatewayError | None = None  # the first that kept a choice from being one
-
-    def rule(self, route: Route) -> ModelRule:
-        return self._rules.model_rule(route.names) or _NO_RULE
 
     def retries(self, rule: ModelRule) -> Retries:
         if self._terms.retries is not None:
@@ -114,7 +111,7 @@ class _Planner:
     def choose_model(self, model: str | None) -> Choice:
         """Return the deployments of one model. Raises GatewayError."""
         attempts = self._attempts(model)
-        rule = self.rule(attempts[0].route)
+        rule = _rule_of(attempts[0].route)
         return Choice(model, attempts, rule.strategy or Strategy.WEIGHTED, rule.affinity or Affinity.AUTO)
 
     def _choose_among(self, passed_over: list[str]) -> list[Choice]:
@@ -213,6 +210,10 @@ def _prefix_of(model: str | None) -> frozenset[str]:
     return frozenset((prefix,)) if slash else frozenset()
 
 
-def rules_matter(rules: RoutingRules, names: tuple[str, ...]) -> bool:
-    """Say whether an organization's rules say anything of calls to a model that goes by these names."""
-    return bool(rules.fallback_models or rules.retries or rules.model_rule(names))
+def rules_matter(rules: RoutingRules, route: Route) -> bool:
+    """Say whether an organization's rules say anything of calls that go this way."""
+    return bool(rules.fallback_models or rules.retries or route.rule)
+
+
+def _rule_of(route: Route) -> ModelRule:
+    return route.rule or _NO_RULE

@@ -87,6 +87,7 @@ def find_route(snapshot: Snapshot, wish: Wish, brought: frozenset[str] = _NOBODY
         home = home_credential(stored, wish.organization_id, spec.id)
         candidates = (home,) if home is not None else ()
         missing = explain_no_home(stored, wish.organization_id, spec)
+    names = () if wish.model is None else _names(spec, wish.model, name or wish.model, named)
     return Route(
         provider=spec,
         upstream_model=name,
@@ -95,12 +96,13 @@ def find_route(snapshot: Snapshot, wish: Wish, brought: frozenset[str] = _NOBODY
         tier=tier,
         candidates=candidates,
         missing=missing,
-        names=() if wish.model is None else _names(spec, wish.model, name or wish.model, named),
+        names=names,
         request_id_headers=tuple(header.encode() for header in spec.request_id_headers),
         rules=rules,
         stream_path=spec.stream_paths.get(dialect, {}).get(operation),
         operation=None if operation is wish.operation else operation,
         custom=custom,
+        rule=snapshot.routing_rules_of(wish.organization_id).model_rule(names),
     )
 
 
