@@ -1,5 +1,8 @@
 """Declared routing rules: applied where they differ, in the place of what people wrote, which comes back after them."""
 
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -9,7 +12,7 @@ from gantry.clerk.declared_routing import apply_declared_routing
 from gantry.core.routing_document import Document
 from gantry.home import Keyring
 from gantry.providers.spec import load_catalog
-from gantry.store.control import ControlStore, default_organization
+from gantry.store.control import Change, ControlStore, default_organization
 from gantry.store.credentials import (
     ManagedBy,
     NewCredential,
@@ -17,7 +20,7 @@ from gantry.store.credentials import (
     credentials_of,
     remove_credentials,
 )
-from gantry.store.routing_rules import WrittenRules, current_rules, rules_versions, write_rules
+from gantry.store.routing_rules import MOST_VERSIONS, WrittenRules, current_rules, rules_versions, write_rules
 from gantry.store.vault import Vault
 from tests.store.conftest import address, control, postgres_server
 
@@ -112,3 +115,42 @@ def test_what_became_wrong_since_is_said_at_each_start_and_stays(control: Contro
     changed, problems = apply(control, {**declared, **FALLBACK})
     assert changed.version == 2  # it did not become worse
     assert problems
+
+
+class Interrupted(ControlStore):
+    """A store whose next change is preceded by what others do meanwhile."""
+
+    meanwhile: Callable[[], object] | None = None
+
+    @contextmanager
+    def changing(self) -> Iterator[Change]:
+        meanwhile, self.meanwhile = self.meanwhile, None
+        if meanwhile is not None:
+            meanwhile()
+        with super().changing() as change:
+            yield change
+
+
+def test_two_nodes_that_take_rules_back_do_not_undo_what_is_written_between_them(address: str | Path) -> None:
+    control = Interrupted(address)
+    with control:
+        write(control, FALLBACK)
+        apply(control, {})
+
+        def the_other_node_is_first() -> None:
+            apply(control, None)
+            write(control, {"fallback_models": ["claude-opus-4-1"]})
+
+        control.meanwhile = the_other_node_is_first
+        current, _ = apply(control, None)
+        assert current.document == {"fallback_models": ["claude-opus-4-1"]}
+
+
+def test_what_people_wrote_is_kept_however_often_the_table_changes(control: ControlStore) -> None:
+    write(control, FALLBACK)
+    for number in range(MOST_VERSIONS + 3):
+        apply(control, {"fallback_models": [f"gpt-{number}"]})
+    current, _ = apply(control, None)
+    assert (current.document, current.note) == (FALLBACK, "no longer declared; as in version 1")
+    with control.reading() as connection:
+        assert len(rules_versions(connection, current.organization_id)) == MOST_VERSIONS

@@ -6,6 +6,7 @@ reported, and what held before them stays.
 """
 
 from collections.abc import Mapping
+from contextlib import suppress
 from typing import Final
 
 from gantry.core.routing_document import Document, RulesRefused, encode_document, find_faults, new_refusals, read_rules
@@ -13,7 +14,7 @@ from gantry.providers.rules_world import catalogue_world
 from gantry.providers.spec import ProviderSpec
 from gantry.store.control import ControlStore, default_organization
 from gantry.store.credentials import ManagedBy
-from gantry.store.routing_rules import EMPTY, current_rules, own_world, rules_before, write_rules
+from gantry.store.routing_rules import EMPTY, VersionConflict, current_rules, own_world, rules_before, write_rules
 
 _AUTHOR: Final = ManagedBy.FILE.value
 
@@ -54,5 +55,5 @@ def _take_back(store: ControlStore) -> None:
         by_hand = next((written for written in versions if written.managed_by is None), None)
     note = "no longer declared" + ("" if by_hand is None else f"; as in version {by_hand.version}")
     text = EMPTY if by_hand is None else by_hand.text
-    with store.changing() as change:
-        write_rules(change, organization_id, text, author=_AUTHOR, note=note)
+    with suppress(VersionConflict), store.changing() as change:  # another node was first, and people may have gone on
+        write_rules(change, organization_id, text, author=_AUTHOR, note=note, expected=current.version)

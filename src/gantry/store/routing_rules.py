@@ -1,7 +1,8 @@
 """Routing rules, with their history: an organization's document as JSON, in versions that count from 1.
 
 Law: a version is never changed. The newest holds; to roll back is to write an old document again, byte for byte. The
-newest `MOST_VERSIONS` are kept. What a document may say is for the caller to judge.
+newest `MOST_VERSIONS` are kept, and the last that people wrote for as long as what is declared holds in its place. What
+a document may say is for the caller to judge.
 
 Whoever writes says which version it was made from, if that matters: writers come one after the other (see
 `gantry.store.control`), so two who began with the same do not overwrite each other.
@@ -127,8 +128,7 @@ def write_rules(
     values: dict[str, Any] = msgspec.to_builtins(written)
     values["document"] = values.pop("text")
     change.connection.execute(insert(routing_rules).values(values))
-    too_old = routing_rules.c.version <= written.version - MOST_VERSIONS
-    change.connection.execute(delete(routing_rules).where(routing_rules.c.organization_id == organization_id, too_old))
+    _forget_old(change.connection, written)
     return written
 
 
@@ -143,6 +143,17 @@ def own_world(connection: Connection, organization_id: str, world: RulesWorld) -
         listed=frozenset(model for credential in credentials for model in credential.models),
         credentials=frozenset((credential.provider_id, credential.name) for credential in credentials),
     )
+
+
+def _forget_old(connection: Connection, written: WrittenRules) -> None:
+    """Delete the versions that are too old to be kept beside what was just written."""
+    columns = routing_rules.c
+    own = columns.organization_id == written.organization_id
+    too_old = and_(own, columns.version <= written.version - MOST_VERSIONS)
+    if written.managed_by is not None:
+        by_hand = select(func.max(columns.version)).where(own, columns.managed_by.is_(None)).scalar_subquery()
+        too_old = and_(too_old, columns.version != func.coalesce(by_hand, 0))
+    connection.execute(delete(routing_rules).where(too_old))
 
 
 def _newest_first(organization_id: str) -> Select[Any]:
