@@ -134,8 +134,9 @@ def test_finding(control: ControlStore, organization: str) -> None:
             assert find_credential(connection, organization, text) == expected
         with pytest.raises(CredentialNotFound, match="say which: mistral/default, openai/default"):
             find_credential(connection, organization, "default")
-        with pytest.raises(CredentialNotFound, match="no credential"):
-            find_credential(connection, organization, "mistral/other")
+        for text in ("mistral/other", "mistral/\0", "\0"):  # a path may hold what no engine takes
+            with pytest.raises(CredentialNotFound, match="no credential"):
+                find_credential(connection, organization, text)
         with pytest.raises(CredentialNotFound):
             find_credential(connection, "another", first.id)
 

@@ -169,7 +169,8 @@ def find_credential(connection: Connection, organization_id: str, text: str) -> 
         if not slash
         else (table.provider_id == provider_id) & (table.name == name),
     )
-    found = [_credential(row) for row in connection.execute(query)]
+    # A path may hold a NUL, which PostgreSQL takes in no text.
+    found = [] if "\0" in text else [_credential(row) for row in connection.execute(query)]
     if not found:
         raise CredentialNotFound(f"no credential has the id, name or provider {text!r}; see `gantry providers list`")
     if len(found) > 1:
