@@ -94,9 +94,21 @@ def test_what_was_deleted_before_the_clerk_came_has_no_row(site: Site) -> None:
 
 
 def test_what_was_swept_goes(site: Site) -> None:
-    append(site.writer, [*call(1, hit=False), *call(2, hit=False, name="b" * 64), CacheSwept([NAME])])
+    append(site.writer, [*call(1, hit=False), *call(2, hit=False, name="b" * 64)])
+    site.recorder().run_once()
+    site.kept.remove(NAME)
+    append(site.writer, [CacheSwept([NAME])])
     site.recorder().run_once()
     assert [entry.cache_key for entry in site.entries()] == ["b" * 64]
+
+
+@pytest.mark.parametrize("again", [True, False])
+def test_what_was_swept_goes_also_in_the_batch_of_its_call_unless_it_is_kept_again(site: Site, *, again: bool) -> None:
+    append(site.writer, [*call(1, hit=False), CacheSwept([NAME]), *(call(2, hit=False) if again else ())])
+    if not again:
+        site.kept.remove(NAME)
+    site.recorder().run_once()
+    assert [entry.log and entry.log.log_id for entry in site.entries()] == ([log_id_of(2)] if again else [])
 
 
 def test_a_batch_that_is_read_again_counts_once(site: Site) -> None:

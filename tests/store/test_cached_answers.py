@@ -60,7 +60,8 @@ def test_what_has_expired_is_not_shown_and_goes_with_the_next(logs: LogStore) ->
 
 
 def test_what_was_swept_is_gone(logs: LogStore) -> None:
-    record(logs, kept=[kept("a"), kept("b")], swept=["a", "a", "unknown"])
+    record(logs, kept=[kept("a"), kept("b")])
+    record(logs, swept=["a", "a", "unknown"])
     assert [entry.cache_key for entry in entries(logs)] == ["b"]
 
 

@@ -57,11 +57,11 @@ class AnswerGiven(Struct, frozen=True, gc=False):
 
 
 class CacheChanges(Struct, frozen=True):
-    """What happened in the cache; applied in this order."""
+    """What happened in the cache; applied in this order: what is `kept` is there now, perhaps anew."""
 
+    swept: list[str] = []
     kept: list[AnswerKept] = []
     given: list[AnswerGiven] = []
-    swept: list[str] = []
 
 
 class CacheEntry(Struct, frozen=True):
@@ -115,6 +115,9 @@ def apply_changes(connection: Connection, changes: CacheChanges, *, is_sqlite: b
     Rows are written in the order of names, so that two nodes do not lock each other out.
     """
     columns = cached_answers.c
+    if changes.swept:
+        swept = sorted(set(changes.swept))
+        connection.execute(delete(cached_answers).where(columns.cache_key == bindparam("k")), [{"k": k} for k in swept])
     if changes.kept:
         insert = (sqlite_insert if is_sqlite else postgresql_insert)(cached_answers)
         anew = {name: insert.excluded[name] for name in ("log_id", "model", "kept_at", "updated_at", "expires_at")}
@@ -134,9 +137,6 @@ def apply_changes(connection: Connection, changes: CacheChanges, *, is_sqlite: b
             "updated_at": bindparam("at"),
         }
         connection.execute(add.values(sums), _added_up(changes.given))
-    if changes.swept:
-        swept = sorted(set(changes.swept))
-        connection.execute(delete(cached_answers).where(columns.cache_key == bindparam("k")), [{"k": k} for k in swept])
 
 
 def read_entries(connection: Connection, query: CacheQuery) -> list[CacheEntry]:
