@@ -1,13 +1,17 @@
 """`gantry route explain`: where a call would go by what the home holds now, with the gateway up or down."""
 
 import json
+import os
+import time
 from pathlib import Path
 
 import pytest
 
+from gantry.board.board import FIRST_WORKER_SLOT, Board, State, Word
 from gantry.board.health import HealthBook
+from gantry.clerk.publish import Publisher
 from gantry.core.standing import Standing
-from gantry.home import Home
+from gantry.home import Home, load_keyring
 from gantry.store.control import ControlStore
 from gantry.store.credentials import credentials_of
 from tests.cli.conftest import Run
@@ -21,6 +25,13 @@ def _home(run: Run) -> None:
     run("providers", "add", "mistral", "--api-key", "k", "--name", "us")
     run("providers", "add", "mistral", "--api-key", "k", "--name", "off", "--weight", "0")
     run("providers", "add", "openai", "--api-key", "k")
+
+
+def run_worker(home: Home) -> None:
+    """Let the board say that a worker runs: this process."""
+    slot = Board(home.board).slot(FIRST_WORKER_SLOT)
+    slot.claim(os.getpid(), time.time_ns())
+    slot[Word.STATE] = State.READY
 
 
 def test_it_is_shown_for_people(run: Run) -> None:
@@ -50,7 +61,11 @@ def test_it_knows_the_rules_and_how_deployments_stand(run: Run, home_path: Path,
     book = HealthBook(home.health)
     book.change(f"{eu}/mistral-small-latest", lambda _: Standing(900, 1, 1, 1 << 60))
     (tmp_path / "request.json").write_text(json.dumps({"load_balance_group": {"group_id": "fast"}, "messages": []}))
-    told = json.loads(run("route", "explain", "--request", str(tmp_path / "request.json"), "--json").stdout)
+    argv = ("route", "explain", "--request", str(tmp_path / "request.json"), "--json")
+    stopped = json.loads(run(*argv).stdout)["choices"][0]["deployments"]
+    assert {one["condition"] for one in stopped} == {"well"}, "the next start begins anew"
+    run_worker(home)
+    told = json.loads(run(*argv).stdout)
     (choice,) = told["choices"]
     assert (choice["asked"], choice["strategy"]) == ("fast", "cheapest")
     assert [(one["credential"], one["condition"], one["share"]) for one in choice["deployments"]] == [
@@ -66,6 +81,19 @@ def test_it_knows_the_rules_and_how_deployments_stand(run: Run, home_path: Path,
         ("default", "retry"),
         ("default", "retry"),
     ]
+
+
+def test_a_secret_of_the_gateways_environment_need_not_be_in_ours(run: Run, home_path: Path) -> None:
+    run("providers", "add", "anthropic", "--name", "env", "--api-key-env", "SOME_KEY")
+    claude = ("route", "explain", "anthropic/claude-sonnet-4-5")
+    assert "env" in run(*claude, SOME_KEY="k").stdout
+    missing = run(*claude, code=1)
+    assert "anthropic/env is left out: $SOME_KEY is not set" in missing.stderr
+    home = Home(home_path)
+    with ControlStore(home.control_db) as control:
+        Publisher(home, load_keyring(home), control, {"SOME_KEY": "k"}).publish()  # as its clerk does
+    run_worker(home)
+    assert "env" in run(*claude).stdout
 
 
 @pytest.mark.parametrize(

@@ -120,10 +120,10 @@ class Publisher:
         _, body, problems = self._compose()
         return Publication(body.version, problems)
 
-    def preview(self) -> Snapshot:
-        """Return the snapshot that would be published now."""
-        data, _, _ = self._compose()
-        return read_snapshot(data, self._keyring.snapshot)
+    def preview(self) -> tuple[Snapshot, tuple[str, ...]]:
+        """Return the snapshot that would be published now, and the problems with it."""
+        data, _, problems = self._compose()
+        return read_snapshot(data, self._keyring.snapshot), problems
 
     def _compose(self) -> tuple[bytes, Body, tuple[str, ...]]:
         problems: list[str] = []

@@ -11,10 +11,9 @@ from pathlib import Path
 import click
 import msgspec
 
-from gantry.board.board import Board
 from gantry.board.health import HealthBook, opened_health
-from gantry.board.live import routing_workers
-from gantry.cli.opened import OpenHome, open_home
+from gantry.cli.live import is_running
+from gantry.cli.opened import open_home
 from gantry.cli.options import home_option, json_option
 from gantry.cli.table import print_table
 from gantry.cli.when import iso
@@ -75,17 +74,13 @@ def reset(deployment: str | None, everything: bool, home: Path) -> None:
 def _known_here(path: Path) -> Iterator[tuple[HealthBook | None, Sequence[KnownDeployment]]]:
     """Open what the running gateway knows; without one there is no book, and that is said."""
     with open_home(path) as opened, opened_health(opened.home.health) as book:
-        if book is None or not _is_running(opened):
+        if book is None or not is_running(opened.home):
             click.echo(_NOT_RUNNING, err=True)
             yield None, ()
             return
         with opened.control.reading() as connection:
             credentials = credentials_of(connection)
         yield book, list(known_deployments(book, credentials, read_clocks(), removed=True))
-
-
-def _is_running(opened: OpenHome) -> bool:
-    return opened.home.board.exists() and bool(routing_workers(Board(opened.home.board)))
 
 
 def _row(known: KnownDeployment) -> tuple[str, ...]:

@@ -37,6 +37,11 @@ def make_live(opened: OpenHome, version: int) -> None:
     click.echo(wait_until_live(opened.home, version, TIMEOUT), err=True)
 
 
+def is_running(home: Home) -> bool:
+    """Say whether a gateway takes calls here."""
+    return home.board.exists() and bool(routing_workers(Board(home.board)))
+
+
 def wait_until_live(
     home: Home,
     version: int,

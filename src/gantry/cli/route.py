@@ -1,9 +1,11 @@
 """`gantry route explain`: where a call would go now, and why. Nobody is called.
 
-Law: the plan is the gateway's own, made from what the store holds; how deployments stand is read from the machine's
-board. What only a worker knows, its calls under way and their latency, is not seen from here.
+Law: the plan is the gateway's own, by what its workers route by or, while none runs, by what the store holds. How
+deployments stand is read from the machine's board. What only a worker knows, its calls under way and their latency, is
+not seen from here.
 """
 
+import os
 import time
 from pathlib import Path
 from random import Random
@@ -14,8 +16,9 @@ import msgspec
 from msgspec import Struct
 
 from gantry.board.health import HealthBook, opened_health
-from gantry.clerk.publish import Publisher
-from gantry.cli.opened import open_home
+from gantry.clerk.publish import Publisher, published_snapshot
+from gantry.cli.live import is_running
+from gantry.cli.opened import OpenHome, open_home
 from gantry.cli.options import home_option, json_option
 from gantry.cli.table import print_table
 from gantry.core.errors import GatewayError
@@ -96,18 +99,30 @@ def explain_call(
     """Say where a call to MODEL would go now: who could serve it, how they stand, and what follows if each fails."""
     body = request_file.read() if request_file is not None else _request(model, fallbacks, group_id)
     with open_home(home) as opened:
-        snapshot = Publisher(opened.home, opened.keyring, opened.control, {}).preview()
+        snapshot = _snapshot_of(opened)
         key = KeyRecord("cli", opened.organization_id, env, int(Scope.INFERENCE | Scope.NATIVE))
         rates = KeptRates(opened.home.cache).read_now()
         with opened_health(opened.home.health) as book:
+            known = _Known(book if is_running(opened.home) else None, rates)
             try:
-                told = _explain(snapshot, key, _Known(book, rates), path, body, seed)
+                told = _explain(snapshot, key, known, path, body, seed)
             except GatewayError as error:
                 raise click.ClickException(f"the call would be refused with {error.status}: {error.message}") from None
     if as_json:
         click.echo(msgspec.json.encode(told))
     else:
         _show(told)
+
+
+def _snapshot_of(opened: OpenHome) -> Snapshot:
+    """Return what workers route by, whose environment may hold secrets that ours does not; else what they would."""
+    published = published_snapshot(opened.home, opened.keyring) if is_running(opened.home) else None
+    if published is not None:
+        return published
+    snapshot, problems = Publisher(opened.home, opened.keyring, opened.control, os.environ).preview()
+    for problem in problems:
+        click.echo(f"warning: {problem}", err=True)
+    return snapshot
 
 
 def _request(model: str | None, fallbacks: tuple[str, ...], group_id: str | None) -> bytes:
