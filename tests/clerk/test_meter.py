@@ -576,3 +576,10 @@ def test_savings_that_have_no_price_are_unknown_and_the_cost_is_not(rates: Rates
     closed = replace(CLOSED, attempts=[], cache=note, response_model=None)
     log = meter_call(OPENED, REQUEST, body(model="nothing"), closed, rates)
     assert (log.cost, log.cache_savings, log.price_missing) == (0, None, False)
+
+
+def test_an_answer_out_of_somebodys_cache_cost_nothing_unless_it_was_posted_otherwise(rates: Rates) -> None:
+    usage = {"prompt_tokens": 5, "completion_tokens": 6}
+    log = meter_posted(posted(model=CACHED_MODEL, usage=usage), rates)
+    assert (log.model, log.cost, log.price_missing, log.usage.input_tokens) == (CACHED_MODEL, 0, False, 5)
+    assert meter_posted(posted(model=CACHED_MODEL, usage=usage, cost=0.5), rates).cost == 500_000_000

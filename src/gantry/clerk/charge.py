@@ -13,6 +13,7 @@ from msgspec.structs import replace
 
 from gantry.core.custom_model import CustomModel
 from gantry.core.model_ref import parse_model_ref
+from gantry.core.request_log import CACHED_MODEL
 from gantry.core.usage import NO_USAGE, Usage
 from gantry.dialects.fold import BatchResult
 from gantry.dialects.posted_log import PostedLog
@@ -122,6 +123,8 @@ def charge_posted(
     """Return the charge of a posted log."""
     if posted.cost is not None:
         return Charge(posted.cost, price_source=_POSTED)
+    if model == CACHED_MODEL:
+        return FREE
     if posted.usage == NO_USAGE:
         return NO_CHARGE
     if posted.prompt_unit_price is not None or posted.completion_unit_price is not None:
