@@ -174,3 +174,10 @@ def test_a_route_has_the_rule_of_its_model_and_a_plan_looks_through_no_rules() -
     without = Snapshot(Body(1, 1, "t", CATALOG, STORED, {}), KeyTable("t", build_key_table([]), {}))
     (choice,) = plan(without, wish, lambda: 0.0, NO_TERMS, lambda _wish, _brought: route).choices
     assert choice.attempts[0].route.rule is route.rule, "the plan goes by the route, whatever the snapshot has"
+
+
+def test_an_unknown_group_is_told_with_a_few_of_those_there_are() -> None:
+    groups = [{"id": f"group-{number:03}", "members": [{"model": GPT}]} for number in range(200)]
+    with pytest.raises(InvalidRequest) as refused:
+        planned(None, Terms(group_id="fast"), {"groups": groups})
+    assert refused.value.message.endswith("known: group-000, group-001, group-002, group-003, group-004 and 195 more")

@@ -6,7 +6,7 @@ paths that could disagree with the first.
 """
 
 from collections.abc import Callable
-from typing import Any, Final
+from typing import Annotated, Any, Final
 
 from fastapi import APIRouter, Depends, Request
 from fastapi.params import Depends as Dependency
@@ -93,6 +93,10 @@ def caller_of(request: Request) -> ApiKey:
     """Return the API key that the route's gate let pass."""
     caller: ApiKey = request.state.caller
     return caller
+
+
+State = Annotated[ConsoleState, Depends(state_of)]
+Caller = Annotated[ApiKey, Depends(caller_of)]
 
 
 async def authenticate(request: Request, state: ConsoleState) -> ApiKey:

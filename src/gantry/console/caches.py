@@ -5,13 +5,13 @@ machine gives it again. All that was said is shown, so reading takes the scope `
 """
 
 from collections.abc import Mapping
-from typing import Annotated, Any, Final
+from typing import Any, Final
 
 import msgspec
-from fastapi import Depends, Request, Response
+from fastapi import Request, Response
 from msgspec import Struct
 
-from gantry.console.access import caller_of, guarded_router, requires, state_of
+from gantry.console.access import Caller, State, guarded_router, requires
 from gantry.console.filter_grammar import read_filters
 from gantry.console.log_item import embed, embed_bytes, iso_of, seconds_of
 from gantry.console.request_logs import json_answer, read_bounded
@@ -38,9 +38,6 @@ _PARAMETERS: Final[dict[str, Any]] = {
 _EXCERPT: Final = 100  # characters
 
 router = guarded_router("response cache")
-
-State = Annotated[ConsoleState, Depends(state_of)]
-Caller = Annotated[ApiKey, Depends(caller_of)]
 
 
 class _Filters(Struct, frozen=True):

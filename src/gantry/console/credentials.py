@@ -4,15 +4,14 @@ Law: a change takes the scope `manage`. Its answer comes when the workers of thi
 `x-gantry-live: no` that they do not yet. What is declared elsewhere is changed there.
 """
 
-from typing import Annotated, Final
+from typing import Final
 
-from fastapi import Depends, Request, Response
+from fastapi import Request, Response
 
-from gantry.console.access import caller_of, guarded_router, requires, state_of
+from gantry.console.access import Caller, State, guarded_router, requires
 from gantry.console.credential_service import credential_item, read_form, serve_by_form
 from gantry.console.live import tell_when_live
 from gantry.console.request_logs import json_answer, read_bounded
-from gantry.console.state import ConsoleState
 from gantry.core.errors import NotFound
 from gantry.core.vocabulary import Scope
 from gantry.store import Connection
@@ -29,9 +28,6 @@ _READERS: Final = requires(Scope.READ)
 _MANAGERS: Final = requires(Scope.MANAGE)
 
 router = guarded_router("credentials")
-
-State = Annotated[ConsoleState, Depends(state_of)]
-Caller = Annotated[ApiKey, Depends(caller_of)]
 
 
 @router.get("/api/credentials", dependencies=[_READERS])

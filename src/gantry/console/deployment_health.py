@@ -4,14 +4,14 @@ Law: an organization sees and resets the deployments of its own credentials. The
 the supervisor makes it anew at its start. Resetting takes the scope `manage`, and holds from the next call on.
 """
 
-from typing import Annotated, Final
+from typing import Final
 
 import msgspec
-from fastapi import Depends, Request, Response
+from fastapi import Request, Response
 from msgspec import Struct
 
 from gantry.board.health import opened_health
-from gantry.console.access import caller_of, guarded_router, requires, state_of
+from gantry.console.access import Caller, State, guarded_router, requires
 from gantry.console.deployments import KnownDeployment, deployment_item, known_deployments, read_clocks
 from gantry.console.request_logs import json_answer, read_bounded
 from gantry.console.state import ConsoleState
@@ -26,9 +26,6 @@ _MANAGERS: Final = requires(Scope.MANAGE)
 _LARGEST_BODY: Final = 4096
 
 router = guarded_router("health")
-
-State = Annotated[ConsoleState, Depends(state_of)]
-Caller = Annotated[ApiKey, Depends(caller_of)]
 
 
 class ResetForm(Struct, frozen=True, forbid_unknown_fields=True):

@@ -12,9 +12,9 @@ import msgspec
 from fastapi import Request, Response
 from msgspec import UNSET, Struct, UnsetType
 
-from gantry.console.access import guarded_router
+from gantry.console.access import Caller, State, guarded_router
 from gantry.console.request_logs import json_answer, read_bounded
-from gantry.console.routing import MANAGERS, READERS, Caller, State, answer_change, tagged
+from gantry.console.routing import MANAGERS, READERS, answer_change, tagged
 from gantry.console.rules_change import Checked, Hand, change_rules
 from gantry.console.rules_item import group_item
 from gantry.console.state import ConsoleState

@@ -5,13 +5,13 @@ What is taken is in the journal (law 9). One batch is held in memory at a time; 
 """
 
 import asyncio
-from typing import Annotated, Any, Final, TypeVar
+from typing import Any, Final, TypeVar
 
 import msgspec
-from fastapi import Depends, Request, Response
+from fastapi import Request, Response
 from msgspec import Raw, Struct
 
-from gantry.console.access import caller_of, guarded_router, requires, state_of
+from gantry.console.access import Caller, State, guarded_router, requires
 from gantry.console.log_posts import MAX_BYTES, take_log
 from gantry.console.request_logs import json_answer, read_bounded
 from gantry.console.state import ConsoleState
@@ -27,9 +27,6 @@ _TAKEN_AT_A_TIME: Final = 50  # then others get their turn on the loop
 _POSTERS: Final = requires(Scope.INFERENCE, Scope.INGEST)
 
 router = guarded_router("request logs")
-
-State = Annotated[ConsoleState, Depends(state_of)]
-Caller = Annotated[ApiKey, Depends(caller_of)]
 
 
 _Shape = TypeVar("_Shape")

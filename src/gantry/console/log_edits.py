@@ -4,13 +4,13 @@ Law: an API key may mark the logs of its own calls; with the scope `ingest`, all
 scope `manage`, because a log is evidence: a key that leaked must not be able to take back its traces.
 """
 
-from typing import Annotated, Any, Final
+from typing import Any, Final
 
 import msgspec
-from fastapi import Depends, Request, Response
+from fastapi import Request, Response
 from msgspec import UNSET, Raw, Struct, UnsetType
 
-from gantry.console.access import caller_of, guarded_router, requires, state_of
+from gantry.console.access import Caller, State, guarded_router, requires
 from gantry.console.log_question import row_id
 from gantry.console.request_logs import full_log, json_answer, read_bounded
 from gantry.console.state import ConsoleState
@@ -26,9 +26,6 @@ MOST_LOGS: Final = 1000
 _MARKERS: Final = requires(Scope.OWN_LOGS, Scope.INGEST)
 
 router = guarded_router("request logs")
-
-State = Annotated[ConsoleState, Depends(state_of)]
-Caller = Annotated[ApiKey, Depends(caller_of)]
 
 
 class Marks(Struct, frozen=True):

@@ -9,14 +9,14 @@ from collections.abc import AsyncIterator, Callable, Iterable
 from csv import writer as csv_writer
 from functools import partial
 from io import StringIO
-from typing import Annotated, Any, Final
+from typing import Any, Final
 
 import msgspec
-from fastapi import Depends, Request
+from fastapi import Request
 from fastapi.responses import StreamingResponse
 from msgspec import Raw, structs
 
-from gantry.console.access import caller_of, guarded_router, state_of
+from gantry.console.access import Caller, State, guarded_router
 from gantry.console.log_question import Question
 from gantry.console.request_logs import DOCUMENTED, READERS, question_of, read_bounded, shown
 from gantry.console.state import ConsoleState
@@ -31,9 +31,6 @@ _FORMULA: Final = ("=", "+", "-", "@", "\t", "\r", "\n")
 Encode = Callable[[Iterable[dict[str, Any]]], bytes]
 
 router = guarded_router("request logs")
-
-State = Annotated[ConsoleState, Depends(state_of)]
-Caller = Annotated[ApiKey, Depends(caller_of)]
 
 
 @router.get("/api/request-logs/export", dependencies=[READERS], openapi_extra=DOCUMENTED)

@@ -6,12 +6,12 @@ are held at a time; the others wait outside, unread.
 
 import asyncio
 import secrets
-from typing import Annotated, Any, Final
+from typing import Any, Final
 
 import msgspec
-from fastapi import Depends, Request, Response
+from fastapi import Request, Response
 
-from gantry.console.access import caller_of, guarded_router, requires, state_of
+from gantry.console.access import Caller, State, guarded_router, requires
 from gantry.console.state import ConsoleState
 from gantry.core.errors import Overloaded, PayloadTooLarge, RequestTimeout
 from gantry.core.ids import ENTROPY_BITS, format_id
@@ -26,9 +26,6 @@ _SECONDS_TO_SEND: Final = 120.0
 _USER_AGENT_LENGTH: Final = 256
 
 router = guarded_router("request logs")
-
-State = Annotated[ConsoleState, Depends(state_of)]
-Caller = Annotated[ApiKey, Depends(caller_of)]
 
 
 @router.post(

@@ -5,12 +5,11 @@ Law: a change takes the scope `manage`. Its answer comes when the workers of thi
 """
 
 from collections.abc import Callable
-from typing import Annotated
 
-from fastapi import Depends, Request, Response
+from fastapi import Request, Response
 from fastapi.responses import JSONResponse
 
-from gantry.console.access import caller_of, guarded_router, requires, state_of
+from gantry.console.access import Caller, State, guarded_router, requires
 from gantry.console.live import tell_when_live
 from gantry.console.model_item import custom_item
 from gantry.console.models import READERS, held_by, world_of
@@ -28,9 +27,6 @@ _MANAGERS = requires(Scope.MANAGE)
 _NOT_FOUND = "Model not found. Only models of your own can be changed; POST /api/models/ makes one."
 
 router = guarded_router("models")
-
-State = Annotated[ConsoleState, Depends(state_of)]
-Caller = Annotated[ApiKey, Depends(caller_of)]
 
 
 @router.post("/api/models", dependencies=[_MANAGERS])

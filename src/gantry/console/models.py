@@ -3,13 +3,13 @@
 `GET /api/models` itself is a call's business and answered by the gateway, which asks the providers for their lists.
 """
 
-from typing import Annotated, Any, Final
+from typing import Any, Final
 
 import msgspec
-from fastapi import Depends, Request, Response
+from fastapi import Request, Response
 from msgspec import Struct
 
-from gantry.console.access import PUBLIC, caller_of, guarded_router, requires, state_of
+from gantry.console.access import PUBLIC, Caller, State, guarded_router, requires
 from gantry.console.model_filters import Item, filtered, ordered
 from gantry.console.model_item import catalogue_item, custom_item, public_item
 from gantry.console.request_logs import json_answer, read_bounded
@@ -30,9 +30,6 @@ READERS = requires(Scope.READ)
 _LARGEST_PAGE: Final = 100
 
 router = guarded_router("models")
-
-State = Annotated[ConsoleState, Depends(state_of)]
-Caller = Annotated[ApiKey, Depends(caller_of)]
 
 
 class ListForm(Struct, frozen=True):

@@ -5,12 +5,12 @@ Law: a change takes the scope `manage`. Its answer comes when the workers of thi
 """
 
 from collections.abc import Callable
-from typing import Annotated, Final, TypeVar
+from typing import Final, TypeVar
 
-from fastapi import Depends, Request, Response
+from fastapi import Request, Response
 from msgspec import UNSET
 
-from gantry.console.access import caller_of, guarded_router, requires, state_of
+from gantry.console.access import Caller, State, guarded_router, requires
 from gantry.console.custom_providers import known_provider, new_provider, put_by_form, remove_by_id
 from gantry.console.live import tell_when_live
 from gantry.console.provider_form import provider_item, read_form
@@ -28,8 +28,6 @@ _MANAGERS: Final = requires(Scope.MANAGE)
 
 router = guarded_router("providers")
 
-State = Annotated[ConsoleState, Depends(state_of)]
-Caller = Annotated[ApiKey, Depends(caller_of)]
 T = TypeVar("T")
 
 

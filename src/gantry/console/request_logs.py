@@ -1,12 +1,12 @@
 """Request logs: list, sums, and one in full. A key sees its own logs; with the scope `read`, its organization's."""
 
-from typing import Annotated, Any, Final
+from typing import Any, Final
 
 import msgspec
-from fastapi import Depends, Request, Response
+from fastapi import Request, Response
 from msgspec import structs
 
-from gantry.console.access import caller_of, guarded_router, requires, state_of
+from gantry.console.access import Caller, State, guarded_router, requires
 from gantry.console.log_item import full_item_of, item_of, seconds_of
 from gantry.console.log_question import Mark, Question, read_question, row_id, write_mark
 from gantry.console.state import ConsoleState
@@ -45,9 +45,6 @@ DOCUMENTED: Final[dict[str, Any]] = {
 }
 
 router = guarded_router("request logs")
-
-State = Annotated[ConsoleState, Depends(state_of)]
-Caller = Annotated[ApiKey, Depends(caller_of)]
 
 
 @router.get("/api/request-logs/list", dependencies=[READERS], openapi_extra=DOCUMENTED)

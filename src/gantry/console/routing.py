@@ -9,10 +9,10 @@ from collections.abc import Callable
 from typing import Annotated, Any, Final
 
 import msgspec
-from fastapi import Depends, Request, Response
+from fastapi import Request, Response
 from msgspec import UNSET, Struct, UnsetType
 
-from gantry.console.access import caller_of, guarded_router, requires, state_of
+from gantry.console.access import Caller, State, guarded_router, requires
 from gantry.console.live import tell_when_live
 from gantry.console.request_logs import json_answer, read_bounded
 from gantry.console.rules_change import Checked, Hand, change_rules, check_rules, known_version, roll_back_rules
@@ -34,8 +34,6 @@ _TAG: Final = re.compile(r'(?:W/)?"(\d{1,18})"')
 
 router = guarded_router("routing")
 
-State = Annotated[ConsoleState, Depends(state_of)]
-Caller = Annotated[ApiKey, Depends(caller_of)]
 Act = Callable[[Change, RulesWorld, Hand], Checked]
 
 

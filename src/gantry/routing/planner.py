@@ -33,6 +33,7 @@ from gantry.routing.resolve import find_route
 from gantry.routing.snapshot import Snapshot
 
 FindRoute = Callable[[Wish, frozenset[str]], Route]
+_MOST_NAMED: Final = 5
 _NO_RULE: Final = ModelRule(match="*")
 
 
@@ -135,7 +136,7 @@ class _Planner:
         group_id, members = self._terms.group_id, self._terms.members
         group = None if group_id is None else self._rules.group(group_id)
         if group is None and not members:
-            known = ", ".join(sorted(group.id for group in self._rules.groups)) or "none"
+            known = _some_of(sorted(group.id for group in self._rules.groups))
             raise InvalidRequest(
                 f"`load_balance_group` names {shown(group_id)!r}, which is no group of yours; known: {known}",
                 param="load_balance_group",
@@ -198,6 +199,12 @@ def _as_choice(group: LoadBalanceGroup | None, group_id: str | None, attempts: t
     if group is None:
         return Choice(group_id, attempts)
     return Choice(group.id, attempts, group.strategy, group.affinity)
+
+
+def _some_of(names: Sequence[str]) -> str:
+    """Return names as words, a few of them where there are many: the sentence is on record with each such call."""
+    more = len(names) - _MOST_NAMED
+    return ", ".join(names[:_MOST_NAMED]) + (f" and {more} more" if more > 0 else "") or "none"
 
 
 def _excluded(model: str, patterns: Sequence[str]) -> bool:
