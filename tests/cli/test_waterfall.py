@@ -1,11 +1,19 @@
 """The attempts of a log as lines: when, what became of each, and why."""
 
 import json
+from itertools import product
 from pathlib import Path
 
-from gantry.cli.log_view import view_log
+import msgspec
+import pytest
+
+from gantry.cli.log_view import line_of, view_log
+from gantry.cli.table import print_table
 from gantry.cli.waterfall import waterfall_of
+from gantry.core.logged_attempt import LoggedAttempt
 from gantry.home import Home
+from gantry.routing.balance import Reason
+from gantry.routing.itinerary import StepKind
 from gantry.store.control import ControlStore, default_organization
 from gantry.store.logs import LogStore, RecordBatch
 from tests.cli.conftest import Run
@@ -64,3 +72,26 @@ def test_show_prints_them_beside_the_json(run: Run, home_path: Path) -> None:
         ("first", 0.001, None),
         ("hedge", 0.5, 200),
     ]
+
+
+def test_every_step_and_reason_has_words() -> None:
+    for step, reason in product(StepKind, Reason):
+        attempt = LoggedAttempt("mistral", "c", "main", outcome="success", step=step, reason=reason)
+        (line,) = waterfall_of(make_log("a", attempts=msgspec.json.encode([attempt]).decode()))
+        assert not line.endswith(f": {reason}"), line
+        assert f"  {step}: " not in line or step is StepKind.FIRST, line
+
+
+def test_what_callers_and_providers_wrote_is_only_shown() -> None:
+    """An escape among it would be the terminal's to obey: to clear it, to retitle it, to hide a line."""
+    evil = "\x1b[2J\x9b2J\u202egpt"
+    attempt = LoggedAttempt("mistral", "c", "main", evil, outcome="upstream_error", error=f"no {evil}")
+    (line,) = waterfall_of(make_log("a", attempts=msgspec.json.encode([attempt]).decode(), model=evil))
+    assert line.isprintable()
+    assert "\ufffd[2J\ufffd2J\ufffdgpt" in line
+    assert line_of(make_log("a", model=evil)).isprintable()
+
+
+def test_a_table_shows_its_cells_in_their_columns(capsys: pytest.CaptureFixture[str]) -> None:
+    print_table(("A", "B"), [("x\x1b[31m\ny", "z")])
+    assert capsys.readouterr().out == "A         B\nx\ufffd[31m\ufffdy  z\n"

@@ -5,6 +5,7 @@ from typing import Any
 
 import msgspec
 
+from gantry.cli.table import plain
 from gantry.cli.when import iso
 from gantry.console.log_item import attempt_items, cost_by_unit_of
 from gantry.core.money import usd_from_nano
@@ -45,7 +46,7 @@ def line_of(log: RequestLog) -> str:
             iso(log.started_at) or "",
             f"{log.status_code or '-':>3}",
             f"{log.outcome.value:<12}",
-            f"{log.model or log.requested_model or log.path or '-':<32}",
+            f"{plain(log.model or log.requested_model or log.path or '-'):<32}",
             f"{tokens:>12}",
             f"{cost:>11}",
             f"{latency:>8}",

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from typing import Final
 
+from gantry.cli.table import plain
 from gantry.core.logged_attempt import LoggedAttempt, read_attempts
 from gantry.core.money import usd_from_nano
 from gantry.core.request_log import RequestLog
@@ -25,6 +26,7 @@ _REASONS: Final = {
     "load": "the less busy one",
     "price": "the cheapest",
     "probe": "to probe it",
+    "home": "where what is stored lives",
 }
 
 
@@ -33,17 +35,16 @@ def waterfall_of(log: RequestLog) -> Iterator[str]:
     attempts = sorted(read_attempts(log.attempts), key=_began)
     whole = max((_began(attempt) + (attempt.duration or 0) for attempt in attempts), default=0)
     for attempt in attempts:
-        yield "  ".join(
-            (
-                f"{_began(attempt) / _NS:7.3f}s",
-                _bar(attempt, whole),
-                f"{(attempt.duration or 0) / _NS:7.3f}s",
-                f"{attempt.status or '-':>3}",
-                f"{attempt.outcome:<14}",
-                f"{attempt.provider_id}/{attempt.upstream_model or ''} ({attempt.credential_name})",
-                *_told(attempt),
-            )
+        parts = (
+            f"{_began(attempt) / _NS:7.3f}s",
+            _bar(attempt, whole),
+            f"{(attempt.duration or 0) / _NS:7.3f}s",
+            f"{attempt.status or '-':>3}",
+            f"{attempt.outcome:<14}",
+            f"{attempt.provider_id}/{attempt.upstream_model or ''} ({attempt.credential_name})",
+            *_told(attempt),
         )
+        yield plain("  ".join(parts))
 
 
 def _told(attempt: LoggedAttempt) -> Iterator[str]:
