@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from gantry.core.routing_document import read_rules
+from gantry.core.routing_document import MOST_BYTES, read_rules
 from gantry.core.routing_rules import Affinity, RoutingRules, Strategy
 from gantry.home import Home, load_keyring
 from gantry.routing.snapshot import read_snapshot
@@ -238,3 +238,16 @@ def test_what_is_declared_in_gantry_toml_is_changed_there(run: Run, home_path: P
         refused = run(*arguments, code=1, stdin="{}")
         assert "The routing rules are declared in gantry.toml; change them there." in refused.stderr
     assert shown(run)["version"] == 2
+
+
+def test_the_largest_document_comes_back_as_it_is_shown(run: Run, tmp_path: Path) -> None:
+    """What is shown is indented, and three times as long as what is kept."""
+    members = [{"model": f"mistral/{number}", "weight": 1} for number in range(100)]
+    document = {"groups": [{"id": f"g{number}", "members": members} for number in range(70)]}
+    (tmp_path / "rules.json").write_text(json.dumps(document, separators=(",", ":")))
+    run("routing", "set", str(tmp_path / "rules.json"))
+    shown = run("routing", "show").stdout
+    assert len(shown) > 2 * MOST_BYTES
+    (tmp_path / "shown.json").write_text(shown)
+    assert "ok: 70 groups" in run("routing", "check", str(tmp_path / "shown.json")).stderr
+    assert "version 1." in run("routing", "set", str(tmp_path / "shown.json")).stderr

@@ -7,7 +7,7 @@ import pytest
 from fastapi.testclient import TestClient
 from sqlalchemy import insert
 
-from gantry.core.routing_document import MOST_BYTES
+from gantry.core.routing_document import MOST_TYPED
 from gantry.core.vocabulary import DEFAULT_SCOPES, Scope
 from gantry.home import Home, Keyring
 from gantry.store.control import ControlStore
@@ -153,7 +153,7 @@ def test_what_is_refused_changes_nothing(
 
 
 def test_a_body_is_bounded(client: TestClient, manager: Headers) -> None:
-    for length, status in ((MOST_BYTES, 400), (2 * MOST_BYTES, 413)):
+    for length, status in ((MOST_TYPED, 400), (2 * MOST_TYPED, 413)):
         body = {"document": {"fallback_models": ["m"]}, "note": "x" * length}
         assert client.patch(ROUTING, headers=manager, json=body).status_code == status
     large = {

@@ -7,6 +7,7 @@ from msgspec.structs import replace
 
 from gantry.core.routing_document import (
     MOST_BYTES,
+    MOST_TYPED,
     Document,
     Fault,
     RulesRefused,
@@ -109,7 +110,7 @@ def test_what_is_refused_says_where_and_what(document: Any, says: str) -> None:
         ("{", "this is no JSON: Input data was truncated"),
         (b"\xff", "this is no JSON"),
         ("[" * 5000, "this is no JSON"),
-        (" " * (MOST_BYTES + 1), f"a routing document is at most {MOST_BYTES} bytes"),
+        (" " * (MOST_TYPED + 1), f"a routing document is at most {MOST_BYTES} bytes"),
     ],
 )
 def test_what_is_no_document(text: str | bytes, says: str) -> None:

@@ -19,7 +19,7 @@ from gantry.console.rules_change import Checked, Hand, change_rules, check_rules
 from gantry.console.rules_item import rules_item, version_item
 from gantry.console.state import ConsoleState
 from gantry.core.errors import InvalidRequest
-from gantry.core.routing_document import MOST_BYTES, Document, RulesWorld, changed
+from gantry.core.routing_document import MOST_TYPED, Document, RulesWorld, changed
 from gantry.core.vocabulary import Scope
 from gantry.providers.rules_world import catalogue_world
 from gantry.providers.spec import load_catalog
@@ -29,7 +29,7 @@ from gantry.store.routing_rules import RulesVersion, current_rules, rules_versio
 
 READERS: Final = requires(Scope.READ)
 MANAGERS: Final = requires(Scope.MANAGE)
-_LARGEST_BODY: Final = 2 * MOST_BYTES  # a document, perhaps indented
+_LARGEST_BODY: Final = MOST_TYPED + 64 * 1024  # a document, with a note beside it
 _TAG: Final = re.compile(r'(?:W/)?"(\d{1,18})"')
 
 router = guarded_router("routing")

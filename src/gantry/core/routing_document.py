@@ -33,6 +33,7 @@ from gantry.core.routing_rules import (
 Document = dict[str, Any]
 
 MOST_BYTES: Final = 256 * 1024  # of JSON: a snapshot carries each document to every worker
+MOST_TYPED: Final = 4 * MOST_BYTES  # with the spaces and lines in which people write and are shown one
 _STRUCTS: Final[Mapping[str, type[Struct]]] = {
     "": RoutingRules,
     "groups[]": LoadBalanceGroup,
@@ -76,8 +77,8 @@ class Fault(NamedTuple):
 
 def decode_document(text: bytes | str) -> Any:
     """Return what JSON says. Raises RulesRefused."""
-    if len(text) > MOST_BYTES:
-        raise RulesRefused(f"a routing document is at most {MOST_BYTES} bytes")
+    if len(text) > MOST_TYPED:
+        raise RulesRefused(f"a routing document is at most {MOST_BYTES} bytes, and {MOST_TYPED} with its spaces")
     try:
         return msgspec.json.decode(text)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
