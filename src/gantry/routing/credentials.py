@@ -33,6 +33,8 @@ def callers_credential(
     keys: Mapping[str, Any] = _NO_KEYS,
 ) -> CredentialRecord | None:
     """Return the credential that the request itself brings for provider and model, if any. Raises InvalidRequest."""
+    if not (override or customer or keys):
+        return None
     models = _names_of(spec, written, model)
     names = [*models, *spec.prefixes, spec.id]
     for name in names:

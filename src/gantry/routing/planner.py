@@ -188,10 +188,12 @@ class _Planner:
         return tuple(Attempt(route, one, False, model, one.weight * whole) for one in candidates)
 
     def _is_excluded(self, route: Route) -> bool:
-        providers = self._terms.excluded_providers
+        providers, models = self._terms.excluded_providers, self._terms.excluded_models
+        if not (providers or models):
+            return False
         spec = route.provider
         return any(name in providers for name in (spec.id, *spec.prefixes)) or any(
-            _excluded(name, self._terms.excluded_models) for name in route.names
+            _excluded(name, models) for name in route.names
         )
 
 
