@@ -21,6 +21,7 @@ from gantry.cli.live import is_running
 from gantry.cli.opened import OpenHome, open_home
 from gantry.cli.options import home_option, json_option
 from gantry.cli.table import print_table
+from gantry.cli.waterfall import why
 from gantry.core.errors import GatewayError
 from gantry.core.vocabulary import NATIVE_OPERATIONS, Environment, Scope
 from gantry.gateway.health import list_price
@@ -184,6 +185,6 @@ def _show(told: Explanation) -> None:
     click.echo(f"{retries}{hedge}{'; the conversation decides who takes it' if told.is_sticky else ''}")
     click.echo("if each attempt failed for a passing reason:")
     for number, step in enumerate(told.attempts, 1):
-        pause = f" after {step.pause:.2f} s" if step.pause else ""
-        why = f"{step.step}{pause}, by {step.reason}, {step.condition}"
-        click.echo(f"  {number}. {step.provider_id}/{step.credential} {step.model} ({why})")
+        pause = f", after {step.pause:.2f} s" if step.pause else ""
+        because = why(step.step, step.reason, step.share, step.condition)
+        click.echo(f"  {number}. {step.provider_id}/{step.credential} {step.model} ({because}{pause})")

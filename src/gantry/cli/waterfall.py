@@ -49,7 +49,7 @@ def waterfall_of(log: RequestLog) -> Iterator[str]:
 
 def _told(attempt: LoggedAttempt) -> Iterator[str]:
     if attempt.step:
-        yield _why(attempt)
+        yield why(attempt.step, attempt.reason, attempt.share, attempt.condition)
     if attempt.cost is not None:
         about = "about " if attempt.cost_estimated else ""
         yield f"{about}${usd_from_nano(attempt.cost):.6f}"
@@ -57,12 +57,13 @@ def _told(attempt: LoggedAttempt) -> Iterator[str]:
         yield " ".join(attempt.error.split())
 
 
-def _why(attempt: LoggedAttempt) -> str:
-    reason = _REASONS.get(attempt.reason, attempt.reason)
-    if attempt.share is not None and attempt.reason != "only":
-        reason += f" ({attempt.share:.0%} of the weights)"
-    cooling = ", though it was cooling" if attempt.condition == "cooling" else ""
-    return f"{_STEPS.get(attempt.step, attempt.step)}: {reason}{cooling}"
+def why(step: str, reason: str, share: float | None, condition: str) -> str:
+    """Return why there is an attempt, and why at this deployment, in words."""
+    because = _REASONS.get(reason, reason)
+    if share is not None and reason != "only":
+        because += f" ({share:.0%} of the weights)"
+    cooling = ", though it was cooling" if condition == "cooling" else ""
+    return f"{_STEPS.get(step, step)}: {because}{cooling}"
 
 
 def _bar(attempt: LoggedAttempt, whole: int) -> str:
