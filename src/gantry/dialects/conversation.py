@@ -14,6 +14,7 @@ from msgspec import Raw
 _CACHEABLE_BYTES: Final = 4096  # about the thousand tokens below which no provider caches a prompt
 _INSTRUCTIONS: Final = ("system", "instructions", "systemInstruction", "system_instruction")
 _TURNS: Final = ("messages", "contents", "input")
+_NO_NAMES: Final = (b"null", b'""')
 _MOST_LOOKED_AT: Final = 8
 _DIGEST_BYTES: Final = 32
 _turns = msgspec.json.Decoder(list[Raw]).decode
@@ -33,7 +34,7 @@ def conversation_key(members: Mapping[str, Raw], size: int, owner: str, *, alway
     is taken as it is.
     """
     named = members.get("prompt_cache_key")
-    if named is not None:
+    if named is not None and bytes(named) not in _NO_NAMES:
         return _digest(owner, [bytes(named)])
     if size < _CACHEABLE_BYTES and not always:
         return None
