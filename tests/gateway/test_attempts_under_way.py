@@ -1,5 +1,6 @@
 """Every attempt that sets out is counted, ends, and is on record; one that never did is neither."""
 
+import asyncio
 import gc
 import json
 import time
@@ -8,10 +9,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from msgspec import structs
 
 from gantry.core.routing_rules import NO_ROUTING_RULES, Hedge, ModelRule, RoutingRules
 from gantry.core.vocabulary import Outcome
 from gantry.gateway.attempts import Attempts
+from gantry.gateway.call import Call
 from gantry.providers.failures import FailureKind
 from gantry.routing.cooldown import Condition
 from gantry.wire.body import encode_chunk
@@ -136,5 +139,77 @@ def test_a_probe_that_comes_to_its_content_is_news_before_its_end(run: Runner, t
             assert node.worker._state.calls
             assert health.condition(found) is Condition.WELL
             client.leave()
+
+    run(main())
+
+
+def test_the_whole_calls_deadline_holds_for_a_model_that_has_none(run: Runner, tmp_path: Path) -> None:
+    """Also where the rule that set it is another model's; the client is told how long the call had."""
+    rules = RoutingRules(models=(ModelRule(match="mistral/*", total_timeout=0.6),))
+    body = {**SMALL, "fallback_models": ["openai/gpt-4o"]}
+
+    async def main() -> None:
+        async with (
+            Upstream(failing("503 No")).running() as up,
+            Upstream(silent).running() as mute,
+            running_node(tmp_path, up.url) as node,
+        ):
+            await publish(node, 6, [credential("one", up.url), credential("two", mute.url, "openai")], rules=rules)
+            client = await node.connect()
+            client.send(node.request(CHAT, json.dumps(body).encode()))
+            answer = await asyncio.wait_for(client.answer(), 5)
+            client.leave()
+            assert (answer.status, b"longer than 0.6 s" in answer.body) == (504, True)
+            _, closed, _ = await node.one_call()
+            assert [one.outcome for one in closed.attempts] == [Outcome.UPSTREAM_ERROR, Outcome.TIMEOUT]
+            assert busy(node) == 0
+
+    run(main())
+
+
+def test_a_cooling_model_is_asked_where_its_fallback_cannot_be(run: Runner, tmp_path: Path) -> None:
+    """A cooldown makes the others be preferred; it refuses no call that has nowhere else to go."""
+    body = {**SMALL, "n": 3, "fallback_models": ["anthropic/claude-sonnet-4-5"]}
+
+    async def main() -> None:
+        async with Upstream(answering(GOOD)).running() as up, running_node(tmp_path, up.url) as node:
+            await publish(node, 6, [credential("one", up.url), credential("two", up.url, "anthropic")])
+            health, found = node.worker._state.health, attempt_of("one", "mistral-small-latest")
+            health.note_failure(found, FailureKind.LIMIT, int(time.monotonic() * 1000), 429)
+            assert health.condition(found) is Condition.COOLING
+            assert (await node.ask(CHAT, json.dumps(body).encode())).status == 200
+            _, closed, _ = await node.one_call()
+            assert [(one.credential_name, one.condition) for one in closed.attempts] == [("one", "cooling")]
+
+    run(main())
+
+
+def test_a_home_credential_serves_though_it_is_drained_whatever_is_said_of_routing(run: Runner, tmp_path: Path) -> None:
+    """What lives with its account is asked of no other."""
+    home = structs.replace(credential("one", "", weight=0.0), home=True)
+
+    async def main() -> None:
+        async with Upstream(answering(GOOD)).running() as up, running_node(tmp_path, up.url) as node:
+            await publish(node, 6, [structs.replace(home, base_url=up.url)])
+            for said in ({}, {"first_token_timeout": 5}):
+                asked = {"agent_id": "ag", "messages": SMALL["messages"], **said}
+                assert (await node.ask("/v1/agents/completions", json.dumps(asked).encode())).status == 200
+
+    run(main())
+
+
+def test_a_call_whose_check_fails_is_answered_and_on_record(
+    run: Runner, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(call: Call, now: float) -> None:
+        raise RuntimeError("a fault of ours")
+
+    monkeypatch.setattr(Call, "check", fail)
+
+    async def main() -> None:
+        async with Upstream(silent).running() as up, running_node(tmp_path, up.url) as node:
+            assert (await node.ask(CHAT, json.dumps(SMALL).encode())).status == 500
+            await node.one_call()
+            await asyncio.wait_for(up.connections[0].closed.wait(), 5)
 
     run(main())

@@ -9,6 +9,8 @@ import time
 from collections.abc import Callable
 from typing import Final, Protocol
 
+from msgspec.structs import replace
+
 from gantry.core.routing_rules import Hedge
 from gantry.core.vocabulary import Outcome
 from gantry.dial.connection import UpstreamConnection
@@ -185,7 +187,8 @@ class Attempts:
         assert key is not None
         call.voyage = voyage
         call.connect_time, call.replays = None, 0
-        call.deadlines = deadlines_for(state, voyage, question)
+        total = call.deadlines.total  # the whole call's, which began with the first attempt
+        call.deadlines = replace(deadlines_for(state, voyage, question), total=total)
         recording.turn_to(voyage.attempt.route, voyage.attempt.asked)
         if call.asked is not None:
             call.asked = ask_breakdown(state.kept_rates, call.intake, question, voyage, recording)

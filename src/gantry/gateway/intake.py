@@ -22,6 +22,7 @@ from gantry.gateway.params import has_parameter_header
 from gantry.gateway.state import WorkerState
 from gantry.gateway.surfaces import Surface, family_of, match_surface, without_key
 from gantry.routing.balance import draw, draw_regardless
+from gantry.routing.credentials import drawn_weight
 from gantry.routing.plan import NO_TERMS, Attempt, Choice, Plan, Route, Terms, Wish
 from gantry.routing.planner import plan, rules_matter
 from gantry.routing.resolve import find_route
@@ -175,10 +176,10 @@ class Intake:
 
     def _find_way(self, key: KeyRecord, model: str | None, *, stream: bool) -> _Way:
         """Return where a model leads, remembered unless callers could make it too many. Raises GatewayError."""
-        route = self._find_route(key, self.wish(key, model), _NOBODY)
+        route = self.find_route(key, self.wish(key, model), _NOBODY)
         if not route.candidates:
             raise NoCredential(route.missing)
-        attempts = tuple(Attempt(route, one, False, model, one.weight) for one in route.candidates)
+        attempts = tuple(Attempt(route, one, False, model, drawn_weight(one)) for one in route.candidates)
         snapshot = self._state.snapshot
         rules = NO_ROUTING_RULES if snapshot is None else snapshot.routing_rules_of(key.organization_id)
         is_plain = len(attempts) == 1 and (self.native or not rules_matter(rules, route))

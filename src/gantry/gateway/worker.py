@@ -42,7 +42,7 @@ from gantry.board.health import HealthBook
 from gantry.board.resources import ResourceBook
 from gantry.board.turns import TurnMemory
 from gantry.certificate import CertificateError, ServerCertificate
-from gantry.core.errors import Draining, GatewayError
+from gantry.core.errors import Draining, GatewayError, InternalError
 from gantry.core.sealing import SealBroken
 from gantry.core.vocabulary import Dialect
 from gantry.dial.origin import ProxyRules
@@ -292,6 +292,7 @@ class Worker:
             except Exception:  # the boundary of a call: its fault must not stop the clock of the others
                 logger.exception("a call failed inside the gateway")
                 state.calls.discard(call)
+                loop.call_soon(call.refuse, InternalError("a fault inside the gateway; its log has the details"))
         state.watch_age(time.time_ns())
         state.health.watch()
         self._ticks += 1

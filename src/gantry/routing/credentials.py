@@ -80,6 +80,11 @@ def prefer_own(serving: Sequence[CredentialRecord], organization_id: str) -> tup
     return tuple(credential for credential in own or serving if credential.weight > 0)
 
 
+def drawn_weight(candidate: CredentialRecord) -> float:
+    """Return the weight that one of a route's candidates is drawn by: a home credential serves though it is drained."""
+    return candidate.weight or 1.0
+
+
 def home_credential(
     stored: Iterable[CredentialRecord], organization_id: str, provider_id: str
 ) -> CredentialRecord | None:

@@ -50,6 +50,7 @@ class Itinerary:
         "_failed",
         "_may_retry",
         "_next",
+        "_passed",
         "_place",
         "_plan",
         "_retried",
@@ -78,19 +79,12 @@ class Itinerary:
         self._attempts = 1
         self._retried = 0
         self._tried: set[str] = set()
-        self._failed: tuple[int, FailureKind, float | None] = 0, FailureKind.CALLER, None  # of the last
+        self._passed: set[int] = set()  # choices that were drawn from before anything was asked
+        self._failed: tuple[int, FailureKind, float | None] | None = None  # of the last
 
     def begin(self) -> Step | None:
         """Return the first step; None when everything is drained."""
-        step = self._first_well()
-        if step is not None:
-            return step
-        for place, choice in enumerate(self._plan.choices):
-            drawn = draw_regardless(choice, self._view, self._chance, ties=self._ties)
-            if drawn is not None:
-                self._place, self._next = place, place + 1
-                return Step(drawn, _kind_at(place))
-        return None
+        return self._first_well() or self._first_of_all()
 
     def after(self, attempt: Attempt, kind: FailureKind, retry_after: float | None = None) -> Step | None:
         """Return the step after an attempt failed; None to give up. `retry_after`: seconds the provider asks for."""
@@ -107,8 +101,12 @@ class Itinerary:
         return self.pass_over()
 
     def pass_over(self) -> Step | None:
-        """Return the step to the next choice, also from one that cannot be asked; else to the last again, or None."""
-        return self._first_well() or self._again(*self._failed)
+        """Return the step to the next choice, also from one that cannot be asked; else to the last again, or None.
+
+        Before anything was asked, one that is cooling comes before nothing.
+        """
+        failed = self._failed
+        return self._first_well() or (self._first_of_all() if failed is None else self._again(*failed))
 
     def beside(self, attempt: Attempt) -> Step | None:
         """Return a second attempt beside one that is under way: at another deployment of its choice, or at the same."""
@@ -128,6 +126,19 @@ class Itinerary:
             drawn = self._draw(place)
             if drawn is not None:
                 self._place, self._next = place, place + 1
+                self._passed.add(place)
+                return Step(drawn, _kind_at(place))
+        return None
+
+    def _first_of_all(self) -> Step | None:
+        """Return the step to the first choice that was not drawn from yet, however it stands."""
+        for place, choice in enumerate(self._plan.choices):
+            drawn = None
+            if place not in self._passed:
+                drawn = draw_regardless(choice, self._view, self._chance, ties=self._ties)
+            if drawn is not None:
+                self._passed.add(place)
+                self._place, self._next = place, max(self._next, place + 1)
                 return Step(drawn, _kind_at(place))
         return None
 

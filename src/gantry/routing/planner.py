@@ -15,7 +15,7 @@ from typing import Final
 
 from gantry.core.errors import GatewayError, InvalidRequest, NoCredential
 from gantry.core.routing_rules import Affinity, LoadBalanceGroup, ModelRule, RoutingRules, Strategy
-from gantry.routing.credentials import callers_credential, read_credential
+from gantry.routing.credentials import callers_credential, drawn_weight, read_credential
 from gantry.routing.plan import (
     NO_RETRIES,
     NO_TERMS,
@@ -184,8 +184,8 @@ class _Planner:
                 raise NoCredential(f"no credential called {shown(name)} for {spec.name} serves {shown(model)}")
         if not candidates:
             raise NoCredential(route.missing)
-        whole = weight / sum(one.weight for one in candidates) if member is not None else 1.0
-        return tuple(Attempt(route, one, False, model, one.weight * whole) for one in candidates)
+        whole = weight / sum(map(drawn_weight, candidates)) if member is not None else 1.0
+        return tuple(Attempt(route, one, False, model, drawn_weight(one) * whole) for one in candidates)
 
     def _is_excluded(self, route: Route) -> bool:
         providers, models = self._terms.excluded_providers, self._terms.excluded_models
