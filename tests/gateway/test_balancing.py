@@ -16,7 +16,7 @@ from gantry.core.secret import Secret
 from gantry.core.vocabulary import Outcome
 from gantry.routing.snapshot import CredentialRecord
 from tests.gateway.catalogue import holding, publish, until
-from tests.gateway.conftest import Node, Script, Upstream, answering, running_node
+from tests.gateway.conftest import Node, Script, Upstream, answering, json_answer, running_node
 from tests.gateway.test_elsewhere import GOOD, STREAM, failing
 
 Runner = Callable[[Any], Any]
@@ -430,5 +430,25 @@ def test_a_call_takes_no_longer_than_its_caller_says(run: Runner, tmp_path: Path
             assert b"timeout" not in machines.servers["one"].heard
             assert list(HealthBook(machines.node.home.health).all()) == []
             assert (await machines.ask({**SMALL, "timeout": "long"}))[0] == 400
+
+    run(main())
+
+
+@pytest.mark.parametrize("said", [{}, {"first_token_timeout": 5}, {"disable_fallback": True}, {"cache_enabled": True}])
+def test_a_key_for_some_models_must_name_one_whatever_is_said_of_routing(
+    run: Runner, tmp_path: Path, said: dict[str, Any]
+) -> None:
+    """Also where the answer is in the cache, by a key that may ask anything."""
+    body = json.dumps({"input": "x", **said}).encode()
+    answer = json_answer(b'{"id":"x","model":"m","results":[]}')
+
+    async def main() -> None:
+        async with Upstream(answering(answer)).running() as up, running_node(tmp_path, up.url) as node:
+            assert (await node.ask("/v1/moderations", body)).status == 200
+            await publish(node, 6, [credential("one", up.url)], models=("mistral-small-latest",))
+            assert (await node.ask("/v1/moderations", body)).status == 403
+            explained = await node.ask("/api/route/explain", b'{"path":"/v1/moderations","request":%b}' % body)
+            assert json.loads(explained.body)["refused"]["status"] == 403
+            assert up.heard.count(b"POST ") == 1
 
     run(main())

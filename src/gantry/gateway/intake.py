@@ -13,7 +13,7 @@ from gantry.core.errors import InternalError, NoCredential, Unauthenticated
 from gantry.core.routing_rules import NO_ROUTING_RULES
 from gantry.core.vocabulary import NATIVE_OPERATIONS, Operation, Tier
 from gantry.dial.pool import Pool
-from gantry.gateway.admit import INVALID_KEY, authenticate, check_hops, check_model, check_rights
+from gantry.gateway.admit import INVALID_KEY, authenticate, check_hops, check_model, check_rights, check_unnamed
 from gantry.gateway.authority import shows_itself
 from gantry.gateway.forms import is_form
 from gantry.gateway.headers import default_headers, encode_translated_headers, encode_upstream_headers, hops_of
@@ -136,7 +136,7 @@ class Intake:
         way = self._ways.get((model, stream)) if terms is NO_TERMS else None
         if way is not None and way.plan is not None:
             return way.plan
-        made = plan(snapshot, self.wish(key, model), self._state.draw, terms, partial(self._find_route, key))
+        made = plan(snapshot, self.wish(key, model), self._state.draw, terms, partial(self.find_route, key))
         if way is not None:
             way.plan = made
         return made
@@ -163,9 +163,11 @@ class Intake:
                 self._bearings[name] = bearing
         return bearing
 
-    def _find_route(self, key: KeyRecord, wish: Wish, brought: frozenset[str]) -> Route:
-        """Return where a wish leads, for a key that may use the model. Raises GatewayError."""
+    def find_route(self, key: KeyRecord, wish: Wish, brought: frozenset[str]) -> Route:
+        """Return where a wish leads, for a key that may use the model, or name none. Raises GatewayError."""
         state = self._state
+        if wish.model is None:
+            check_unnamed(key, wish.operation)
         if not brought:
             route = state.find_route(wish)
         else:

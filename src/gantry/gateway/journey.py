@@ -15,7 +15,6 @@ from gantry.core.errors import GatewayError, NoCredential
 from gantry.core.routing_rules import Affinity
 from gantry.core.vocabulary import Operation, Outcome
 from gantry.dialects.conversation import conversation_key
-from gantry.gateway.admit import check_unnamed
 from gantry.gateway.authority import TokenNeeded
 from gantry.gateway.health import Health
 from gantry.gateway.intake import Intake
@@ -137,8 +136,6 @@ def set_out(
     if intake.native or question.envelope is None:
         return make_voyage(state, intake, key, head, question, body), None
     if not has_terms(question.parameters):
-        if question.model is None:
-            check_unnamed(key, intake.surface.operation)
         bearing = intake.only_bearing(key, question.model, stream=question.stream)
         if bearing is not None:
             return make_voyage(state, intake, key, head, question, body, bearing), None

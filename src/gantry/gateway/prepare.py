@@ -22,7 +22,6 @@ from gantry.dialects.codec import Asking, Target
 from gantry.dialects.gemini.named_model import name_model
 from gantry.dialects.translate import decode_request, translate
 from gantry.dialects.unknown_chunks import unwrap_unknown
-from gantry.gateway.admit import check_unnamed
 from gantry.gateway.authority import authority_lines
 from gantry.gateway.forms import FormUpload
 from gantry.gateway.intake import Bearing, Intake
@@ -311,8 +310,6 @@ def _guard(state: WorkerState, intake: Intake, key: KeyRecord, head: RequestHead
 def take_bearing(state: WorkerState, intake: Intake, key: KeyRecord, question: Question) -> Bearing:
     """Return an attempt that nothing follows: at the only deployment, or at one that is drawn. Raises GatewayError."""
     parameters, model, stream = question.parameters, question.model, question.stream
-    if model is None:
-        check_unnamed(key, intake.surface.operation)
     if parameters is not NO_PARAMETERS:
         override = parameters.credentials("credential_override")
         customer = parameters.credentials("customer_credentials")

@@ -24,7 +24,6 @@ from gantry.core.routing_rules import CacheRule
 from gantry.core.vocabulary import ContentPolicy, Dialect, Operation
 from gantry.dialects.answer import Answer, read_answer
 from gantry.dialects.same_request import asked_in, leaves_state, same_form
-from gantry.gateway.admit import check_model
 from gantry.gateway.headers import IDENTITY, AnswerKind
 from gantry.gateway.intake import Intake
 from gantry.gateway.prepare import Question, Voyage, is_strict
@@ -35,8 +34,7 @@ from gantry.gateway.terms import names_models, read_terms
 from gantry.journal.frames import CacheNote, CacheSwept, FrameKind, encode_payload
 from gantry.journal.writer import JournalFull
 from gantry.routing.plan import Route
-from gantry.routing.resolve import find_route
-from gantry.routing.snapshot import KeyRecord, Snapshot
+from gantry.routing.snapshot import KeyRecord
 from gantry.wire.head import RequestHead
 
 logger = logging.getLogger(__name__)
@@ -138,7 +136,7 @@ def look_up(
     wish = intake.wish(key, question.model)
     brought = {name: parameters.credentials(name) for name in _CREDENTIALS if name in parameters.values}
     try:
-        routes = _routes_of(state, snapshot, intake, key, question, brought)
+        routes = _routes_of(intake, key, question, brought)
     except GatewayError:
         return None  # the call itself is told
     route, theirs = routes[0], None
@@ -201,25 +199,15 @@ def _read_asked(state: WorkerState, intake: Intake, key: KeyRecord, question: Qu
 
 
 def _routes_of(
-    state: WorkerState,
-    snapshot: Snapshot,
-    intake: Intake,
-    key: KeyRecord,
-    question: Question,
-    brought: Mapping[str, Mapping[str, Any]],
+    intake: Intake, key: KeyRecord, question: Question, brought: Mapping[str, Mapping[str, Any]]
 ) -> Sequence[Route]:
     """Return where a call may be answered at first: at its model, or at the members of a group. Raises GatewayError."""
     if names_models(question.parameters):
         terms = read_terms(question.parameters, question.model)
         first = intake.plan(key, question.model, terms, stream=question.stream).choices[0]
         return [attempt.route for attempt in first.attempts]
-    wish = intake.wish(key, question.model)
-    if brought:
-        route = find_route(snapshot, wish, frozenset(provider for names in brought.values() for provider in names))
-    else:
-        route = state.find_route(wish)
-    check_model(key, route.names)
-    return (route,)
+    names = frozenset(provider for given in brought.values() for provider in given)
+    return (intake.find_route(key, intake.wish(key, question.model), names),)
 
 
 def _whose(route: Route) -> tuple[str, str | None]:
