@@ -601,3 +601,17 @@ def test_what_a_caller_brings_is_whole_or_refused(
         ask(snapshot(), model, OPENAI, customer={provider: fields})
     assert "canary" not in raised.value.message
     assert (raised.value.param or "").startswith(f"customer_credentials.{provider}")
+
+
+def test_what_callers_bring_for_two_providers_of_one_model_is_two_deployments() -> None:
+    """And another caller's is a third: neither is tried in the other's place, nor pays for its failures."""
+    wish = Wish("o1", Environment.PROD, EITHER, Operation.CHAT, "", "openai/gpt-4o")
+
+    def deployments(key: str) -> list[str]:
+        brought = {"openai": {"api_key": key}, "azure": {"api_key": key, "api_base": "https://me.openai.azure.com"}}
+        made = plan(snapshot(), wish, lambda: 0.0, Terms(fallbacks=("azure/gpt-4o",), customer=brought))
+        return [one.deployment_id for choice in made.choices for one in choice.attempts]
+
+    assert deployments("canary") == deployments("canary")
+    assert len({*deployments("canary"), *deployments("other")}) == 4
+    assert "canary" not in "".join(deployments("canary"))

@@ -1,6 +1,7 @@
 """The values of routing: what is wished for, the route that could serve it, and the attempts of one call."""
 
 from collections.abc import Mapping
+from hashlib import blake2b
 from typing import Any, Final, NamedTuple
 
 from msgspec import Struct
@@ -82,7 +83,13 @@ class Attempt(Struct, frozen=True):
 
     @property
     def deployment_id(self) -> str:
-        return f"{self.credential.credential_id}/{self.route.upstream_model or ''}"
+        """What the deployment is known by. What callers bring is told apart by a digest: it has one id for them all."""
+        record, model = self.credential, self.route.upstream_model or ""
+        if not self.callers_credential:
+            return f"{record.credential_id}/{model}"
+        parts = (record.provider_id, record.base_url, *(one.reveal() for one in record.secrets.values()))
+        mark = blake2b("\0".join(parts).encode("utf-8", "surrogatepass"), digest_size=16).hexdigest()
+        return f"{record.credential_id}/{mark}/{model}"
 
     @property
     def base_url(self) -> str:
