@@ -726,3 +726,31 @@ async def settled(node: Node, *secrets: str, calls: int = 1) -> list[Outcome]:
     for secret in filter(None, secrets):
         assert secret.encode() not in journal
     return [Outcome(end.outcome) for _, end, _ in node.calls() if end is not None]
+
+
+def test_a_fallback_whose_token_is_not_there_yet_is_passed_over_and_explained_as_if_it_were(
+    run: Runner, tmp_path: Path, private_key: str
+) -> None:
+    """The token is bought for those who come later."""
+    answer = json_answer(b'{"id":"1","object":"chat.completion","created":1,"model":"m","choices":[]}')
+    refused = json_answer(b"{}", b"503 No")
+    body = {"model": "mistral/m", "messages": MESSAGES, "fallback_models": [GEMINI["model"], "openai/gpt-4o"]}
+
+    async def main() -> None:
+        async with (
+            Upstream(silent).running() as google,
+            Upstream(answering(refused)).running() as up,
+            Upstream(answering(answer)).running() as last,
+            running_node(tmp_path, up.url) as node,
+        ):
+            keys = account(private_key, f"{google.url}/token")
+            mistral, openai = stored("mistral", up.url, {"api_key": "k"}), stored("openai", last.url, {"api_key": "k"})
+            await publish(node, 6, [mistral, vertex(up.url, keys), openai])
+            assert (await ask(node, body)).status == 200
+            assert last.heard.count(b"POST ") == 1
+            await google.hears(b"\r\n\r\n")
+            explained = await ask(node, GEMINI, "/api/route/explain")
+            assert explained.status == 200
+            assert json.loads(explained.body)["route"]["attempts"][0]["provider_id"] == "google_vertex_ai"
+
+    run(main())

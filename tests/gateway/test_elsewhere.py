@@ -419,3 +419,46 @@ def test_callers_of_every_format_go_elsewhere(
         assert text_of(json.loads(told.answer.body)) == "hello"
 
     run(main())
+
+
+def test_a_time_to_wait_that_no_number_holds_is_a_long_one(run: Runner, tmp_path: Path) -> None:
+    async def main() -> None:
+        asked_to_wait = failing("429 No", b"retry-after: " + b"9" * 400)
+        told = await tell(tmp_path, [("one", "mistral", asked_to_wait), ("two", "mistral", answering(GOOD))], SMALL)
+        assert (told.answer.status, told.heard) == (200, [1, 1])
+
+    run(main())
+
+
+def test_a_key_that_a_provider_repeats_in_a_stream_is_not_kept(run: Runner, tmp_path: Path) -> None:
+    said = b'data: {"error":{"message":"Incorrect API key provided: key-canary1234","code":"invalid_api_key"}}\n\n'
+    refusing = answering(STREAM_HEAD + encode_chunk(said) + LAST_CHUNK)
+
+    async def main() -> None:
+        async with (
+            Upstream(refusing).running() as up,
+            Upstream(answering(STREAM)).running() as other,
+            running_node(tmp_path, up.url) as node,
+        ):
+            node.worker._state.draw = lambda: 0.0
+            await publish(node, 6, [credential("canary1234", up.url), credential("two", other.url)])
+            answer = await node.ask(CHAT, json.dumps({**SMALL, "stream": True}).encode())
+            assert b"hello" in answer.body
+            _, closed, captured = await node.one_call()
+            assert "Incorrect API key provided: [secret]" in str(closed.attempts[0].error)
+            assert "key-canary1234" not in f"{closed}{captured!r}"
+
+    run(main())
+
+
+def test_names_to_exclude_cannot_be_so_many_that_others_wait(run: Runner, tmp_path: Path) -> None:
+    """Each may be a pattern; fifty thousand of them took ten seconds of everybody's time."""
+    body = {**SMALL, "models": [SMALL["model"]], "exclude_models": [f"*a{number}*b*" for number in range(101)]}
+
+    async def main() -> None:
+        for field, value in (("exclude_models", body["exclude_models"]), ("exclude_models", ["*a" * 200])):
+            told = await tell(tmp_path / str(len(value)), [("one", "mistral", answering(GOOD))], {**body, field: value})
+            assert (told.answer.status, told.heard) == (400, [0])
+            assert b"exclude_models" in told.answer.body
+
+    run(main())

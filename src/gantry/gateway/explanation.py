@@ -8,13 +8,14 @@ import time
 from typing import Any, Final
 
 import msgspec
-from msgspec import Raw, Struct
+from msgspec import Raw, Struct, structs
 
 from gantry.board.board import Word
 from gantry.core.errors import Forbidden, GatewayError, InvalidRequest, Overloaded, PayloadTooLarge, Unauthenticated
 from gantry.core.vocabulary import Scope
 from gantry.dialects.errors import encode_error
 from gantry.gateway.admit import authenticate, check_rights
+from gantry.gateway.authority import TokenNeeded
 from gantry.gateway.client import ClientConnection
 from gantry.gateway.intake import Intake
 from gantry.gateway.journey import deadlines_for, ties_of
@@ -185,8 +186,12 @@ def _explain(
     first = plan.choices[0].attempts[0]
     asked = question
     if first.asked != question.model:
-        asked = msgspec.structs.replace(question, model=first.asked, renamed=True)
-    voyage = make_voyage(state, intake, key, head, asked, body, intake.bearing(first, stream=question.stream))
+        asked = structs.replace(question, model=first.asked, renamed=True)
+    bearing = intake.bearing(first, stream=question.stream)
+    try:
+        voyage = make_voyage(state, intake, key, head, asked, body, bearing)
+    except TokenNeeded:  # a call would wait for it; what is not sent needs none
+        voyage = make_voyage(state, intake, key, head, asked, body, structs.replace(bearing, target=b""))
     return Told(
         surface.path,
         surface.dialect,

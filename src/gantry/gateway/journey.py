@@ -32,6 +32,7 @@ from gantry.wire.envelope import Envelope
 from gantry.wire.head import RequestHead, ResponseHead
 
 _FAILED: Final = 400
+_LONGEST_ASKED: Final = 1e9  # seconds
 _NO_ANSWER: Final = "no answer"
 _BAD_STREAM: Final = "an answer that broke, or told of an error, before its content"
 _FIRST: Final = StepKind.FIRST
@@ -82,13 +83,13 @@ class Journey:
         )
 
     def begin(self) -> Voyage:
-        """Return the first voyage. Raises GatewayError."""
+        """Return the first voyage. Raises GatewayError, TokenNeeded."""
         step = self._itinerary.begin()
-        failed: GatewayError | None = None
+        failed: GatewayError | TokenNeeded | None = None
         while step is not None:
             try:
                 return self._set_out(step)
-            except GatewayError as error:
+            except (GatewayError, TokenNeeded) as error:
                 if step.kind is _FIRST:
                     raise
                 failed = error
@@ -102,7 +103,7 @@ class Journey:
         while step is not None:
             try:
                 return self._set_out(step), step.pause
-            except GatewayError as error:  # this one cannot be asked
+            except (GatewayError, TokenNeeded) as error:  # this one cannot be asked
                 self._hear_of(error)
                 step = self._itinerary.pass_over()
         return None
@@ -112,7 +113,7 @@ class Journey:
         step = self._itinerary.beside(attempt)
         try:
             return None if step is None else self._set_out(step)
-        except GatewayError as error:
+        except (GatewayError, TokenNeeded) as error:
             self._hear_of(error)
             return None
 
@@ -123,7 +124,7 @@ class Journey:
         bearing = intake.bearing(attempt, stream=question.stream)
         return make_voyage(self._state, intake, self._key, self._head, question, self._body, bearing, step)
 
-    def _hear_of(self, error: GatewayError) -> None:
+    def _hear_of(self, error: GatewayError | TokenNeeded) -> None:
         """Have a token bought that a voyage lacked: not for this call, but the next will find it."""
         if isinstance(error, TokenNeeded):
             self._state.desk.wait(error.account, _take_note)
@@ -132,7 +133,7 @@ class Journey:
 def set_out(
     state: WorkerState, intake: Intake, key: KeyRecord, head: RequestHead, question: Question, body: bytes
 ) -> tuple[Voyage, Journey | None]:
-    """Return the first voyage of a call, and its journey if it was planned. Raises GatewayError."""
+    """Return the first voyage of a call, and its journey if it was planned. Raises GatewayError, TokenNeeded."""
     if intake.native or question.envelope is None:
         return make_voyage(state, intake, key, head, question, body), None
     if not has_terms(question.parameters):
@@ -195,7 +196,7 @@ def retry_after(fields: Mapping[bytes, bytes], now: float) -> float | None:
         return None
     try:
         if value.replace(".", "", 1).isdecimal():
-            return float(value)
+            return min(float(value), _LONGEST_ASKED)  # digits enough make infinity
         return max(parsedate_to_datetime(value).timestamp() - now, 0.0)
     except (ValueError, OverflowError):
         return None

@@ -126,8 +126,8 @@ def _look(parser: SSEParser, data: bytes, *, last: bool) -> tuple[bool, str | No
     for event in events:
         name = _name_of(event)
         if name in _ERRORS:
-            words = f"the stream opened with an error: {event.data[:200].decode('utf-8', 'replace')}"
-            return True, words, bytes(event.data)
+            data = bytes(event.data)
+            return True, f"the stream opened with an error: {data.decode('utf-8', 'replace')}", data
         if name not in _PREAMBLES:
             return True, None, b""
     return last, "the stream ended before its content" if last else None, b""

@@ -43,6 +43,7 @@ logger = logging.getLogger(__name__)
 
 _FAILED: Final = 400
 _HIDDEN: Final = b"[secret]"
+_LONGEST_ERROR: Final = 2048
 _SHORTEST_SECRET: Final = 8  # what is shorter is part of words
 _MAX_REDACTED: Final = 256 * 1024  # what is larger is not kept at all: redacting it would hold the event loop
 _PART_OF_BODY: Final = 4 * 1024 * 1024  # a body beyond it is written in parts, so that no frame is enormous
@@ -276,6 +277,18 @@ class Recording:
         self.asked = Capture(self._state.journal, self.log_id, Direction.REQUEST, keeps=keeps, limit=limit)
         return self.asked
 
+    def _without_secrets(self, words: bytes) -> bytes:
+        """Return what a provider said without the key: what it has to say of a wrong one may begin with it."""
+        for secret in self._secrets:
+            words = words.replace(secret, _HIDDEN)
+        return words
+
+    def _as_kept(self, error: str | None) -> str | None:
+        """Return an error's words, some of which may be the provider's, as far as they are kept."""
+        if error is None:
+            return None
+        return self._without_secrets(error.encode("utf-8", "replace")).decode()[:_LONGEST_ERROR]
+
     def turn_to(self, route: Route, model: str | None) -> None:
         """Note that another model is asked than the one that the caller named first, perhaps in another dialect."""
         surface = self._intake.surface
@@ -299,8 +312,9 @@ class Recording:
     ) -> None:
         """Note who was tried, why, and what became of it; before `close`."""
         drawn = None if step is None else step.drawn
-        if status is not None and status >= _FAILED:
+        if error is not None or (status is not None and status >= _FAILED):
             self._secrets = _secrets_of(attempt)
+        error = self._as_kept(error)
         self.attempts.append(
             AttemptRecord(
                 attempt.route.provider.id,
@@ -352,8 +366,7 @@ class Recording:
             truncated = truncated or answer.truncated
             if answer.keeps:
                 body = answer.take()
-                for secret in self._secrets:  # what a provider has to say of a wrong key may begin with the key
-                    body = body.replace(secret, _HIDDEN)
+                body = self._without_secrets(body)
                 if self._redacts:
                     decoded = decode_content(body, content_encoding, _MAX_REDACTED)
                     body, content_encoding = self._redact(decoded.body, content_type), ""
@@ -367,7 +380,7 @@ class Recording:
             self.started_at + elapsed,
             outcome,
             status,
-            error,
+            self._as_kept(error),
             self.attempts,
             self.first_byte_at - self.started_clock if self.first_byte_at else None,
             self.sent_at - self.started_clock if self.sent_at else None,

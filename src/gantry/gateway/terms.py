@@ -24,6 +24,8 @@ _ROUTING: Final = frozenset(
 _RETRY_FIELDS: Final = frozenset(("retry_enabled", "num_retries", "retry_after"))
 _LONGEST_WAIT: Final = 3600.0
 _HEAVIEST: Final = 1_000_000
+_MOST_NAMES: Final = 100  # each may be a pattern, and making one ready takes a tenth of a millisecond
+_LONGEST_NAME: Final = 256
 
 
 def has_terms(parameters: Parameters) -> bool:
@@ -88,6 +90,9 @@ def _names(values: Mapping[str, Any], field: str) -> tuple[str, ...] | None:
         return None
     if not isinstance(value, list) or not all(isinstance(name, str) and name for name in value):
         raise InvalidRequest(f"`{field}` must be a list of names", param=field)
+    if len(value) > _MOST_NAMES or any(len(name) > _LONGEST_NAME for name in value):
+        words = f"`{field}` may have {_MOST_NAMES} names of up to {_LONGEST_NAME} characters"
+        raise InvalidRequest(words, param=field)
     return tuple(value)
 
 
