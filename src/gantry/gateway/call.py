@@ -415,6 +415,11 @@ class Call:
 
     # Step 7: the answer
 
+    @property
+    def has_array(self) -> bool:
+        surface = self.intake.surface
+        return surface.stream and not surface.query
+
     def on_head(self, head: ResponseHead) -> None:
         voyage, recording = self.voyage, self.recording
         assert voyage is not None

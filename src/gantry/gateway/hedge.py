@@ -76,6 +76,10 @@ class Rival:
 
     # What its opening sees
 
+    @property
+    def has_array(self) -> bool:
+        return self._call.has_array
+
     def go_elsewhere(
         self, outcome: Outcome, error: str | None, answer: ResponseHead | None = None, body: bytes = b"", *, whole: bool
     ) -> bool:

@@ -28,6 +28,10 @@ _members_of: Final = msgspec.json.Decoder(dict[str, Raw]).decode
 class Opened(Protocol):
     """The call whose answer this is."""
 
+    @property
+    def has_array(self) -> bool:
+        """Whether its stream is an array of JSON, each item of which the caller waits for."""
+
     def go_elsewhere(
         self, outcome: Outcome, error: str | None, answer: ResponseHead | None = None, body: bytes = b"", *, whole: bool
     ) -> bool: ...
@@ -58,7 +62,8 @@ class Opening:
         failed = head.status >= _FAILED
         if not failed and kind.content_type.startswith(_SSE) and kind.encoding in IDENTITY:
             self._parser = SSEParser()
-        self._holds = failed or kind.is_json or self._parser is not None
+        whole = kind.is_json and not self._call.has_array
+        self._holds = failed or whole or self._parser is not None
         if not self._holds:
             self._call.on_head(head)
 
