@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from msgspec import structs
 
 from gantry.core.routing_rules import Hedge, ModelRule, RoutingRules
 from gantry.core.vocabulary import Outcome
@@ -74,5 +75,24 @@ def test_a_client_that_leaves_two_attempts_leaves_nothing(run: Runner, tmp_path:
         _, attempts, under_way = await hedge(tmp_path, silent, silent, leaves=True)
         assert sorted(attempts) == [(*FIRST, Outcome.CLIENT_GONE), (*BESIDE, CANCELLED)]
         assert under_way == 0
+
+    run(main())
+
+
+@pytest.mark.parametrize(("store", "asked"), [(False, 2), (True, 1)])
+def test_what_would_be_left_at_two_providers_is_asked_of_one(
+    run: Runner, tmp_path: Path, store: bool, asked: int
+) -> None:
+    """Only one of two stored responses could be gone on from, and nobody would delete the other."""
+
+    async def main() -> None:
+        async with Upstream(silent).running() as up, running_node(tmp_path, up.url) as node:
+            stored = [credential(name, up.url, "openai") for name in "ab"]
+            await publish(node, 6, [structs.replace(stored[0], home=True), stored[1]], rules=RULES)
+            body = {"model": "openai/gpt-4o", "input": "hi", "store": store}
+            assert (await node.ask("/api/responses", json.dumps(body).encode())).status == 504
+            assert up.heard.count(b"POST ") == len(up.connections)
+            _, closed, _ = await node.one_call()
+            assert [one.step for one in closed.attempts].count("hedge") == asked - 1
 
     run(main())

@@ -211,8 +211,8 @@ def begin_attempts(call: Traveller, question: Question, voyage: Voyage, journey:
     if deadlines is call.state.deadlines and not journey.has_a_choice:
         return None  # a deadline of its own is for its content, and only who looks at an opening sees that
     attempts = Attempts(call, journey)
-    if journey.plan.hedge is not None:
-        attempts.hedge_later(journey.plan.hedge)
+    if journey.hedge is not None:
+        attempts.hedge_later(journey.hedge)
     return attempts
 
 

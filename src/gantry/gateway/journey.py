@@ -23,7 +23,7 @@ from gantry.gateway.stage import Deadlines, deadlines_by
 from gantry.gateway.state import WorkerState
 from gantry.gateway.terms import has_terms, read_terms, timeouts
 from gantry.providers.failures import FailureKind
-from gantry.routing.balance import NO_TIES, Ties
+from gantry.routing.balance import NO_TIES, Ties, hedge_of
 from gantry.routing.itinerary import Itinerary, Step, StepKind
 from gantry.routing.plan import NO_RETRIES, Attempt, Plan
 from gantry.routing.snapshot import KeyRecord
@@ -43,7 +43,7 @@ _TELLING: Final = (Outcome.UPSTREAM_ERROR, Outcome.UPSTREAM_UNREACHABLE, Outcome
 class Journey:
     """One call's plan, and how far it has come."""
 
-    __slots__ = ("_body", "_head", "_intake", "_itinerary", "_key", "_state", "plan", "question")
+    __slots__ = ("_body", "_head", "_intake", "_itinerary", "_key", "_state", "hedge", "plan", "question")
 
     def __init__(
         self,
@@ -63,13 +63,9 @@ class Journey:
         self.question = question
         terms = read_terms(question.parameters, question.model)
         self.plan = intake.plan(key, question.model, terms, stream=question.stream)
-        self._itinerary = Itinerary(
-            self.plan,
-            state.health,
-            state.draw,
-            ties=ties_of(self.plan, question, key, intake.surface.operation),
-            may_retry=state.health.may_retry,
-        )
+        ties = ties_of(self.plan, question, key, intake.surface.operation)
+        self.hedge = hedge_of(self.plan, ties)
+        self._itinerary = Itinerary(self.plan, state.health, state.draw, ties=ties, may_retry=state.health.may_retry)
 
     @property
     def has_a_choice(self) -> bool:
@@ -79,7 +75,7 @@ class Journey:
             len(plan.choices) > 1
             or len(plan.choices[0].attempts) > 1
             or plan.retries is not NO_RETRIES
-            or plan.hedge is not None
+            or self.hedge is not None
         )
 
     def begin(self) -> Voyage:

@@ -14,10 +14,10 @@ from enum import StrEnum
 from hashlib import blake2b
 from typing import Final, NamedTuple, Protocol
 
-from gantry.core.routing_rules import Affinity, Strategy
+from gantry.core.routing_rules import Affinity, Hedge, Strategy
 from gantry.core.vocabulary import Operation
 from gantry.routing.cooldown import Condition
-from gantry.routing.plan import Attempt, Choice
+from gantry.routing.plan import Attempt, Choice, Plan
 
 _NOBODY: Final[frozenset[str]] = frozenset()
 _HASHES: Final = float(1 << 64)
@@ -91,14 +91,14 @@ def draw(
     """
     left = [one for one in choice.attempts if one.weight > 0 and one.deployment_id not in avoid]
     conditions = [view.condition(one) for one in left]
-    if may_probe:
-        for one, how in zip(left, conditions, strict=True):
-            if how is Condition.DUE and view.claim(one):
-                return Drawn(one, Reason.PROBE, _share(one, left), how)
     well = [one for one, how in zip(left, conditions, strict=True) if how is Condition.WELL]
     home = next(filter(_keeps_responses, well), None) if ties.at_home else None
     if home is not None:
         return Drawn(home, Reason.HOME, _share(home, well), Condition.WELL)
+    if may_probe:
+        for one, how in zip(left, conditions, strict=True):
+            if how is Condition.DUE and view.claim(one):
+                return Drawn(one, Reason.PROBE, _share(one, left), how)
     return pick(choice, well, Condition.WELL, view, chance, ties.conversation) if well else None
 
 
@@ -146,6 +146,11 @@ def pick(
         taken = min(one, other, key=lambda rival: _burden(view.load(rival), latency=latency))
         reason = Reason.LATENCY if latency else Reason.LOAD
     return Drawn(taken, reason, _share(taken, among), condition)
+
+
+def hedge_of(plan: Plan, ties: Ties) -> Hedge | None:
+    """Return how a call may be hedged: not where it leaves something at the provider, for it would be left twice."""
+    return None if ties.at_home else plan.hedge
 
 
 def draw_by_weight(among: Sequence[Attempt], chance: Callable[[], float]) -> Attempt:

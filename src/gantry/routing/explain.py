@@ -11,7 +11,7 @@ from msgspec import Struct
 
 from gantry.core.routing_rules import Hedge
 from gantry.providers.failures import FailureKind
-from gantry.routing.balance import NO_TIES, Load, Ties, View
+from gantry.routing.balance import NO_TIES, Load, Ties, View, hedge_of
 from gantry.routing.cooldown import Condition
 from gantry.routing.credentials import excludes, lists
 from gantry.routing.itinerary import Itinerary, Step
@@ -120,7 +120,7 @@ def explain(
         plan.passed_over,
         plan.retries.count,
         plan.retries.pause,
-        plan.hedge,
+        hedge_of(plan, ties),
         ties.conversation is not None and len(plan.choices[0].attempts) > 1,
         tuple(_see_step(one) for one in steps),
     )
