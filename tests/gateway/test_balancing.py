@@ -13,8 +13,10 @@ import pytest
 from gantry.board.health import HealthBook
 from gantry.core.routing_rules import RoutingRules
 from gantry.core.secret import Secret
+from gantry.core.standing import Standing
 from gantry.core.vocabulary import Outcome
 from gantry.routing.snapshot import CredentialRecord
+from gantry.wire.body import encode_chunk
 from tests.gateway.catalogue import holding, publish, until
 from tests.gateway.conftest import Node, Script, Upstream, answering, json_answer, running_node
 from tests.gateway.test_elsewhere import GOOD, STREAM, failing
@@ -450,5 +452,58 @@ def test_a_key_for_some_models_must_name_one_whatever_is_said_of_routing(
             explained = await node.ask("/api/route/explain", b'{"path":"/v1/moderations","request":%b}' % body)
             assert json.loads(explained.body)["refused"]["status"] == 403
             assert up.heard.count(b"POST ") == 1
+
+    run(main())
+
+
+@pytest.mark.parametrize("names", ["one", "one two"])
+def test_a_callers_fault_cools_nobody_though_its_status_looks_like_a_dead_key(
+    run: Runner, tmp_path: Path, names: str
+) -> None:
+    """What a provider has to say decides, also where the answer is passed on: Mistral's guardrails refuse with 403."""
+    said = json_answer(b'{"object":"error","message":"Blocked by a guardrail","type":"t","code":"1"}', b"403 No")
+
+    async def main() -> None:
+        upstreams = [(name, "mistral", 1.0, answering(said)) for name in names.split()]
+        async with fleet(tmp_path, upstreams, {"retries": {"num_retries": 1}}) as machines:
+            assert (await machines.ask(SMALL))[0] == 403
+            assert sum(machines.heard.values()) == 1
+            assert list(HealthBook(machines.node.home.health).all()) == []
+
+    run(main())
+
+
+def test_an_array_that_streams_is_not_held_back(run: Runner, tmp_path: Path) -> None:
+    """Google's streams are arrays of JSON, unless they are asked for as events."""
+    piece = b'[{"candidates":[{"content":{"parts":[{"text":"hel"}]}}]}'
+    head = b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ntransfer-encoding: chunked\r\n\r\n"
+    body = {"contents": [{"role": "user", "parts": [{"text": "hi"}]}]}
+
+    async def main() -> None:
+        upstreams = [(name, "google_gemini_ai", 1.0, answering(head + encode_chunk(piece))) for name in ("one", "two")]
+        async with fleet(tmp_path, upstreams) as machines:
+            client = await machines.node.connect()
+            path = "/api/google/gemini/v1beta/models/gemini-2.5-flash:streamGenerateContent"
+            client.send(machines.node.request(path, json.dumps(body).encode()))
+            await asyncio.wait_for(client.reader.readuntil(b'"hel"'), 5)
+            client.leave()
+
+    run(main())
+
+
+def test_what_lives_with_an_account_is_no_probe_of_another(run: Runner, tmp_path: Path) -> None:
+    """The other account knows nothing of the response that this one goes on from."""
+
+    async def main() -> None:
+        upstreams = [("one", "openai", 1.0, answering(GOOD)), ("two", "openai", 1.0, answering(GOOD))]
+        async with fleet(tmp_path, upstreams) as machines:
+            stored = [credential(name, server.url, "openai") for name, server in machines.servers.items()]
+            await publish(machines.node, 7, [stored[0], msgspec.structs.replace(stored[1], home=True)])
+            health = machines.node.worker._state.health
+            health._book.change("one/gpt-4o", lambda _: Standing(900, 1, 1, 2))
+            health.watch()
+            body = {"model": "openai/gpt-4o", "input": "hi", "previous_response_id": "resp_1"}
+            assert (await machines.ask(body, "/api/responses"))[0] == 200
+            assert machines.heard == {"one": 0, "two": 1}
 
     run(main())

@@ -119,7 +119,9 @@ class Attempts:
         note_attempt(call, call.voyage, Outcome.CANCELLED, _FASTER, None, unsent=unsent)
         self._take_over(rival)
 
-    def drop(self, rival: Rival, outcome: Outcome, error: str | None, answer: ResponseHead | None) -> None:
+    def drop(
+        self, rival: Rival, outcome: Outcome, error: str | None, answer: ResponseHead | None, body: bytes = b""
+    ) -> None:
         """Go on without a rival that failed, or was too slow."""
         if self._rival is not rival:
             return
@@ -129,7 +131,7 @@ class Attempts:
         own = call.attempt_started, call.connect_time
         call.attempt_started, call.connect_time = rival.started, rival.connect_time
         unsent = outcome is Outcome.CANCELLED and rival.connection is None
-        note_attempt(call, rival.voyage, outcome, error, answer, unsent=unsent)
+        note_attempt(call, rival.voyage, outcome, error, answer, body, unsent=unsent)
         call.attempt_started, call.connect_time = own
 
     def commit(self, head: ResponseHead) -> None:

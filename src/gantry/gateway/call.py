@@ -53,6 +53,7 @@ from gantry.wire.head import RequestHead, ResponseHead
 logger = logging.getLogger(__name__)
 
 _MAX_REPLAYS: Final = 1
+_FAILED: Final = 400
 _STALE_NS: Final = 1_000_000_000  # who closed later than this may have read the request, and must not get it twice
 _SUCCESS: Final = Outcome.SUCCESS
 _STRANGERS: Final = int(Word.STRANGERS)
@@ -526,7 +527,7 @@ class Call:
         if failure is not None:
             self._close_record(Outcome.UPSTREAM_BROKE, status, failure)
         else:
-            self._close_record(_SUCCESS if status < 400 else Outcome.UPSTREAM_ERROR, status, None)
+            self._close_record(_SUCCESS if status < _FAILED else Outcome.UPSTREAM_ERROR, status, None)
 
     def _abandon(self, why: str) -> None:
         """End a call whose answer nobody takes."""
@@ -595,7 +596,8 @@ class Call:
         if voyage.changes:
             recording.changes = [str(change) for change in voyage.changes]
         if self.stage is not PAUSING:
-            note_attempt(self, voyage, outcome, error, head)
+            said = recording.answer.remembered() if recording.answer is not None and status >= _FAILED else b""
+            note_attempt(self, voyage, outcome, error, head, said)
         if head is None or kind is None:
             recording.close(outcome, status, error)
             return

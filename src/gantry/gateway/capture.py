@@ -71,6 +71,10 @@ class Capture:
         chunks, self._chunks = self._chunks, []
         return chunks[0] if len(chunks) == 1 else b"".join(chunks)
 
+    def remembered(self) -> bytes:
+        """Return the end of what passed, as far as it is still here: all of a small answer."""
+        return b"".join(self._chunks) if self.keeps else self.tail
+
     def end(self) -> None:
         """Write what is left as a last part, for a direction that no close frame carries."""
         if self._chunks:

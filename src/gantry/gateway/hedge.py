@@ -19,7 +19,9 @@ class Judge(Protocol):
     """Who decides between a call's own attempt and its rival."""
 
     def adopt(self, rival: "Rival") -> None: ...
-    def drop(self, rival: "Rival", outcome: Outcome, error: str | None, answer: ResponseHead | None) -> None: ...
+    def drop(
+        self, rival: "Rival", outcome: Outcome, error: str | None, answer: ResponseHead | None, body: bytes = b""
+    ) -> None: ...
 
 
 class Hedged(Opened, Protocol):
@@ -87,7 +89,7 @@ class Rival:
             return self._call.go_elsewhere(outcome, error, answer, body, whole=whole)
         if whole:
             self.connection = None
-        self._judge.drop(self, outcome, error, answer)
+        self._judge.drop(self, outcome, error, answer, body)
         return True
 
     def on_head(self, head: ResponseHead) -> None:
