@@ -23,3 +23,9 @@ def test_a_key_that_names_nothing_ties_nobody(named: bytes) -> None:
     assert conversation_key(members, 9, "o1", always=True) == conversation_key(
         {"messages": TURNS}, 9, "o1", always=True
     )
+
+
+@pytest.mark.parametrize("turns", [b'[{"role":"\xff"}]', b'["\xff"]', b"[" * 100_000, b'{"role":1}', b'[{"role":1}]'])
+def test_what_is_no_list_of_turns_is_a_conversation_too(turns: bytes) -> None:
+    """Its provider will say what is wrong with it."""
+    assert conversation_key({"messages": Raw(turns)}, 9, "o1", always=True) is not None

@@ -49,7 +49,7 @@ def _first_turns(turns: bytes) -> list[bytes]:
     """Return the turns up to the first of the user's."""
     try:
         items = _turns(turns)
-    except (msgspec.DecodeError, RecursionError):
+    except (msgspec.DecodeError, UnicodeError, RecursionError):
         return [turns]  # a text, or what its provider will refuse
     taken = []
     for item in items[:_MOST_LOOKED_AT]:
@@ -57,7 +57,7 @@ def _first_turns(turns: bytes) -> list[bytes]:
         try:
             if _read_turn(item).role in ("user", ""):
                 break
-        except (msgspec.DecodeError, RecursionError):
+        except (msgspec.DecodeError, UnicodeError, RecursionError):
             break
     return taken
 
