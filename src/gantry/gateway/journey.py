@@ -208,13 +208,15 @@ def ties_of(plan: Plan, question: Question, key: KeyRecord, operation: Operation
         always = any(one.affinity is Affinity.ALWAYS for one in sticky)
         size, owner = len(envelope.body), key.organization_id
         conversation = conversation_key(envelope.members, size, owner, always=always)
-    return Ties(conversation, operation is Operation.RESPONSES and _leaves_a_response(envelope))
+    if operation is not Operation.RESPONSES:
+        return Ties(conversation)
+    goes_on = _goes_on(envelope)
+    return Ties(conversation, goes_on or envelope.get("store") != b"false", goes_on)
 
 
-def _leaves_a_response(envelope: Envelope) -> bool:
-    """Say whether a call leaves a response at its provider, as OpenAI's do unless told not to, or goes on from one."""
-    goes_on = any(envelope.get(name) not in (None, b"null") for name in ("previous_response_id", "conversation"))
-    return goes_on or envelope.get("store") != b"false"
+def _goes_on(envelope: Envelope) -> bool:
+    """Say whether a call goes on from what is stored at its provider."""
+    return any(envelope.get(name) not in (None, b"null") for name in ("previous_response_id", "conversation"))
 
 
 def _take_note(error: GatewayError | None) -> None:

@@ -48,11 +48,12 @@ class Ties(NamedTuple):
     """What ties a call to a deployment, beside its health.
 
     `conversation` is what its conversation is known by. A call `at_home` leaves or continues something at the provider,
-    which lives with one account.
+    which lives with one account; one that `goes_on` can do so nowhere else.
     """
 
     conversation: bytes | None = None
     at_home: bool = False
+    goes_on: bool = False
 
 
 NO_TIES: Final = Ties()
@@ -89,7 +90,7 @@ def draw(
 
     `chance` gives numbers in [0, 1).
     """
-    left = [one for one in choice.attempts if one.weight > 0 and one.deployment_id not in avoid]
+    left = [one for one in _able(choice, ties) if one.deployment_id not in avoid]
     conditions = [view.condition(one) for one in left]
     well = [one for one, how in zip(left, conditions, strict=True) if how is Condition.WELL]
     home = next(filter(_keeps_responses, well), None) if ties.at_home else None
@@ -110,7 +111,7 @@ def draw_regardless(
     ties: Ties = NO_TIES,
 ) -> Drawn | None:
     """Return one of a choice's deployments however they stand; None when all are drained."""
-    left = [one for one in choice.attempts if one.weight > 0]
+    left = _able(choice, ties)
     if not left:
         return None
     home = next(filter(_keeps_responses, left), None) if ties.at_home else None
@@ -163,9 +164,21 @@ def draw_by_weight(among: Sequence[Attempt], chance: Callable[[], float]) -> Att
     return among[-1]
 
 
+def _able(choice: Choice, ties: Ties) -> list[Attempt]:
+    """Return those of a choice that are not drained, and know what the call goes on from where one of them does."""
+    left = [one for one in choice.attempts if one.weight > 0]
+    if ties.goes_on and any(map(_keeps_responses, left)):
+        left = [one for one in left if one.credential.home or not _stores_responses(one)]
+    return left
+
+
 def _keeps_responses(one: Attempt) -> bool:
+    return one.credential.home and _stores_responses(one)
+
+
+def _stores_responses(one: Attempt) -> bool:
     route = one.route
-    return one.credential.home and Operation.RESPONSE in route.provider.paths.get(route.dialect, {})
+    return Operation.RESPONSE in route.provider.paths.get(route.dialect, {})
 
 
 def _share(one: Attempt, among: Sequence[Attempt]) -> float:
