@@ -507,3 +507,36 @@ def test_what_lives_with_an_account_is_no_probe_of_another(run: Runner, tmp_path
             assert machines.heard == {"one": 0, "two": 1}
 
     run(main())
+
+
+def test_what_goes_on_from_a_response_fails_rather_than_ask_who_does_not_know_it(run: Runner, tmp_path: Path) -> None:
+    """A 503 is tried again; that there is no such response would end the conversation."""
+
+    async def main() -> None:
+        upstreams = [("one", "openai", 1.0, answering(GOOD)), ("two", "openai", 1.0, failing("503 No"))]
+        async with fleet(tmp_path, upstreams) as machines:
+            stored = [credential(name, server.url, "openai") for name, server in machines.servers.items()]
+            await publish(machines.node, 7, [stored[0], msgspec.structs.replace(stored[1], home=True)])
+            body = {"model": "openai/gpt-4o", "input": "hi"}
+            for _ in range(5):  # in the end, its home is cooling
+                going_on = {**body, "previous_response_id": "resp_1"}
+                assert (await machines.ask(going_on, "/api/responses"))[0] == 503
+            assert machines.heard == {"one": 0, "two": 5}
+            assert (await machines.ask(body, "/api/responses"))[0] == 200, "what is new may live elsewhere"
+
+    run(main())
+
+
+def test_a_member_of_a_group_that_cannot_be_asked_is_not_the_last(run: Runner, tmp_path: Path) -> None:
+    """Anthropic's models give one answer to a request; the third of the group is asked instead."""
+    models = ("mistral/mistral-small-latest", "anthropic/claude-sonnet-4-5", "openai/gpt-4o")
+    body = {"messages": SMALL["messages"], "n": 2, "load_balance_models": [{"model": model} for model in models]}
+
+    async def main() -> None:
+        good = answering(GOOD)
+        upstreams = [("one", "mistral", 1.0, failing("503 No")), ("two", "anthropic", 1.0, good)]
+        async with fleet(tmp_path, [*upstreams, ("three", "openai", 1.0, good)]) as machines:
+            assert (await machines.ask(body))[0] == 200
+            assert machines.heard == {"one": 1, "two": 0, "three": 1}
+
+    run(main())

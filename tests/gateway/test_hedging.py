@@ -96,3 +96,29 @@ def test_what_would_be_left_at_two_providers_is_asked_of_one(
             assert [one.step for one in closed.attempts].count("hedge") == asked - 1
 
     run(main())
+
+
+def test_two_attempts_end_with_the_worker(run: Runner, tmp_path: Path) -> None:
+    rules = RoutingRules(models=(ModelRule(match="*", hedge=Hedge(after=0.1, share=1.0)),))
+
+    async def main() -> None:
+        async with AsyncExitStack() as stack:
+            ups = [await stack.enter_async_context(Upstream(silent).running()) for _ in "ab"]
+            node = await stack.enter_async_context(running_node(tmp_path, ups[0].url))
+            node.worker._state.draw = lambda: 0.0
+            both = [credential(name, up.url) for name, up in zip("ab", ups, strict=True)]
+            await publish(node, 6, both, rules=rules)
+            client = await node.connect()
+            client.send(node.request(CHAT, json.dumps(SMALL).encode()))
+            await until(lambda: all(b"POST " in up.heard for up in ups))
+            node.worker.stop(0.1)
+            assert (await asyncio.wait_for(client.answer(), 5)).status == 503
+            client.leave()
+            for up in ups:
+                await asyncio.wait_for(up.connections[0].closed.wait(), 5)
+            _, closed, _ = await node.one_call()
+            attempts = sorted((one.credential_name, str(one.outcome)) for one in closed.attempts)
+            assert attempts == [("a", Outcome.GATEWAY_ERROR), ("b", Outcome.CANCELLED)]
+            assert node.worker._state.health.under_way == 0
+
+    run(main())

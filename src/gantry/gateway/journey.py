@@ -101,7 +101,7 @@ class Journey:
                 return self._set_out(step), step.pause
             except (GatewayError, TokenNeeded) as error:  # this one cannot be asked
                 self._hear_of(error)
-                step = self._itinerary.pass_over()
+                step = self._itinerary.pass_over(step)
         return None
 
     def beside(self, attempt: Attempt) -> Voyage | None:

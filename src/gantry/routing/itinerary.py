@@ -100,12 +100,18 @@ class Itinerary:
                 return Step(drawn, StepKind.ROTATION)
         return self.pass_over()
 
-    def pass_over(self) -> Step | None:
+    def pass_over(self, refused: Step | None = None) -> Step | None:
         """Return the step to the next choice, also from one that cannot be asked; else to the last again, or None.
 
-        Before anything was asked, one that is cooling comes before nothing.
+        In place of another deployment that cannot be asked, the next of them comes first: of a group, it is another
+        model. Before anything was asked, one that is cooling comes before nothing.
         """
         failed = self._failed
+        if refused is not None and refused.kind is StepKind.ROTATION:
+            self._tried.add(refused.drawn.attempt.deployment_id)
+            drawn = self._draw(self._place)
+            if drawn is not None:
+                return Step(drawn, StepKind.ROTATION)
         return self._first_well() or (self._first_of_all() if failed is None else self._again(*failed))
 
     def beside(self, attempt: Attempt) -> Step | None:
