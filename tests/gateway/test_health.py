@@ -4,10 +4,15 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from msgspec import structs
 
 from gantry.board.health import HealthBook
+from gantry.core.custom_model import CustomModel
 from gantry.gateway.health import Health
 from gantry.gateway.kept_rates import KeptRates
+from gantry.prices.overrides import parse_overrides
+from gantry.prices.rates import Rates
+from gantry.prices.table import PriceTable
 from gantry.providers.failures import FailureKind
 from gantry.routing.balance import Load
 from gantry.routing.cooldown import Condition
@@ -144,3 +149,17 @@ def test_what_callers_name_does_not_add_up(workers: list[Health]) -> None:
         health.end(passing, 0.1)
     assert len(health._known) <= 4096
     assert health.load(ONE).busy == 1, "what is under way is not forgotten"
+
+
+def test_what_a_custom_model_costs_is_its_own_price(workers: list[Health]) -> None:
+    """For the strategy `cheapest`, and for whoever asks what would happen."""
+    health = workers[0]
+    health._kept_rates.rates = Rates(parse_overrides('version = "1"'), PriceTable("s", "v", {}))
+
+    def price(custom: CustomModel | None) -> int | None:
+        return health.price(structs.replace(ONE, route=structs.replace(ONE.route, custom=custom)))
+
+    named = CustomModel(organization_id="o1", name="mine", base="first", input_price=2_000, output_price=6_000)
+    assert price(named) == (3 * 2_000 + 6_000) // 4
+    assert price(structs.replace(named, input_price=4_000)) == (3 * 4_000 + 6_000) // 4
+    assert price(None) is None

@@ -9,7 +9,6 @@ import time
 from typing import Final
 
 from gantry.board.health import HealthBook
-from gantry.core.custom_model import CustomModel
 from gantry.core.standing import Standing
 from gantry.gateway.kept_rates import KeptRates
 from gantry.prices.custom import custom_rate
@@ -57,7 +56,7 @@ class Health:
         self._kept_rates = kept_rates
         self._known: dict[str, _Known] = {}
         self.troubled = book.troubled  # whether anything was ever wrong with any deployment, as far as is known here
-        self._prices: dict[tuple[str, str | None, CustomModel | None], int | None] = {}
+        self._prices: dict[tuple[str, str | None], int | None] = {}  # of models that are nobody's own
         self.clock = time.monotonic
 
     def watch(self) -> None:
@@ -88,7 +87,9 @@ class Health:
         if rates is None:
             self._kept_rates.want()
             return None
-        key = (route.provider.id, route.upstream_model, route.custom)
+        if route.custom is not None:
+            return list_price(rates, attempt)
+        key = (route.provider.id, route.upstream_model)
         if key not in self._prices:
             if len(self._prices) >= _MOST_KNOWN:
                 self._prices.clear()
