@@ -127,6 +127,8 @@ def _read_members(value: Any, field: str) -> tuple[WeightedModel, ...]:
         model = item.get("model") if isinstance(item, dict) else None
         if not isinstance(item, dict) or not isinstance(model, str) or not model:
             raise InvalidRequest(f"each of `{field}` must be an object with a model", param=field)
+        if len(model) > _LONGEST_NAME:
+            raise InvalidRequest(f"a model of `{field}` is longer than {_LONGEST_NAME} characters", param=field)
         weight, credentials = item.get("weight", 1), item.get("credentials")
         if isinstance(weight, bool) or not isinstance(weight, int | float) or not weight > 0:
             raise InvalidRequest("Weight has to be greater than 0", param=f"{field}.weight")
