@@ -213,3 +213,17 @@ def test_a_call_whose_check_fails_is_answered_and_on_record(
             await asyncio.wait_for(up.connections[0].closed.wait(), 5)
 
     run(main())
+
+
+def test_a_worker_that_has_stopped_looks_at_nothing_any_more(run: Runner, tmp_path: Path) -> None:
+    """Its files are closed: each look would be an error in the log of a stop."""
+
+    async def main() -> None:
+        faults: list[dict[str, Any]] = []
+        asyncio.get_running_loop().set_exception_handler(lambda loop, context: faults.append(context))
+        async with running_node(tmp_path, "http://127.0.0.1:9"):
+            pass
+        await asyncio.sleep(0.4)  # longer than a tick
+        assert faults == []
+
+    run(main())

@@ -123,6 +123,7 @@ class Worker:
         self._console_socket = settings.console_socket or str(home.console_socket)
         self._snapshot_seen: tuple[int, int, int] | None = None
         self._ticks = 0
+        self._ticking: asyncio.TimerHandle | None = None
         self._stop: asyncio.Future[float] | None = None
         self._frames_before = 0
         self._state: WorkerState
@@ -192,6 +193,8 @@ class Worker:
         for watch in watches:
             watch.cancel()
         await self._drain(server, grace)
+        if self._ticking is not None:
+            self._ticking.cancel()  # what it looks at is closed
         dialler.close()
         journal.close()
         book.close()
@@ -285,7 +288,7 @@ class Worker:
     def _tick(self, loop: asyncio.AbstractEventLoop) -> None:
         state = self._state
         now = state.now = time.monotonic()
-        loop.call_later(_TICK_SECONDS, self._tick, loop)
+        self._ticking = loop.call_later(_TICK_SECONDS, self._tick, loop)
         for call in tuple(state.calls):
             try:
                 call.check(now)
