@@ -17,7 +17,7 @@ from gantry.core.standing import Standing
 from gantry.core.vocabulary import Outcome
 from gantry.routing.snapshot import CredentialRecord
 from gantry.wire.body import encode_chunk
-from tests.gateway.catalogue import holding, publish, until
+from tests.gateway.catalogue import holding, publish, silent, until
 from tests.gateway.conftest import Node, Script, Upstream, answering, json_answer, running_node
 from tests.gateway.test_elsewhere import GOOD, STREAM, failing
 
@@ -538,5 +538,23 @@ def test_a_member_of_a_group_that_cannot_be_asked_is_not_the_last(run: Runner, t
         async with fleet(tmp_path, [*upstreams, ("three", "openai", 1.0, good)]) as machines:
             assert (await machines.ask(body))[0] == 200
             assert machines.heard == {"one": 1, "two": 0, "three": 1}
+
+    run(main())
+
+
+@pytest.mark.parametrize(("owner", "cools"), [("o1", True), (None, False)])
+def test_an_organization_in_a_hurry_harms_no_credential_that_others_share(
+    run: Runner, tmp_path: Path, owner: str | None, cools: bool
+) -> None:
+    """Its rules say what is late for it; what is late for everybody is the machine's setting."""
+
+    async def main() -> None:
+        rules = {"models": [{"match": "*", "first_token_timeout": 0.05}]}
+        async with fleet(tmp_path, [("one", "mistral", 1.0, silent)]) as machines:
+            stored = msgspec.structs.replace(credential("one", machines.servers["one"].url), organization_id=owner)
+            await publish(machines.node, 7, [stored], rules=msgspec.convert(rules, RoutingRules))
+            for _ in range(6):
+                assert (await machines.ask(SMALL))[0] == 504
+            assert [one.since > 0 for _, one in HealthBook(machines.node.home.health).all()] == [True] * cools
 
     run(main())

@@ -26,6 +26,7 @@ from gantry.gateway.state import WorkerState
 from gantry.gateway.tally import count_failure, count_step
 from gantry.routing.cooldown import Condition
 from gantry.routing.itinerary import StepKind
+from gantry.routing.plan import Attempt
 from gantry.routing.snapshot import KeyRecord
 from gantry.wire.head import RequestHead, ResponseHead
 
@@ -242,8 +243,8 @@ def note_attempt(
     host = voyage.pool.origin.host
     recording.add_attempt(attempt, host, started, call.connect_time, status, outcome, error, step, unsent=unsent)
     if outcome is not _SUCCESS or health.troubled:
-        in_a_hurry = outcome is Outcome.TIMEOUT and call.deadlines.is_callers
-        cools = not in_a_hurry and learn(health, attempt, outcome, answer, body, started)
+        hurried = outcome is Outcome.TIMEOUT and _is_hurried(call, attempt)
+        cools = not hurried and learn(health, attempt, outcome, answer, body, started)
         count_failure(call.state.slot, outcome, cools=cools)
     if step is not None:
         count_step(call.state.slot, step.kind, outcome)
@@ -253,3 +254,9 @@ def note_attempt(
         else:
             in_vain = outcome is Outcome.TIMEOUT or outcome is Outcome.CANCELLED
             health.end(attempt, None, (time.perf_counter_ns() - started) / 1e9 if in_vain else 0.0)
+
+
+def _is_hurried(call: Traveller, attempt: Attempt) -> bool:
+    """Say whether what is late is so for this caller alone, or for an organization with a credential that it shares."""
+    deadlines = call.deadlines
+    return deadlines.is_callers or (attempt.credential.organization_id is None and deadlines != call.state.deadlines)
