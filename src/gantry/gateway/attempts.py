@@ -168,7 +168,7 @@ class Attempts:
             return
         beside = self._journey.beside(call.voyage.attempt)
         if beside is not None:
-            self._rival = Rival(call, self, beside, call.head.method)
+            self._rival = Rival(call, self, beside, call.head.method, call.intake.surface)
             count_attempt(call.state.health, beside)
             self._rival.set_out()
 

@@ -378,7 +378,7 @@ class Call:
         assert voyage is not None
         if not recording.sent_at:
             recording.sent_at = self.attempt_started if connect_time is None else time.perf_counter_ns()
-        receiver: Receiver = self if self._attempts is None else Opening(self)
+        receiver: Receiver = self if self._attempts is None else Opening(self, self.intake.surface)
         connection.send(voyage.request, self.head.method, receiver, voyage.beside, not self._uploads)
         if self._uploads:
             self.client.resume_reading()  # first: what is sent next may fill the upstream, and pause it again
@@ -415,11 +415,6 @@ class Call:
         self.client.resume_reading()
 
     # Step 7: the answer
-
-    @property
-    def has_array(self) -> bool:
-        surface = self.intake.surface
-        return surface.stream and not surface.query
 
     def on_head(self, head: ResponseHead) -> None:
         voyage, recording = self.voyage, self.recording

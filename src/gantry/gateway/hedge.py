@@ -12,6 +12,7 @@ from gantry.core.vocabulary import Outcome
 from gantry.dial.connection import UpstreamConnection
 from gantry.gateway.opening import Opened, Opening
 from gantry.gateway.prepare import Voyage
+from gantry.gateway.surfaces import Surface
 from gantry.wire.head import ResponseHead
 
 
@@ -36,12 +37,23 @@ class Hedged(Opened, Protocol):
 class Rival:
     """The second attempt: it leases its connection and hears its answer itself, until it is the call's own."""
 
-    __slots__ = ("_call", "_is_calls", "_judge", "_method", "connect_time", "connection", "started", "voyage")
+    __slots__ = (
+        "_call",
+        "_is_calls",
+        "_judge",
+        "_method",
+        "_surface",
+        "connect_time",
+        "connection",
+        "started",
+        "voyage",
+    )
 
-    def __init__(self, call: Hedged, judge: Judge, voyage: Voyage, method: str) -> None:
+    def __init__(self, call: Hedged, judge: Judge, voyage: Voyage, method: str, surface: Surface) -> None:
         self._call = call
         self._judge = judge
         self._method = method
+        self._surface = surface
         self._is_calls = False
         self.voyage = voyage
         self.started = time.perf_counter_ns()
@@ -68,7 +80,7 @@ class Rival:
         self.connection, self.connect_time = connection, connect_time
         if self._is_calls:
             self._call.set_connection(connection, connect_time)
-        connection.send(self.voyage.request, self._method, Opening(self), self.voyage.beside)
+        connection.send(self.voyage.request, self._method, Opening(self, self._surface), self.voyage.beside)
 
     def on_connect_failed(self, fault: UpstreamFault) -> None:
         if self._is_calls:
@@ -77,10 +89,6 @@ class Rival:
             self._judge.drop(self, Outcome.UPSTREAM_UNREACHABLE, fault.message, None)
 
     # What its opening sees
-
-    @property
-    def has_array(self) -> bool:
-        return self._call.has_array
 
     def go_elsewhere(
         self, outcome: Outcome, error: str | None, answer: ResponseHead | None = None, body: bytes = b"", *, whole: bool

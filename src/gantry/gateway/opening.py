@@ -14,6 +14,7 @@ from msgspec import Raw
 from gantry.core.errors import GatewayError, UpstreamFault
 from gantry.core.vocabulary import Outcome
 from gantry.gateway.headers import IDENTITY, read_kind
+from gantry.gateway.surfaces import Surface
 from gantry.wire.head import ResponseHead
 from gantry.wire.sse import EventTooLarge, SSEEvent, SSEParser
 
@@ -27,10 +28,6 @@ _members_of: Final = msgspec.json.Decoder(dict[str, Raw]).decode
 
 class Opened(Protocol):
     """The call whose answer this is."""
-
-    @property
-    def has_array(self) -> bool:
-        """Whether its stream is an array of JSON, each item of which the caller waits for."""
 
     def go_elsewhere(
         self, outcome: Outcome, error: str | None, answer: ResponseHead | None = None, body: bytes = b"", *, whole: bool
@@ -46,10 +43,11 @@ class Opened(Protocol):
 class Opening:
     """Receives one attempt's answer for its call."""
 
-    __slots__ = ("_call", "_head", "_held", "_holds", "_left", "_parser")
+    __slots__ = ("_call", "_head", "_held", "_holds", "_left", "_parser", "_surface")
 
-    def __init__(self, call: Opened) -> None:
+    def __init__(self, call: Opened, surface: Surface) -> None:
         self._call = call
+        self._surface = surface
         self._head: ResponseHead | None = None
         self._held = b""
         self._holds = False  # the answer back
@@ -62,8 +60,7 @@ class Opening:
         failed = head.status >= _FAILED
         if not failed and kind.content_type.startswith(_SSE) and kind.encoding in IDENTITY:
             self._parser = SSEParser()
-        whole = kind.is_json and not self._call.has_array
-        self._holds = failed or whole or self._parser is not None
+        self._holds = failed or self._parser is not None or (kind.is_json and not self._surface.streams_array)
         if not self._holds:
             self._call.on_head(head)
 

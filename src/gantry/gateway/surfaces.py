@@ -53,6 +53,11 @@ class Surface(Struct, frozen=True):
     def dialect(self) -> Dialect:
         return self.dialects[0]
 
+    @property
+    def streams_array(self) -> bool:
+        """Whether what streams is an array of JSON, as Google's is unless it is asked for as events."""
+        return self.stream and not self.query
+
 
 _MISTRAL = (Dialect.MISTRAL,)
 _OPENAI = (Dialect.OPENAI_CHAT,)
