@@ -19,7 +19,7 @@ from gantry.routing.snapshot import CredentialRecord
 from gantry.wire.body import encode_chunk
 from tests.gateway.catalogue import holding, publish, silent, until
 from tests.gateway.conftest import Node, Script, Upstream, answering, json_answer, running_node
-from tests.gateway.test_elsewhere import GOOD, STREAM, failing
+from tests.gateway.test_elsewhere import CLAUDE, GOOD, STREAM, failing
 
 Runner = Callable[[Any], Any]
 CHAT = "/api/chat/completions"
@@ -556,5 +556,38 @@ def test_an_organization_in_a_hurry_harms_no_credential_that_others_share(
             for _ in range(6):
                 assert (await machines.ask(SMALL))[0] == 504
             assert [one.since > 0 for _, one in HealthBook(machines.node.home.health).all()] == [True] * cools
+
+    run(main())
+
+
+def test_a_member_of_a_group_that_cannot_be_asked_this_is_passed_over(run: Runner, tmp_path: Path) -> None:
+    """Anthropic gives no two answers; by chance it is drawn first."""
+
+    async def main() -> None:
+        upstreams = [("one", "anthropic", 1.0, answering(CLAUDE)), ("two", "openai", 1.0, answering(GOOD))]
+        async with fleet(tmp_path, upstreams) as machines:
+            members = [{"model": "anthropic/claude-sonnet-4-5"}, {"model": "openai/gpt-4o"}]
+            body = {"load_balance_models": members, "messages": SMALL["messages"], "n": 2}
+            _, explained = await machines.ask(body, "/api/route/explain")
+            assert explained["route"]["passed_over"][0].startswith("anthropic/claude-sonnet-4-5 cannot be asked: ")
+            assert (await machines.ask(body))[0] == 200
+            assert machines.heard == {"one": 0, "two": 1}
+            _, closed, _ = await machines.node.one_call()
+            assert [one.step for one in closed.attempts] == ["first"]
+            assert closed.warnings[0].startswith("anthropic/claude-sonnet-4-5 cannot be asked: ")
+
+    run(main())
+
+
+def test_a_group_of_which_nobody_can_be_asked_is_told_why(run: Runner, tmp_path: Path) -> None:
+    async def main() -> None:
+        async with fleet(tmp_path, [("one", "anthropic", 1.0, answering(CLAUDE))]) as machines:
+            members = [{"model": "anthropic/claude-sonnet-4-5"}, {"model": "anthropic/claude-haiku-4-5"}]
+            body = {"load_balance_models": members, "messages": SMALL["messages"], "n": 2}
+            status, answer = await machines.ask(body)
+            assert (status, machines.heard) == (400, {"one": 0})
+            assert answer["error"]["param"] == "n"
+            _, explained = await machines.ask(body, "/api/route/explain")
+            assert explained["refused"]["param"] == "n"
 
     run(main())

@@ -210,7 +210,7 @@ def begin_attempts(call: Traveller, question: Question, voyage: Voyage, journey:
     count_attempt(call.state.health, voyage)
     if journey is None:
         return None
-    recording.warnings += journey.plan.passed_over
+    recording.warnings += (*journey.plan.passed_over, *journey.refused)
     if deadlines is call.state.deadlines and not journey.has_a_choice:
         return None  # a deadline of its own is for its content, and only who looks at an opening sees that
     attempts = Attempts(call, journey)

@@ -18,14 +18,15 @@ from gantry.gateway.admit import authenticate, check_rights
 from gantry.gateway.authority import TokenNeeded
 from gantry.gateway.client import ClientConnection
 from gantry.gateway.intake import Intake
-from gantry.gateway.journey import deadlines_for, ties_of
-from gantry.gateway.prepare import Question, make_voyage, understand
+from gantry.gateway.journey import deadlines_for, models_of, ties_of
+from gantry.gateway.prepare import Question, Voyage, make_voyage, understand
 from gantry.gateway.respond import Responder, answer_whole
 from gantry.gateway.stage import Deadlines
 from gantry.gateway.state import WorkerState
 from gantry.gateway.surfaces import Door, Surface
 from gantry.gateway.terms import read_terms
 from gantry.routing.explain import Explanation, explain
+from gantry.routing.plan import Attempt, shown
 from gantry.routing.snapshot import KeyRecord
 from gantry.wire.head import RequestHead
 
@@ -183,15 +184,19 @@ def _explain(
     plan = intake.plan(key, question.model, terms, stream=question.stream)
     ties = ties_of(plan, question, key, surface.operation)
     route = explain(snapshot, key.organization_id, key.environment, plan, state.health, state.draw, ties)
-    first = plan.choices[0].attempts[0]
-    asked = question
-    if first.asked != question.model:
-        asked = structs.replace(question, model=first.asked, renamed=True)
-    bearing = intake.bearing(first, stream=question.stream)
-    try:
-        voyage = make_voyage(state, intake, key, head, asked, body, bearing)
-    except TokenNeeded:  # a call would wait for it; what is not sent needs none
-        voyage = make_voyage(state, intake, key, head, asked, body, structs.replace(bearing, target=b""))
+    voyage: Voyage | None = None
+    refused: GatewayError | None = None
+    for model, attempt in reversed(models_of(plan.choices[0]).items()):
+        try:
+            made = _write(state, key, head, intake, question, body, attempt)
+            voyage = voyage or made
+        except GatewayError as error:
+            refused = refused or error
+            words = f"{shown(model)} cannot be asked: {error.message}"
+            route = structs.replace(route, passed_over=(*route.passed_over, words))
+    if voyage is None:
+        assert refused is not None
+        raise refused
     return Told(
         surface.path,
         surface.dialect,
@@ -203,6 +208,25 @@ def _explain(
         changes=tuple(str(change) for change in voyage.changes),
         not_acted_on=tuple(question.parameters.ignored),
     )
+
+
+def _write(
+    state: WorkerState,
+    key: KeyRecord,
+    head: RequestHead,
+    intake: Intake,
+    question: Question,
+    body: bytes,
+    attempt: Attempt,
+) -> Voyage:
+    """Write the request of an attempt, which is not sent. Raises GatewayError."""
+    if attempt.asked != question.model:
+        question = structs.replace(question, model=attempt.asked, renamed=True)
+    bearing = intake.bearing(attempt, stream=question.stream)
+    try:
+        return make_voyage(state, intake, key, head, question, body, bearing)
+    except TokenNeeded:  # a call would wait for it; what is not sent needs none
+        return make_voyage(state, intake, key, head, question, body, structs.replace(bearing, target=b""))
 
 
 def _as_posted(head: RequestHead, path: str) -> RequestHead:

@@ -25,7 +25,7 @@ from gantry.gateway.terms import has_terms, read_terms, timeouts
 from gantry.providers.failures import FailureKind
 from gantry.routing.balance import NO_TIES, Ties, hedge_of
 from gantry.routing.itinerary import Itinerary, Step, StepKind
-from gantry.routing.plan import NO_RETRIES, Attempt, Plan
+from gantry.routing.plan import NO_RETRIES, Attempt, Choice, Plan, shown
 from gantry.routing.snapshot import KeyRecord
 from gantry.routing.verdict import judge
 from gantry.wire.envelope import Envelope
@@ -43,7 +43,7 @@ _TELLING: Final = (Outcome.UPSTREAM_ERROR, Outcome.UPSTREAM_UNREACHABLE, Outcome
 class Journey:
     """One call's plan, and how far it has come."""
 
-    __slots__ = ("_body", "_head", "_intake", "_itinerary", "_key", "_state", "hedge", "plan", "question")
+    __slots__ = ("_body", "_head", "_intake", "_itinerary", "_key", "_state", "hedge", "plan", "question", "refused")
 
     def __init__(
         self,
@@ -65,6 +65,7 @@ class Journey:
         self.plan = intake.plan(key, question.model, terms, stream=question.stream)
         ties = ties_of(self.plan, question, key, intake.surface.operation)
         self.hedge = hedge_of(self.plan, ties)
+        self.refused: list[str] = []  # members of a group that could not be asked
         self._itinerary = Itinerary(self.plan, state.health, state.draw, ties=ties, may_retry=state.health.may_retry)
 
     @property
@@ -86,11 +87,13 @@ class Journey:
             try:
                 return self._set_out(step)
             except (GatewayError, TokenNeeded) as error:
-                if step.kind is _FIRST:
+                if step.kind is _FIRST and (isinstance(error, TokenNeeded) or len(models_of(self.plan.choices[0])) < 2):
                     raise
-                failed = error
+                if isinstance(error, GatewayError):
+                    self.refused.append(f"{shown(step.drawn.attempt.asked)} cannot be asked: {error.message}")
+                failed = failed or error
                 self._hear_of(error)
-                step = self._itinerary.pass_over()
+                step = self._itinerary.pass_over(step)
         raise failed or NoCredential("every deployment that could serve this has weight 0; raise one to use it again")
 
     def go_on(self, attempt: Attempt, kind: FailureKind, retry_after: float | None) -> tuple[Voyage, float] | None:
@@ -124,6 +127,11 @@ class Journey:
         """Have a token bought that a voyage lacked: not for this call, but the next will find it."""
         if isinstance(error, TokenNeeded):
             self._state.desk.wait(error.account, _take_note)
+
+
+def models_of(choice: Choice) -> dict[str | None, Attempt]:
+    """Return the models of a choice, each with an attempt at it: of a group, one may be asked what another may not."""
+    return {attempt.asked: attempt for attempt in reversed(choice.attempts)}
 
 
 def set_out(

@@ -103,15 +103,15 @@ class Itinerary:
     def pass_over(self, refused: Step | None = None) -> Step | None:
         """Return the step to the next choice, also from one that cannot be asked; else to the last again, or None.
 
-        In place of another deployment that cannot be asked, the next of them comes first: of a group, it is another
+        In place of a deployment that cannot be asked, the next of its choice comes first: of a group, it is another
         model. Before anything was asked, one that is cooling comes before nothing.
         """
         failed = self._failed
-        if refused is not None and refused.kind is StepKind.ROTATION:
+        if refused is not None and refused.kind in (StepKind.FIRST, StepKind.ROTATION):
             self._tried.add(refused.drawn.attempt.deployment_id)
             drawn = self._draw(self._place)
             if drawn is not None:
-                return Step(drawn, StepKind.ROTATION)
+                return Step(drawn, refused.kind)
         return self._first_well() or (self._first_of_all() if failed is None else self._again(*failed))
 
     def beside(self, attempt: Attempt) -> Step | None:
