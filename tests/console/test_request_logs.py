@@ -407,7 +407,12 @@ def test_sums_and_averages(client: TestClient, keys: Keys, logs: LogStore) -> No
     store_logs(
         logs,
         make_log(
-            key, 1, model="a", cost=1_500_000, usage=Usage(input_tokens=10, output_tokens=3), time_to_first_token=SECOND
+            key,
+            1,
+            model="a",
+            cost=1_500_000,
+            usage=Usage(input_tokens=10, output_tokens=3, cached_input_tokens=4),
+            time_to_first_token=SECOND,
         ),
         make_log(key, 2, model="b", latency=None, status_code=500, usage=Usage(total_tokens=7)),
         make_log(other, 3, model="a"),
@@ -426,6 +431,8 @@ def test_sums_and_averages(client: TestClient, keys: Keys, logs: LogStore) -> No
         "avg_ttft": 1.0,
         "number_of_cache_hits": 0,
         "total_cache_savings": 0.0,
+        "total_prompt_cache_hit_tokens": 4,
+        "prompt_cache_hit_rate": 0.4,
         "scores": {},
         "current_filters": {},
     }

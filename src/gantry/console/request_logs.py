@@ -195,6 +195,8 @@ def _summary_item(found: Summary) -> dict[str, Any]:
         "avg_ttft": seconds_of(_mean(found.time_to_first_token_sum, found.time_to_first_token_count)),
         "number_of_cache_hits": found.cache_hits,
         "total_cache_savings": usd_from_nano(found.cache_savings),
+        "total_prompt_cache_hit_tokens": found.cached_input_tokens,
+        "prompt_cache_hit_rate": found.cached_input_tokens / found.input_tokens if found.input_tokens else None,
         "scores": {},
     }
 

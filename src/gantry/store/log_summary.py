@@ -75,6 +75,7 @@ class Summary(Struct, frozen=True):
     cache_hits: int = 0
     cached_tokens: int = 0
     cache_savings: int = 0
+    cached_input_tokens: int = 0  # of input_tokens: read from providers' prompt caches
 
 
 _SUMS: Final = Summary.__struct_fields__
@@ -160,6 +161,7 @@ def _of_rows(query: LogQuery) -> Select[Any]:
         "cache_hits": case((hit, 1), else_=0),
         "cached_tokens": case((hit, total)),
         "cache_savings": literal(0),
+        "cached_input_tokens": case((not_(hit), request_logs.c.cached_input_tokens)),
     }
     return select(*(_sum_of(measured[name]) for name in _SUMS)).where(and_(matching(query)))
 
