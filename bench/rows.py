@@ -30,12 +30,16 @@ def fill(home: Home, count: int) -> None:
         organization = default_organization(connection)
     store = LogStore(home.logs_db)
     logs, _ = store.tail(organization, limit=1)
-    first = time.time_ns() - _SPAN
     for start in range(0, count, _BATCH):
-        numbers = range(start, min(start + _BATCH, count))
-        store.record(RecordBatch(logs=[_copy(logs[0], number, first + number * _SPAN // count) for number in numbers]))
+        store.record(RecordBatch(logs=copies_of(logs[0], start, min(start + _BATCH, count), count, _SPAN)))
     store.close()
     print("filled", flush=True)
+
+
+def copies_of(log: RequestLog, start: int, end: int, count: int, span: int) -> list[RequestLog]:
+    """Return the copies from one number until before another, of so many that lie within a span before now."""
+    first = time.time_ns() - span
+    return [_copy(log, number, first + number * span // count) for number in range(start, end)]
 
 
 def _copy(log: RequestLog, number: int, moment: int) -> RequestLog:

@@ -10,7 +10,7 @@ An attempt is no request: there is one row for a call, and its units are those o
 """
 
 from collections.abc import Sequence
-from typing import Final
+from typing import Any, Final, TypeVar
 
 import msgspec
 from msgspec import Struct
@@ -27,6 +27,7 @@ from gantry.prices.rates import Rates
 _CANCELLED: Final = Outcome.CANCELLED.value
 _WHY: Final = AttemptRecord.__struct_fields__.index("began")  # from here on, what a call without a choice does not tell
 _encode: Final = msgspec.json.Encoder().encode
+_Tried = TypeVar("_Tried", AttemptRecord, LoggedAttempt)
 
 
 class Answered(Struct, frozen=True, gc=False):
@@ -37,9 +38,11 @@ class Answered(Struct, frozen=True, gc=False):
     service_tier: str | None
     at: int
     custom: CustomModel | None
+    model: str | None = None  # that it names
+    turned_to: str = ""  # by the call, from the model that was requested
 
 
-def find_serving(attempts: Sequence[AttemptRecord]) -> AttemptRecord | None:
+def find_serving(attempts: Sequence[_Tried]) -> _Tried | None:
     """Return the attempt that a log is of: the last but for those that another one was faster than."""
     for attempt in reversed(attempts):
         if attempt.outcome != _CANCELLED:
@@ -55,8 +58,10 @@ def charge_attempts(
     if served is None:
         return None, charge
     if len(attempts) == 1 and not served.step:
-        return _encode([LoggedAttempt(*astuple(served)[:_WHY])]).decode(), charge
+        return _encode([_with_basis(LoggedAttempt(*astuple(served)[:_WHY]), answered, rates)]).decode(), charge
     logged = [LoggedAttempt(*astuple(attempt)) for attempt in attempts]
+    serving = attempts.index(served)
+    logged[serving] = _with_basis(logged[serving], answered, rates)
     in_vain = 0
     for place, attempt in enumerate(attempts):
         if attempt.outcome != _CANCELLED or attempt.unsent:
@@ -71,10 +76,24 @@ def charge_attempts(
                 "attempt was faster, is not known and not in the cost"
             )
     if in_vain:
-        place = attempts.index(served)
-        logged[place] = replace(logged[place], cost=charge.cost)
+        logged[serving] = replace(logged[serving], cost=charge.cost)
         charge = with_hedge(charge, in_vain)
     return _encode(logged).decode(), charge
+
+
+def _with_basis(served: LoggedAttempt, answered: Answered, rates: Rates) -> LoggedAttempt:
+    """Return the attempt that answered with what its price depends on, so that it can be priced again (law 7)."""
+    basis: dict[str, Any] = {}
+    tier, name, asked = answered.service_tier, answered.model, served.upstream_model
+    if tier is not None:
+        basis["service_tier"] = tier
+    if answered.turned_to:
+        basis["turned_to"] = answered.turned_to
+    if name is not None and asked is not None and name != asked and answered.usage != NO_USAGE:
+        rate = rates.find(served.provider_id, asked, answered.at, tier, host=served.upstream_host)
+        if rate is None:
+            basis["priced_as"] = name
+    return replace(served, **basis) if basis else served
 
 
 def _estimate(attempt: AttemptRecord, served: AttemptRecord, answered: Answered, rates: Rates) -> int | None:

@@ -24,7 +24,7 @@ from gantry.prices.rate import Prices, Rate, cost_and_parts
 from gantry.prices.rates import Rates
 
 HEDGE: Final = "hedge"  # among the parts of a cost: what was sent in vain beside the answer
-_POSTED: Final = "posted"
+POSTED: Final = "posted"  # the source of a price that came with the log
 _encode: Final = msgspec.json.Encoder().encode
 
 
@@ -58,12 +58,32 @@ def charge_call(
 
     Of a call under a custom name, `custom` is that model.
     """
+    return charge_at(find_rate(rates, provider_id, names, at, service_tier, host=host, custom=custom), usage)
+
+
+def find_rate(
+    rates: Rates,
+    provider_id: str | None,
+    names: Sequence[str | None],
+    at: int,
+    service_tier: str | None,
+    *,
+    host: str | None = None,
+    custom: CustomModel | None = None,
+) -> Rate | None:
+    """Return the rate by which `charge_call` prices; None when no price is known."""
     rate = None
     if provider_id is not None:
         rate = rates.find_first(provider_id, names, at, service_tier, host=host)
-    if custom is not None:
-        rate = custom_rate(rates, custom, rate, at, service_tier)
-    return _UNKNOWN if rate is None else _charge_of(rate, usage)
+    return rate if custom is None else custom_rate(rates, custom, rate, at, service_tier)
+
+
+def charge_at(rate: Rate | None, usage: Usage) -> Charge:
+    """Return what a usage costs at a rate, which may be unknown."""
+    if rate is None:
+        return _UNKNOWN
+    amount, parts = cost_and_parts(rate, usage)
+    return Charge(amount, _text_of(parts), amount is None, rate.source, rate.version)
 
 
 def charge_hit(
@@ -122,15 +142,15 @@ def charge_posted(
 ) -> Charge:
     """Return the charge of a posted log."""
     if posted.cost is not None:
-        return Charge(posted.cost, price_source=_POSTED)
+        return Charge(posted.cost, price_source=POSTED)
     if model == CACHED_MODEL:
         return FREE
     if posted.usage == NO_USAGE:
         return NO_CHARGE
     if posted.prompt_unit_price is not None or posted.completion_unit_price is not None:
         prices = Prices(input=posted.prompt_unit_price or 0, output=posted.completion_unit_price or 0)
-        amount, parts = cost_and_parts(Rate(prices, model or "", _POSTED, _POSTED), posted.usage)
-        return Charge(amount, _text_of(parts), amount is None, _POSTED)
+        amount, parts = cost_and_parts(Rate(prices, model or "", POSTED, POSTED), posted.usage)
+        return Charge(amount, _text_of(parts), amount is None, POSTED)
     service_tier = service_tier_in(posted.usage_raw.encode()) if posted.usage_raw else None
     return charge_call(rates, provider_id, (model,), at, service_tier, posted.usage, custom=custom)
 
@@ -149,11 +169,6 @@ def likely_provider(requested_model: str | None, rates: Rates) -> str | None:
         return None
     ref = parse_model_ref(requested_model, rates.providers)
     return ref.prefix or rates.provider_of(ref.name)
-
-
-def _charge_of(rate: Rate, usage: Usage) -> Charge:
-    amount, parts = cost_and_parts(rate, usage)
-    return Charge(amount, _text_of(parts), amount is None, rate.source, rate.version)
 
 
 def _text_of(parts: Mapping[str, int]) -> str | None:

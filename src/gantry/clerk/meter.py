@@ -194,7 +194,7 @@ def meter_call(
         else:
             names = (model, answered_as)
             charge = charge_call(rates, provider_id, names, at, service_tier, usage, host=host, custom=custom)
-    answered_by = Answered(last, usage, service_tier, opened.started_at, custom)
+    answered_by = Answered(last, usage, service_tier, opened.started_at, custom, answered_as, closed.turned_to)
     attempts, charge = charge_attempts(closed.attempts, answered_by, rates, charge, warnings)
     content = _NO_CONTENT
     if _POLICIES[opened.content_policy] in _SHOWN:

@@ -31,6 +31,10 @@ class LoggedAttempt(Struct, frozen=True, omit_defaults=True, gc=False):
     unsent: bool = False
     cost: int | None = None  # where a call was hedged; else it is the log's
     cost_estimated: bool = False
+    # Of the one that answered, what its price depended on and nothing else in the log tells.
+    service_tier: str | None = None  # as the answer named it: what was billed, not what was asked
+    priced_as: str | None = None  # the model that the answer named, where the one that was asked for has no price
+    turned_to: str | None = None  # the model as the call was told to ask for it, where that is not what was requested
 
 
 def read_attempts(text: str | None) -> list[LoggedAttempt]:

@@ -4,6 +4,7 @@ Law: every price is whole nano-dollars per million units (per hour for audio), s
 sum is divided once, half to even. A usage that the rate does not price gives None, never 0 (law 7).
 """
 
+from decimal import Decimal
 from typing import Any, Final
 
 from msgspec import Struct
@@ -12,6 +13,7 @@ from msgspec.structs import replace
 from gantry.core.money import NanoUSD
 from gantry.core.usage import Usage
 
+AUDIO: Final = "input_audio_seconds"  # the one unit whose price is for an hour
 _MILLION: Final = 1_000_000
 _HOUR_SECONDS: Final = 3600
 _SCALE: Final = _MILLION * _HOUR_SECONDS  # prices are for a million units, and for an hour of audio
@@ -45,12 +47,21 @@ class Rate(Struct, frozen=True):
     version: str
 
 
+class Item(Struct, frozen=True):
+    """One unit of a cost."""
+
+    unit: str  # its name in `Usage`
+    count: Decimal
+    price: int  # nano-dollars for a million of them; for an hour of audio
+    amount: NanoUSD
+
+
 def cost(rate: Rate, usage: Usage) -> NanoUSD | None:
     """Return what a usage costs at a rate; None when the rate has no price for what was used."""
-    charges = _charges(rate.prices, usage)
-    if not charges:
+    used = _used(rate.prices, usage)
+    if not used:
         return None
-    return _divide(sum(charge for _, charge in charges), _SCALE)
+    return _divide(sum(count * price for _, count, price in used), _SCALE)
 
 
 def cost_by_unit(rate: Rate, usage: Usage) -> dict[str, NanoUSD]:
@@ -62,14 +73,32 @@ def cost_and_parts(rate: Rate, usage: Usage) -> tuple[NanoUSD | None, dict[str, 
     """Return `cost` and `cost_by_unit` for the price of one."""
     total = 0
     parts = {}
-    for unit, charge in _charges(rate.prices, usage):
+    for unit, count, price in _used(rate.prices, usage):
+        charge = count * price
         total += charge
         parts[unit] = _divide(charge, _SCALE)
     return (_divide(total, _SCALE) if parts else None), parts
 
 
-def _charges(prices: Prices, usage: Usage) -> list[tuple[str, int]]:
-    """Return what each unit costs, times `_SCALE`; none at all where something that was used has no price."""
+def items(rate: Rate, usage: Usage) -> list[Item]:
+    """Return how `cost_by_unit` came about."""
+    return [
+        Item(
+            unit,
+            Decimal(count) / (_MILLION if unit == AUDIO else _HOUR_SECONDS),
+            price,
+            _divide(count * price, _SCALE),
+        )
+        for unit, count, price in _used(rate.prices, usage)
+    ]
+
+
+def _used(prices: Prices, usage: Usage) -> list[tuple[str, int, int]]:
+    """Return of each unit what was used of it and at which price; none at all where something has no price.
+
+    Their product is what the unit costs, times `_SCALE`: what was used is counted in parts of `_HOUR_SECONDS`, and
+    audio in microseconds.
+    """
     if usage.connector_calls or usage.connector_tokens:
         return []
     input_tokens = usage.input_tokens
@@ -78,45 +107,45 @@ def _charges(prices: Prices, usage: Usage) -> list[tuple[str, int]]:
         if input_tokens is not None and input_tokens > threshold:
             prices = higher
             break
-    charges = []
+    used = []
     if input_tokens is not None and prices.input is not None:
         cached = usage.cached_input_tokens or 0
         written = usage.cache_write_tokens or 0
         plain = input_tokens - cached - written
         seen = 0 if prices.input_image is None else min(usage.input_image_tokens or 0, plain)
-        charges.append(("input_tokens", (plain - seen) * prices.input * _HOUR_SECONDS))
+        used.append(("input_tokens", (plain - seen) * _HOUR_SECONDS, prices.input))
         if seen and prices.input_image is not None:
-            charges.append(("input_image_tokens", seen * prices.input_image * _HOUR_SECONDS))
+            used.append(("input_image_tokens", seen * _HOUR_SECONDS, prices.input_image))
         if cached:
             price = prices.input if prices.cached_input is None else prices.cached_input
-            charges.append(("cached_input_tokens", cached * price * _HOUR_SECONDS))
+            used.append(("cached_input_tokens", cached * _HOUR_SECONDS, price))
         if written:
             price = prices.input if prices.cache_write is None else prices.cache_write
-            charges.append(("cache_write_tokens", written * price * _HOUR_SECONDS))
+            used.append(("cache_write_tokens", written * _HOUR_SECONDS, price))
     if output_tokens and prices.output is None and prices.input is not None:
         return []
     if output_tokens is not None and prices.output is not None:
         drawn = 0 if prices.output_image is None else min(usage.output_image_tokens or 0, output_tokens)
-        charges.append(("output_tokens", (output_tokens - drawn) * prices.output * _HOUR_SECONDS))
+        used.append(("output_tokens", (output_tokens - drawn) * _HOUR_SECONDS, prices.output))
         if drawn and prices.output_image is not None:
-            charges.append(("output_image_tokens", drawn * prices.output_image * _HOUR_SECONDS))
+            used.append(("output_image_tokens", drawn * _HOUR_SECONDS, prices.output_image))
     if usage.characters is not None and prices.characters is not None:
-        charges.append(("characters", usage.characters * prices.characters * _HOUR_SECONDS))
+        used.append(("characters", usage.characters * _HOUR_SECONDS, prices.characters))
     if usage.pages is not None and prices.pages is not None:
         annotated = min(usage.annotated_pages or 0, usage.pages)
-        charges.append(("pages", (usage.pages - annotated) * prices.pages * _HOUR_SECONDS))
+        used.append(("pages", (usage.pages - annotated) * _HOUR_SECONDS, prices.pages))
         if annotated:
             price = prices.pages if prices.annotated_pages is None else prices.annotated_pages
-            charges.append(("annotated_pages", annotated * price * _HOUR_SECONDS))
+            used.append(("annotated_pages", annotated * _HOUR_SECONDS, price))
     if usage.images is not None and prices.images is not None:
-        charges.append(("images", usage.images * prices.images * _HOUR_SECONDS))
+        used.append(("images", usage.images * _HOUR_SECONDS, prices.images))
     if usage.searches is not None and prices.searches is not None:
-        charges.append(("searches", usage.searches * prices.searches * _HOUR_SECONDS))
+        used.append(("searches", usage.searches * _HOUR_SECONDS, prices.searches))
     if usage.input_audio_seconds is not None and prices.audio_hour is not None:
-        charges.append(("input_audio_seconds", int(usage.input_audio_seconds * _MILLION) * prices.audio_hour))
-    if charges and prices.requests is not None:
-        charges.append(("requests", prices.requests * _HOUR_SECONDS))
-    return charges
+        used.append((AUDIO, int(usage.input_audio_seconds * _MILLION), prices.audio_hour))
+    if used and prices.requests is not None:
+        used.append(("requests", _HOUR_SECONDS, prices.requests))
+    return used
 
 
 def scaled(prices: Prices, numerator: int, denominator: int) -> Prices:

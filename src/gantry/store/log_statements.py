@@ -12,6 +12,7 @@ from sqlalchemy.dialects.sqlite import insert as sqlite_insert
 
 from gantry.store.full_text import FullTextStatements
 from gantry.store.log_rows import COLUMNS
+from gantry.store.repricing import put_price
 from gantry.store.rollups import SUMS
 from gantry.store.tables import (
     counted_results,
@@ -49,6 +50,7 @@ class LogStatements:
         self.put_checkpoint = self._insert_or_replace(journal_checkpoints)  # incarnation, segment, position
         self.add_hours = self._insert_or_add(rollups, SUMS)
         self.add_days = self._insert_or_add(day_rollups, SUMS)
+        self.put_price = self._text(put_price())  # those of `repricing.parameters_of`
         self.close = self._deletes((open_calls, open_parts), "log_id")
         self.forget = self._deletes((open_calls, open_parts, journal_checkpoints), "incarnation")
 

@@ -14,6 +14,7 @@ from typing import Any
 from msgspec import Struct
 from sqlalchemy import Select, select
 
+from gantry.core.priced_log import NewPrice, PricedLog
 from gantry.core.request_log import RequestLog
 from gantry.store.cached_answers import (
     CacheChanges,
@@ -37,7 +38,8 @@ from gantry.store.log_query import LogPage, LogQuery, with_said
 from gantry.store.log_rows import Row, log_of, row_of, short_row_of, storable
 from gantry.store.log_statements import LogStatements
 from gantry.store.log_summary import Summary, read_options, read_summary
-from gantry.store.rollups import rollup_rows
+from gantry.store.repricing import Mark, PricedQuery, parameters_of, read_priced
+from gantry.store.rollups import drift_rows, rollup_rows
 from gantry.store.schema import ensure_schema
 from gantry.store.tables import LOGS, journal_checkpoints, open_calls, open_parts, request_log_bodies, request_logs
 
@@ -204,6 +206,31 @@ class LogStore:
         """Delete a log and say whether it was there."""
         with self._database.writing() as connection:
             return delete_log(connection, organization_id, key_id, log_id)
+
+    def priced_logs(self, query: PricedQuery, after: Mark, limit: int) -> list[PricedLog]:
+        """Return the logs after a mark, by their start, with what their prices depend on."""
+        with self._database.reading() as connection:
+            return read_priced(connection, query, after, limit)
+
+    def reprice(self, prices: Sequence[NewPrice]) -> list[NewPrice]:
+        """Write prices over those that were read, with the sums, and return those of logs that still had them."""
+        rows = [parameters_of(price) for price in prices]
+        with self._database.writing() as connection:
+            cursor = connection.connection.cursor()
+            cursor.execute("SAVEPOINT prices_before")
+            _run_many(cursor, self._sql.put_price, rows)
+            if rows and cursor.rowcount != len(rows):
+                cursor.execute("ROLLBACK TO SAVEPOINT prices_before")
+                prices = [price for price, row in zip(prices, rows, strict=True) if self._put_price(cursor, row)]
+            hours, days = drift_rows(prices)
+            _run_many(cursor, self._sql.add_hours, list(map(storable, hours)))
+            _run_many(cursor, self._sql.add_days, list(map(storable, days)))
+            cursor.close()
+        return list(prices)
+
+    def _put_price(self, cursor: Any, row: Row) -> bool:
+        cursor.execute(self._sql.put_price, row)
+        return bool(cursor.rowcount == 1)
 
     def cache_entries(self, query: CacheQuery) -> tuple[list[CacheEntry], CacheSums]:
         """Return a page of what the response cache keeps, and the sums over all of it."""

@@ -1,11 +1,13 @@
 """Rollups: sums by hour and by day, so that a dashboard reads hundreds of rows and not millions.
 
-Law: only logs really inserted are counted; the store calls this in the transaction that inserted them.
+Law: only logs really inserted are counted; the store calls this in the transaction that inserted them, or priced them
+again.
 """
 
 from collections.abc import Iterable
 from operator import add
 
+from gantry.core.priced_log import NewPrice, PricedLog
 from gantry.core.request_log import RequestLog, is_cache_hit, tokens_per_second, total_tokens
 from gantry.core.vocabulary import Outcome
 from gantry.store.log_rows import INDEXED_LENGTH
@@ -17,6 +19,7 @@ _FINE = frozenset((Outcome.SUCCESS, Outcome.LOGGED))
 _HOURS_OF_A_DAY = 24
 
 SUMS = tuple(column.name for column in rollups.c if not column.primary_key)
+_COST, _UNPRICED = map(SUMS.index, ("cost", "unpriced"))
 
 Bucket = tuple[str, int, str, str, str, str, str]
 Buckets = dict[Bucket, list[int]]
@@ -25,7 +28,23 @@ SumRow = tuple[str | int, ...]
 
 def rollup_rows(logs: Iterable[RequestLog]) -> tuple[list[SumRow], list[SumRow]]:
     """Return what these logs add, a row for each bucket of an hour, and of a day."""
-    hours = _by_hour(logs)
+    return _rows_by_span(_by_hour(logs))
+
+
+def drift_rows(prices: Iterable[NewPrice]) -> tuple[list[SumRow], list[SumRow]]:
+    """Return what other prices add to the sums of the hours and the days of their logs."""
+    hours: Buckets = {}
+    for price in prices:
+        before, bucket = price.log, _bucket_of(price.log)
+        sums = hours.get(bucket)
+        if sums is None:
+            sums = hours[bucket] = [0] * len(SUMS)
+        sums[_COST] += (price.cost or 0) - (before.cost or 0)
+        sums[_UNPRICED] += price.price_missing - before.price_missing
+    return _rows_by_span(hours)
+
+
+def _rows_by_span(hours: Buckets) -> tuple[list[SumRow], list[SumRow]]:
     days: Buckets = {}
     for hour, sums in hours.items():
         bucket: Bucket = (hour[0], hour[1] // _HOURS_OF_A_DAY, *hour[2:])
@@ -42,20 +61,24 @@ def _rows_of(buckets: Buckets) -> list[SumRow]:
 def _by_hour(logs: Iterable[RequestLog]) -> Buckets:
     buckets: Buckets = {}
     for log in logs:
-        bucket: Bucket = (
-            log.organization_id,
-            log.started_at // _HOUR,
-            log.environment,
-            log.key_id or "",
-            (log.model or "")[:INDEXED_LENGTH],
-            (log.provider_id or "")[:INDEXED_LENGTH],
-            log.outcome,
-        )
+        bucket = _bucket_of(log)
         sums = buckets.get(bucket)
         if sums is None:
             sums = buckets[bucket] = [0] * len(SUMS)
         _add(sums, log)
     return buckets
+
+
+def _bucket_of(log: RequestLog | PricedLog) -> Bucket:
+    return (
+        log.organization_id,
+        log.started_at // _HOUR,
+        log.environment,
+        log.key_id or "",
+        (log.model or "")[:INDEXED_LENGTH],
+        (log.provider_id or "")[:INDEXED_LENGTH],
+        log.outcome,
+    )
 
 
 def _add(sums: list[int], log: RequestLog) -> None:
