@@ -1,4 +1,4 @@
-"""`gantry prices`: history priced again by the rates of today."""
+"""`gantry prices`: what a model costs, how a cost came about, and history priced again by the rates of today."""
 
 import time
 from pathlib import Path
@@ -8,24 +8,114 @@ import click
 import msgspec
 
 from gantry.clerk.custom_prices import CustomPrices
+from gantry.clerk.explain_cost import explain_cost
 from gantry.clerk.price_table import open_rates
 from gantry.clerk.recompute import Drift, Recompute, Served, Sums
 from gantry.cli.logs import open_logs
-from gantry.cli.opened import store_address
+from gantry.cli.opened import OpenHome, open_home, store_address
 from gantry.cli.options import home_option, json_option
-from gantry.cli.price_view import exact_dollars
+from gantry.cli.price_view import (
+    card_rows,
+    card_view,
+    day_of,
+    exact_dollars,
+    explained_view,
+    history_rows,
+    line_row,
+)
 from gantry.cli.table import print_table
 from gantry.cli.when import Ago, iso
+from gantry.core.custom_model import model_behind
+from gantry.core.model_ref import parse_model_ref
 from gantry.core.money import usd_from_nano
+from gantry.prices.card import price_card
 from gantry.store.database import StoreUnavailable
 from gantry.store.repricing import PricedQuery
 
 _DRIFT = ("PROVIDER", "MODEL", "LOGS", "CHANGED", "NOW PRICED", "NOW UNKNOWN", "BEFORE $", "AFTER $", "DRIFT $")
 
 
+_PRICES = ("UNIT", "USD", "PER", "FOR")
+_HISTORY = ("SINCE", "FOR", "BY", "PRICES")
+_PARTS = ("UNIT", "COUNT", "USD", "PER", "AMOUNT $", "NOTE")
+
+
 @click.group()
 def group() -> None:
     """Show prices, explain a cost, price history again."""
+
+
+@group.command()
+@click.argument("model")
+@home_option
+@click.option("--provider", "provider_id", metavar="ID", help="Whose model it is, where its name does not tell.")
+@click.option("--at", type=Ago(), help="At this moment: 2026-11-01, or 30d ago.  [default: now]")
+@json_option
+def show(model: str, home: Path, provider_id: str | None, at: int | None, as_json: bool) -> None:
+    """Show what MODEL costs, by unit, with source and version; for which calls it costs something else; and since when.
+
+    MODEL is a name as callers write it: mistral/mistral-large-latest, a bare one, or one of your own.
+    """
+    at = time.time_ns() if at is None else at
+    with open_home(home) as opened:
+        rates, customs = open_rates(opened.home.cache), _customs(opened)
+        custom = customs.find(opened.organization_id, model)
+    ref = parse_model_ref(model, rates.providers) if custom is None else model_behind(custom, rates.providers)
+    owner = provider_id or (None if custom is None else custom.provider_id) or ref.prefix or rates.provider_of(ref.name)
+    if owner is None:
+        raise click.ClickException(f"no provider claims a model {model!r}; name its provider with --provider")
+    card = price_card(rates, owner, ref.name, at, custom)
+    if as_json:
+        click.echo(msgspec.json.encode(card_view(card, at)))
+        return
+    if card.rate is None:
+        click.echo(f"No price of {owner}/{ref.name} is known at {iso(at)}: what its calls cost is unknown.")
+    else:
+        since = "" if card.since is None else f", since {day_of(card.since)}"
+        click.echo(f"{owner}/{ref.name} at {iso(at)}: {card.rate.model}, by {card.rate.version}{since}")
+        print_table(_PRICES, card_rows(card))
+    if card.history:
+        click.echo()
+        print_table(_HISTORY, history_rows(card))
+
+
+@group.command()
+@click.argument("log_id")
+@home_option
+@json_option
+def explain(log_id: str, home: Path, as_json: bool) -> None:
+    """Show how the cost of one log came about, unit by unit, and what it would be today."""
+    with open_logs(home) as (opened, logs):
+        log = logs.find(opened.organization_id, log_id)
+        if log is None:
+            raise click.ClickException(f"no log has the id {log_id!r}; a call just made is stored within a second")
+        explained = explain_cost(log, open_rates(opened.home.cache), _customs(opened).find)
+    if as_json:
+        click.echo(msgspec.json.encode(explained_view(explained)))
+        return
+    named = f"{log.provider_id or 'nobody'}/{log.model or 'no model'}"
+    if explained.cost is not None:
+        rows = [line_row(line) for line in explained.lines]
+        print_table(_PARTS, [*rows, ("cost", "", "", "", exact_dollars(explained.cost), "")])
+    elif log.price_missing:
+        click.echo(
+            f"The cost is unknown: there is no price for what {named} used, {msgspec.json.encode(log.usage).decode()}."
+        )
+    else:
+        click.echo(f"The cost is unknown: nothing is known of what {named} used.")
+    if explained.version or explained.source:
+        click.echo(f"priced by {explained.version or explained.source}", err=True)
+    if explained.savings is not None:
+        click.echo(f"without the cache it would have cost {exact_dollars(explained.savings)}", err=True)
+    if explained.today != explained.cost:
+        today = "unknown" if explained.today is None else exact_dollars(explained.today)
+        click.echo(f"by the rates of today it is {today}: see `gantry prices recompute --dry-run`", err=True)
+
+
+def _customs(opened: OpenHome) -> CustomPrices:
+    customs = CustomPrices(store_address(opened.settings, opened.home.control_db))
+    customs.refresh()
+    return customs
 
 
 @group.command()
@@ -51,12 +141,10 @@ def recompute(
     """
     until = time.time_ns() if until is None else until
     with open_logs(home) as (opened, logs):
-        customs = CustomPrices(store_address(opened.settings, opened.home.control_db))
-        customs.refresh()
         query = PricedQuery(
             organization_id=opened.organization_id, since=since, until=until, model=model, provider_id=provider_id
         )
-        job = Recompute(logs, query, open_rates(opened.home.cache), customs.find, dry_run=dry_run)
+        job = Recompute(logs, query, open_rates(opened.home.cache), _customs(opened).find, dry_run=dry_run)
         _run(job, since)
     if as_json:
         click.echo(msgspec.json.encode({"dry_run": dry_run, "from": iso(since), "to": iso(until), **_view(job.drift)}))

@@ -15,7 +15,7 @@ from msgspec.structs import replace
 
 from gantry.prices.overrides import Factors, Overrides
 from gantry.prices.rate import Prices, Rate, scaled, with_cached_input
-from gantry.prices.table import ModelPrices, PriceTable
+from gantry.prices.table import DatedPrices, ModelPrices, PriceTable
 
 _MEMO_LIMIT: Final = 4096
 _NAME_LIMIT: Final = 256
@@ -31,6 +31,16 @@ class _Candidate(Struct, frozen=True):
     source: str
     version: str
     since: int = 0
+
+
+class DatedRate(Struct, frozen=True):
+    """Prices as a source lists them, with when they hold: before what is charged relative to them."""
+
+    model: str
+    source: str
+    version: str
+    since: int | None  # ns since the epoch
+    entry: DatedPrices
 
 
 class Rates:
@@ -138,6 +148,22 @@ class Rates:
             if candidate.since <= at and candidate.record.at(at, None) is not None:
                 return max(candidate.record.since(at) or 0, candidate.since) or None
         return None
+
+    def dated(self, provider_id: str, model: str) -> Iterator[DatedRate]:
+        """Yield all prices of a model, whenever they hold: of two that hold at once, the first source, its last one."""
+        for candidate in self._remember((provider_id, model)):
+            for entry in candidate.record.entries:
+                since = max(entry.since or 0, candidate.since) or None
+                yield DatedRate(candidate.record.model, candidate.source, candidate.version, since, entry)
+
+    def service_tiers(self, provider_id: str, model: str) -> list[str]:
+        """Return the service tiers that have a price of their own."""
+        own = {dated.entry.service_tier for dated in self.dated(provider_id, model)} - {None}
+        return sorted({*filter(None, own), *self._factors_of(provider_id).service_tiers})
+
+    def hosts(self, provider_id: str) -> list[str]:
+        """Return the hosts of a provider, its regions, that have prices of their own."""
+        return sorted(self._factors_of(provider_id).hosts)
 
     def published(self, provider_id: str) -> Iterator[ModelPrices]:
         """Yield the published records of the models that a provider serves, each named after one that it matches."""
