@@ -197,3 +197,56 @@ def test_where_it_ends_early_it_says_from_where_to_go_on(
     other.close()
     assert "locked" in failed.stderr
     assert "0 logs are done; go on with --from 2026-11-22T10:00:00.000Z" in failed.stderr
+
+
+def test_a_providers_export_stands_beside_our_books(
+    run: Run, home_path: Path, organization: str, tmp_path: Path
+) -> None:
+    store(
+        home_path,
+        priced("a", 2_000_000_000, organization_id=organization, deployment_name="main"),
+        priced("b", 500_000_000, organization_id=organization, model="mistral-large-2512", deployment_name="spare"),
+        priced("c", None, organization_id=organization, model="unheard-of", deployment_name="main"),
+        priced("d", 9, organization_id=organization, provider_id="openai"),
+    )
+    export = tmp_path / "export.csv"
+    export.write_text(
+        "date,model,api_key,input_tokens,output_tokens,cost,mood\n"
+        "2026-11-22,mistral-large-2512,main,1000,500,2.00,fine\n"
+        "2026-11-22,mistral-large-2512,spare,1000,400,0.40,fine\n",
+        encoding="utf-8",
+    )
+    said = run("prices", "reconcile", str(export))
+    large, other, total = said.stdout.splitlines()[1:]
+    assert large.split() == [
+        "2026-11-22", "mistral-large-2512", "2000", "2000", "900", "1000",
+        "2.400000000", "2.500000000", "0.100000000", "+4.17", "%",
+    ]  # fmt: skip
+    assert other.split()[:7] == ["2026-11-22", "unheard-of", "0", "1000", "0", "500", "0.000000000"]
+    assert total.split()[-3:] == ["0.100000000", "+4.17", "%"]
+    assert "read as mistral: usage" in said.stderr
+    assert "its columns are assumed" in said.stderr
+    assert "columns that are not known, and not read: mood" in said.stderr
+    assert "1 of our requests have no price" in said.stderr
+    lines = json.loads(run("prices", "reconcile", str(export), "--by-key", "--json").stdout)["lines"]
+    assert [(line["key"], line["theirs"]["cost"], line["ours"]["cost"]) for line in lines] == [
+        ("main", 2.0, 2.0),
+        ("spare", 0.4, 0.5),
+        ("main", 0.0, 0.0),
+    ]
+
+
+def test_an_export_that_is_not_understood_is_refused(run: Run, tmp_path: Path) -> None:
+    export = tmp_path / "export.csv"
+    assert "cannot be read: No such file" in run("prices", "reconcile", str(export), code=1).stderr
+    export.write_text("When,What,Price\n2026-11-22,codestral-2508,1\n", encoding="utf-8")
+    assert (
+        "no format is known with the columns When, What, Price"
+        in run("prices", "reconcile", str(export), code=1).stderr
+    )
+    named = [word for column in ("day=When", "model=What", "cost=Price") for word in ("--column", column)]
+    said = run("prices", "reconcile", str(export), "--provider", "mistral", *named)
+    assert "1.000000000  0.000000000  -1.000000000  -100.00 %" in said.stdout
+    assert "--column takes MEANING=NAME" in run("prices", "reconcile", str(export), "--column", "x", code=2).stderr
+    export.write_text("date,model,cost\n", encoding="utf-8")
+    assert "nothing below it" in run("prices", "reconcile", str(export), code=1).stderr

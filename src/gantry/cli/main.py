@@ -26,7 +26,9 @@ COMMANDS = {
     "keys": Entry("gantry.cli.keys", "group", "Create, list, revoke and rotate API keys."),
     "providers": Entry("gantry.cli.providers", "group", "Add, change, list, remove and test provider credentials."),
     "models": Entry("gantry.cli.models", "group", "List models, name your own, ask providers for their lists."),
-    "prices": Entry("gantry.cli.prices", "group", "Show prices, explain a cost, price history again."),
+    "prices": Entry(
+        "gantry.cli.prices", "group", "Show prices, explain a cost, price history again, compare with a bill."
+    ),
     "groups": Entry("gantry.cli.groups", "group", "List, set and remove load balance groups."),
     "routing": Entry("gantry.cli.routing", "group", "Show, change and roll back the routing rules."),
     "route": Entry("gantry.cli.route", "group", "Explain where a call would go, and why."),

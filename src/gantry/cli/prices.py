@@ -23,6 +23,7 @@ from gantry.cli.price_view import (
     history_rows,
     line_row,
 )
+from gantry.cli.reconcile import reconcile
 from gantry.cli.table import print_table
 from gantry.cli.when import Ago, iso
 from gantry.core.custom_model import model_behind
@@ -42,7 +43,7 @@ _PARTS = ("UNIT", "COUNT", "USD", "PER", "AMOUNT $", "NOTE")
 
 @click.group()
 def group() -> None:
-    """Show prices, explain a cost, price history again."""
+    """Show prices, explain a cost, price history again, compare with a bill."""
 
 
 @group.command()
@@ -110,6 +111,9 @@ def explain(log_id: str, home: Path, as_json: bool) -> None:
     if explained.today != explained.cost:
         today = "unknown" if explained.today is None else exact_dollars(explained.today)
         click.echo(f"by the rates of today it is {today}: see `gantry prices recompute --dry-run`", err=True)
+
+
+group.add_command(reconcile)
 
 
 def _customs(opened: OpenHome) -> CustomPrices:

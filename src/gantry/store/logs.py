@@ -41,6 +41,7 @@ from gantry.store.log_summary import Summary, read_options, read_summary
 from gantry.store.repricing import Mark, PricedQuery, parameters_of, read_priced
 from gantry.store.rollups import drift_rows, rollup_rows
 from gantry.store.schema import ensure_schema
+from gantry.store.spending import Spent, read_spending
 from gantry.store.tables import LOGS, journal_checkpoints, open_calls, open_parts, request_log_bodies, request_logs
 
 __all__ = ["LogChange", "LogPage", "LogQuery", "LogStore", "RecordBatch", "StoreUnavailable"]
@@ -231,6 +232,13 @@ class LogStore:
     def _put_price(self, cursor: Any, row: Row) -> bool:
         cursor.execute(self._sql.put_price, row)
         return bool(cursor.rowcount == 1)
+
+    def spending(
+        self, organization_id: str, provider_id: str, days: tuple[int, int], *, by_credential: bool = False
+    ) -> list[Spent]:
+        """Return what was spent with a provider by day and model, from the first of two days to the last."""
+        with self._database.reading() as connection:
+            return read_spending(connection, organization_id, provider_id, days, by_credential=by_credential)
 
     def cache_entries(self, query: CacheQuery) -> tuple[list[CacheEntry], CacheSums]:
         """Return a page of what the response cache keeps, and the sums over all of it."""
