@@ -83,8 +83,10 @@ def charge_attempts(
 
 def _with_basis(served: LoggedAttempt, answered: Answered, rates: Rates) -> LoggedAttempt:
     """Return the attempt that answered with what its price depends on, so that it can be priced again (law 7)."""
-    basis: dict[str, Any] = {}
     tier, name, asked = answered.service_tier, answered.model, served.upstream_model
+    if tier is None and name == asked and not answered.turned_to:
+        return served
+    basis: dict[str, Any] = {}
     if tier is not None:
         basis["service_tier"] = tier
     if answered.turned_to:
