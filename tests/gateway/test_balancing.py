@@ -485,7 +485,8 @@ def test_an_array_that_streams_is_not_held_back(run: Runner, tmp_path: Path) -> 
             client = await machines.node.connect()
             path = "/api/google/gemini/v1beta/models/gemini-2.5-flash:streamGenerateContent"
             client.send(machines.node.request(path, json.dumps(body).encode()))
-            await asyncio.wait_for(client.reader.readuntil(b'"hel"'), 5)
+            seen = await asyncio.wait_for(client.reader.readuntil(b'"hel"'), 5)
+            assert seen.startswith(b"HTTP/1.1 200"), "it began before its end, which never comes"
             client.leave()
 
     run(main())

@@ -11,7 +11,7 @@ import pytest
 
 from gantry.core.routing_rules import RoutingRules
 from gantry.core.standing import Standing
-from tests.gateway.catalogue import publish
+from tests.gateway.catalogue import publish, until
 from tests.gateway.conftest import answering
 from tests.gateway.test_balancing import Fleet, credential, fleet
 from tests.gateway.test_elsewhere import GOOD, SMALL, failing
@@ -202,11 +202,20 @@ def test_what_would_be_refused_is_part_of_the_answer(
     run(main())
 
 
-def test_strangers_are_told_nothing(run: Runner, tmp_path: Path) -> None:
+def test_strangers_are_told_nothing_and_hold_nothing(run: Runner, tmp_path: Path) -> None:
     async def main() -> None:
         async with fleet(tmp_path, [("one", "mistral", 1.0, answering(GOOD))]) as machines:
-            machines.node.key = "gk_no"
-            answer = await machines.node.ask(EXPLAIN, json.dumps(SMALL).encode())
+            node = machines.node
+            node.key = "gk_no"
+            answer = await node.ask(EXPLAIN, json.dumps(SMALL).encode())
             assert answer.status == 401
+            client = await node.connect()
+            request = node.request(EXPLAIN, b"x" * 200_000)
+            client.send(request[:100_000])
+            assert (await client.answer()).status == 401
+            client.send(request[100_000:])
+            client.leave()
+            await until(lambda: not node.worker._state.clients)
+            assert node.worker._state.bytes_held == 0
 
     run(main())

@@ -27,7 +27,6 @@ from gantry.gateway.tally import count_failure, count_step
 from gantry.routing.cooldown import Condition
 from gantry.routing.itinerary import StepKind
 from gantry.routing.plan import Attempt
-from gantry.routing.snapshot import KeyRecord
 from gantry.wire.head import RequestHead, ResponseHead
 
 _SUCCESS: Final = Outcome.SUCCESS
@@ -41,7 +40,6 @@ class Traveller(Hedged, Protocol):
     state: WorkerState
     intake: Intake
     head: RequestHead
-    key: KeyRecord | None
     recording: Recording | None
     stage: Stage
     asked: Asked | None
@@ -185,9 +183,8 @@ class Attempts:
     def _turn_to(self, voyage: Voyage) -> None:
         """Make a voyage the call's own."""
         call, question = self._call, self._journey.question
-        recording, key, state = call.recording, call.key, call.state
+        recording, state = call.recording, call.state
         assert recording is not None
-        assert key is not None
         call.voyage = voyage
         call.connect_time, call.replays = None, 0
         total = call.deadlines.total  # the whole call's, which began with the first attempt
@@ -199,8 +196,7 @@ class Attempts:
 
 def begin_attempts(call: Traveller, question: Question, voyage: Voyage, journey: Journey | None) -> Attempts | None:
     """Note what was chosen first, and by when it has to answer; return what may follow. Raises InvalidRequest."""
-    key, recording, attempt = call.key, call.recording, voyage.attempt
-    assert key is not None
+    recording, attempt = call.recording, voyage.attempt
     assert recording is not None
     deadlines = call.deadlines = deadlines_for(call.state, voyage, question)
     if deadlines.total is not None:

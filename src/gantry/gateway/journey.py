@@ -1,7 +1,7 @@
 """The attempts of one call: who is asked first, who was asked last, and where it may still go. Step 6 of its path.
 
 Law: an answer of which nothing has left may come from somebody else; what follows is another voyage with the same
-question. What cannot be asked of the next model is passed over. Only a call that has a choice has a journey.
+question. What cannot be asked of the next model is passed over. A call for which nothing is to plan has no journey.
 """
 
 import time

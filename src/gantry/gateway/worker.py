@@ -6,9 +6,9 @@ The path of a request:
 2.  `gateway/surfaces` is one literal route table: method and path → door, dialects, operation.
 3.  `gateway/admit`: API key → digest → snapshot; scopes, expiry, model list. Refusals speak the caller's dialect.
 4.  `wire/envelope` peeks at the top level of the JSON; `gateway/params` lifts what is ours.
-5.  `routing/planner` (pure) returns the plan: provider, credential, upstream model, path, tier.
+5.  `routing/resolve` finds the route, `routing/planner` a plan, `routing/balance` draws: all pure.
 6.  `gateway/call` builds the request by tier and sends it over `dial`. `gateway/opening` looks at the answer, and
-    `gateway/journey` goes on by `routing/itinerary` while nothing of an answer has reached the client.
+    `gateway/attempts` goes on by `routing/itinerary` while nothing of an answer has reached the client.
 7.  `gateway/pump` carries the answer: relay, or adapt; `gateway/capture` sees the upstream's bytes.
 8.  A client that leaves frees the upstream at once; deadlines and a dying upstream end in words the SDK understands.
 9.  `gateway/recording` writes the close frame before the last byte leaves.
