@@ -26,6 +26,7 @@ from bench.scenarios import Effort
 from bench.soak import soak
 from bench.systems import Running, Unavailable, start_litellm, start_nginx, start_respan
 from bench.workshop import ROOT, Workshop, output_of
+from compiled.build import CannotCompile, compiled_copy
 
 _QUICK = Effort(rounds=3, seconds=0.8, turns=0, memory_calls=0, backlog=0)
 _NORMAL = Effort(rounds=5, seconds=1.0, turns=2000, memory_calls=200_000, backlog=60_000)
@@ -33,7 +34,12 @@ _FULL = Effort(rounds=5, seconds=2.0, turns=5000, memory_calls=1_000_000, backlo
 _DEADLINES = {"quick": 180, "normal": 900, "full": 3600}
 
 _ROWS = 1_000_000
-_SCENARIOS = {"export": log_scenarios.calls_among_logs, "questions": log_scenarios.questions_about_logs}
+_SCENARIOS = {
+    "export": log_scenarios.calls_among_logs,
+    "questions": log_scenarios.questions_about_logs,
+    "watched": log_scenarios.calls_while_watched,
+    "recompute": log_scenarios.prices_again,
+}
 _ROUTING, _SOAK = "routing", "soak"  # they print tables of their own
 
 
@@ -178,11 +184,12 @@ class Session:
 
 def main() -> int:
     options = _parse(sys.argv[1:])
+    package = _package(options)
     _arm(_DEADLINES[options.effort])
     with tempfile.TemporaryDirectory(prefix="gantry-bench-") as folder:
         children = Children(Path(folder))
         try:
-            session = Session(options, Workshop(Path(folder), children, pinned=not options.unpinned))
+            session = Session(options, Workshop(Path(folder), children, pinned=not options.unpinned, package=package))
             session.measure()
         except Interrupted as reason:
             _say(f"stopped: {reason}")
@@ -200,6 +207,17 @@ def main() -> int:
     return 1 if session.violations or (session.alone and session.left_out) else 0
 
 
+def _package(options: argparse.Namespace) -> Path | None:
+    """Return the folder of the compiled package; None where this checkout is measured as it is."""
+    if options.plain:
+        return None
+    try:
+        return compiled_copy()
+    except CannotCompile as error:
+        _say(f"not compiled: {error}")
+        return None
+
+
 def _parse(arguments: list[str]) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="scripts/bench", description=__doc__)
     effort = parser.add_mutually_exclusive_group()
@@ -211,6 +229,7 @@ def _parse(arguments: list[str]) -> argparse.Namespace:
     parser.add_argument("--rows", type=int, default=_ROWS, help="logs in the store of these parts")
     parser.add_argument("--minutes", type=float, default=10, help="of the soak")
     parser.add_argument("--streams", type=int, default=1000, help="of the soak, at a time")
+    parser.add_argument("--plain", action="store_true", help="this checkout as it is, its hot path not compiled")
     parser.add_argument("--unpinned", action="store_true", help="let all processes run on all CPUs")
     parser.set_defaults(effort="normal")
     options = parser.parse_args(arguments)

@@ -79,6 +79,7 @@ class Children:
         self._logs = logs
         self._libc = ctypes.CDLL(None, use_errno=True)
         self._running: list[Child] = []
+        self._bystanders = frozenset(children_of(os.getpid()))  # whoever runs us may have started others
         self._libc.prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
         self._lifeline = subprocess.Popen(
             [sys.executable, "-m", "bench.lifeline"], stdin=subprocess.PIPE, start_new_session=True
@@ -161,13 +162,14 @@ class Children:
         """End everything, and then whatever they left behind."""
         for child in reversed(list(self._running)):
             self.stop(child, grace=3)
-        while orphans := [pid for pid in children_of(os.getpid()) if pid != self._lifeline.pid]:
+        while orphans := set(children_of(os.getpid())) - self._bystanders - {self._lifeline.pid}:
             for pid in orphans:
                 try:
                     os.kill(pid, signal.SIGKILL)
                     os.waitpid(pid, 0)
                 except (ProcessLookupError, ChildProcessError):
                     continue
+        self._libc.prctl(_PR_SET_CHILD_SUBREAPER, 0, 0, 0, 0)
         assert self._lifeline.stdin is not None
         self._lifeline.stdin.close()
         self._lifeline.wait()

@@ -1,16 +1,21 @@
 """The clerk without processes: CPU per record from a journal of typical calls into SQLite.
 
 Frames are what the gateway writes of a chat call of 0.3 KB in and 0.5 KB out. Each round stores the same journal in a
-home of its own, with real metering, pricing, compression and fsync. Run it before and after a change:
-`python -m bench.clerk_path`; `--frames 400` is a live load of 2,000 calls a second, where batches are small.
-`--profile` shows where the time goes.
+home of its own, with real metering, pricing, compression and fsync, and with all that a clerk does beside: alerts,
+figures, what sets the board right. Run it before and after a change: `python -m bench.clerk_path`; `--frames 400` is a
+live load of 2,000 calls a second, where batches are small. `--profile` shows where the time goes. `--instructions`
+counts instructions a record with valgrind, within some 2 %, whatever else the machine does.
 """
 
 import argparse
 import cProfile
 import gc
+import os
 import pstats
 import random
+import shutil
+import subprocess
+import sys
 import tempfile
 import time
 from collections.abc import Callable
@@ -20,9 +25,17 @@ from typing import Any
 
 from bench.traffic import ANSWER
 from gantry.board.board import CLERK_SLOT, Board
+from gantry.board.counters import Counters
+from gantry.clerk.alert_book import AlertBook
+from gantry.clerk.correct import Corrections
+from gantry.clerk.custom_prices import CustomPrices
+from gantry.clerk.erase import Forgotten
+from gantry.clerk.figures import Tally
 from gantry.clerk.process import GARBAGE_THRESHOLD, RatedMeter
 from gantry.clerk.record import MAX_FRAMES, Recorder
+from gantry.clerk.watch import Watch
 from gantry.core.ids import ENTROPY_BITS, format_id
+from gantry.home import Home, load_keyring
 from gantry.journal.frames import AttemptRecord, CallClosed, CallOpened, FrameKind, encode_payload
 from gantry.journal.writer import JournalWriter
 from gantry.prices.load import load_rates
@@ -143,18 +156,32 @@ def _frames_of(number: int, chance: random.Random) -> tuple[CallOpened, CallClos
     return opened, closed
 
 
-def run_round(calls: int, frames: int, profiler: cProfile.Profile | None) -> Round:
+class Timed:
+    """A builder of batches whose building is timed. Compiled, it lets nobody put something in place of its methods."""
+
+    def __init__(self, builder: Any, watch: Stopwatch) -> None:
+        self._builder = builder
+        self.build = watch.around(builder.build)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._builder, name)
+
+
+def run_round(calls: int, frames: int, profiler: cProfile.Profile | None, journal: Path | None = None) -> Round:
+    """Store a journal, which is written first where none is given."""
     with tempfile.TemporaryDirectory() as folder:
-        home = Path(folder)
-        (home / "journal").mkdir()
-        write_journal(home / "journal", calls)
-        store, slot = LogStore(home / "logs.db"), Board(home / "board").slot(CLERK_SLOT)
+        home = Home(Path(folder))
+        home.prepare()
+        if journal is None:
+            write_journal(home.journal, calls)
+        else:
+            shutil.copytree(journal, home.journal, dirs_exist_ok=True)
+        store = LogStore(home.logs_db)
         building, storing = Stopwatch(), Stopwatch()
         store.record = storing.around(store.record)  # type: ignore[method-assign]
-        meter = RatedMeter(load_rates())
-        recorder = Recorder(home / "journal", home / "rejected", store, meter, slot, max_frames=frames)
-        builder: Any = recorder._builder
-        builder.build = building.around(builder.build)  # once a batch: this clock is a system call
+        recorder = _recorder_of(home, store, frames)
+        owner: Any = recorder
+        owner._builder = Timed(recorder._builder, building)  # once a batch: this clock is a system call
         wall, cpu = time.perf_counter(), time.process_time()
         if profiler is not None:
             profiler.enable()
@@ -164,9 +191,52 @@ def run_round(calls: int, frames: int, profiler: cProfile.Profile | None) -> Rou
             profiler.disable()
         cpu, wall = time.process_time() - cpu, time.perf_counter() - wall
         store.close()
-        size = (home / "logs.db").stat().st_size
+        size = home.logs_db.stat().st_size
     each = 1e6 / calls
     return Round(cpu * each, wall * each, building.seconds * each, storing.seconds * each, size / calls)
+
+
+def _recorder_of(home: Home, store: LogStore, frames: int) -> Recorder:
+    """Return a recorder with what the clerk's process gives it. The board is older than the calls."""
+    keyring = load_keyring(home, create=True)
+    counters = Counters(home.counters, clock=lambda: _STARTED_AT)
+    meter = RatedMeter(load_rates(), CustomPrices(home.control_db))
+    meter.call(*_one_call())  # which reads the custom models
+    return Recorder(
+        home.journal,
+        home.rejected,
+        store,
+        meter,
+        Board(home.board).slot(CLERK_SLOT),
+        max_frames=frames,
+        watcher=Watch(AlertBook(home, keyring, home.control_db), counters, meter.is_priced),
+        corrections=Corrections(home.corrected, counters, store, time.time_ns),
+        tally=Tally(home.figures),
+        forgotten=Forgotten(keyring.pepper),
+    )
+
+
+def _one_call() -> tuple[CallOpened, bytes, bytes, CallClosed]:
+    opened, closed = _frames_of(0, random.Random(1))
+    return opened, opened.request_body, closed.response_body, closed
+
+
+def count_instructions(frames: int) -> int:
+    """Return the instructions of one record: what more records take more, by callgrind."""
+    few, many = 500, 2000
+
+    def collected(calls: int) -> int:
+        with tempfile.TemporaryDirectory() as folder:
+            write_journal(Path(folder), calls)
+            one = [sys.executable, "-m", "bench.clerk_path", "--rounds", "1", "--frames", str(frames)]
+            argv = ["valgrind", "--tool=callgrind", "--callgrind-out-file=/dev/null", *one, "--journal", folder]
+            environment = {**os.environ, "PYTHONHASHSEED": "0"}
+            done = subprocess.run(
+                [*argv, "--calls", str(calls)], capture_output=True, text=True, check=True, env=environment
+            )
+        return int(done.stderr.rpartition("Collected : ")[2].split()[0])
+
+    return (collected(many) - collected(few)) // (many - few)
 
 
 def main() -> None:
@@ -175,11 +245,19 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--frames", type=int, default=MAX_FRAMES, help="most frames of one transaction")
     parser.add_argument("--profile", action="store_true")
+    parser.add_argument("--instructions", action="store_true")
+    parser.add_argument("--journal", type=Path, help="a journal of so many calls, instead of writing one")
     options = parser.parse_args()
+    if options.instructions:
+        print(f"{count_instructions(options.frames):,} instructions per record")
+        return
     gc.freeze()
     gc.set_threshold(GARBAGE_THRESHOLD)
     profiler = cProfile.Profile() if options.profile else None
-    rounds = [run_round(options.calls, options.frames, profiler) for _ in range(1 if profiler else options.rounds)]
+    rounds = [
+        run_round(options.calls, options.frames, profiler, options.journal)
+        for _ in range(1 if profiler else options.rounds)
+    ]
     print(min(rounds, key=lambda one: one.cpu))
     if profiler is not None:
         pstats.Stats(profiler).sort_stats("tottime").print_stats(45)

@@ -18,7 +18,7 @@ from typing import Any
 from bench.children import Child, ChildError
 from bench.jobs import Target
 from bench.systems import MODEL, Road, Running, Unavailable, fresh_folder, label, mistral_headers, ready
-from bench.workshop import ROOT, Workshop, output_of
+from bench.workshop import Workshop, output_of
 
 _COMMAND = [sys.executable, "-m", "gantry.cli.main"]
 _POLL = 0.05
@@ -88,7 +88,7 @@ def start_gantry(shop: Workshop, *, tls: bool = False, workers: int = 1, spread:
         raise Unavailable(str(error)) from error
     running = Gantry(
         name="gantry",
-        version=output_of(*_COMMAND, "--version").rpartition(" ")[2],
+        version=f"{output_of(*_COMMAND, '--version').rpartition(' ')[2]} ({shop.build})",
         roads=roads(port, key),
         process=process,
         pids=list,  # known once it is ready
@@ -148,7 +148,7 @@ def openai_headers(key: str) -> dict[str, str]:
 
 
 def gantry_environment(shop: Workshop) -> dict[str, str]:
-    return {"SSL_CERT_FILE": str(shop.authority), "PYTHONPATH": str(ROOT / "src")}
+    return {"SSL_CERT_FILE": str(shop.authority), "PYTHONPATH": str(shop.package)}
 
 
 def serve(

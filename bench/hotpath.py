@@ -2,7 +2,8 @@
 
 What is left is our own code: framing, admission, plan, journal (really written), capture, response. Run it before and
 after a change: `python -m bench.hotpath`. Ratios matter, the machine is noisy; `--profile` shows where the time goes.
-`--instructions` counts instructions a call with valgrind, within some 2 %, whatever else the machine does.
+`--instructions` counts instructions a call with valgrind, within some 2 %, whatever else the machine does. `--limits`
+puts four limits upon the key: of cost and requests, of its own and of its organization, by the minute to the month.
 """
 
 import argparse
@@ -15,17 +16,21 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import uvloop
 
+from gantry.core.limits import Limit, LimitScope, LimitUnit
+from gantry.core.periods import Period
 from gantry.core.vocabulary import Dialect, Operation
 from gantry.dial.connection import UpstreamConnection
 from gantry.gateway.client import ClientConnection
 from gantry.routing.plan import Wish
 from gantry.routing.planner import plan
 from gantry.wire.body import encode_chunk
+from tests.gateway.books import limit, limited_node
 from tests.gateway.conftest import Node, running_node
 
 ROADS = (
@@ -47,6 +52,13 @@ WHOLE = HEAD % (b"application/json", b"content-length: %d\r\n" % len(ANSWER)) + 
 STREAM_HEAD = HEAD % (b"text/event-stream", b"transfer-encoding: chunked\r\n")
 EVENT = encode_chunk(
     b'data: {"id":"1","model":"m","choices":[{"index":0,"delta":{"content":"word"},"finish_reason":null}]}\n\n'
+)
+_MUCH = 10**15  # nano-dollars, or calls: never reached
+FOUR_LIMITS = (
+    limit(_MUCH, LimitUnit.COST, period=Period.MONTH),
+    limit(_MUCH, LimitUnit.REQUESTS, period=Period.MINUTE),
+    limit(_MUCH, LimitUnit.COST, scope=LimitScope.ORGANIZATION, period=Period.DAY),
+    limit(_MUCH, LimitUnit.TOKENS, scope=LimitScope.ORGANIZATION, period=Period.DAY),
 )
 LAST = encode_chunk(b"data: [DONE]\n\n") + b"0\r\n\r\n"
 
@@ -74,9 +86,13 @@ class CountingTransport(asyncio.Transport):
     def abort(self) -> None: ...
 
 
-async def measure(path: str, agent: bytes, events: int, rounds: int, calls: int, profile: bool) -> None:
+async def measure(
+    path: str, agent: bytes, events: int, rounds: int, calls: int, profile: bool, limits: Sequence[Limit]
+) -> None:
     with tempfile.TemporaryDirectory() as folder:
-        async with running_node(Path(folder), "http://127.0.0.1:9") as node:
+        nowhere = "http://127.0.0.1:9"
+        running = limited_node(Path(folder), nowhere, *limits) if limits else running_node(Path(folder), nowhere)
+        async with running as node:
             await _measure(node, path, agent, events, rounds, calls, profile)
 
 
@@ -133,12 +149,13 @@ def _attempt(worker: Any) -> Any:
     return plan(worker._state.snapshot, wish, lambda: 0.0).choices[0].attempts[0]
 
 
-def count_instructions(road: int, events: int) -> int:
+def count_instructions(road: int, events: int, *, limits: bool) -> int:
     """Return the instructions of one call: what more calls take more, by callgrind."""
     few, many = (20, 60) if events else (200, 600)
 
     def collected(calls: int) -> int:
         one = [sys.executable, "-m", "bench.hotpath", "--road", str(road), "--events", str(events)]
+        one += ["--limits"] if limits else []
         argv = ["valgrind", "--tool=callgrind", "--callgrind-out-file=/dev/null", *one, "--calls", str(calls)]
         environment = {**os.environ, "PYTHONHASHSEED": "0"}
         done = subprocess.run([*argv, "--rounds", "1"], capture_output=True, text=True, check=True, env=environment)
@@ -151,6 +168,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--profile", action="store_true")
     parser.add_argument("--instructions", action="store_true")
+    parser.add_argument("--limits", action="store_true")
     parser.add_argument("--road", type=int, choices=range(len(ROADS)))
     parser.add_argument("--events", type=int)
     parser.add_argument("--calls", type=int, default=500)
@@ -161,11 +179,13 @@ def main() -> None:
             if options.road not in (None, road):
                 continue
             if options.instructions:
-                print(f"{path}, {events} events: {count_instructions(road, events):,} instructions per call")
+                counted = count_instructions(road, events, limits=options.limits)
+                print(f"{path}, {events} events: {counted:,} instructions per call")
                 continue
             alone = options.events is not None
             calls = options.calls if alone else max(options.calls // (events or 1), 20)
-            uvloop.run(measure(path, agent, events, options.rounds, calls, options.profile))
+            limits = FOUR_LIMITS if options.limits else ()
+            uvloop.run(measure(path, agent, events, options.rounds, calls, options.profile, limits))
 
 
 if __name__ == "__main__":

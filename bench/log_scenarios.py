@@ -1,12 +1,14 @@
-"""A million logs: what questions about them take, and what asking does to calls."""
+"""A million logs: what questions about them take, what asking does to calls, and how fast they are priced again."""
 
 import json
 import time
 from typing import Final
 
 from bench import figures as f
+from bench.console_questions import await_console
 from bench.gantry import start_gantry
 from bench.jobs import Job, percentiles
+from bench.measure import cpu_ns
 from bench.scenarios import checked
 from bench.systems import Road
 from bench.traffic import Shape
@@ -23,9 +25,11 @@ _DISTURBANCES: Final = {
     f.P99_PAGES: ("pages",),
     f.P99_SCAN: ("scan",),
 }
+_REPRICED: Final = {"all moved": f.REPRICED, "none moved": f.LOOKED_AT}
 _ROUNDS: Final = 6
 _WINDOW: Final = 4.0  # seconds
 _SETTLING: Final = 0.7
+_WATCHERS: Final = 4
 
 
 def calls_among_logs(shop: Workshop, figures: f.Figures, rows: int) -> None:
@@ -65,6 +69,30 @@ def calls_among_logs(shop: Workshop, figures: f.Figures, rows: int) -> None:
     gantry.stop()
 
 
+def calls_while_watched(shop: Workshop, figures: f.Figures, _rows: int) -> None:
+    """Compare the worker's CPU per call while some watch the tail with the CPU while none does, in turns.
+
+    Events of the tail pass through the worker as well, so what it takes for those counts as if calls took it.
+    """
+    gantry = start_gantry(shop)
+    target = gantry.roads[Road.RELAY]
+    key = target.headers["authorization"].removeprefix("Bearer ")
+    job = Job(targets=[target], connections=8, seconds=_WINDOW, shape=Shape(delay=5000))
+    checked(shop.perform(job))
+    await_console(target.port)
+    for _ in range(_ROUNDS):
+        for metric, watchers in ((f.UNWATCHED, 0), (f.WATCHED, _WATCHERS)):
+            watching = [shop.helper("rows", "watch", str(target.port), key) for _ in range(watchers)]
+            for watcher in watching:
+                watcher.read_line(60)
+            before = cpu_ns(gantry.pids())
+            calls = checked(shop.perform(job))[0].calls
+            figures.put(metric, f.GANTRY, (cpu_ns(gantry.pids()) - before) / 1e3 / calls)
+            for watcher in watching:
+                shop.children.stop(watcher, grace=0)
+    gantry.stop()
+
+
 def questions_about_logs(shop: Workshop, figures: f.Figures, rows: int) -> None:
     """Time each kind of question: its slowest one, by the median of several times, and once from a cold disk."""
     arguments = ("--home", str(shop.folder / "log_queries"), "--logs", str(rows), "--json")
@@ -73,3 +101,15 @@ def questions_about_logs(shop: Workshop, figures: f.Figures, rows: int) -> None:
         slowest: dict[str, float] = json.loads(asked.read_line(_QUESTIONS_SECONDS))
         for budget, metric in metrics.items():
             figures.put(metric, f.CONSOLE, slowest[budget] * 1000)
+    by_http = shop.helper("console_questions", *arguments)
+    medians: dict[str, dict[str, float]] = json.loads(by_http.read_line(_QUESTIONS_SECONDS))
+    figures.put(f.BY_HTTP, f.CONSOLE, max(medians["alone"].values()))
+    figures.put(f.BY_HTTP_WATCHED, f.CONSOLE, max(medians["watched"].values()))
+
+
+def prices_again(shop: Workshop, figures: f.Figures, rows: int) -> None:
+    """Price all logs again: first where each has moved, then where none has."""
+    asked = shop.helper("recompute", "--rows", str(rows), "--json")
+    rates: dict[str, float] = json.loads(asked.read_line(_QUESTIONS_SECONDS))
+    for what, metric in _REPRICED.items():
+        figures.put(metric, f.CLERK, rates[what])

@@ -10,6 +10,7 @@ import time
 from pathlib import Path
 
 import msgspec
+from msgspec import Struct
 
 from bench.clerk_path import write_journal
 from bench.rows import copies_of
@@ -33,6 +34,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--rows", type=int, default=1_000_000)
     parser.add_argument("--database", help="postgresql://…, an empty one")
+    parser.add_argument("--json", action="store_true", help="only logs a second, by what moved")
     asked = parser.parse_args()
     rates = load_rates()
     with tempfile.TemporaryDirectory() as folder:
@@ -43,13 +45,18 @@ def main() -> None:
         dearer = CustomModel(
             organization_id=_ORGANIZATION, name=log.requested_model or "", input_price=10**9, output_price=10**9
         )
+        measured: dict[str, Measured] = {}
         for what, dry_run in (
             ("all moved, a dry run", True),
             ("all moved", False),
             ("none moved", False),
         ):
-            print(f"{what:24} {_measure(store, rates, dearer, dry_run=dry_run)}", flush=True)
+            measured[what] = _measure(store, rates, dearer, dry_run=dry_run)
+            if not asked.json:
+                print(f"{what:24} {measured[what]}", flush=True)
         store.close()
+    if asked.json:
+        print(msgspec.json.encode({what: one.rate for what, one in measured.items()}).decode(), flush=True)
 
 
 def _metered(folder: Path, store: LogStore, rates: Rates) -> RequestLog:
@@ -63,7 +70,16 @@ def _metered(folder: Path, store: LogStore, rates: Rates) -> RequestLog:
     return msgspec.structs.replace(logs[0], log_id="first")
 
 
-def _measure(store: LogStore, rates: Rates, custom: CustomModel, *, dry_run: bool) -> str:
+class Measured(Struct, frozen=True):
+    rate: float  # logs a second
+    cpu: float  # seconds a log
+    changed: int
+
+    def __str__(self) -> str:
+        return f"{self.rate:8,.0f} logs/s, CPU {self.cpu * 1e6:.1f} µs a log, {self.changed:,} changed"
+
+
+def _measure(store: LogStore, rates: Rates, custom: CustomModel, *, dry_run: bool) -> Measured:
     query = PricedQuery(organization_id=_ORGANIZATION, since=0, until=2**62)
     job = Recompute(store, query, rates, lambda _organization, _name: custom, dry_run=dry_run)
     began, cpu = time.perf_counter(), time.process_time()
@@ -71,7 +87,7 @@ def _measure(store: LogStore, rates: Rates, custom: CustomModel, *, dry_run: boo
         pass
     took, busy = time.perf_counter() - began, time.process_time() - cpu
     total = job.drift.total()
-    return f"{total.logs / took:8,.0f} logs/s, CPU {busy / total.logs * 1e6:.1f} µs a log, {total.changed:,} changed"
+    return Measured(total.logs / took, busy / total.logs, total.changed)
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Fills the log store with many rows, and exports, pages through and scans them by the API: processes of one scenario.
+"""Fills the log store with many rows; exports, pages through, scans and watches them by the API: parts of a scenario.
 
 The rows are copies of one call that was really made, an hour of them before now, so they are as wide as real ones. A
 scan is a question that no index serves and nothing answers, so it reads every row.
@@ -96,6 +96,17 @@ def scan(port: int, key: str) -> None:
             answer.read()
 
 
+def watch(port: int, key: str) -> None:
+    """Watch logs come, until told to stop."""
+    request = urllib.request.Request(
+        f"http://127.0.0.1:{port}/api/request-logs/tail/", headers={"authorization": f"Bearer {key}"}
+    )
+    with urllib.request.urlopen(request, timeout=600) as answer:
+        print("started", flush=True)
+        while answer.read1(1 << 16):
+            continue
+
+
 if __name__ == "__main__":
     match sys.argv[1:]:
         case ["fill", home, count]:
@@ -106,3 +117,5 @@ if __name__ == "__main__":
             pages(int(port), key)
         case ["scan", port, key]:
             scan(int(port), key)
+        case ["watch", port, key]:
+            watch(int(port), key)

@@ -21,8 +21,10 @@ CACHE = ROOT / ".cache" / "bench"
 class Workshop:
     """What every scenario needs. Pinned, the systems under test get one CPU, and upstream and load the others."""
 
-    def __init__(self, folder: Path, children: Children, *, pinned: bool = True) -> None:
+    def __init__(self, folder: Path, children: Children, *, pinned: bool = True, package: Path | None = None) -> None:
         self.folder = folder
+        self.package = package or ROOT / "src"  # what the gantry under test is imported from
+        self.build = "plain Python" if package is None else "hot path compiled"
         self.children = children
         cpus = sorted(os.sched_getaffinity(0))
         pinned = pinned and len(cpus) > 1

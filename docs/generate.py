@@ -3,6 +3,7 @@
 `scripts/docs` writes them; `scripts/docs --check` only says whether they are current, and so does a test.
 """
 
+import json
 import sys
 from collections.abc import Callable, Iterator, Mapping
 from enum import Enum
@@ -10,9 +11,16 @@ from pathlib import Path
 
 import click
 
+from docs.alerts_page import alerts_page
 from docs.conformance import conformance_page
+from docs.import_fields import import_fields_page
+from docs.management_page import management_page
+from docs.metering import metering_page
+from docs.price_differences import differences_page
 from gantry.cli.main import gantry
 from gantry.cli.serve import base_type
+from gantry.console.app import compose
+from gantry.console.openapi import describe
 from gantry.core.secret import Secret
 from gantry.core.vocabulary import Dialect
 from gantry.gateway.surfaces import Door, Surface, routes
@@ -192,13 +200,24 @@ def _failure_row(whose: str, rule: FailureRule) -> str:
     return f"| {whose} | {rule.kind} | {' | '.join(cells)} |"
 
 
+def openapi_document() -> str:
+    """The management API, as it is at `/api/openapi.json`; the web console's client is made of it."""
+    return json.dumps(describe(compose()), indent=1, ensure_ascii=False) + "\n"
+
+
 PAGES: Mapping[str, Callable[[], str]] = {
+    "alerts.md": lambda: alerts_page(NOTICE),
     "catalogue.md": catalogue_page,
     "failures.md": failures_page,
     "settings.md": settings_page,
     "cli.md": commands_page,
     "routes.md": routes_page,
+    "openapi.json": openapi_document,
     "conformance.md": conformance,
+    "management-api.md": lambda: management_page(NOTICE, describe(compose())),
+    "import-fields.md": lambda: import_fields_page(NOTICE),
+    "metering.md": lambda: metering_page(NOTICE),
+    "price-differences.md": lambda: differences_page(NOTICE),
 }
 
 

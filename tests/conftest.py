@@ -1,12 +1,19 @@
 """Fixtures every folder of tests may use."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
 from pathlib import Path
 from typing import TypeVar
 
 import pytest
 import uvloop
+from hypothesis import HealthCheck, settings
+
+from tests.postgresql import IS_CHOSEN, homes_on, running_server
+
+# How long an example takes, or making it, says how busy the machine is, and nothing about what is tested.
+settings.register_profile("gantry", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("gantry")
 
 T = TypeVar("T")
 ROOT = Path(__file__).resolve().parent.parent
@@ -19,6 +26,13 @@ RECORDED = (
     "bedrock_converse",
     "cohere_chat",
 )
+
+
+@pytest.fixture(scope="session", autouse=IS_CHOSEN)
+def homes_on_postgresql(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Keep all homes on a server of this run, where GANTRY_TEST_DATABASE says so."""
+    with running_server(tmp_path_factory.mktemp("homes") / "data") as server, homes_on(server):
+        yield
 
 
 @pytest.fixture(scope="session")

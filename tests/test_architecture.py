@@ -1,6 +1,7 @@
 """The laws of the house that a machine can check, over the source as it stands. Each test names every offender."""
 
 import ast
+import re
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -164,3 +165,19 @@ def test_the_tests_mirror_the_source() -> None:
     folders = {path.parent.name for path in SOURCE.glob("*/__init__.py")}
     untested = [folder for folder in sorted(folders) if not list((ROOT / "tests" / folder).glob("test_*.py"))]
     assert not untested
+
+
+@pytest.mark.parametrize("floor", ["core", "prices", "providers", "store"])
+def test_types_that_threads_read_are_learnt_at_import(floor: str) -> None:
+    """msgspec ends the process where a second thread needs a type that a first is learning: `providers/spec.py`."""
+    unlearnt = []
+    for path in sorted((SOURCE / floor).rglob("*.py")):
+        text = path.read_text(encoding="utf-8")
+        converted = set(re.findall(r"msgspec\.convert\(.+, (_?[A-Z]\w+)\)", text))
+        decoded = (
+            set(re.findall(r"\.decode\([^\n]*type=(?:\w+\[)?(_?[A-Z][a-z]\w+)[\])]", text))
+            if floor == "store"
+            else set()
+        )
+        unlearnt += [f"{path.name}: {name}" for name in converted | decoded if f"Decoder({name})" not in text]
+    assert unlearnt == []

@@ -22,10 +22,13 @@ from gantry.settings import ServeSettings, read_config
 
 ROOT = Path(__file__).resolve().parent.parent
 DOCUMENTS = sorted(
-    path for path in (*ROOT.glob("*.md"), *ROOT.glob("docs/*.md"), *ROOT.glob("adr/*.md")) if path.name != "LICENSE"
+    path
+    for place in ("*.md", "docs/*.md", "docs/runbooks/*.md", "adr/*.md", "deploy/**/*.md")
+    for path in ROOT.glob(place)
 )
 FENCE = re.compile(r"^```(\w+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 LINK = re.compile(r"\]\((?!https?://|#)([^)#\s]+)")
+MENTION = re.compile(r"`gantry (?!listening on|…)([^`]+)`")  # the exceptions are no commands
 REQUEST = re.compile(r"`(GET|POST|DELETE|PUT) (/[^`]*)`")
 
 
@@ -96,15 +99,36 @@ def test_configuration_is_accepted(block: Block, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(("document", "words"), list(command_lines()), ids=str)
-def test_command_lines_are_understood(document: str, words: list[str]) -> None:
-    command: click.Command = gantry
+def test_command_lines_are_understood(document: str, words: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    context, words = find_command(words)
+    for parameter in context.command.params:
+        if isinstance(parameter.type, click.Path):
+            monkeypatch.setattr(parameter.type, "exists", False)  # the files named are the reader's
+    with context.command.make_context(context.info_name, words, parent=context.parent) as understood:
+        assert understood.args == []  # nothing of it is left over
+
+
+def find_command(words: list[str]) -> tuple[click.Context, list[str]]:
+    """Follow the names of commands as far as they go; return the last one's context and what is left."""
     context = click.Context(gantry, info_name="gantry")
-    while isinstance(command, click.Group):
-        name, found, words = command.resolve_command(context, words)
+    while isinstance(context.command, click.Group) and words:
+        name, found, words = context.command.resolve_command(context, words)
         assert name is not None
         assert found is not None
-        command, context = found, click.Context(found, info_name=name, parent=context)
-    command.make_context(context.info_name, words, parent=context.parent).close()
+        context = click.Context(found, info_name=name, parent=context)
+    return context, words
+
+
+@pytest.mark.parametrize("path", DOCUMENTS, ids=lambda path: path.name)
+def test_commands_named_in_the_text_exist(path: Path) -> None:
+    """Arguments may be left out there; options that do not exist may not."""
+    for mention in MENTION.findall(path.read_text(encoding="utf-8")):
+        context, words = find_command(shlex.split(mention.replace("\n", " "), comments=True))
+        options = {
+            option for parameter in context.command.params for option in (*parameter.opts, *parameter.secondary_opts)
+        }
+        named = {word.partition("=")[0] for word in words if word.startswith("-") and word != "-"}
+        assert named <= options, mention
 
 
 @pytest.mark.parametrize("path", DOCUMENTS, ids=lambda path: path.name)

@@ -18,6 +18,7 @@ from gantry.settings import (
     ServeSettings,
     SettingsError,
     WhenFull,
+    WhenSilent,
     granted_cpus,
     list_settings,
     load_settings,
@@ -51,14 +52,43 @@ def test_texts_of_the_environment_become_values(tmp_path: Path) -> None:
         "GANTRY_LOG_LEVEL": "debug",
         "GANTRY_JOURNAL_FULL": "pass",
         "GANTRY_TOTAL_TIMEOUT": "12.5",
-        "GANTRY_DATABASE": "postgresql://u:canary@h/d",
+        "GANTRY_DATABASE_URL": "postgresql://u:canary@h/d",
         "GANTRY_CA_BUNDLE": "/etc/ca.pem",
     }
     loaded, _ = _load(tmp_path, "", environ)
     assert (loaded.workers, loaded.log_level, loaded.journal_full) == (3, LogLevel.DEBUG, WhenFull.PASS)
     assert (loaded.total_timeout, loaded.ca_bundle) == (12.5, Path("/etc/ca.pem"))
-    assert loaded.database == Secret("postgresql://u:canary@h/d")
+    assert loaded.database_url == Secret("postgresql://u:canary@h/d")
     assert "canary" not in repr(loaded)
+
+
+def test_the_url_of_the_store_is_checked_and_has_an_older_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    new, old = "postgresql://new@h/d", "postgresql://old@h/d"
+    for toml, environ, expected in (
+        ("", {"GANTRY_DATABASE": old}, old),
+        ("", {"GANTRY_DATABASE_URL": new, "GANTRY_DATABASE": old}, new),
+        (f'database = "{old}"', {}, old),
+        (f'database = "{old}"', {"GANTRY_DATABASE_URL": new}, new),
+    ):
+        assert _load(tmp_path, toml, environ)[0].database_url == Secret(expected)
+    with pytest.raises(SettingsError, match="GANTRY_DATABASE: database_url begins with postgresql://"):
+        _load(tmp_path, "", {"GANTRY_DATABASE": "mysql://h/d"})
+    monkeypatch.setattr("gantry.settings.find_spec", lambda _: None)
+    with pytest.raises(SettingsError, match=r"install llm-gantry\[postgres\]"):
+        _load(tmp_path, "", {"GANTRY_DATABASE_URL": new})
+
+
+def test_the_url_of_shared_counters_is_checked_and_kept_secret(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    environ = {"GANTRY_REDIS_URL": "rediss://u:canary@h:6380/1", "GANTRY_REDIS_DOWN": "closed"}
+    loaded, _ = _load(tmp_path, "redis_timeout = 0.05", environ)
+    assert (loaded.redis_url, loaded.redis_down) == (Secret(environ["GANTRY_REDIS_URL"]), WhenSilent.CLOSED)
+    assert loaded.redis_timeout == 0.05
+    assert "canary" not in repr(loaded)
+    with pytest.raises(SettingsError, match="GANTRY_REDIS_URL: redis_url begins with redis://"):
+        _load(tmp_path, "", {"GANTRY_REDIS_URL": "h:6379"})
+    monkeypatch.setattr("gantry.settings.find_spec", lambda _: None)
+    with pytest.raises(SettingsError, match="llm-gantry"):
+        _load(tmp_path, "", environ)
 
 
 def test_variables_that_all_programs_share_count_less_than_our_own_words(tmp_path: Path) -> None:
@@ -167,6 +197,13 @@ def test_declared_routing(tmp_path: Path) -> None:
         ("[routing.retries]\nretry_after = nan", "gantry.toml: routing.retries.retry_after: Expected `float`"),
         ("[routing]\nfallback_models = [1979-05-27]", "gantry.toml: routing.fallback_models[0]: Expected `str`"),
         ("[[providers]]\nprovider = 'm'\nweight = inf", "providers: Expected `float` <= 1000000000"),
+        ("limits = 'x'", "gantry.toml: limits are declared as [[limits]] tables"),
+        ("[[limits]]\nkey = 'a'\nbudget = 1", "gantry.toml: no setting 'limits[0].budget'; known are name, key,"),
+        ("[[limits]]\nkey = 'a'\ncots = 1", "gantry.toml: no setting 'limits[0].cots'; did you mean 'cost'?"),
+        ("[[limits]]\nkey = 'a'\ntokens = 1.5", "`$[0].tokens`"),
+        ("[[books]]\nmarkup = 1", "gantry.toml: books are declared as one [books] table"),
+        ("[books]\nmarkups = 1", "gantry.toml: no setting 'books.markups'; did you mean 'markup'?"),
+        ("[books]\nunpriced = 'perhaps'", "`$.unpriced`"),
         ("models = 'x'", "gantry.toml: models are declared as [[models]] tables"),
         (
             "[[models]]\nname = 'a'\n[[models]]\nname = 'm'\nbse = 'x'",
@@ -253,3 +290,37 @@ def test_a_field_of_a_declared_provider_is_text(tmp_path: Path) -> None:
     with pytest.raises(SettingsError, match="providers") as raised:
         read_config(Home(tmp_path))
     assert "canary" not in str(raised.value)
+
+
+@pytest.mark.parametrize(
+    ("toml", "said"),
+    [
+        ("public_url = 'gantry.test'", "public_url must be https://HOST"),
+        ("public_url = 'https://gantry.test/path'", "public_url must be https://HOST"),
+        ("console_url = 'gantry.test'", "console_url must be https://HOST"),
+        ("console_url = 'https://gantry.test'", "console_url needs database_url"),
+        ("allowed_hosts = 'https://gantry.test'", "allowed_hosts: 'https://gantry.test' must be NAME"),
+        ("allowed_hosts = 'gantry.test, other.test:80'", "allowed_hosts: 'other.test:80' must be NAME"),
+        ("trusted_proxies = '10.0.0.0/8, nonsense'", "trusted_proxies: 'nonsense' is no address"),
+        ("sign_up = 'sometimes'", "sign_up"),
+        ("oidc = 1", "declared as [oidc.NAME] tables"),
+        ("[oidc.Work]\nissuer = 'https://idp.test'\nclient_id = 'x'", "oidc.Work: the name may have small letters"),
+        ("[oidc.work]\nissuer = 'http://idp.test'\nclient_id = 'x'", "oidc.work.issuer must be https://HOST"),
+        ("[oidc.work]\nissuer = 'https://idp.test'\nclient = 'x'", "no setting 'oidc.work.client'"),
+        ("[oidc.work]\nissuer = 'https://idp.test'\nclient_id = 'x'\nscopes = ['email']", "must have openid"),
+        ("[oidc.work]\nissuer = 'https://idp.test'", "client_id"),
+    ],
+)
+def test_what_the_console_goes_by_is_checked(tmp_path: Path, toml: str, said: str) -> None:
+    home = Home(tmp_path)
+    home.config.write_text(toml)
+    with pytest.raises(SettingsError) as refused:
+        load_settings(home, {}, {})
+    assert said in str(refused.value)
+
+
+def test_identity_providers_are_declared(tmp_path: Path) -> None:
+    home = Home(tmp_path)
+    home.config.write_text("[oidc.work]\nissuer = 'https://idp.test'\nclient_id = 'x'\ndefault_role = 'viewer'")
+    _, declared = load_settings(home, {}, {})
+    assert (declared.oidc["work"].default_role, declared.oidc["work"].scopes[0]) == ("viewer", "openid")

@@ -14,7 +14,8 @@ from pathlib import Path
 import pytest
 
 from gantry.board.board import SUPERVISOR_SLOT, Board, Word
-from gantry.home import Home, HomeError
+from gantry.board.counters import Counters
+from gantry.home import Home, HomeError, load_keyring
 from gantry.supervisor import (
     CannotListen,
     Child,
@@ -261,6 +262,7 @@ def test_a_home_in_use_is_refused_with_the_holder_named(start: Start, tmp_path: 
 def test_a_memory_of_resources_that_cannot_be_read_is_refused_with_advice(tmp_path: Path) -> None:
     home = Home(tmp_path)
     home.prepare()
+    load_keyring(home, create=True)
     home.resources.write_bytes(b"of another version" * 100)
     with pytest.raises(HomeError, match="move the file away"):
         serve(home, host="127.0.0.1", port=0, workers=1, environment={}, announce=lambda url: None)
@@ -319,7 +321,7 @@ def test_a_program_that_cannot_be_started_does_not_end_the_supervisor(tmp_path: 
 
     with listen("127.0.0.1", 0) as listener:
         board = Board(home.board)
-        Supervisor(home.path, board, listener, 1, {}, nowhere, Patience()).run(stop_at_once)
+        Supervisor(home.path, board, Counters(home.counters), listener, 1, {}, nowhere, Patience()).run(stop_at_once)
     assert not any(slot[Word.PID] for slot in board.slots())
 
 
@@ -328,3 +330,14 @@ def test_a_signal_that_came_before_the_look_is_seen() -> None:
         os.kill(os.getpid(), signal.SIGHUP)
         assert signals.wait(0.0) == {signal.SIGHUP}
         assert signals.wait(0.0) == frozenset()
+
+
+@pytest.mark.slow
+def test_the_supervisor_has_no_ciphers_and_no_tls(tmp_path: Path) -> None:
+    """11 MB that it would hold for a key that it only derives from; it makes and reads all of a home's keys here."""
+    program = (
+        "import sys, pathlib, gantry.cli.serve; from gantry.home import Home, load_keyring\n"
+        "home = Home(pathlib.Path(sys.argv[1])); home.prepare(); load_keyring(home, create=True)\n"
+        "found = {'cryptography', 'ssl', 'asyncio'} & set(sys.modules); assert not found, found"
+    )
+    subprocess.run([sys.executable, "-c", program, str(tmp_path)], check=True)

@@ -36,13 +36,16 @@ from gantry.board.board import (
     State,
     Word,
 )
+from gantry.board.counters import Counters, prepare_counters
 from gantry.board.health import HealthBook
 from gantry.board.resources import ResourceBook, ResourcesUnreadable
-from gantry.home import Home, HomeError, Keyring, load_keyring
+from gantry.home import Home, HomeError, Keyring, MasterKeys, load_keyring
 
 MAX_WORKERS = SLOTS - FIRST_WORKER_SLOT
 MASTER_KEY_VARIABLE = "GANTRY_MASTER_KEY"
+URL_VARIABLE = "GANTRY_LISTENS_ON"  # in the environment of the children
 _BACKLOG = 4096
+_BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
 _WANTED_FILES = 65_536
 _LONGEST_SLEEP = 1.0
 _CRASH_LOOP = 5
@@ -76,6 +79,8 @@ _NICEST = 19
 # 100 KB and more has it back in a moment, page fault by page fault: a tenth or more of such a call (`scripts/bench`).
 # Other libraries of C do not read these.
 _KEEP_MEMORY: Mapping[str, str] = {"MALLOC_MMAP_THRESHOLD_": str(4 << 20), "MALLOC_TRIM_THRESHOLD_": str(16 << 20)}
+# The clerk and the console have threads that wait for databases. Each would get a heap of its own that it hardly fills.
+_ONE_HEAP: Mapping[str, str] = {"MALLOC_ARENA_MAX": "1"}
 
 
 class Patience(Struct, frozen=True, kw_only=True):
@@ -109,9 +114,11 @@ def serve(
     commands: Mapping[Role, Sequence[str]] = COMMANDS,
     patience: Patience = DEFAULT_PATIENCE,
     scheme: str = "http",
+    with_console: bool = True,
 ) -> None:
     """Run a node until a signal ends it. `announce` gets the URL as soon as connections are accepted; `environment`
-    is what the children find in theirs beside ours; `scheme` is what the workers speak.
+    is what the children find in theirs beside ours; `scheme` is what the workers speak. Without a console, another
+    machine has one for this.
 
     Raises HomeError or CannotListen, before any child is started.
     """
@@ -123,13 +130,22 @@ def serve(
     lock = home.lock("supervisor")
     try:
         keyring = load_keyring(home, os.environ.get(MASTER_KEY_VARIABLE), create=True)
+        MasterKeys(home, os.environ.get(MASTER_KEY_VARIABLE)).forget_rotation()
         _check_resources(home, keyring)
         wait_until = time.monotonic() + (patience.orphans if _predecessor_was_killed(home) else 0.0)
         listener = listen(host, port, wait_until)
         _await_lock(home, Role.CLERK, wait_until)
         board = _make_board(home)
-        supervisor = Supervisor(home.path, board, listener, workers, environment, commands, patience)
-        supervisor.run(lambda: announce(url_of(listener, scheme)))
+        counters = _open_counters(home)
+        url = url_of(listener, scheme)
+        environment = {**environment, URL_VARIABLE: url}
+        if not with_console:
+            board.slot(CONSOLE_SLOT)[Word.STATE] = State.ELSEWHERE
+        supervisor = Supervisor(
+            home.path, board, counters, listener, workers, environment, commands, patience, with_console
+        )
+        supervisor.run(lambda: announce(url))
+        _write_out(counters)
     finally:
         lock.release()
 
@@ -151,6 +167,30 @@ def _make_board(home: Home) -> Board:
         home.health.unlink(missing_ok=True)
         raise HomeError(f"cannot write {making}: {error.strerror}. Free some disk space.") from error
     return board
+
+
+def _open_counters(home: Home) -> Counters:
+    """Open what limits and credits have counted, which goes on from where it stopped."""
+    try:
+        return prepare_counters(home.counters, _boot_number())
+    except OSError as error:
+        raise HomeError(f"cannot write {home.counters}: {error.strerror}. Free some disk space.") from error
+
+
+def _write_out(counters: Counters) -> None:
+    """Note that all is on the disk; where that fails, it is filled from the store when the machine stops."""
+    try:
+        counters.stop()
+    except OSError as error:
+        logger.warning("the counters are not written out: %s", error)
+
+
+def _boot_number() -> int:
+    """Return a number of this run of the machine; 0 where the system tells none."""
+    try:
+        return int(_BOOT_ID.read_text().strip().replace("-", "")[:15], 16)
+    except (OSError, ValueError):
+        return 0
 
 
 def listen(host: str, port: int, wait_until: float = 0.0) -> socket.socket:
@@ -295,24 +335,29 @@ class Supervisor:
         self,
         home: Path,
         board: Board,
+        counters: Counters,
         listener: socket.socket,
         workers: int,
         environment: Mapping[str, str],
         commands: Mapping[Role, Sequence[str]],
         patience: Patience,
+        with_console: bool = True,
     ) -> None:
         self._home = home
         self._board = board
+        self._counters = counters
         self._listener = listener
         self._environment = {**os.environ, **environment}
         self._commands = commands
         self._patience = patience
         self._own_slot = board.slot(SUPERVISOR_SLOT)
+        self._has_lost_a_clerk = False
+        self._is_refused = False  # the first clerk refuses what it found: starting it again would mend nothing
         self._niceness = os.getpriority(os.PRIO_PROCESS, 0)
         self._children = [
             Child(Role.CLERK, CLERK_SLOT),
             *(Child(Role.WORKER, FIRST_WORKER_SLOT + number) for number in range(workers)),
-            Child(Role.CONSOLE, CONSOLE_SLOT),
+            *([Child(Role.CONSOLE, CONSOLE_SLOT)] if with_console else []),
         ]
 
     def run(self, announce: Callable[[], None]) -> None:
@@ -321,8 +366,9 @@ class Supervisor:
         try:
             with SignalPipe() as signals:
                 self._start_due(time.monotonic())
-                self._own_slot[Word.STATE] = State.READY
                 announce()
+                self._own_slot[Word.PORT] = self._listener.getsockname()[1]
+                self._own_slot[Word.STATE] = State.READY  # what the console has to say comes after the announcement
                 self._watch(signals)
                 self._own_slot[Word.STATE] = State.DRAINING
                 self._drain(signals)
@@ -330,13 +376,15 @@ class Supervisor:
             for child in self._children:
                 child.drop_lifeline()
         self._own_slot.release()
+        if self._is_refused:
+            raise HomeError(f"{self._home} cannot be served by this version: see the clerk's message above.")
 
     def _watch(self, signals: SignalPipe) -> None:
         while True:
             arrived = signals.wait(self._next_deadline(time.monotonic()))
             now = time.monotonic()
             self._own_slot[Word.HEARTBEAT] = time.time_ns()
-            if arrived & _STOP_SIGNALS:
+            if arrived & _STOP_SIGNALS or self._is_refused:
                 return
             if signal.SIGHUP in arrived:
                 logger.info("SIGHUP: the clerk applies gantry.toml again")
@@ -360,18 +408,20 @@ class Supervisor:
         lifeline, child.lifeline = os.pipe()
         arguments = [*self._commands[child.role], "--home", str(self._home), "--lifeline", str(lifeline)]
         inherited = [lifeline]
-        environment = self._environment
         if child.role is Role.WORKER:
             arguments += ["--listen-fd", str(self._listener.fileno()), "--slot", str(child.slot)]
             inherited.append(self._listener.fileno())
-            environment = {**_KEEP_MEMORY, **environment}
+            environment = {**_KEEP_MEMORY, **self._environment}
+        else:  # so PostgreSQL names its connections, where the administrator has not named them
+            environment = {"PGAPPNAME": f"gantry_{child.role}", **_ONE_HEAP, **self._environment}
         child.started_at = now
         child.restart_at = None
         try:
             child.process = subprocess.Popen(
                 arguments,
                 stdin=subprocess.DEVNULL,
-                stdout=sys.stderr.fileno(),  # our own stdout carries the line that says where we listen, and no more
+                # Ours carries where we listen, and the console's word on how to claim it, and no more.
+                stdout=None if child.role is Role.CONSOLE else sys.stderr.fileno(),
                 env=environment,
                 pass_fds=inherited,
                 process_group=0,  # Ctrl-C is for the supervisor, which drains in order
@@ -389,7 +439,12 @@ class Supervisor:
         child.process = None
         child.drop_lifeline()
         self._board.slot(child.slot).release()
+        self._counters.release_slot(child.slot)
         self._own_slot.add(Word.RESTARTS)
+        if child.role is Role.CLERK:
+            # Later it may be another machine's upgrade of the database that both share, and calls must go on.
+            self._is_refused = process.returncode == os.EX_CONFIG and not self._has_lost_a_clerk
+            self._has_lost_a_clerk = True
         delay = child.plan_restart(now, self._patience)
         end = _describe_exit(process.returncode)
         logger.warning("%s (pid %d) %s; starting it again in %.1f s", child.name, process.pid, end, delay)

@@ -70,6 +70,15 @@ def test_what_a_child_cost_is_read_and_it_is_ended(tmp_path: Path, monkeypatch: 
     _wait_for_end([child.pid, grandchild])
 
 
+def test_who_was_there_before_stays(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PYTHONPATH", str(ROOT))
+    with subprocess.Popen(["cat"], stdin=subprocess.PIPE, stdout=subprocess.PIPE) as bystander:
+        Children(tmp_path).stop_all()
+        said, _ = bystander.communicate(b"here", timeout=20)
+        assert said == b"here"
+        assert bystander.returncode == 0
+
+
 def test_a_paused_child_goes_on_where_it_was_and_can_be_stopped(tmp_path: Path) -> None:
     children = Children(tmp_path)
     try:

@@ -54,7 +54,19 @@ def test_what_is_left_is_said(wrong: dict[str, Any], said: str) -> None:
 @pytest.mark.slow
 @pytest.mark.timeout(180)
 def test_a_short_soak_leaves_nothing() -> None:
-    argv = [sys.executable, "-m", "bench", "--scenario", "soak", "--minutes", "0.33", "--streams", "100", "--unpinned"]
+    argv = [
+        sys.executable,
+        "-m",
+        "bench",
+        "--scenario",
+        "soak",
+        "--minutes",
+        "0.33",
+        "--streams",
+        "100",
+        "--unpinned",
+        "--plain",
+    ]
     done = subprocess.run(argv, cwd=ROOT, capture_output=True, text=True, timeout=170, check=False)
     assert done.returncode == 0, done.stderr + done.stdout
     assert "| rows stored |" in done.stdout

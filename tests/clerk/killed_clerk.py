@@ -1,12 +1,14 @@
 """A recorder that kills its own process with SIGKILL at one point: `killed_clerk.py HOME POINT OCCURRENCE`.
 
 POINT is part of an SQL statement, before whose execution the process dies, or one of `advance`, `advanced`, `removed`:
-around the steps in the journal that follow a commit. Ends with status 0 when the point was never reached.
+around the steps in the journal that follow a commit; or `correct`, `corrected`: around a step on the board. Ends with
+status 0 when the point was never reached.
 """
 
 import os
 import signal
 import sys
+import time
 from pathlib import Path
 from typing import Any
 from unittest.mock import patch
@@ -14,8 +16,11 @@ from unittest.mock import patch
 from sqlalchemy import Pool, event
 
 from gantry.board.board import CLERK_SLOT, Board
+from gantry.board.counters import Counters
 from gantry.clerk import record
+from gantry.clerk.correct import Corrections
 from gantry.clerk.record import Recorder
+from gantry.core.limits import Counted
 from gantry.journal.reader import JournalReader, Reading
 from gantry.store.logs import LogStore
 from tests.clerk.samples import PlainMeter
@@ -53,13 +58,34 @@ class MortalReader(JournalReader):
         self.death.meet("removed")
 
 
+class MortalCounters(Counters):
+    """A board whose corrections are points too."""
+
+    death: Death
+
+    def correct(self, counted: Counted, amount: int, now: int) -> bool:
+        self.death.meet("correct")
+        found = super().correct(counted, amount, now)
+        self.death.meet("corrected")
+        return found
+
+
 def main(home: Path, point: str, occurrence: int) -> None:
     LogStore(home / "logs.db").close()  # making the tables is nobody's death
-    MortalReader.death = Death(point, occurrence)
+    MortalReader.death = MortalCounters.death = Death(point, occurrence)
     event.listen(Pool, "connect", MortalReader.death.on_connect)
     slot = Board(home / "board").slot(CLERK_SLOT)
     store = LogStore(home / "logs.db")
-    recorder = Recorder(home / "journal", home / "rejected", store, PlainMeter(), slot, max_frames=50)
+    counters = MortalCounters(home / "counters")
+    recorder = Recorder(
+        home / "journal",
+        home / "rejected",
+        store,
+        PlainMeter(),
+        slot,
+        max_frames=50,
+        corrections=Corrections(home / "corrected", counters, store, time.time_ns),
+    )
     with patch.object(record, "JournalReader", MortalReader):
         while recorder.run_once():
             pass

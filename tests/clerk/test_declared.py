@@ -60,6 +60,15 @@ def test_what_a_declared_credential_leaves_out_is_stored_and_changes(control: Co
     assert (second.excluded_models, second.id) == ((), first.id)
 
 
+def test_a_declared_credential_becomes_everybodys_and_its_own_again(control: ControlStore) -> None:
+    for platform in (True, False, True):
+        (credential,), problems = _apply(control, [structs.replace(FROM_FILE, platform=platform)])
+        assert (credential.platform, credential.home, problems) == (platform, not platform, [])
+        version = control.version()
+        _apply(control, [structs.replace(FROM_FILE, platform=platform)])
+        assert control.version() == version
+
+
 def test_a_key_in_the_environment_is_a_credential_by_reference(control: ControlStore) -> None:
     (credential,), problems = _apply(control, environ={"MISTRAL_API_KEY": "canary", "HOME": "/"})
     assert (credential.provider_id, credential.source) == ("mistral", "MISTRAL_API_KEY")

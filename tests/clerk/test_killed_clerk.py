@@ -6,11 +6,15 @@ import sys
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 
-from gantry.journal.frames import Frame
+from gantry.board.counters import Counters
+from gantry.board.held import Held
+from gantry.core.limits import CounterKind, CounterTerms, LimitUnit, counter_key
+from gantry.journal.frames import Frame, HoldNote
 from gantry.journal.reader import list_incarnations
-from tests.clerk.samples import append, closed, log_id_of, open_journal, opened, part, posted
-from tests.clerk.test_record import House
+from tests.clerk.samples import ORGANIZATION, STARTED_AT, append, closed, log_id_of, open_journal, opened, part, posted
+from tests.clerk.test_record import NOW, House
 
 ROOT = Path(__file__).resolve().parents[2]
 CALLS = 120
@@ -47,7 +51,9 @@ def run_clerk(home: Path, point: str, occurrence: int) -> int:
         ("INTO request_logs", 1),
         ("INTO request_logs", 30),
         ("INTO request_log_bodies", 2),
-        ("INTO rollups", 2),
+        ("INTO minute_sums", 1),
+        ("INTO hour_sums", 2),
+        ("INTO day_sketches", 1),
         ("INTO journal_checkpoints", 1),
         ("INTO journal_checkpoints", 2),
         ("COMMIT", 2),
@@ -78,4 +84,59 @@ def test_a_clerk_killed_anywhere_loses_nothing_and_counts_nothing_twice(
     assert list_incarnations(house.journal) == []
     for table in ("open_calls", "open_parts", "journal_checkpoints"):
         assert house.count(table) == 0, table
+    house.store.close()
+
+
+BUDGETS = [
+    CounterTerms(counter_key(ORGANIZATION, name), CounterKind.WINDOW, LimitUnit.COST, 10**12, True, name, name)
+    for name in ("one", "two")
+]
+SETTLED, COST = 400, 1000  # the worker's guess, and what `PlainMeter` says
+
+
+def fill_with_holds(house: House, counters: Counters) -> None:
+    """Write calls that were held and settled on two budgets, and count them there."""
+    writer = open_journal(house.journal)
+    for number in range(CALLS):
+        at = STARTED_AT + number * 1_000_000
+        held = counters.hold(BUDGETS, 5000, 0, at)
+        assert isinstance(held, Held)
+        opening = replace(opened(number), hold=HoldNote(5000, 0, list(held.counted)))
+        counted = counters.settle(held, SETTLED, 0, at).counted
+        append(writer, [opening, replace(closed(number), settled=HoldNote(SETTLED, 0, list(counted)))])
+    writer.close()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("point", "occurrence", "repeated"),
+    [
+        ("INTO board_differences", 2, 0),
+        ("COMMIT", 2, 0),
+        ("FROM board_differences", 3, 0),
+        ("correct", 1, 0),
+        ("correct", 33, 0),
+        ("corrected", 1, 1),
+        ("corrected", 50, 1),
+        ("advance", 2, 0),
+    ],
+)
+def test_a_clerk_killed_while_it_sets_the_board_right_repeats_one_difference_at_most(
+    tmp_path: Path, point: str, occurrence: int, repeated: int
+) -> None:
+    """Pain 7: what is settled is settled once. Between a step on the board and its note, that step is done again."""
+    made = Counters(tmp_path / "counters", clock=lambda: STARTED_AT - 1)
+    made.mark_filled()
+    house = House(tmp_path)
+    fill_with_holds(house, made)
+    assert [made.read(term, NOW) for term in BUDGETS] == [CALLS * SETTLED] * 2
+
+    assert run_clerk(tmp_path, point, occurrence) == -signal.SIGKILL
+    assert run_clerk(tmp_path, "never", 1) == 0
+
+    assert house.count("request_logs") == CALLS
+    assert house.count("board_differences") <= 1, "what is applied goes with the next batch that notes some"
+    right = CALLS * COST
+    counted = [made.read(term, NOW) for term in BUDGETS]
+    assert sum(counted) - 2 * right == repeated * (COST - SETTLED)
     house.store.close()

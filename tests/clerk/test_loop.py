@@ -81,3 +81,11 @@ def test_faults_are_counted_waited_for_ever_longer_and_logged_once(
         "recording fails and will be tried again: again",
         "recording works again",
     ]
+
+
+def test_a_loop_may_say_each_time_how_long_it_rests(slot: Slot) -> None:
+    stop, rests = ScriptedStop(3), iter((0.2, 0.5, 0.2))
+
+    keep_doing("recording", scripted(False, False, False), stop, slot, Word.STORE_FAULTS, rest=lambda: next(rests))
+
+    assert stop.waits == [0.2, 0.5, 0.2]

@@ -115,7 +115,7 @@ def test_every_field_of_a_call(rates: Rates) -> None:
         cost=1_250_000,
         cost_by_unit='{"input_tokens":500000,"output_tokens":750000}',
         price_source="genai-prices",
-        price_version="genai-prices 0.2.3, aliases 2026-11-22",
+        price_version="genai-prices 0.2.3, aliases 2026-11-29",
         input='[{"role":"user","content":"hi"}]',
         output=json.dumps(MESSAGE),
         temperature=1.0,
@@ -282,6 +282,18 @@ def test_a_refusal_of_ours(rates: Rates) -> None:
     closed = replace(CLOSED, outcome="refused", status=403, error="this key may not use x", attempts=[])
     log = meter_call(OPENED, b"", b"", closed, rates)
     assert (log.error_message, log.provider_id, log.model, log.attempts) == ("this key may not use x", None, None, None)
+
+
+def test_the_trace_is_the_callers_unless_the_parameters_name_one(rates: Rates) -> None:
+    trace, span = "0af7651916cd43dd8448eb211c80319c", "b7ad6b7169203331"
+    traced = replace(OPENED, trace_parent=f"00-{trace}-{span}-01")
+    log = meter_call(traced, b"", b"", CLOSED, rates)
+    assert (log.trace_unique_id, log.span_parent_id, log.warnings) == (trace, span, None)
+    named = replace(traced, params=b'{"trace_unique_id":"mine"}')
+    log = meter_call(named, b"", b"", CLOSED, rates)
+    assert (log.trace_unique_id, log.span_parent_id) == ("mine", None)
+    log = meter_call(replace(OPENED, trace_parent="not one"), b"", b"", CLOSED, rates)
+    assert (log.trace_unique_id, log.warnings) == (None, None)
 
 
 def test_labels_from_the_parameters(rates: Rates) -> None:

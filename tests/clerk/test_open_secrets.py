@@ -4,9 +4,10 @@ from typing import Any
 
 import pytest
 
-from gantry.clerk.open_secrets import CredentialUnusable, open_secrets
+from gantry.clerk.open_secrets import open_secrets
 from gantry.core.secret import Secret
 from gantry.home import Keyring
+from gantry.providers.credential_secrets import CredentialUnusable
 from gantry.providers.spec import load_catalog
 from gantry.store.credentials import Credential
 from gantry.store.vault import Vault

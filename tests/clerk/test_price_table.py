@@ -49,13 +49,13 @@ def assert_good(rates: Rates) -> None:
 
 
 def test_the_compiler_writes_the_same_each_time(compiled: bytes, capfdbinary: pytest.CaptureFixture[bytes]) -> None:
-    main()
+    main([])
     sys.stdout.flush()
     assert capfdbinary.readouterr().out == compiled
 
 
 def test_a_table_that_is_there_is_used(cache: Path) -> None:
-    assert_good(open_rates(cache, REFUSING))
+    assert_good(open_rates(cache, compiler=REFUSING))
 
 
 def test_a_missing_table_is_compiled_once_and_replaces_those_of_other_versions(tmp_path: Path, compiled: bytes) -> None:
@@ -65,10 +65,10 @@ def test_a_missing_table_is_compiled_once_and_replaces_those_of_other_versions(t
     (cache / "prices-0.0.1-0123456789abcdef").write_bytes(b"old")
     (cache / "other").write_bytes(b"not ours")
 
-    assert_good(open_rates(cache, compiler))
+    assert_good(open_rates(cache, compiler=compiler))
     assert sorted(entry.name for entry in cache.iterdir()) == ["other", table_name()]
     (tmp_path / "ran").unlink()
-    assert_good(open_rates(cache, compiler))
+    assert_good(open_rates(cache, compiler=compiler))
     assert not (tmp_path / "ran").exists()
 
 
@@ -83,7 +83,7 @@ def test_a_damaged_table_is_compiled_again(
     flipped = compiled[:middle] + bytes([compiled[middle] ^ 1]) + compiled[middle + 1 :]
     path.write_bytes({"empty": b"", "short": compiled[:-1], "flipped": flipped}[damage])
 
-    assert_good(open_rates(cache, compiler_of(tmp_path, compiled)))
+    assert_good(open_rates(cache, compiler=compiler_of(tmp_path, compiled)))
     assert path.read_bytes() == compiled
     assert "compiled again" in caplog.text
 
@@ -92,7 +92,7 @@ def test_a_damaged_table_is_compiled_again(
 def test_without_a_compiler_the_prices_are_read_in_this_process(
     tmp_path: Path, compiler: tuple[str, ...], caplog: pytest.LogCaptureFixture
 ) -> None:
-    assert_good(open_rates(tmp_path, compiler))
+    assert_good(open_rates(tmp_path, compiler=compiler))
     assert "the clerk reads the published prices itself" in caplog.text
     assert list(tmp_path.iterdir()) == []
 
@@ -101,7 +101,7 @@ def test_a_table_that_cannot_be_kept_is_used_all_the_same(
     tmp_path: Path, compiled: bytes, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.WARNING)
-    assert_good(open_rates(tmp_path / "absent", compiler_of(tmp_path, compiled)))
+    assert_good(open_rates(tmp_path / "absent", compiler=compiler_of(tmp_path, compiled)))
     assert "the next start compiles again" in caplog.text
 
 

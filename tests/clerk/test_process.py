@@ -7,6 +7,8 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from datetime import date
+from decimal import Decimal
 from pathlib import Path
 
 import pytest
@@ -14,6 +16,8 @@ import pytest
 from gantry.board.board import CLERK_SLOT, Board, State, Word
 from gantry.home import Home, load_keyring
 from gantry.journal.reader import list_incarnations
+from gantry.prices.folder import PriceFolder
+from gantry.prices.overrides import RateLine
 from gantry.routing.snapshot import read_snapshot
 from gantry.store.logs import LogStore
 from tests.clerk.samples import ORGANIZATION, RESPONSE, append, closed, log_id_of, open_journal, opened
@@ -156,6 +160,36 @@ def test_declared_models_are_applied_at_the_start_and_on_sighup(home: Home, star
     assert published() == ["found"]
 
 
+def test_prices_that_are_set_hold_from_the_next_record_on(home: Home, start: Callable[[], Clerk]) -> None:
+    def priced(number: int) -> tuple[int | None, str | None]:
+        append(writer, [opened(number), closed(number)])
+        log = None
+        deadline = time.monotonic() + SECONDS_TO_WAIT
+        while log is None:
+            assert time.monotonic() < deadline
+            log = store.find(ORGANIZATION, log_id_of(number))
+        return log.cost, log.price_source
+
+    clerk, folder = start(), PriceFolder(home.prices)
+    wait_until(lambda: Board(home.board).slot(CLERK_SLOT)[Word.STATE] == State.READY)
+    writer, store = open_journal(home.journal), LogStore(home.logs_db)
+    before = priced(1)
+    assert before[1] == "genai-prices"
+    line = RateLine("mistral", ("*",), date(2020, 1, 1), input=Decimal(1000), output=Decimal(0))
+    folder.put_own([line])
+    assert priced(2) == (5_000_000, "operator")
+    folder.put_own([])
+    assert priced(3) == before
+    home.config.write_text(
+        '[[prices]]\nprovider = "mistral"\nmodels = ["*"]\nsince = 2020-01-01\ninput = 2000\noutput = 0\n'
+    )
+    clerk.process.send_signal(signal.SIGHUP)
+    wait_until(lambda: len(folder.declared()) == 1)
+    assert priced(4) == (10_000_000, "operator")
+    writer.close()
+    store.close()
+
+
 def test_the_end_of_the_lifeline_ends_the_clerk(start: Callable[[], Clerk]) -> None:
     clerk = start()
     clerk.cut_lifeline()
@@ -194,6 +228,6 @@ def test_records_survive_a_clerk_killed_at_work(home: Home, start: Callable[[], 
 
     connection = sqlite3.connect(home.logs_db)
     ((rows, ids),) = connection.execute("SELECT count(*), count(DISTINCT log_id) FROM request_logs").fetchall()
-    ((counted,),) = connection.execute("SELECT sum(requests) FROM rollups").fetchall()
+    ((counted,),) = connection.execute("SELECT sum(requests) FROM hour_sums").fetchall()
     connection.close()
     assert rows == ids == counted == 20_000

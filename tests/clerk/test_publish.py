@@ -7,12 +7,25 @@ from typing import Any
 
 import msgspec
 import pytest
+from msgspec.structs import replace
 from sqlalchemy import insert, update
 
 from gantry.clerk import publish
 from gantry.clerk.publish import Publisher, published_snapshot
 from gantry.core.api_key import key_digest
+from gantry.core.book_settings import BookSettings
 from gantry.core.custom_provider import CustomProvider
+from gantry.core.limits import (
+    NO_BOOKS,
+    Books,
+    CreditTerms,
+    Limit,
+    LimitAction,
+    LimitScope,
+    LimitUnit,
+    Unpriced,
+)
+from gantry.core.periods import Period
 from gantry.core.routing_document import read_rules
 from gantry.core.routing_rules import NO_ROUTING_RULES
 from gantry.core.sealing import SealBroken
@@ -20,15 +33,19 @@ from gantry.core.secret import Secret
 from gantry.core.vocabulary import Environment, Scope
 from gantry.home import Home, Keyring
 from gantry.routing.snapshot import KeyRecord, Snapshot, read_snapshot
+from gantry.store import Connection
+from gantry.store.books import put_book_settings
 from gantry.store.control import ControlStore, default_organization, put_setting
+from gantry.store.control_tables import limits, organizations, routing_rules
 from gantry.store.credentials import NewCredential, add_credential
 from gantry.store.database import StoreUnavailable
-from gantry.store.keys import ApiKey, KeyPolicy, add_key, revoke_key
+from gantry.store.keys import ApiKey, KeyPolicy, add_key, add_temporary_key, revoke_key
+from gantry.store.limits import StoredLimit, add_limit, change_limit, limits_of, remove_limit
 from gantry.store.providers import put_provider
 from gantry.store.routing_rules import write_rules
-from gantry.store.tables import organizations, routing_rules
 from gantry.store.vault import Vault
 
+A_DOLLAR = Limit("", LimitScope.API_KEY, "k1", LimitUnit.COST, Period.MONTH, 10**9)
 KEYRING = Keyring(b"m" * 32)
 
 
@@ -42,13 +59,25 @@ class Site:
         with self.control.reading() as connection:
             self.organization = default_organization(connection)
         self.environ: dict[str, str] = {}
+        self.granted: dict[str, int] | None = {}
         self.now = 1_000_000_000_000_000_000
         self.publisher = self.new_publisher()
 
     def new_publisher(self, confirm_every: float | None = None) -> Publisher:
         return Publisher(
-            self.home, KEYRING, self.control, self.environ, confirm_every=confirm_every, clock=lambda: self.now
+            self.home,
+            KEYRING,
+            self.control,
+            self.environ,
+            granted=self.read_granted,
+            confirm_every=confirm_every,
+            clock=lambda: self.now,
         )
+
+    def read_granted(self) -> dict[str, int]:
+        if self.granted is None:
+            raise StoreUnavailable("it is away")
+        return self.granted
 
     def add_key(self, name: str = "dev", policy: KeyPolicy | None = None) -> tuple[ApiKey, bytes]:
         with self.control.changing() as change:
@@ -69,6 +98,11 @@ class Site:
 
     def read(self) -> Snapshot:
         return read_snapshot(self.home.snapshot.read_bytes(), KEYRING.snapshot)
+
+
+def find_stored(connection: Connection, limit_id: str) -> StoredLimit:
+    (found,) = [one for one in limits_of(connection) if one.limit.id == limit_id]
+    return found
 
 
 @pytest.fixture
@@ -214,6 +248,106 @@ def test_routing_rules_are_published_for_their_organization_and_change_live(site
     assert site.read().routing_rules_of(site.organization) == NO_ROUTING_RULES
 
 
+def test_limits_settings_and_credits_are_published_for_their_organization(site: Site) -> None:
+    site.granted = {"o2": 7}
+    with site.control.changing() as change:
+        change.connection.execute(insert(organizations).values(id="o2", name="x", created_at=2**62))
+        limit = add_limit(change, site.organization, A_DOLLAR).limit
+        put_book_settings(change, "o2", BookSettings(unpriced=Unpriced.BLOCK, markup_ppm=200_000, low_balance=5))
+    assert site.publisher.publish().problems == ()
+    books = site.read().books_of
+    assert books(site.organization) == Books(limits=(limit,))
+    assert books("o2") == Books(credits=CreditTerms(7, 0, 200_000, 5), unpriced=Unpriced.BLOCK)
+    assert books("o3") is NO_BOOKS
+    with site.control.changing() as change:
+        change_limit(change, find_stored(change.connection, limit.id), replace(limit, amount=1))
+    assert site.publisher.poll() is not None
+    assert site.read().books_of(site.organization).limits == (replace(limit, amount=1),)
+
+
+def test_a_limit_that_cannot_be_read_is_left_out_alone(site: Site) -> None:
+    _, digest = site.add_key()
+    with site.control.changing() as change:
+        broken, good = (add_limit(change, site.organization, A_DOLLAR).limit for _ in range(2))
+        change.connection.execute(update(limits).where(limits.c.id == broken.id).values(unit="of tomorrow"))
+        put_setting(change, site.organization, "books", {"unpriced": "perhaps"})
+    first, second = site.publisher.publish().problems
+    assert first.startswith(f"the limit api_key_cost_month ({broken.id}) of {site.organization} is left out: ")
+    assert "of tomorrow" in first
+    assert second.startswith(f"the settings of the books of {site.organization} are left out: ")
+    assert site.read().books_of(site.organization) == Books(limits=(good,))
+    assert site.read().keys.find(digest) is not None
+
+
+def test_a_key_with_a_budget_of_its_own_says_so_and_its_neighbours_do_not(site: Site) -> None:
+    (mine, digest), (_, other) = site.add_key("mine"), site.add_key("other")
+    with site.control.changing() as change:
+        made = add_temporary_key(change, mine, "by mine", KeyPolicy(), KEYRING.pepper)[1]
+    by_mine = key_digest(made.reveal(), KEYRING.pepper)
+    site.publisher.publish()
+    table = site.read().body.table_id
+
+    def budgeted() -> list[bool]:
+        site.publisher.poll()
+        found = [site.read().keys.find(each) for each in (digest, by_mine, other)]
+        assert site.read().body.table_id == table
+        return [key is not None and key.has_budget for key in found]
+
+    assert budgeted() == [False, False, False]
+    with site.control.changing() as change:
+        stored = add_limit(change, site.organization, replace(A_DOLLAR, subject=mine.id))
+        add_limit(change, site.organization, replace(A_DOLLAR, subject=mine.id, environment=Environment.TEST))
+    assert budgeted() == [True, True, False]
+    with site.control.changing() as change:
+        stored = change_limit(change, stored, replace(stored.limit, action=LimitAction.WARN))
+    assert budgeted() == [
+        False,
+        False,
+        False,
+    ]  # what only warns is no budget, and what counts tests is none of a key for prod
+    with site.control.changing() as change:
+        remove_limit(change, stored)
+        each = add_limit(change, site.organization, replace(A_DOLLAR, subject="*", unit=LimitUnit.TOKENS))
+    assert budgeted() == [True, True, True]
+    with site.control.changing() as change:
+        remove_limit(change, each)
+        add_limit(change, site.organization, replace(A_DOLLAR, subject=mine.id, unit=LimitUnit.REQUESTS))
+        add_limit(change, site.organization, replace(A_DOLLAR, scope=LimitScope.CUSTOMER))
+    assert budgeted() == [False, False, False]
+
+
+def test_a_platform_credential_serves_every_organization_and_is_paid_for(site: Site) -> None:
+    site.add_credential("platform", platform=True)
+    site.add_credential("own")
+    with site.control.changing() as change:
+        change.connection.execute(insert(organizations).values(id="o2", name="x", created_at=2**62))
+        acme = CustomProvider(organization_id=site.organization, id="acme", name="Acme", base_url="https://acme.test")
+        put_provider(change, acme)
+    site.add_credential("platform", provider_id="acme", base_url="https://acme.test", platform=True)
+    (problem,) = site.publisher.publish().problems
+    assert problem == "acme/platform is left out: other organizations do not know the provider Acme"
+    snapshot = site.read()
+    held = [(one.name, one.organization_id, one.home) for one in snapshot.credentials_of(site.organization)]
+    assert held == [("own", site.organization, True), ("platform", None, False)]
+    assert [one.name for one in snapshot.credentials_of("o2")] == ["platform"]
+    assert snapshot.books_of("o2") == snapshot.books_of(site.organization) == Books(credits=CreditTerms(0))
+
+
+def test_credits_are_what_they_were_where_the_logs_cannot_say(site: Site) -> None:
+    site.granted = {site.organization: 7}
+    site.publisher.publish()
+    for publisher in (site.publisher, site.new_publisher()):
+        site.granted = None
+        _, digest = site.add_key()
+        (problem,) = publisher.publish().problems
+        assert problem == "credits are what they were before: it is away"
+        assert site.read().books_of(site.organization).credits == CreditTerms(7)
+        assert site.read().keys.find(digest) is not None
+    site.granted = {site.organization: 8}
+    assert site.publisher.publish().problems == ()
+    assert site.read().books_of(site.organization).credits == CreditTerms(8)
+
+
 def test_rules_of_a_newer_version_of_gantry_stop_nothing_and_the_last_readable_ones_hold(site: Site) -> None:
     key, digest = site.add_key()
     for document in ({"fallback_models": ["m"]}, {"of tomorrow": 1}, {"retries": {"of tomorrow": 1}}):
@@ -278,7 +412,7 @@ def test_after_a_backup_was_restored_versions_still_grow(site: Site, tmp_path: P
     with ControlStore(tmp_path / "older.db") as older:
         with older.changing() as change:
             add_key(change, default_organization(change.connection), "older", KeyPolicy(), KEYRING.pepper)
-        publisher = Publisher(site.home, KEYRING, older, {}, clock=lambda: site.now)
+        publisher = Publisher(site.home, KEYRING, older, {}, granted=dict, clock=lambda: site.now)
         assert publisher.publish().version > last
 
 

@@ -25,9 +25,9 @@ from gantry.journal.frames import AttemptRecord, LogPosted
 from gantry.prices.load import load_rates
 from gantry.prices.rates import Rates
 from gantry.store.database import Database
+from gantry.store.log_tables import day_sums, hour_sums, minute_sums, request_logs
 from gantry.store.logs import LogStore, RecordBatch, StoreUnavailable
 from gantry.store.repricing import START, PricedQuery
-from gantry.store.tables import day_rollups, request_logs, rollups
 from tests.clerk.test_meter import CLOSED, OPENED, REQUEST, SERVED, body
 from tests.clerk.test_meter import START as AT
 from tests.store.conftest import address, logs, postgres_server
@@ -88,20 +88,21 @@ def recomputed(
 
 
 class Books(Struct, frozen=True):
-    """Cost and unpriced requests, by the logs and by both sums of them."""
+    """Cost and unpriced requests, by the logs and by all sums of them."""
 
     by_logs: tuple[int, int]
+    by_minutes: tuple[int, int]
     by_hours: tuple[int, int]
     by_days: tuple[int, int]
 
     def balance(self) -> bool:
-        return self.by_logs == self.by_hours == self.by_days
+        return self.by_logs == self.by_minutes == self.by_hours == self.by_days
 
 
 def books_of(address: str | Path) -> Books:
     unpriced = func.count().filter(request_logs.c.price_missing)
     asked = [select(func.sum(request_logs.c.cost), unpriced)]
-    asked += [select(func.sum(sums.c.cost), func.sum(sums.c.unpriced)) for sums in (rollups, day_rollups)]
+    asked += [select(func.sum(sums.c.cost), func.sum(sums.c.unpriced)) for sums in (minute_sums, hour_sums, day_sums)]
     database = Database(address)
     with database.reading() as connection:
         rows = [connection.execute(statement).one() for statement in asked]
@@ -139,6 +140,33 @@ AS_METERED: dict[str, Callable[[], RequestLog]] = {
     "a crash before attempts": lambda: called(),
     "cached tokens": lambda: called(
         SERVED, usage={"prompt_tokens": 9, "completion_tokens": 3, "prompt_tokens_details": {"cached_tokens": 7}}
+    ),
+    "searches, and a cache of an hour": lambda: called(
+        replace(SERVED, provider_id="anthropic", upstream_model="claude-opus-4-5"),
+        usage={
+            "input_tokens": 9,
+            "cache_creation_input_tokens": 30,
+            "cache_creation": {"ephemeral_5m_input_tokens": 10, "ephemeral_1h_input_tokens": 20},
+            "output_tokens": 3,
+            "server_tool_use": {"web_search_requests": 2},
+        },
+    ),
+    "fast mode": lambda: called(
+        replace(SERVED, provider_id="anthropic", upstream_model="claude-opus-5"),
+        usage={"input_tokens": 9, "output_tokens": 3, "speed": "fast"},
+    ),
+    "sound": lambda: called(
+        replace(SERVED, provider_id="openai", upstream_model="gpt-realtime"),
+        usage={
+            "input_tokens": 100,
+            "output_tokens": 50,
+            "input_token_details": {
+                "audio_tokens": 80,
+                "cached_tokens": 40,
+                "cached_tokens_details": {"audio_tokens": 30, "text_tokens": 10},
+            },
+            "output_token_details": {"audio_tokens": 40, "text_tokens": 10},
+        },
     ),
     "a custom model": lambda: replace(called(SERVED, custom=FAST), requested_model="fast"),
     "a custom model that was turned to": lambda: called(SERVED, custom=FAST, turned_to="fast"),

@@ -83,7 +83,7 @@ class House:
         return count
 
     def requests_in_rollups(self) -> int:
-        ((total,),) = self.query("SELECT coalesce(sum(requests), 0) FROM rollups")
+        ((total,),) = self.query("SELECT coalesce(sum(requests), 0) FROM hour_sums")
         assert isinstance(total, int)
         return total
 
@@ -189,11 +189,11 @@ def test_a_call_that_ends_in_a_later_batch_is_completed_by_the_same_clerk_withou
     writer.close()
 
 
-def test_a_batch_that_was_cut_short_says_so(house: House) -> None:
+def test_a_batch_says_whether_it_was_cut_short_and_how_many_were_stored(house: House) -> None:
     writer, recorder = open_journal(house.journal), house.recorder(max_frames=4)
     append(writer, [frame for number in range(3) for frame in (opened(number), closed(number))])
-    said = [(recorder.run_once(), recorder.is_behind) for _ in range(3)]
-    assert said == [(True, True), (True, False), (False, False)]
+    said = [(recorder.run_once(), recorder.is_behind, recorder.stored) for _ in range(3)]
+    assert said == [(True, True, 2), (True, False, 1), (False, False, 0)]
     writer.close()
 
 

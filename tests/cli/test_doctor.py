@@ -11,7 +11,8 @@ import pytest
 from click.testing import CliRunner
 
 from gantry.cli import doctor
-from gantry.cli.doctor import Finding, Verdict, examine, look_at_python
+from gantry.cli.doctor import examine, look_at_python
+from gantry.cli.finding import Finding, Verdict
 from gantry.cli.main import gantry
 from gantry.core.secret import Secret
 from gantry.home import Home, load_keyring

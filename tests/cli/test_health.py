@@ -48,8 +48,12 @@ def ids(home: Home) -> dict[str, str]:
         return {one.name: one.id for one in credentials_of(connection)}
 
 
-def test_a_table_for_people(run: Run, book: HealthBook) -> None:
-    before = int(time.time())
+@pytest.fixture
+def before() -> int:
+    return int(time.time())
+
+
+def test_a_table_for_people(run: Run, before: int, book: HealthBook) -> None:
     lines = run("health", "list").stdout.splitlines()
     after = int(time.time())
     assert lines[0].split() == ["DEPLOYMENT", "CONDITION", "FAILING", "COOLDOWNS", *"LAST STATUS LAST FAILED".split()]

@@ -12,6 +12,8 @@ from gantry.core.api_key import has_key_form, key_digest
 from gantry.core.vocabulary import DEFAULT_SCOPES, ContentPolicy, Environment, Scope
 from gantry.home import Home, load_keyring
 from gantry.routing.snapshot import KeyRecord, read_snapshot
+from gantry.store.control import ControlStore, default_organization
+from gantry.store.keys import KeyPolicy, add_temporary_key, find_key
 from tests.cli.conftest import Run
 
 DAY = 86_400_000_000_000
@@ -111,3 +113,45 @@ def test_a_running_clerk_publishes_and_a_worker_that_is_behind_is_named(
     slot[Word.SNAPSHOT_VERSION] = 4
     assert "Live: 1 of 1 workers route by version 4." in run("keys", "create", "third").stderr
     clerk.release()
+
+
+def test_a_key_is_changed_and_what_is_not_said_stays(run: Run, home_path: Path) -> None:
+    key = run("keys", "create", "dev", "--models", "a,b", "--surface", "openai", "--surface", "ocr").stdout.strip()
+    record = _record(home_path, key)
+    assert record is not None
+    assert (record.surfaces, record.models) == (("openai", "ocr"), ("a", "b"))
+    options = "--name prod --surface mistral --scope native --expires 30d --content metadata --strict"
+    result = run("keys", "change", "dev", *options.split())
+    assert "Changed prod (" in result.stderr
+    record = _record(home_path, key)
+    assert record is not None
+    assert (record.surfaces, record.models, record.scopes) == (("mistral",), ("a", "b"), Scope.NATIVE)
+    assert (record.content_policy, record.strict) == (ContentPolicy.METADATA, True)
+    assert record.expires_at is not None
+    shown = json.loads(
+        run("keys", "change", "prod", *"--models all --surface all --expires never --no-strict --json".split()).stdout
+    )
+    assert (shown["models"], shown["surfaces"], shown["expires_at"]) == ([], [], None)
+    record = _record(home_path, key)
+    assert record is not None
+    assert (record.surfaces, record.models, record.expires_at, record.strict) == ((), (), None, False)
+    assert (record.scopes, record.content_policy) == (Scope.NATIVE, ContentPolicy.METADATA)
+    assert "say what is to change" in run("keys", "change", "prod", code=2).stderr
+    assert "'moon' is not one of" in run("keys", "change", "prod", "--surface", "moon", code=2).stderr
+
+
+def test_keys_that_a_key_made_are_listed_on_demand_and_revoked_with_it(run: Run, home_path: Path) -> None:
+    run("keys", "create", "maker", "--scope", "inference", "--scope", "own_logs", "--scope", "manage")
+    home = Home(home_path)
+    with ControlStore(home.control_db) as control:
+        with control.changing() as change:
+            organization_id = default_organization(change.connection)
+            maker = find_key(change.connection, organization_id, "maker")
+            _, secret = add_temporary_key(change, maker, "made", KeyPolicy(), load_keyring(home).pepper)
+    assert [one["name"] for one in json.loads(run("keys", "list", "--json").stdout)] == ["maker"]
+    listed = json.loads(run("keys", "list", "--json", "--temporary").stdout)
+    assert [(one["name"], one["temporary"]) for one in listed] == [("maker", False), ("made", True)]
+    assert "and 1 key that it made" in run("keys", "revoke", "maker").stderr
+    record = _record(home_path, secret.reveal())
+    assert record is not None
+    assert (record.revoked, record.bound_by) == (True, (maker.id,))

@@ -162,6 +162,13 @@ def test_what_is_wrong_is_said(run: Run, arguments: tuple[str, ...], code: int, 
     assert message in run("logs", "list", *arguments, code=code).stderr
 
 
+def test_a_view_is_in_dollars_and_shows_limits_as_what_they_are() -> None:
+    info = '{"is_allowed":true,"limits":[]}'
+    view = view_log(make_log("a", cost=10**9, charged=12 * 10**8, customer_cost=15 * 10**8, limit_info=info))
+    assert (view["cost"], view["charged"], view["customer_cost"]) == (1.0, 1.2, 1.5)
+    assert view["limit_info"] == {"is_allowed": True, "limits": []}
+
+
 def test_a_view_keeps_what_is_no_json_and_no_text() -> None:
     log = make_log(
         "a",

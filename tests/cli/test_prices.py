@@ -49,7 +49,7 @@ def test_a_price_is_shown_with_all_that_it_depends_on(run: Run) -> None:
     assert (card["provider_id"], card["record"], card["price_since"]) == (
         "mistral",
         "mistral-large-2512",
-        "2025-12-02T00:00:00.000Z",
+        "2025-12-02T00:00:00Z",
     )
     assert prices(card) == {"input": 0.5, "cached_input": 0.05, "output": 1.5}
     assert prices(card, "service tier priority")["input"] == 0.875
@@ -58,7 +58,12 @@ def test_a_price_is_shown_with_all_that_it_depends_on(run: Run) -> None:
     earlier = shown(run, "mistral/mistral-large-latest", "--at", "2025-12-01")
     assert prices(earlier) == {"input": 2.0, "cached_input": 0.2, "output": 6.0}
     tiers = shown(run, "gemini-2.5-pro")
-    assert prices(tiers, "above 200000 input tokens") == {"input": 2.5, "cached_input": 0.25, "output": 15.0}
+    assert prices(tiers, "above 200000 input tokens") == {
+        "input": 2.5,
+        "cached_input": 0.25,
+        "output": 15.0,
+        "searching": 35.0,
+    }
     table = run("prices", "show", "mistral-ocr-latest", "--at", "2026-11-22").stdout
     assert "annotated_pages  5     1000 pages" in table
     assert "2025-12-18         genai-prices" in table

@@ -17,7 +17,7 @@ from gantry.home import Home, load_keyring
 from gantry.providers.sigv4 import AwsCredential, SigningScope, UnsignedRequest, sign
 from gantry.routing.snapshot import CredentialRecord, Snapshot, read_snapshot
 from gantry.store.control import ControlStore
-from gantry.store.tables import credentials
+from gantry.store.control_tables import credentials
 from tests.cli.conftest import Run
 
 
@@ -281,7 +281,7 @@ def test_home_is_chosen_and_never_moves_by_itself(run: Run, home_path: Path) -> 
     for name in ("first", "second"):
         run("providers", "add", "mistral", "--api-key", "k", "--name", name)
     shown = [line.split()[7:] for line in run("providers", "list").stdout.splitlines()]
-    assert shown == [["SECRET", "HOME", "MANAGED", "BY"], ["yes"], []]
+    assert shown == [["SECRET", "HOME", "FOR", "MANAGED", "BY"], ["yes"], []]
     chosen = run("providers", "home", "mistral/second")
     assert "Files, batches, agents, conversations" in chosen.stderr
     assert "live with mistral/second from now on." in chosen.stderr

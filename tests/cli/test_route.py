@@ -91,7 +91,7 @@ def test_a_secret_of_the_gateways_environment_need_not_be_in_ours(run: Run, home
     assert "anthropic/env is left out: $SOME_KEY is not set" in missing.stderr
     home = Home(home_path)
     with ControlStore(home.control_db) as control:
-        Publisher(home, load_keyring(home), control, {"SOME_KEY": "k"}).publish()  # as its clerk does
+        Publisher(home, load_keyring(home), control, {"SOME_KEY": "k"}, granted=dict).publish()  # as its clerk does
     run_worker(home)
     assert "env" in run(*claude).stdout
 

@@ -43,7 +43,12 @@ def invoke(home: Path, *arguments: str, environment: Mapping[str, str] | None = 
 
 def test_every_setting_has_an_option_except_secrets() -> None:
     options = {parameter.name for parameter in command.params}
-    assert options == {"home", *(setting.name for setting in list_settings())} - {"database"}
+    assert options == {"home", *(setting.name for setting in list_settings())} - {
+        "database_url",
+        "otlp_headers",
+        "redis_url",
+        "smtp_url",
+    }
 
 
 def test_defaults(served: dict[str, Any], tmp_path: Path) -> None:
@@ -114,11 +119,13 @@ def test_a_home_that_is_a_file_is_refused(tmp_path: Path) -> None:
 
 def test_workers_get_every_limit_and_no_database() -> None:
     settings = ServeSettings(
-        database=Secret("postgresql://user:canary@db/gantry"),
+        database_url=Secret("postgresql://user:canary@db/gantry"),
         ca_bundle=Path("/etc/ca.pem"),
         upstream_proxy="http://proxy:3128",
         no_proxy="localhost, .internal,",
         journal_full=WhenFull.PASS,
+        counters_full=WhenFull.REFUSE,
+        redis_url=Secret("redis://:canary@redis:6379/0"),
         max_body_bytes=5,
         total_timeout=7.0,
     )
@@ -131,6 +138,7 @@ def test_workers_get_every_limit_and_no_database() -> None:
     assert received.limits.max_body_bytes == 5
     assert received.limits.total_timeout == 7.0
     assert received.limits.refuse_when_journal_full is False
+    assert received.limits.refuse_when_counters_full is True
 
 
 def test_the_message_names_only_what_workers_know() -> None:

@@ -12,9 +12,9 @@ import pytest
 from click.testing import CliRunner
 
 from gantry.board.board import CLERK_SLOT, CONSOLE_SLOT, FIRST_WORKER_SLOT, SUPERVISOR_SLOT, Board, State, Word
-from gantry.cli import status as status_module
 from gantry.cli.main import gantry
-from gantry.cli.status import read_status
+from gantry.console import node_status as status_module
+from gantry.console.node_status import read_status
 from gantry.home import Home, load_keyring
 from gantry.routing.snapshot import Body, build_key_table, seal_table, write_snapshot
 

@@ -4,13 +4,20 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from argon2 import PasswordHasher
 from fastapi.testclient import TestClient
+from msgspec import Struct
 
 from gantry.board.board import Board
+from gantry.console.access import CSRF_HEADER
 from gantry.console.app import create_app
+from gantry.console.entrance import Entrance
+from gantry.console.passwords import Passwords
 from gantry.console.state import ConsoleState
 from gantry.core.request_log import RequestLog
+from gantry.core.role import Role
 from gantry.core.secret import Secret
+from gantry.core.sign_in_tokens import csrf_token, session_digest, setup_token
 from gantry.core.usage import Usage
 from gantry.core.vocabulary import DEFAULT_SCOPES, Environment, LogMethod, Outcome, Scope
 from gantry.home import Home, Keyring, load_keyring
@@ -18,11 +25,15 @@ from gantry.journal.writer import JournalWriter
 from gantry.store.control import ControlStore, default_organization
 from gantry.store.keys import ApiKey, KeyPolicy, add_key, revoke_key
 from gantry.store.logs import LogStore, RecordBatch
+from gantry.store.people import add_member, add_person
+from gantry.store.sessions import LONGEST, Session, begin_session
 from gantry.store.vault import Vault
+from tests.console.shaped_client import ShapedClient
 
 NOW = 1_795_000_000_000_000_000
 SECOND = 1_000_000_000
 MINUTE = 60 * SECOND
+CHEAP = PasswordHasher(time_cost=1, memory_cost=64, parallelism=1)
 
 
 class Keys:
@@ -63,9 +74,14 @@ def keyring(home: Home) -> Keyring:
 
 
 @pytest.fixture
-def keys(home: Home, keyring: Keyring) -> Iterator[Keys]:
+def control(home: Home) -> Iterator[ControlStore]:
     with ControlStore(home.control_db, clock=lambda: NOW) as control:
-        yield Keys(control, keyring)
+        yield control
+
+
+@pytest.fixture
+def keys(control: ControlStore, keyring: Keyring) -> Keys:
+    return Keys(control, keyring)
 
 
 @pytest.fixture
@@ -84,7 +100,10 @@ def state(home: Home, keyring: Keyring) -> Iterator[ConsoleState]:
         pepper=keyring.pepper,
         vault=Vault(keyring.vault),
         clock=lambda: NOW,
+        entrance=Entrance(keyring.session, passwords=Passwords(CHEAP)),
         health=home.health,
+        counters=home.counters,
+        home=home,
     )
     yield state
     state.close()
@@ -92,7 +111,7 @@ def state(home: Home, keyring: Keyring) -> Iterator[ConsoleState]:
 
 @pytest.fixture
 def client(state: ConsoleState) -> Iterator[TestClient]:
-    with TestClient(create_app(state), raise_server_exceptions=False) as client:
+    with ShapedClient(create_app(state), raise_server_exceptions=False) as client:
         yield client
 
 
@@ -126,3 +145,55 @@ def make_log(key: ApiKey, number: int, **changes: object) -> RequestLog:
 
 def store_logs(store: LogStore, *stored: RequestLog) -> None:
     assert store.record(RecordBatch(logs=list(stored))) == {log.log_id for log in stored}
+
+
+EMAIL = "ada@example.com"
+PASSWORD = "a long sentence of hers"
+
+
+def claim(client: TestClient, keyring: Keyring, keys: Keys, **changes: str) -> dict[str, str]:
+    """Claim the console for Ada, who is signed in then; return the headers of what changes something."""
+    form = {
+        "token": setup_token(keyring.session, keys.organization_id),
+        "email": EMAIL,
+        "name": "Ada",
+        "password": PASSWORD,
+        **changes,
+    }
+    answer = client.post("/api/session/claim", json=form)
+    assert answer.status_code == 200, answer.text
+    return {CSRF_HEADER: answer.json()["csrf"]}
+
+
+class Person(Struct, frozen=True):
+    """Who is signed in: the cookie that a browser would send, and the token that a page would."""
+
+    id: str
+    cookie: str
+    csrf: str
+
+    @property
+    def headers(self) -> dict[str, str]:
+        return {"cookie": self.cookie, CSRF_HEADER: self.csrf}
+
+
+def sign_in(control: ControlStore, keyring: Keyring, organization_id: str, role: Role, name: str = "") -> Person:
+    """Return a person of this role with a session, without a password."""
+    name = name or role
+    digest = session_digest(keyring.session, name)
+    with control.changing() as change:
+        person = add_person(change, f"{name}@example.com", name, None)
+        add_member(change, organization_id, person, role)
+        session = Session(
+            id=name,
+            digest=digest,
+            organization_id=organization_id,
+            person_id=person.id,
+            created_at=NOW,
+            seen_at=NOW,
+            expires_at=NOW + LONGEST,
+            address="",
+            user_agent="",
+        )
+        begin_session(change.connection, session)
+    return Person(person.id, f"gantry_session={name}", csrf_token(keyring.session, digest))

@@ -7,7 +7,7 @@ from typing import Any
 
 import msgspec
 
-from gantry.console.log_item import full_item_of
+from gantry.core.log_item import full_item_of
 from gantry.core.request_log import RequestLog, tokens_per_second
 
 KINDS = {

@@ -1,5 +1,7 @@
 """console/access: default deny, and what each wrong key is told."""
 
+import re
+
 import pytest
 from fastapi import Depends
 from fastapi.testclient import TestClient
@@ -123,47 +125,9 @@ def test_anybody_may_ask_for_health(client: TestClient, path: str) -> None:
 
 def test_openapi_describes_the_api_with_its_keys(client: TestClient) -> None:
     document = client.get("/api/openapi.json").json()
-    assert set(document["paths"]) == {
-        "/api/credentials",
-        "/api/credentials/{credential}",
-        "/api/health-check",
-        "/api/health/deployments",
-        "/api/health/deployments/reset",
-        "/api/load-balance-groups",
-        "/api/load-balance-groups/{group_id}",
-        "/api/models",
-        "/api/models/list",
-        "/api/models/public",
-        "/api/models/summary",
-        "/api/models/{model_name}",
-        "/api/cache/{entry_id}",
-        "/api/caches",
-        "/api/caches/bulk",
-        "/api/caches/summary",
-        "/api/providers",
-        "/api/providers/{provider_id}",
-        "/api/request-logs",
-        "/api/request-logs/batch-update",
-        "/api/request-logs/batch/create",
-        "/api/request-logs/export",
-        "/api/request-logs/list",
-        "/api/request-logs/summary",
-        "/api/request-logs/{log_id}",
-        "/api/routing",
-        "/api/routing/rollback",
-        "/api/routing/versions",
-        "/api/routing/versions/{version}",
-        "/api/traces/ingest",
-        "/api/v1/traces/ingest",
-    }
-    assert document["paths"]["/api/request-logs/list"]["get"]["security"] == [{"API key": []}]
-
-
-@pytest.mark.parametrize("path", ["/ui", "/ui/", "/ui/logs/1"])
-def test_the_web_console_says_that_it_comes_later(client: TestClient, path: str) -> None:
-    answer = client.get(path)
-    assert answer.status_code == 404
-    assert "later release" in answer.json()["detail"]
+    shown = {route.path_format for router in ROUTERS for route in router.routes if route.include_in_schema}  # type: ignore[attr-defined]
+    assert {re.sub(":[a-z]+}", "}", path) for path in shown} == set(document["paths"])
+    assert document["paths"]["/api/request-logs/list"]["get"]["security"] == [{"ApiKey": []}, {"Session": []}]
 
 
 @pytest.mark.parametrize("path", ["/", "/api", "/api/docs", "/docs", "/openapi.json/x", "/api/request-logs/a/b/"])

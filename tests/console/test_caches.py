@@ -17,6 +17,7 @@ from gantry.store.keys import ApiKey
 from gantry.store.logs import LogStore, RecordBatch
 from gantry.store.vault import Vault
 from tests.console.conftest import NOW, SECOND, Keys, bearer, log_id_at, make_log
+from tests.console.shaped_client import ShapedClient
 
 Headers = dict[str, str]
 
@@ -43,7 +44,7 @@ def state(home: Home, keyring: Keyring, answers: AnswerCache) -> Iterator[Consol
 
 @pytest.fixture
 def client(state: ConsoleState) -> Iterator[TestClient]:
-    with TestClient(create_app(state), raise_server_exceptions=False) as client:
+    with ShapedClient(create_app(state), raise_server_exceptions=False) as client:
         yield client
 
 

@@ -69,6 +69,8 @@ def test_what_a_credential_serves_is_shown_and_changed(
         "environment": None,
         "source": None,
         "home": True,
+        "platform": False,
+        "fields": {"api_key": "••••"},
         "managed_by": None,
         "created_at": shown.json()["created_at"],
     }

@@ -15,9 +15,9 @@ from gantry.core.standing import UNTOUCHED, Standing
 from gantry.core.vocabulary import DEFAULT_SCOPES, Scope
 from gantry.home import Home, Keyring
 from gantry.store.control import ControlStore
+from gantry.store.control_tables import organizations
 from gantry.store.credentials import Credential, NewCredential, add_credential
 from gantry.store.keys import KeyPolicy, add_key
-from gantry.store.tables import organizations
 from gantry.store.vault import Vault
 from tests.console.conftest import Keys, bearer
 

@@ -6,6 +6,7 @@ from gantry.core.vocabulary import DEFAULT_SCOPES, Scope
 from gantry.dialects.posted import log_id_of
 from gantry.store.logs import LogStore
 from tests.console.conftest import Keys, bearer, log_id_at, make_log, store_logs
+from tests.postgresql import needs_sqlite
 
 LIST = "/api/request-logs/list/"
 
@@ -64,6 +65,7 @@ def test_what_is_no_change_is_refused(client: TestClient, keys: Keys, logs: LogS
     )
 
 
+@needs_sqlite
 def test_a_deleted_log_is_gone_from_rows_bodies_and_words(client: TestClient, keys: Keys, logs: LogStore) -> None:
     key, secret = keys.add(DEFAULT_SCOPES | Scope.MANAGE)
     posted = make_log(

@@ -29,6 +29,7 @@ from gantry.store.logs import LogStore
 from gantry.store.providers import put_provider
 from gantry.store.vault import Vault
 from tests.console.conftest import NOW, Keys, bearer
+from tests.console.shaped_client import ShapedClient
 
 MODELS = "/api/models/"
 LIST = "/api/models/list/"
@@ -79,6 +80,7 @@ def test_the_public_catalogue_is_for_everybody(client: TestClient) -> None:
         1.5,
     )
     assert large["provider"] == {
+        "id": "mistral",
         "provider_name": "Mistral AI",
         "provider_id": "mistral",
         "moderation": "",
@@ -106,7 +108,7 @@ def test_a_price_that_nobody_knows_is_null(home: Home, keyring: Keyring, keys: K
         vault=Vault(keyring.vault),
         clock=lambda: NOW,
     )
-    with TestClient(create_app(state)) as client:
+    with ShapedClient(create_app(state)) as client:
         models = client.get("/api/models/public?unnest=true").json()
     state.close()
     assert models
@@ -294,7 +296,7 @@ def test_pages_filters_order_and_sums(client: TestClient, manager: dict[str, str
 @pytest.mark.parametrize(
     ("path", "body"),
     [
-        (f"{LIST}?page_size=101", {}),
+        (f"{LIST}?page_size=1001", {}),
         (f"{LIST}?page=0", {}),
         (f"{LIST}?sort_by=colour", {}),
         (LIST, {"filters": {"colour": "red"}}),
@@ -402,7 +404,7 @@ def test_a_change_is_answered_when_the_workers_route_by_it(
     worker = threading.Thread(target=follow)
     worker.start()
     try:
-        with TestClient(create_app(state)) as client:
+        with ShapedClient(create_app(state)) as client:
             made = client.post(MODELS, headers=manager, json={"model_name": "m", "base_model_name": "gpt-4o"})
             assert (made.status_code, made.headers["x-gantry-live"]) == (201, "yes")
     finally:
@@ -435,7 +437,7 @@ def test_a_change_that_is_not_live_in_time_says_so(
         board=board,
     )
     try:
-        with TestClient(create_app(slow)) as client:
+        with ShapedClient(create_app(slow)) as client:
             made = client.post(MODELS, headers=manager, json={"model_name": "m", "base_model_name": "gpt-4o"})
             assert (made.status_code, made.headers["x-gantry-live"]) == (201, "no")
     finally:

@@ -32,7 +32,7 @@ class Running:
         os.close(read)
 
     def get(self, path: str) -> tuple[int, bytes]:
-        connection = http.client.HTTPConnection("console")
+        connection = http.client.HTTPConnection("localhost")
         connection.sock = socket.socket(socket.AF_UNIX)
         connection.sock.connect(str(self.home.console_socket))
         try:
@@ -99,6 +99,21 @@ def test_it_leaves_when_the_supervisor_is_gone(running: Running) -> None:
     running.cut_lifeline()
     assert "the supervisor is gone" in running.end()
     assert running.process.returncode == 0
+
+
+def test_a_home_may_be_a_link(home: Home, keyring: Keyring, tmp_path: Path) -> None:
+    """As systemd makes one for a service with a user of its own."""
+    link = tmp_path / "link"
+    link.symlink_to(home.path)
+    running = Running(Home(link))
+    try:
+        running.wait_until_ready()
+        assert running.get("/api/health-check/")[0] == 200
+    finally:
+        running.cut_lifeline()
+        running.end()
+        assert running.process.stderr is not None
+        running.process.stderr.close()
 
 
 def test_a_successor_takes_the_socket_over(running: Running) -> None:

@@ -14,6 +14,7 @@ from gantry.core.secret import Secret
 from gantry.core.vocabulary import DEFAULT_SCOPES, Scope
 from gantry.home import Home, Keyring
 from gantry.store.control import ControlStore
+from gantry.store.control_tables import organizations
 from gantry.store.credentials import (
     Credential,
     ManagedBy,
@@ -27,7 +28,6 @@ from gantry.store.credentials import (
 from gantry.store.custom_models import put_custom_model
 from gantry.store.keys import KeyPolicy, add_key
 from gantry.store.providers import put_provider
-from gantry.store.tables import organizations
 from gantry.store.vault import Vault
 from tests.console.conftest import Keys, bearer
 
@@ -64,7 +64,7 @@ def kept(home: Home, keys: Keys, vault: Vault, text: str = "acme") -> tuple[Cred
 def test_a_provider_is_made_shown_changed_and_removed(
     client: TestClient, keys: Keys, home: Home, manager: Headers, vault: Vault
 ) -> None:
-    assert client.get(PROVIDERS, headers=manager).json() == []
+    assert client.get(PROVIDERS, headers=manager).json()["results"] == []
     made = client.post(PROVIDERS, headers=manager, json=BODY)
     assert made.status_code == 201, made.text
     item = made.json()
@@ -74,6 +74,7 @@ def test_a_provider_is_made_shown_changed_and_removed(
         "provider_id": "acme",
         "provider_name": "Acme",
         "extra_kwargs": {"base_url": "https://acme.test/v1", "temperature": 0.2},
+        "managed_by": None,
     }
     credential, secrets = kept(home, keys, vault)
     assert (credential.name, credential.base_url) == ("default", "https://acme.test")
@@ -102,7 +103,7 @@ def test_a_provider_is_made_shown_changed_and_removed(
     assert secrets == {"api_key": Secret("canary-two")}  # the same host, so the key goes along
 
     shown = client.get(ACME, headers=manager)
-    assert client.get(PROVIDERS.rstrip("/"), headers=manager).json() == [shown.json()] == [put.json()]
+    assert client.get(PROVIDERS.rstrip("/"), headers=manager).json()["results"] == [shown.json()] == [put.json()]
     assert put.json()["created_at"] == made.json()["created_at"]
     assert client.put(ACME, headers=manager, json=shown.json()).status_code == 200  # as it was shown
 
@@ -166,7 +167,7 @@ def test_what_cannot_be_acted_on_yet_is_said(client: TestClient, manager: Header
     assert item["extra_kwargs"] == {"base_url": "https://acme.test/v1", "timeout": 30.0}
     (warning,) = item["warnings"]
     assert warning.startswith("extra_kwargs.timeout is kept, and not acted on yet")
-    assert client.get(PROVIDERS, headers=manager).json() == [item]
+    assert client.get(PROVIDERS, headers=manager).json()["results"] == [item]
     assert "warnings" not in client.put(ACME, headers=manager, json={**BODY, "warnings": [warning]}).json()
 
 
@@ -207,7 +208,7 @@ def test_what_could_not_be_called_is_refused(
     assert (answer.status_code, answer.json().get("param")) == (400, param), answer.text
     assert says in answer.json()["detail"]
     assert not any(word in answer.json()["detail"] for word in ("canary", "canäry"))
-    assert client.get(PROVIDERS, headers=manager).json() == []
+    assert client.get(PROVIDERS, headers=manager).json()["results"] == []
 
 
 @pytest.mark.parametrize(
@@ -272,7 +273,7 @@ def test_each_organization_has_its_own(
         _, secret = add_key(change, "o2", "k", KeyPolicy(scopes=Scope.READ | Scope.MANAGE), keyring.pepper)
     theirs = bearer(secret)
     assert client.post(PROVIDERS, headers=manager, json=BODY).status_code == 201
-    assert client.get(PROVIDERS, headers=theirs).json() == []
+    assert client.get(PROVIDERS, headers=theirs).json()["results"] == []
     for method in ("GET", "PUT", "PATCH", "DELETE"):
         assert client.request(method, ACME, headers=theirs, content=b"{}").status_code == 404, method
     other = {**BODY, "api_key": "canary-theirs", "extra_kwargs": {"base_url": "https://theirs.test"}}

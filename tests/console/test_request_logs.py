@@ -1,5 +1,6 @@
 """console/request_logs: what is listed to whom, in which words and units."""
 
+import msgspec
 import pytest
 from fastapi.testclient import TestClient
 from httpx2 import Response
@@ -137,6 +138,31 @@ def test_an_item_in_full(client: TestClient, keys: Keys, logs: LogStore) -> None
     assert b'"full_request":{"model":"m","x":1.00}' in one.content
     assert full["full_response"] == "data: {}\n\n"
     assert (full["category"], full["temperature"], full["limit_info"]) == ("c", 0.5, None)
+
+
+def test_a_log_shows_the_limits_it_passed_and_what_it_was_charged(
+    client: TestClient, keys: Keys, logs: LogStore
+) -> None:
+    key, secret = keys.add()
+    info = {
+        "is_allowed": True,
+        "limits": [
+            {
+                "name": "org_credits",
+                "current_value": 0.5,
+                "new_value": 0.75,
+                "limit_value": 10.0,
+                "is_within_limit": True,
+            }
+        ],
+    }
+    charged = make_log(key, 1, limit_info=msgspec.json.encode(info).decode(), charged=1_200, customer_cost=2_000)
+    store_logs(logs, charged, make_log(key, 2))
+    shown = client.get(f"/api/request-logs/{log_id_at(1)}/", headers=bearer(secret)).json()
+    assert (shown["limit_info"], shown["respan_params"]) == (info, {"limit_info": info})
+    assert (shown["charged"], shown["customer_cost"]) == (1.2e-6, 2e-6)
+    other = client.get(f"/api/request-logs/{log_id_at(2)}/", headers=bearer(secret)).json()
+    assert (other["limit_info"], other["charged"], other["customer_cost"]) == (None, None, None)
 
 
 def test_what_is_unknown_is_null_and_text_is_no_message(client: TestClient, keys: Keys, logs: LogStore) -> None:
@@ -347,6 +373,29 @@ def test_fields_of_the_full_log_can_be_added(client: TestClient, keys: Keys, log
     assert "input" not in item
 
 
+def test_filters_of_a_body_can_stand_in_the_url(client: TestClient, keys: Keys, logs: LogStore) -> None:
+    key, secret = keys.add()
+    store_logs(logs, *(make_log(key, number, model="abc"[number - 1]) for number in (1, 2, 3)))
+    either = '{"model":{"value":["a"]},"other":{"filter_params":{"model":{"value":["c"]}}}}'
+    written = f'{{"any":{{"connector":"OR","filter_params":{either}}}}}'
+    answer = client.get(LIST, headers=bearer(secret), params={"filters": written})
+    assert sorted(numbers_of(answer)) == [1, 3]
+    assert numbers_of(client.get(LIST, headers=bearer(secret), params={"filters": written, "model": "c"})) == [3]
+    for wrong in ("model", "[]", '{"model"'):
+        refused = client.get(LIST, headers=bearer(secret), params={"filters": wrong})
+        assert (refused.status_code, refused.json()["param"]) == (400, "filters")
+
+
+def test_previews_stand_for_what_is_left_out(client: TestClient, keys: Keys, logs: LogStore) -> None:
+    key, secret = keys.add()
+    said = '[{"role":"system","content":"Be kind."},{"role":"user","content":"How\\n  far?"}]'
+    store_logs(logs, make_log(key, 1, input=said, output="x" * 1000))
+    query = "?include_fields=input_preview,output_preview&exclude=input,output,prompt_messages,completion_message"
+    (item,) = client.get(LIST + query, headers=bearer(secret)).json()["results"]
+    assert (item["input_preview"], len(item["output_preview"])) == ("How far?", 240)
+    assert not {"input", "output", "full_request"} & item.keys()
+
+
 def test_links_go_through_all_pages_and_back_while_logs_arrive(client: TestClient, keys: Keys, logs: LogStore) -> None:
     key, secret = keys.add()
     store_logs(
@@ -454,3 +503,11 @@ def test_what_there_is_to_filter_by(client: TestClient, keys: Keys, logs: LogSto
     assert data["model"]["options"] == ["a", "b"]
     assert data["stream"] == {"kind": "boolean", "operators": ["", "empty", "isnull"], "options": [False, True]}
     assert "gte" in data["cost"]["operators"]
+
+
+@pytest.mark.parametrize("time", ["0001-01-01T00:00:00Z", "2262-04-11T00:00:00Z", "2832-03-31T23:32:32Z"])
+def test_times_that_no_log_can_have_are_no_failure(client: TestClient, keys: Keys, time: str) -> None:
+    _, secret = keys.add()
+    for query in (f"?start_time={time}", f"?end_time={time}"):
+        answer = client.get("/api/request-logs/summary/" + query, headers=bearer(secret))
+        assert (answer.status_code, answer.json()["number_of_requests"]) == (200, 0)

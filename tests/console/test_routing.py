@@ -11,10 +11,10 @@ from gantry.core.routing_document import MOST_TYPED
 from gantry.core.vocabulary import DEFAULT_SCOPES, Scope
 from gantry.home import Home, Keyring
 from gantry.store.control import ControlStore
+from gantry.store.control_tables import organizations
 from gantry.store.credentials import ManagedBy, NewCredential, add_credential, find_credential, remove_credentials
 from gantry.store.keys import KeyPolicy, add_key
 from gantry.store.routing_rules import WrittenRules, current_rules, write_rules
-from gantry.store.tables import organizations
 from gantry.store.vault import Vault
 from tests.console.conftest import Keys, bearer
 
@@ -82,6 +82,20 @@ def test_rules_are_shown_said_anew_changed_and_rolled_back(
         (1, "the first"),
     ]
     assert "document" not in versions[0]
+
+
+def test_versions_are_compared(client: TestClient, manager: Headers) -> None:
+    client.patch(ROUTING, headers=manager, json={"document": FALLBACK})
+    client.patch(ROUTING, headers=manager, json={"document": {"fallback_models": ["openai/gpt-4o"]}})
+    path = f"{ROUTING}versions/2/diff"
+    told = client.get(path, headers=manager).json()
+    assert (told["before"], told["after"]) == (1, 2)
+    assert [line for line in told["lines"] if line.startswith("+ ")] == ['+    "openai/gpt-4o"']
+    assert client.get(path, headers=manager, params={"since": 2}).json()["lines"] == []
+    first = client.get(f"{ROUTING}versions/1/diff", headers=manager).json()
+    assert first["before"] == 0
+    assert client.get(path, headers=manager, params={"since": 9}).status_code == 404
+    assert client.get(f"{ROUTING}versions/9/diff", headers=manager).status_code == 404
 
 
 def test_who_has_not_seen_the_newest_version_is_refused(

@@ -9,6 +9,7 @@ from fastapi.testclient import TestClient
 
 from gantry.console.app import create_app
 from gantry.console.state import ConsoleState, Lazily
+from gantry.core.vocabulary import Scope
 from gantry.home import Home, Keyring
 from gantry.journal.writer import JournalWriter
 from gantry.store.control import ControlStore
@@ -16,6 +17,7 @@ from gantry.store.database import StoreUnavailable
 from gantry.store.logs import LogStore
 from gantry.store.vault import Vault
 from tests.console.conftest import NOW, Keys, bearer
+from tests.console.shaped_client import ShapedClient
 
 LIST = "/api/request-logs/list/"
 
@@ -70,11 +72,32 @@ def test_a_store_that_hangs_is_not_waited_for(keys: Keys, home: Home, keyring: K
         clock=lambda: NOW,
         patience=0.2,
     )
-    with TestClient(create_app(state)) as client:
+    with ShapedClient(create_app(state)) as client:
         answer = client.get(LIST, headers=bearer(secret))
     assert answer.status_code == 503
     assert "did not answer within 0.2 seconds" in answer.json()["detail"]
     state.close()
+
+
+@pytest.mark.parametrize("path", ["/api/traces/list", "/api/log_threads", "/api/traces/summary", LIST])
+def test_too_much_to_look_through_is_no_empty_answer(keys: Keys, home: Home, keyring: Keyring, path: str) -> None:
+    _, secret = keys.add(Scope.READ)
+    state = ConsoleState(
+        control=lambda: ControlStore(home.control_db),
+        logs=lambda: LogStore(home.logs_db, patience=-1.0),  # over before it began
+        journal=JournalWriter(home.journal),
+        pepper=keyring.pepper,
+        vault=Vault(keyring.vault),
+        clock=lambda: NOW,
+    )
+    with ShapedClient(create_app(state)) as client:
+        answer = client.get(path, params={"model": "nobody-called-it"}, headers=bearer(secret))
+    state.close()
+    assert answer.status_code == 503
+    assert "too much to look through" in answer.json()["detail"]
+    assert "a shorter time" in answer.json()["detail"]
+    assert "doctor" not in answer.json()["detail"]
+    assert "retry-after" not in answer.headers, "it would only be asked again"
 
 
 def test_what_failed_to_open_is_tried_again() -> None:

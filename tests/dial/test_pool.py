@@ -439,6 +439,7 @@ def test_pools_are_bounded_and_unused_ones_make_room(run: Runner) -> None:
     run(main())
 
 
+@pytest.mark.plain
 def test_too_many_pools_in_use_are_refused(run: Runner, monkeypatch: pytest.MonkeyPatch) -> None:
     async def main() -> None:
         made = dialler()

@@ -12,6 +12,7 @@ import pytest
 from gantry.core.vocabulary import Dialect, Operation
 from gantry.dialects.answer import Answer, read_answer
 from gantry.dialects.tail import find_usage
+from gantry.dialects.usage import IMPOSSIBLE
 from gantry.wire.sse import SSEParser
 
 FOLDERS = {
@@ -20,7 +21,7 @@ FOLDERS = {
     "mistral_embeddings": (Operation.EMBEDDINGS, Dialect.MISTRAL),
     "openai_embeddings": (Operation.EMBEDDINGS, Dialect.OPENAI_CHAT),
 }
-CLAMPED = "usage: more cached tokens than input tokens; clamped"
+CLAMPED = IMPOSSIBLE
 AT_LEAST = {"mistral_chat": 100, "openai_chat": 450, "mistral_embeddings": 3, "openai_embeddings": 15}
 
 

@@ -74,3 +74,20 @@ def test_an_unknown_coding_is_reported() -> None:
 @pytest.mark.parametrize("coding", ["gzip", "deflate", "br"])
 def test_an_empty_body_is_empty(coding: str) -> None:
     assert decode_content(b"", coding) == Decoded(b"")
+
+
+def test_a_body_of_many_pieces_is_whole() -> None:
+    body = bytes(range(256)) * 4096
+    for level in (0, 1):
+        packed = gzip.compress(body, level) + gzip.compress(b"end")
+        assert decode_content(packed, "gzip") == Decoded(body + b"end")
+
+
+def test_members_of_nothing_are_too_many() -> None:
+    decoded = decode_content(gzip.compress(b"") * 20_000, "gzip")
+    assert decoded == Decoded(b"", "the compressed body has more than 10000 members")
+
+
+def test_codings_upon_codings_are_too_many() -> None:
+    decoded = decode_content(BODY, ",".join(["gzip"] * 1000))
+    assert decoded == Decoded(b"", "it has more than 4 content codings")

@@ -96,7 +96,7 @@ def test_a_mistral_422_never_has_a_detail_in_words() -> None:
         (60, {"retry-after": "60"}),
         (61, {"x-should-retry": "false"}),
         (86_400, {"x-should-retry": "false"}),
-        (None, {}),
+        (None, {"x-should-retry": "false"}),
     ],
 )
 @pytest.mark.parametrize("dialect", Dialect)

@@ -7,10 +7,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gantry.core.usage import Usage
+from gantry.core.usage import NO_USAGE, Usage
 from gantry.core.vocabulary import Dialect, Operation
 from gantry.dialects.answer import read_answer
-from gantry.dialects.estimate import count_tokens, estimate_usage
+from gantry.dialects.estimate import TokenCount, complete_usage, count_tokens
 
 
 @pytest.mark.parametrize(
@@ -26,8 +26,24 @@ def test_more_text_is_never_less(one: str, other: str) -> None:
 
 
 def test_an_estimate_says_so() -> None:
-    assert estimate_usage("four", "eight ch") == Usage(input_tokens=1, output_tokens=2, total_tokens=3, estimated=True)
-    assert estimate_usage(None, "four") == Usage(output_tokens=1, estimated=True)
+    assert complete_usage(NO_USAGE, 1, 2) == Usage(input_tokens=1, output_tokens=2, total_tokens=3, estimated=True)
+    assert complete_usage(NO_USAGE, None, 1) == Usage(output_tokens=1, estimated=True)
+
+
+def test_what_was_told_stays_unless_it_is_of_the_beginning_only() -> None:
+    began = Usage(input_tokens=9, cached_input_tokens=3, output_tokens=1)
+    completed = Usage(input_tokens=9, cached_input_tokens=3, output_tokens=40, total_tokens=49, estimated=True)
+    assert complete_usage(began, 7, 40) == completed
+    so_far = Usage(input_tokens=9, output_tokens=30)
+    assert complete_usage(so_far, 7, 40) == Usage(input_tokens=9, output_tokens=30, total_tokens=39, estimated=True)
+
+
+@given(pieces=st.lists(st.text()))
+def test_a_text_in_pieces_is_as_many_tokens_as_the_text(pieces: list[str]) -> None:
+    count = TokenCount()
+    for piece in pieces:
+        count.add(piece)
+    assert count.tokens == count_tokens("".join(pieces))
 
 
 def test_the_estimate_is_near_on_recorded_answers(shared: Path) -> None:

@@ -120,6 +120,7 @@ def test_a_list_has_cards_under_their_names() -> None:
     assert (respan["max_context_window"], respan["image_support"], respan["function_call"]) == (7, 1, 0)
     assert (respan["input_cost"], respan["completion_cost"]) == (None, None)
     assert respan["provider"] == {
+        "id": "acme",
         "provider_name": "Acme",
         "provider_id": "acme",
         "moderation": "",

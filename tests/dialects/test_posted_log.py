@@ -61,6 +61,7 @@ FIELDS: list[tuple[dict[str, Any], dict[str, Any]]] = [
     ({"timestamp": "2026-11-22T10:00:00Z"}, {"ended_at": 1_795_341_600 * SECOND}),
     ({"timestamp": "2026-11-22T11:00:00.000001+01:00"}, {"ended_at": 1_795_341_600 * SECOND + 1000}),
     ({"start_time": "2026-11-22T10:00:00"}, {"started_at": 1_795_341_600 * SECOND}),
+    ({"start_time": "2026-11-22T10:00:00.123456789Z"}, {"started_at": 1_795_341_600_123_456_789}),
     ({"status_code": 500}, {"status_code": 500, "status": "error"}),
     ({"status_code": 500, "status": "success"}, {"status_code": 500, "status": "success"}),
     ({"error_message": "no"}, {"error_message": "no"}),

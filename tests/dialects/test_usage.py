@@ -64,13 +64,16 @@ def test_responses_count_their_cache_in_the_input() -> None:
 
 
 IMPOSSIBLE = {
-    "negative": (b'{"prompt_tokens":-5,"completion_tokens":2}', Usage(input_tokens=0, output_tokens=2)),
-    "more digits than a table holds": (b'{"prompt_tokens":99999999999999999999999}', Usage(input_tokens=10**15)),
+    "negative": (b'{"prompt_tokens":-5,"completion_tokens":2}', Usage(input_tokens=0, output_tokens=2, clamped=True)),
+    "more digits than a table holds": (
+        b'{"prompt_tokens":99999999999999999999999}',
+        Usage(input_tokens=10**15, clamped=True),
+    ),
     "more cached than given": (
         b'{"prompt_tokens":5,"num_cached_tokens":9}',
-        Usage(input_tokens=5, cached_input_tokens=5),
+        Usage(input_tokens=5, cached_input_tokens=5, clamped=True),
     ),
-    "negative seconds": (b'{"prompt_tokens":5,"prompt_audio_seconds":-1}', Usage(input_tokens=5)),
+    "negative seconds": (b'{"prompt_tokens":5,"prompt_audio_seconds":-1}', Usage(input_tokens=5, clamped=True)),
     "an object for a number": (b'{"prompt_tokens":5,"completion_tokens":{}}', Usage(input_tokens=5)),
     "half a token": (b'{"prompt_tokens":5,"completion_tokens":0.5}', Usage(input_tokens=5)),
     "not an object": (b"[]", NO_USAGE),

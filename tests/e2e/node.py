@@ -16,6 +16,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from tests.postgresql import settings_of
+
 SECONDS = 60.0  # the longest that anything here may take
 _PAUSE = 0.02
 _SHOWN = 5000  # characters of a log, when a test fails
@@ -34,10 +36,10 @@ def await_true(question: Callable[[], object], what: str, seconds: float = SECON
 class Server:
     """A process whose first line on stdout says where it listens."""
 
-    def __init__(self, command: Sequence[str], stderr: Path) -> None:
+    def __init__(self, command: Sequence[str], stderr: Path, home: Path | None = None) -> None:
         with stderr.open("ab") as log:
             self.process = subprocess.Popen(
-                command, stdout=subprocess.PIPE, stderr=log, text=True, process_group=0, env=bare_environment()
+                command, stdout=subprocess.PIPE, stderr=log, text=True, process_group=0, env=bare_environment(home)
             )
         assert self.process.stdout is not None
         readable, _, _ = select.select([self.process.stdout], [], [], SECONDS)
@@ -66,15 +68,16 @@ class Server:
 class Node:
     """One home, the gateway that serves it, and the provider behind it."""
 
-    def __init__(self, folder: Path, *options: str, inside: int | None = None) -> None:
+    def __init__(self, folder: Path, *options: str, inside: int | None = None, workers: int = 2) -> None:
         """`inside` is the pid of a process in whose mount namespace the gateway is to run."""
+        self.workers = workers
         self.home = folder / "home"
         self.stderr = folder / "stderr"
         self._options = options
         self._inside = inside
         self.simulator = Server(_SIMULATE, folder / "simulator.stderr")
         try:
-            self.server = Server(self.serve_command(0), self.stderr)
+            self.server = Server(self.serve_command(0), self.stderr, self.home)
         except BaseException:
             self.simulator.kill()
             raise
@@ -99,11 +102,11 @@ class Node:
     def serve(self, port: int = 0) -> Server:
         """Start the gateway on this home again."""
         self.server.kill()
-        self.server = Server(self.serve_command(port), self.stderr)
+        self.server = Server(self.serve_command(port), self.stderr, self.home)
         return self.server
 
     def serve_command(self, port: int) -> tuple[str, ...]:
-        command = ("serve", "--home", str(self.home), "--port", str(port), "--workers", "2")
+        command = ("serve", "--home", str(self.home), "--port", str(port), "--workers", str(self.workers))
         return (*self._enter(), *_GANTRY, *command, *self._options)
 
     def refused_serve(self, port: int = 0, *options: str) -> str:
@@ -113,7 +116,7 @@ class Node:
             capture_output=True,
             text=True,
             timeout=SECONDS,
-            env=bare_environment(),
+            env=bare_environment(self.home),
             check=False,
         )
         assert (done.returncode, done.stdout) == (1, ""), done
@@ -130,13 +133,15 @@ class Node:
         self.await_ready()
 
     def await_ready(self) -> None:
-        await_true(lambda: is_ready(self.status()) and self.ask("/readyz")[0] == 200, "a node that is ready")
+        await_true(
+            lambda: is_ready(self.status(), self.workers) and self.ask("/readyz")[0] == 200, "a node that is ready"
+        )
 
     def gantry(self, *arguments: str, code: int = 0) -> "subprocess.CompletedProcess[str]":
         """Run a command of the CLI on this home."""
         command = (*self._enter(), *_GANTRY, *arguments, "--home", str(self.home))
         done = subprocess.run(
-            command, capture_output=True, text=True, timeout=SECONDS, env=bare_environment(), check=False
+            command, capture_output=True, text=True, timeout=SECONDS, env=bare_environment(self.home), check=False
         )
         assert done.returncode == code, done.stderr
         return done
@@ -174,7 +179,7 @@ class Node:
             status = self.status()
             processes = status["workers"] if role == "worker" else [status[role]]
             others = [process for process in processes if process["pid"] != than and process["state"] == "ready"]
-            return is_ready(status) and len(others) == len(processes)
+            return is_ready(status, self.workers) and len(others) == len(processes)
 
         await_true(is_there, f"a new {role}")
 
@@ -225,14 +230,14 @@ class Node:
                 os.kill(int(line.split()[0]), signal.SIGKILL)
 
 
-def is_ready(status: Mapping[str, Any]) -> bool:
-    """Say whether two workers and a clerk are ready. The console starts at its leisure."""
-    return [process["state"] for process in (*status["workers"], status["clerk"])] == ["ready"] * 3
+def is_ready(status: Mapping[str, Any], workers: int = 2) -> bool:
+    """Say whether so many workers and a clerk are ready. The console starts at its leisure."""
+    return [process["state"] for process in (*status["workers"], status["clerk"])] == ["ready"] * (workers + 1)
 
 
-def bare_environment() -> dict[str, str]:
-    """Return this process's environment without settings, keys and proxies that it may hold."""
-    return {
+def bare_environment(home: Path | None = None) -> dict[str, str]:
+    """Return this process's environment without settings, keys and proxies that it may hold, for one home or none."""
+    return ({} if home is None else settings_of(home)) | {
         name: value
         for name, value in os.environ.items()
         if not (name.startswith("GANTRY_") or name.lower().endswith("_proxy") or name.endswith("_API_KEY"))

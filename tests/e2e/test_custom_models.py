@@ -87,6 +87,7 @@ def test_a_declared_model_is_called_and_only_the_file_changes_it(tmp_path: Path)
 
         declare('[[models]]\nname = "team/fast"\nbase = "mistral/mistral-small-latest"\ninput_cost = 10\n')
         await_true(lambda: "team/fast" in names(), "a declared model")
+        await_true(lambda: routes_alike(node), "workers that route by one snapshot: the list is one worker's answer")
         question = json.dumps({"model": "team/fast", "messages": [{"role": "user", "content": "ping"}]}).encode()
         status, answer = node.ask("/api/v1/chat/completions", body=question, key=node.key)
         assert status == 200, answer
@@ -99,6 +100,12 @@ def test_a_declared_model_is_called_and_only_the_file_changes_it(tmp_path: Path)
 
         declare("")
         await_true(lambda: "team/fast" not in names(), "a model that is not declared any more")
+
+
+def routes_alike(node: Any) -> bool:
+    """Say whether all workers have taken up the newest snapshot."""
+    status = node.status()
+    return {worker["snapshot_version"] for worker in status["workers"]} == {status["snapshot"]["version"]}
 
 
 def manager_of_logs(node: Any) -> str:

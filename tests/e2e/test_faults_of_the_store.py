@@ -14,8 +14,9 @@ import pytest
 
 from tests.e2e.node import Node, await_true, running_node
 from tests.e2e.traffic import Traffic, take_account
+from tests.postgresql import needs_sqlite
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(150)]
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(150), needs_sqlite]
 
 LOCKED_SECONDS = 10.0
 DISK = "48m"

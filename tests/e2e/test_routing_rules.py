@@ -3,8 +3,6 @@
 import json
 import os
 import signal
-import sqlite3
-from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -15,8 +13,9 @@ from gantry.core.routing_rules import RoutingRules
 from gantry.home import Home, load_keyring
 from gantry.routing.snapshot import Snapshot, read_snapshot
 from gantry.store.control import ControlStore, default_organization
-from gantry.store.tables import routing_rules
+from gantry.store.control_tables import routing_rules
 from tests.e2e.node import Node, await_true, running_node
+from tests.e2e.traffic import query
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(150)]
 
@@ -79,8 +78,7 @@ def test_rules_changed_by_api_and_by_command_are_live_when_that_is_said(tmp_path
         assert (status, back["version"]) == (200, 4)
         assert live(node).groups[0].id == "fast"
         assert live(node).retries is None
-        with closing(sqlite3.connect(node.home / "control.db")) as database:
-            texts = dict(database.execute("SELECT version, document FROM routing_rules").fetchall())
+        texts: dict[int, str] = dict(query(node.home / "control.db", "SELECT version, document FROM routing_rules"))
         assert texts[4] == texts[1]
 
         # A credential that leaves a model out gets no call for it, at once.

@@ -13,6 +13,7 @@ import pytest
 
 from tests.e2e.node import SECONDS, await_true, running_node
 from tests.e2e.traffic import Traffic, read_records, settle_account, take_account
+from tests.postgresql import needs_sqlite
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(150)]
 
@@ -110,6 +111,7 @@ def unreadable(home: Path) -> Iterator[None]:
             (aside / path.name).rename(path)
 
 
+@needs_sqlite
 @pytest.mark.parametrize("away", [locked, unreadable])
 def test_workers_boot_from_the_snapshot_alone(
     tmp_path: Path, away: Callable[[Path], AbstractContextManager[None]]
@@ -126,6 +128,7 @@ def test_workers_boot_from_the_snapshot_alone(
         take_account(node, traffic).check_nothing_lost()
 
 
+@needs_sqlite
 def test_a_home_whose_databases_are_deleted_goes_on_by_its_snapshot(tmp_path: Path) -> None:
     """The clerk makes new ones. An empty configuration revokes nothing: it is refused until somebody decides."""
     with running_node(tmp_path) as node:

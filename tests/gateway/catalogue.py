@@ -11,6 +11,7 @@ from typing import Any
 from gantry.board.board import Word
 from gantry.core.api_key import key_digest
 from gantry.core.custom_model import CustomModel
+from gantry.core.limits import Books
 from gantry.core.routing_rules import NO_ROUTING_RULES, RoutingRules
 from gantry.core.secret import Secret
 from gantry.core.vocabulary import DEFAULT_SCOPES, Environment
@@ -72,6 +73,7 @@ async def publish(
     credentials: Sequence[CredentialRecord],
     customs: Sequence[CustomModel] = (),
     rules: RoutingRules = NO_ROUTING_RULES,
+    books: Books | None = None,
     **key_fields: Any,
 ) -> None:
     """Put another snapshot into place, and wait until the worker routes by it."""
@@ -90,6 +92,7 @@ async def publish(
         {},
         tuple(customs),
         routing_rules={"o1": rules},
+        books={} if books is None else {"o1": books},
     )
     written = node.home.snapshot.with_name("next")
     written.write_bytes(write_snapshot(body, seal_table(table, keyring.snapshot), [], keyring.snapshot))

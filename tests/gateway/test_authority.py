@@ -376,6 +376,7 @@ def test_one_calls_fault_is_not_that_of_others_who_wait(
     assert "a fault of this call" in caplog.text
 
 
+@pytest.mark.plain
 def test_an_account_that_cannot_be_dialled_is_tried_again(
     run: Runner, tmp_path: Path, private_key: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -2,6 +2,8 @@
 
 import asyncio
 import json
+from datetime import date
+from decimal import Decimal
 from itertools import pairwise
 from pathlib import Path
 from types import SimpleNamespace
@@ -20,7 +22,9 @@ from gantry.gateway.breakdown import Asked, StreamBreakdownPump, WholeBreakdownP
 from gantry.gateway.headers import AnswerKind
 from gantry.gateway.kept_rates import KeptRates
 from gantry.gateway.pump import PLAIN, RelayPump
+from gantry.prices.folder import PriceFolder
 from gantry.prices.load import load_rates
+from gantry.prices.overrides import RateLine
 from gantry.prices.published import compile_published
 from gantry.prices.rate import cost
 from gantry.prices.sealed_table import seal_table, table_name
@@ -183,6 +187,38 @@ def test_rates_are_read_once_they_are_wanted_and_there(tmp_path: Path) -> None:
     expected = cost(rate, Usage(input_tokens=1000, output_tokens=500))
     assert expected is not None
     assert chunk["choices"][0]["request_breakdown"]["cost"] == usd_from_nano(expected)
+
+
+def test_rates_are_read_again_when_others_take_their_place(tmp_path: Path) -> None:
+    async def looked(kept: KeptRates) -> bool:
+        kept.look()
+        reading = kept._reading
+        if reading is None:
+            return False
+        await reading
+        await asyncio.sleep(0)
+        return True
+
+    cache, folder = tmp_path / "cache", PriceFolder(tmp_path / "prices")
+    cache.mkdir()
+    (cache / table_name()).write_bytes(seal_table(encode_table(compile_published())))
+    kept = KeptRates(cache, folder)
+    assert not asyncio.run(looked(kept))  # nobody wanted them yet
+    first = kept.read_now()
+    kept.want()
+    assert not asyncio.run(looked(kept))
+    folder.put_own([RateLine("mistral", (MODEL,), date(2026, 1, 1), input=Decimal(9), output=Decimal(9))])
+    assert asyncio.run(looked(kept))
+    assert kept.rates is not None
+    assert kept.rates is not first
+    rate = kept.rates.find("mistral", MODEL, 1_795_341_600_000_000_000)
+    assert rate is not None
+    assert rate.prices.input == 9_000_000_000
+    second = kept.rates
+    (folder.path / "own.json").write_text("damaged")
+    assert asyncio.run(looked(kept))
+    assert kept.rates is second  # those that are here hold
+    assert not asyncio.run(looked(kept))
 
 
 def test_a_custom_models_prices_are_those_of_its_breakdown() -> None:

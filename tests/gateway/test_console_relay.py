@@ -6,6 +6,8 @@ from typing import Any, cast
 import pytest
 
 from gantry.core.vocabulary import Dialect
+from gantry.dial.origin import Origin
+from gantry.gateway.client_address import TrustedProxies
 from gantry.gateway.console_relay import ConsoleRelay
 
 
@@ -28,9 +30,18 @@ def state() -> Any:
 def make_relay(state: Any, client: Recorded, responder: Recorded) -> ConsoleRelay:
     head = SimpleNamespace(chunked=False, has_body=True, content_length=100)
     surface = SimpleNamespace(dialect=Dialect.OPENAI_CHAT)
-    return ConsoleRelay(state, "/nowhere", cast(Any, client), cast(Any, head), cast(Any, responder), cast(Any, surface))
+    return ConsoleRelay(
+        state,
+        Origin("http", "console", 80, True, "/nowhere"),
+        cast(Any, client),
+        cast(Any, head),
+        cast(Any, responder),
+        cast(Any, surface),
+        TrustedProxies(()),
+    )
 
 
+@pytest.mark.plain
 def test_the_minute_counts_from_the_last_byte_of_the_upload(state: Any) -> None:
     client, responder = Recorded(), Recorded()
     relay = make_relay(state, client, responder)

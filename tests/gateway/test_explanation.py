@@ -202,6 +202,37 @@ def test_what_would_be_refused_is_part_of_the_answer(
     run(main())
 
 
+def test_a_draft_of_the_rules_explains_what_it_would_do_and_holds_for_nobody(run: Runner, tmp_path: Path) -> None:
+    draft = {
+        "groups": [{"id": "g", "members": [{"model": "openai/gpt-4o"}]}],
+        "models": [
+            {"match": "mistral/*", "fallback_models": ["openai/gpt-4o"], "first_token_timeout": 7, "total_timeout": 9}
+        ],
+    }
+    by_group = {**SMALL, "load_balance_group": {"group_id": "g"}}
+
+    async def main() -> None:
+        upstreams = [("one", "mistral", 1.0, answering(GOOD)), ("two", "openai", 1.0, answering(GOOD))]
+        async with fleet(tmp_path, upstreams) as machines:
+            for path in (EXPLAIN, "/api/routing/simulate/"):
+                status, told = await machines.ask({"request": SMALL, "rules": draft}, path)
+                assert status == 200
+                assert [choice["asked"] for choice in told["route"]["choices"]] == [SMALL["model"], "openai/gpt-4o"]
+                assert (told["deadlines"]["first_token"], told["deadlines"]["total"]) == (7.0, 9.0)
+            _, grouped = await machines.ask({"request": by_group, "rules": draft}, EXPLAIN)
+            assert grouped["route"]["attempts"][0]["provider_id"] == "openai"
+            _, now = await machines.ask({"request": SMALL}, EXPLAIN)
+            assert [choice["asked"] for choice in now["route"]["choices"]] == [SMALL["model"]]
+            _, refused = await machines.ask({"request": by_group}, EXPLAIN)
+            assert "refused" in refused, "the group is in the draft alone"
+            wrong = {"request": SMALL, "rules": {"groups": [{"id": "g", "members": []}]}}
+            status, told = await machines.ask(wrong, EXPLAIN)
+            assert (status, told["error"]["param"]) == (400, "rules.groups[0].members")
+            assert sum(machines.heard.values()) == 0
+
+    run(main())
+
+
 def test_strangers_are_told_nothing_and_hold_nothing(run: Runner, tmp_path: Path) -> None:
     async def main() -> None:
         async with fleet(tmp_path, [("one", "mistral", 1.0, answering(GOOD))]) as machines:

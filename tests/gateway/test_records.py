@@ -56,7 +56,21 @@ def refusing_frames(node: Node, monkeypatch: pytest.MonkeyPatch, *kinds: FrameKi
     monkeypatch.setattr(node.worker.journal, "append", refusing)
 
 
+@pytest.mark.parametrize("policy", [ContentPolicy.METADATA, ContentPolicy.NOTHING])
+def test_a_call_is_recorded_with_its_callers_trace(run: Runner, tmp_path: Path, policy: ContentPolicy) -> None:
+    async def main() -> None:
+        async with Upstream(answering(json_answer(ANSWER))).running() as upstream:
+            async with running_node(tmp_path, upstream.url, content_policy=policy) as node:
+                parent = b"00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
+                assert (await node.ask(CHAT, BODY, b"traceparent: " + parent)).status == 200
+                opened, _, _ = await node.one_call()
+                assert opened.trace_parent == ("" if policy is ContentPolicy.NOTHING else parent.decode())
+
+    run(main())
+
+
 @pytest.mark.parametrize("by_budget", [True, False])
+@pytest.mark.plain
 def test_a_call_that_passes_unrecorded_leaves_no_frame_at_all(
     run: Runner, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, by_budget: bool
 ) -> None:
@@ -80,6 +94,7 @@ def test_a_call_that_passes_unrecorded_leaves_no_frame_at_all(
     run(main())
 
 
+@pytest.mark.plain
 def test_an_end_that_the_journal_refuses_is_written_when_there_is_room(
     run: Runner, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -8,9 +8,19 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gantry.core.usage import NO_USAGE, Usage
-from gantry.prices.rate import Prices, Rate, cost, scaled, with_cached_input
+from gantry.prices.rate import Prices, Rate, cost, scaled, searched_once, with_share
 
 IMAGES = Prices(input=5_000_000, output=10_000_000, input_image=8_000_000, output_image=32_000_000)
+OPUS = Prices(
+    input=5_000_000,
+    cached_input=500_000,
+    cache_write=6_250_000,
+    cache_write_1h=10_000_000,
+    output=25_000_000,
+    web_searches=10**13,
+)
+SOUND = Prices(input=10, output=20, cached_input=1, input_audio=40, cached_audio=4, output_audio=80, input_video=70)
+M = 1_000_000
 LARGE = Prices(input=500_000_000, cached_input=50_000_000, output=1_500_000_000)
 
 
@@ -63,6 +73,30 @@ COSTS: list[tuple[Prices, dict[str, Any], int | None]] = [
     (IMAGES, {"input_tokens": 0, "output_tokens": 300, "output_image_tokens": 272}, 28 * 10 + 272 * 32),
     (IMAGES, {"output_tokens": 5, "output_image_tokens": 9}, 5 * 32),
     (Prices(input=10, output=10), {"input_tokens": 10**6, "output_tokens": 0, "input_image_tokens": 10**6}, 10),
+    (OPUS, {"input_tokens": 100, "cache_write_tokens": 60, "cache_write_1h_tokens": 40}, 40 * 5 + 20 * 6 + 5 + 400),
+    (OPUS, {"input_tokens": 100, "cache_write_tokens": 60, "cache_write_1h_tokens": 99}, 40 * 5 + 600),
+    (Prices(input=5, cache_write=6), {"input_tokens": 9, "cache_write_tokens": 9, "cache_write_1h_tokens": 1}, None),
+    (Prices(input=M), {"input_tokens": 9, "cache_write_tokens": 9, "cache_write_1h_tokens": 1}, 9),
+    (OPUS, {"input_tokens": 0, "output_tokens": 0, "web_searches": 3}, 30_000_000),
+    (OPUS, {"input_tokens": 0, "output_tokens": 0, "web_searches": 0}, 0),
+    (LARGE, {"input_tokens": 0, "output_tokens": 0, "web_searches": 1}, None),
+    (OPUS, {"input_tokens": 0, "output_tokens": 0, "billed_tool_calls": 1}, None),
+    (Prices(input=1, tool_calls=5 * M), {"input_tokens": 0, "billed_tool_calls": 2}, 10),
+    (Prices(input=1, requests=7 * M), {"input_tokens": 0, "web_searches": 2}, 7),
+    (Prices(input=1, searching=9 * M), {"input_tokens": 0, "web_searches": 2}, 9),
+    (Prices(input=1, searching=9 * M), {"input_tokens": 0}, 0),
+    (SOUND, {"input_tokens": 3 * M, "input_audio_tokens": 2 * M}, 10 + 80),
+    (SOUND, {"input_tokens": 3 * M, "input_audio_tokens": 2 * M, "cached_input_tokens": 2 * M}, 40 + 2),
+    (
+        SOUND,
+        {"input_tokens": 3 * M, "input_audio_tokens": 2 * M, "cached_input_tokens": M, "cached_audio_tokens": M},
+        10 + 40 + 4,
+    ),
+    (SOUND, {"output_tokens": 3 * M, "output_audio_tokens": 2 * M}, 20 + 160),
+    (SOUND, {"input_tokens": 3 * M, "input_video_tokens": M, "input_audio_tokens": M}, 10 + 40 + 70),
+    (SOUND, {"input_tokens": M, "input_video_tokens": M, "input_audio_tokens": M}, 40),
+    (Prices(input=10), {"input_tokens": M, "input_audio_tokens": M, "output_audio_tokens": M}, 10),
+    (Prices(input=10, cached_input=1), {"input_tokens": M, "cached_input_tokens": M, "cached_audio_tokens": M}, 1),
 ]
 
 
@@ -95,8 +129,19 @@ def test_the_sum_is_exact_and_rounded_once(tokens: int, cached: int, output: int
 def test_cached_input_is_a_fraction_of_the_input_where_it_has_no_price() -> None:
     base = Prices(input=100, output=3, above=((9, Prices(input=200, cached_input=7)),))
     expected = Prices(input=100, cached_input=10, output=3, above=((9, Prices(input=200, cached_input=7)),))
-    assert with_cached_input(base, 1, 10) == expected
-    assert with_cached_input(Prices(pages=5), 1, 10) == Prices(pages=5)
+    assert with_share(base, "cached_input", 1, 10) == expected
+    assert with_share(Prices(pages=5), "cached_input", 1, 10) == Prices(pages=5)
+
+
+def test_a_tier_scales_no_call_of_a_tool() -> None:
+    assert scaled(Prices(input=100, web_searches=8, tool_calls=6, searching=4), 1, 2) == Prices(
+        input=50, web_searches=8, tool_calls=6, searching=4
+    )
+
+
+def test_searches_may_be_billed_once() -> None:
+    base = Prices(web_searches=5, above=((9, Prices(web_searches=7)),))
+    assert searched_once(base) == Prices(searching=5, above=((9, Prices(searching=7)),))
 
 
 def test_a_tier_scales_every_price() -> None:

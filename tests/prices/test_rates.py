@@ -71,8 +71,8 @@ def test_where_a_price_comes_from_is_said(rates: Rates) -> None:
     }
     assert [(rate.source, rate.version, rate.model) for rate in found.values() if rate] == [
         ("genai-prices", "genai-prices 0.2.3", "mistral-large-2512"),
-        ("genai-prices", "genai-prices 0.2.3, aliases 2026-11-22", "mistral-large-2512"),
-        ("override", "overrides 2026-11-22", "mistral-embed"),
+        ("genai-prices", "genai-prices 0.2.3, aliases 2026-11-29", "mistral-large-2512"),
+        ("override", "overrides 2026-11-29", "mistral-embed"),
     ]
 
 

@@ -15,6 +15,7 @@ import pytest
 from gantry.core.usage import NO_USAGE, Usage
 from gantry.core.vocabulary import Dialect, Operation
 from gantry.dialects.answer import Answer, read_answer
+from gantry.dialects.usage import IMPOSSIBLE
 from gantry.providers.spec import ProviderSpec, load_catalog
 
 CATALOG = load_catalog()
@@ -34,7 +35,7 @@ ELSEWHERE = re.compile(
     r"^/models/chat/completions$|^/openai/v1/embeddings$|^/(nebius|together)/v1/|^/v1beta/openai/|^/v1beta1/"
     r"|/(input_tokens|compact)$"
 )
-REPORTED = {"azure_openai": {"usage: more cached tokens than input tokens; clamped"}}  # of a Grok model there
+REPORTED = {"azure_openai": {IMPOSSIBLE}}  # of a Grok model there
 FORMATS = {
     "openai_chat": (Dialect.OPENAI_CHAT, Operation.CHAT),
     "openai_responses": (Dialect.OPENAI_RESPONSES, Operation.RESPONSES),

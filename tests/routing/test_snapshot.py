@@ -20,6 +20,7 @@ from gantry.routing.snapshot import (
     Snapshot,
     SnapshotUnreadable,
     build_key_table,
+    read_body,
     read_snapshot,
     seal_table,
     write_snapshot,
@@ -62,6 +63,9 @@ def test_a_file_reads_back_and_shows_no_secret() -> None:
     assert b"canary" not in data
     assert b"api.mistral.ai" not in data
     snapshot = read_snapshot(data, SEALER)
+    assert read_body(data, SEALER) == snapshot.body
+    with pytest.raises(SnapshotUnreadable):
+        read_body(data[:60], SEALER)
     assert snapshot.version == 7
     assert snapshot.keys.find(b"a" * 32) == changed
     (credential,) = snapshot.credentials_of("o1")

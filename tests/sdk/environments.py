@@ -40,7 +40,10 @@ class Client(StrEnum):
     OPENAI_2 = "openai-2"
     OPENAI_3 = "openai-3"
     OPENAI_TS = "openai-ts"
+    OPENTELEMETRY = "opentelemetry"
     PYDANTIC_AI = "pydantic-ai"
+    RESPAN = "respan-api"
+    RESPAN_OLDER = "respan-api-older"
     VERCEL_TS = "vercel-ts"
     VERCEL_TS_5 = "vercel-ts-5"
 

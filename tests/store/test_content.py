@@ -31,6 +31,16 @@ def test_a_place_gives_back_the_same_text(before: str, said: str, after: str, no
     assert unpack_content(pack_content(content)) == content
 
 
+@given(
+    st.lists(st.sampled_from(("one beginning of many texts ", "that go on otherwise ", "é")), max_size=12), st.data()
+)
+def test_texts_that_begin_alike_are_told_apart(pieces: list[str], data: st.DataObject) -> None:
+    said = "".join(data.draw(st.lists(st.sampled_from(pieces), max_size=6)) if pieces else [])
+    raw = "".join(pieces).encode()
+    content = Content(raw, said, raw, said)
+    assert unpack_content(pack_content(content)) == content
+
+
 def test_small_content_is_not_compressed_and_large_content_is() -> None:
     small = Content(b"x" * 100, None, None, None)
     assert len(pack_content(small)) > 100

@@ -14,7 +14,7 @@ from gantry.store.control import (
     put_setting,
     settings_by_organization,
 )
-from gantry.store.tables import organizations
+from gantry.store.control_tables import organizations
 
 
 def test_the_first_opening_makes_a_default_organization_and_later_ones_find_it(address: str | Path) -> None:

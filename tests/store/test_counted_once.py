@@ -3,12 +3,14 @@
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 
+from gantry.core.limits import Counted, CounterKind, Difference, LimitUnit
 from gantry.core.request_log import RequestLog
 from gantry.core.usage import Usage
 from gantry.core.vocabulary import LogMethod
-from gantry.store.logs import LogQuery, LogStore, RecordBatch
+from gantry.store.logs import BoardNote, LogQuery, LogStore, RecordBatch
 from tests.store.logs_of_tests import ORGANIZATION, OTHER, make_log
 
 RESULTS = "batch-results:0123456789abcdef0123456789abcdef"
@@ -56,6 +58,26 @@ def test_a_log_that_is_stored_again_finds_itself(logs: LogStore) -> None:
     log = logs.find(ORGANIZATION, "a")
     assert log is not None
     assert log.warnings is None
+
+
+def test_the_board_is_told_of_no_cost_that_was_counted_before(logs: LogStore) -> None:
+    """What a record differs by was found before anybody knew that its results were counted."""
+    spend, credits_, tokens = (
+        Counted(name, unit, CounterKind.WINDOW, 0, amount, markup)
+        for name, unit, amount, markup in (
+            (b"a" * 16, LimitUnit.COST, 20, 0),
+            (b"b" * 16, LimitUnit.COST, 0, 200_000),
+            (b"c" * 16, LimitUnit.TOKENS, 0, 0),
+        )
+    )
+    found = [Difference(spend, 480), Difference(credits_, 600), Difference(tokens, 1010)]
+    for number, log_id in enumerate(("a", "b")):
+        note = BoardNote("board", number, 0, {log_id: found})
+        logs.record(RecordBatch(logs=[results(log_id)], board=note))
+    noted = [
+        msgspec.msgpack.decode(payload, type=list[Difference]) for _, payload in logs.noted_differences("board", 0)
+    ]
+    assert noted == [found, [Difference(spend, -20), Difference(tokens, 1010)]]
 
 
 def test_they_stay_counted_when_the_first_log_is_deleted(logs: LogStore) -> None:

@@ -12,6 +12,7 @@ from gantry.core.sealing import SealBroken, Sealer
 from gantry.core.secret import Secret
 from gantry.core.vocabulary import Environment
 from gantry.store.control import ControlStore, default_organization
+from gantry.store.control_tables import CONTROL, credentials
 from gantry.store.credentials import (
     Credential,
     CredentialExists,
@@ -30,7 +31,6 @@ from gantry.store.credentials import (
 )
 from gantry.store.database import Database
 from gantry.store.migrate import alembic_config, upgrade
-from gantry.store.tables import CONTROL, credentials
 from gantry.store.vault import Place, Vault
 
 VAULT = Vault(Sealer(b"k" * 32, nonce=lambda: b"n" * 12))

@@ -9,8 +9,8 @@ from gantry.core.vocabulary import Environment
 from gantry.store.database import Database
 from gantry.store.log_filter import AllOf, Condition, Operator, Value, field_named
 from gantry.store.log_query import LogQuery, chosen_rows
+from gantry.store.log_tables import LOGS
 from gantry.store.schema import ensure_schema
-from gantry.store.tables import LOGS
 
 
 @pytest.fixture
@@ -45,7 +45,7 @@ FAILED = is_("status", "error")
         ((DEAR, FAILED, is_("tokens_per_second", 9.0, operator=Operator.LT)), "facts", True),
         ((is_("metadata__team", "red"),), "facts", True),
         ((is_("error_message", "limit", operator=Operator.ICONTAINS),), "facts", True),
-        ((is_("thread_identifier", "a"),), "facts", True),
+        ((is_("thread_identifier", "a"),), "thread_identifier", False),
         ((is_("user_agent", "a"),), "newest", False),  # a text that every row has: only the rows have it
     ],
 )

@@ -11,8 +11,8 @@ from gantry.core.usage import Usage
 from gantry.core.vocabulary import Environment, LogMethod, Outcome
 from gantry.store.content import Content, pack_content
 from gantry.store.log_rows import COLUMNS, INDEXED_LENGTH, SHORT_COLUMNS, log_of, row_of, short_row_of, storable
-from gantry.store.rollups import SUMS, rollup_rows
-from gantry.store.tables import rollups
+from gantry.store.log_tables import minute_sums
+from gantry.store.rollups import SUMS, rollup_of
 from tests.store.logs_of_tests import HOUR, make_log
 
 IN_CONTENT = {"full_request", "full_response", "input", "output"}
@@ -28,7 +28,9 @@ USAGE = st.builds(
 
 
 def test_every_field_has_its_column() -> None:
-    usage = {"usage_estimated", "input_audio"} | set(Usage.__struct_fields__) - {"estimated", "input_audio_seconds"}
+    renamed = {"estimated", "input_audio_seconds"}
+    said_in_warnings = {"clamped"}
+    usage = {"usage_estimated", "input_audio"} | set(Usage.__struct_fields__) - renamed - said_in_warnings
     assert set(COLUMNS) == set(RequestLog.__struct_fields__) - IN_CONTENT - {"usage"} | usage
 
 
@@ -101,32 +103,48 @@ def test_sums_are_named_as_they_are_added() -> None:
         provider_id="p",
         outcome=Outcome.UPSTREAM_ERROR,
         status_code=500,
-        usage=Usage(input_tokens=3, cached_input_tokens=2, output_tokens=5, total_tokens=8),
+        usage=Usage(
+            input_tokens=3,
+            cached_input_tokens=2,
+            cache_write_tokens=1,
+            output_tokens=5,
+            reasoning_tokens=4,
+            total_tokens=8,
+        ),
+        credential_id="c",
         cost=11,
+        charged=12,
         price_missing=True,
         latency=13,
         time_to_first_token=17,
     )
-    (row,), (day,) = rollup_rows([log])
-    key = rollups.primary_key.columns.keys()
+    rollup = rollup_of([log])
+    (row,), (hour,), (day,) = rollup.minutes, rollup.hours, rollup.days
+    key = minute_sums.primary_key.columns.keys()
+    assert hour == (row[0], 7, *row[2:])
     assert day == (row[0], 0, *row[2:])
     assert dict(zip(key, row, strict=False)) == {
         "organization_id": log.organization_id,
-        "hour": 7,
+        "minute": 7 * 60,
         "environment": "prod",
         "key_id": "key",
         "model": "m",
         "provider_id": "p",
+        "credential_id": "c",
         "outcome": "upstream_error",
+        "status_code": 500,
     }
     assert dict(zip(SUMS, row[len(key) :], strict=True)) == {
         "requests": 1,
         "errors": 1,
         "input_tokens": 3,
         "cached_input_tokens": 2,
+        "cache_write_tokens": 1,
         "output_tokens": 5,
+        "reasoning_tokens": 4,
         "total_tokens": 8,
         "cost": 11,
+        "charged": 12,
         "unpriced": 1,
         "latency_sum": 13,
         "latency_count": 1,
@@ -143,7 +161,7 @@ def test_sums_are_named_as_they_are_added() -> None:
 def test_what_a_hit_used_is_not_summed_as_bought() -> None:
     usage = Usage(input_tokens=3, cached_input_tokens=2, output_tokens=5)
     log = make_log("a", model=CACHED_MODEL, usage=usage, cost=0, cache_savings=11, latency=13)
-    ((*_, row),) = (rollup_rows([log])[0],)
+    (row,) = rollup_of([log]).hours
     sums = dict(zip(SUMS, row[-len(SUMS) :], strict=True))
     named = {name: value for name, value in sums.items() if value}
     assert named == {

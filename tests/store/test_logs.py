@@ -13,15 +13,15 @@ from gantry.core.usage import Usage
 from gantry.core.vocabulary import Environment, Outcome
 from gantry.store.database import Database, StoreUnavailable
 from gantry.store.log_filter import field_named
+from gantry.store.log_tables import hour_sums
 from gantry.store.logs import LogQuery, LogStore, RecordBatch
-from gantry.store.tables import rollups
 from tests.store.logs_of_tests import HOUR, ORGANIZATION, OTHER, make_log
 
 
 def _sums(address: str | Path) -> tuple[int, int, int]:
-    """Return the requests, errors and input tokens that the rollups say."""
+    """Return the requests, errors and input tokens that the hour_sums say."""
     database = Database(address)
-    sums = (func.sum(rollups.c.requests), func.sum(rollups.c.errors), func.sum(rollups.c.input_tokens))
+    sums = (func.sum(hour_sums.c.requests), func.sum(hour_sums.c.errors), func.sum(hour_sums.c.input_tokens))
     with database.reading() as connection:
         row = connection.execute(select(*sums)).one()
     database.close()

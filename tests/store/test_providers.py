@@ -10,11 +10,11 @@ from sqlalchemy import insert, text
 from gantry.core.custom_provider import CustomProvider
 from gantry.core.sealing import Sealer
 from gantry.store.control import ControlStore, default_organization
+from gantry.store.control_tables import CONTROL, organizations
 from gantry.store.credentials import NewCredential, add_credential, credentials_of, remove_credentials
 from gantry.store.database import Database
 from gantry.store.migrate import alembic_config, upgrade
 from gantry.store.providers import custom_providers_of, find_provider, put_provider, remove_unused_providers
-from gantry.store.tables import CONTROL, organizations
 from gantry.store.vault import Vault
 
 VAULT = Vault(Sealer(b"k" * 32, nonce=lambda: b"n" * 12))

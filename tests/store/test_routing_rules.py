@@ -12,6 +12,7 @@ from gantry.core.custom_provider import CustomProvider
 from gantry.core.routing_document import RulesWorld
 from gantry.home import Keyring
 from gantry.store.control import ControlStore, default_organization
+from gantry.store.control_tables import CONTROL, organizations, routing_rules
 from gantry.store.credentials import ManagedBy, NewCredential, add_credential, credentials_of, sealed_secrets
 from gantry.store.custom_models import put_custom_model
 from gantry.store.database import Database
@@ -29,7 +30,6 @@ from gantry.store.routing_rules import (
     rules_versions,
     write_rules,
 )
-from gantry.store.tables import CONTROL, organizations, routing_rules
 from gantry.store.vault import Vault
 
 ODD = '{"retries":{"num_retries":2},"groups":[],"fallback_models":["\\u00e9","mistral/x"]}'

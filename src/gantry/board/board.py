@@ -57,6 +57,8 @@ class Word(IntEnum):
     ATTEMPTS = 11  # under way, of calls that had a choice
     UPSTREAM_CONNECTIONS = 12
     TASKS = 13
+    PORT = 14  # supervisor: where the workers listen
+    SHARED_SILENT = 15  # 1 while the counters that several machines share do not answer
     REQUESTS = 16
     STRANGERS = 17  # requests without a valid key
     REFUSED = 18
@@ -76,6 +78,7 @@ class Word(IntEnum):
     STORE_FAULTS = 35  # clerk: batches that the store refused and that were tried again
     PUBLISH_FAULTS = 36
     RESTARTS = 37  # supervisor: children restarted
+    DELIVERY_FAULTS = 38  # clerk: turns of the loop that tells which failed
     CACHE_HITS = 40
     CACHE_MISSES = 41
     ATTEMPTS_FAILED = 48  # whether or not another one answered
@@ -85,6 +88,12 @@ class Word(IntEnum):
     HEDGES = 52
     HEDGES_WON = 53
     COOLDOWNS = 54  # of deployments, that began
+    EXPORT_LAG = 55  # clerk: logs stored and not yet exported
+    LOGS_EXPORTED = 56
+    EXPORTS_DROPPED = 57  # logs that the receiver would not take
+    EXPORT_FAULTS = 58  # requests that failed and are sent again
+    EXPORTED_AT = 59  # ns since the epoch, when the receiver took something last
+    EXPORTS_FAILED = 60  # requests one after the other, up to now
     LATENCY_SUM_US = 63
     LATENCY = 64  # first of the histogram's buckets
 
@@ -99,8 +108,11 @@ _STATES = (
     Word.ATTEMPTS,
     Word.UPSTREAM_CONNECTIONS,
     Word.TASKS,
+    Word.SHARED_SILENT,
     Word.SNAPSHOT_VERSION,
     Word.LAG,
+    Word.EXPORT_LAG,
+    Word.EXPORTS_FAILED,
 )
 
 
@@ -109,6 +121,7 @@ class State(IntEnum):
     STARTING = 1
     READY = 2
     DRAINING = 3
+    ELSEWHERE = 4  # of a role that another machine has for us; no process
 
 
 class Slot:

@@ -9,6 +9,7 @@ from pathlib import Path
 from gantry.clerk.process import run_clerk
 from gantry.home import Home, HomeError
 from gantry.settings import SettingsError
+from gantry.store.schema import SchemaTooNew
 
 logger = logging.getLogger("gantry.clerk")
 
@@ -28,6 +29,9 @@ def main() -> int:
     except (HomeError, SettingsError) as error:
         logger.error("%s", error)
         return 1
+    except SchemaTooNew as error:
+        logger.error("%s", error)
+        return os.EX_CONFIG  # which the supervisor knows: to start again mends nothing
     return 0
 
 

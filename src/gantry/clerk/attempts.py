@@ -103,6 +103,8 @@ def _estimate(attempt: AttemptRecord, served: AttemptRecord, answered: Answered,
     read = Usage(
         input_tokens=usage.input_tokens,
         input_image_tokens=usage.input_image_tokens,
+        input_audio_tokens=usage.input_audio_tokens,
+        input_video_tokens=usage.input_video_tokens,
         input_audio_seconds=usage.input_audio_seconds,
         characters=usage.characters,
     )

@@ -11,9 +11,13 @@ from typing import Protocol
 import msgspec
 from msgspec import Struct
 
+from gantry.clerk.correct import Noting
+from gantry.clerk.customers import bill_customers, key_of, note_customer
 from gantry.clerk.join import Call, Joined, Part, captured, crash_of
 from gantry.clerk.reject import Origin, kind_of, minimal_row
+from gantry.core.limits import Difference
 from gantry.core.request_log import RequestLog, total_tokens
+from gantry.core.vocabulary import LogMethod
 from gantry.journal.frames import (
     CacheNote,
     CallClosed,
@@ -25,6 +29,7 @@ from gantry.journal.frames import (
     encode_payload,
 )
 from gantry.store.cached_answers import AnswerGiven, AnswerKept, CacheChanges
+from gantry.store.customer_sums import CustomerNote
 from gantry.store.logs import LogStore, OpenCall, OpenPart
 
 _REQUEST, _RESPONSE = (
@@ -56,10 +61,23 @@ class Batch(Struct, frozen=True):
     closed: list[str] = []
     rejected: list[Origin] = []
     cache: CacheChanges = CacheChanges()
+    customers: dict[str, CustomerNote] = {}  # by the id of the log that says it
+    differences: dict[str, list[Difference]] = {}  # between the record and what its worker counted, likewise
 
     def add(self, log: RequestLog, origin: Origin) -> None:
         self.logs.append(log)
         self.origins.append(origin)
+
+    def note(self, log: RequestLog, params: bytes) -> None:
+        """Note what the parameters of a log, or a posted log, say of its customer."""
+        said = note_customer(log, params)
+        if said is not None:
+            self.customers[log.log_id] = said
+
+    def differ(self, log: RequestLog, found: list[Difference]) -> None:
+        """Note by how much a record differs from what was counted of it."""
+        if found:
+            self.differences[log.log_id] = found
 
     def reject(self, origin: Origin, reason: str, now: int) -> None:
         """Put a minimal row in the place of what cannot be recorded whole."""
@@ -73,9 +91,15 @@ class BatchBuilder:
     """Meters, and finds in the store what earlier batches left open."""
 
     def __init__(
-        self, store: LogStore, meter: Meter, clock: Callable[[], int], is_kept: IsKept = lambda *_: True
+        self,
+        store: LogStore,
+        meter: Meter,
+        clock: Callable[[], int],
+        is_kept: IsKept = lambda *_: True,
+        corrections: Noting | None = None,
     ) -> None:
         """`is_kept` says whether the response cache of this machine still has an entry."""
+        self._corrections = corrections
         self._store = store
         self._meter = meter
         self._clock = clock
@@ -99,6 +123,7 @@ class BatchBuilder:
             self._post(frame, batch)
         for unreadable in joined.unreadable:
             batch.reject(unreadable, unreadable.reason, self._clock())
+        self._bill_customers(batch)
         return batch
 
     def build_crashed(self, incarnation: str, at: int, limit: int) -> Batch:
@@ -113,7 +138,21 @@ class BatchBuilder:
             self._remembered.pop(call.log_id, None)
             call.closed = crash_of(call, at)
             self._end(call, call.closed, batch)
+        self._bill_customers(batch)
         return batch
+
+    def _bill_customers(self, batch: Batch) -> None:
+        keys = {key for log in batch.logs if (key := key_of(log)) is not None}
+        if not keys:
+            return
+        marks = self._store.customer_marks(keys)
+        said = {log_id: note.terms for log_id, note in batch.customers.items() if note.terms is not None}
+        if marks or said:
+            bill_customers(batch.logs, said, marks)
+        if self._corrections is not None:
+            for log in batch.logs:
+                if log.log_method is LogMethod.LOGGING_API and log.customer_identifier is not None:
+                    batch.differ(log, self._corrections.of_posted(log))
 
     def _remember(self, call: Call) -> bool:
         """Give a call the open frame that an earlier batch stored, if it is remembered."""
@@ -162,6 +201,9 @@ class BatchBuilder:
                 self._note_cache(note, log, batch.cache)
             if note is None or not note.unlogged:
                 batch.add(log, call)
+                batch.note(log, call.opened.params)
+                if self._corrections is not None:
+                    batch.differ(log, self._corrections.of_call(log, call.opened.hold, closed.settled))
 
     def _note_cache(self, note: CacheNote, log: RequestLog, into: CacheChanges) -> None:
         """Note that an answer was kept, unless it was deleted since, or that it was given once more."""
@@ -182,3 +224,7 @@ class BatchBuilder:
             batch.reject(frame, f"metering failed: {kind_of(error)}", self._clock())
         else:
             batch.add(log, frame)
+            batch.note(log, frame.body)
+            note = batch.customers.get(log.log_id)
+            if note is not None and self._corrections is not None:
+                self._corrections.put_customer(log.organization_id, log.environment, note)

@@ -12,18 +12,21 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from gantry.core.custom_model import CustomModel
+from gantry.core.limits import marked_up
 from gantry.core.model_ref import parse_model_ref
 from gantry.core.request_log import CACHED_MODEL
 from gantry.core.usage import NO_USAGE, Usage
 from gantry.dialects.fold import BatchResult
 from gantry.dialects.posted_log import PostedLog
 from gantry.dialects.usage import service_tier_in
-from gantry.journal.frames import CacheNote
+from gantry.journal.frames import CacheNote, HoldNote
 from gantry.prices.custom import custom_rate
 from gantry.prices.rate import Prices, Rate, cost_and_parts
 from gantry.prices.rates import Rates
 
+LARGEST: Final = 2**63 - 1  # that is stored: a posted usage may be absurd
 HEDGE: Final = "hedge"  # among the parts of a cost: what was sent in vain beside the answer
+HELD: Final = "hold"  # the source of the cost of a call that crashed: its estimate, which was held for it
 POSTED: Final = "posted"  # the source of a price that came with the log
 _encode: Final = msgspec.json.Encoder().encode
 
@@ -106,6 +109,32 @@ def charge_hit(
         rates, hit.provider_id or None, names, at, service_tier, usage, host=hit.upstream_host, custom=custom
     )
     return Charge(0, price_source=asked.price_source, price_version=asked.price_version), asked.cost
+
+
+def charge_held(note: HoldNote) -> tuple[Usage, Charge]:
+    """Return the units and the charge of a call of which nothing is known but what its worker counted."""
+    usage = Usage(total_tokens=note.tokens, estimated=True) if note.tokens else NO_USAGE
+    if note.cost is None:
+        return usage, _UNKNOWN
+    return usage, Charge(min(note.cost, LARGEST), price_source=HELD)
+
+
+def charge_crashed(held: HoldNote, usage: Usage, charge: Charge) -> tuple[Usage, Charge]:
+    """Return the units and the charge of a call that crashed: what was held for it, which nobody will ever settle."""
+    if usage == NO_USAGE and held.tokens:
+        usage = Usage(total_tokens=held.tokens)
+    if held.cost is not None:
+        charge = Charge(held.cost, price_source=HELD)
+    return (usage if usage == NO_USAGE else replace(usage, estimated=True)), charge
+
+
+def charge_credits(note: HoldNote | None, charge: Charge) -> tuple[int | None, int | None]:
+    """Return what a call is charged to its organization's credits, and the markup in it; None where it is not."""
+    if note is None or not note.on_credits:
+        return None, None
+    if charge.cost is None:
+        return None, note.markup_ppm
+    return min(marked_up(charge.cost, note.markup_ppm), LARGEST), note.markup_ppm
 
 
 def charge_results(

@@ -101,6 +101,7 @@ class _Wanted:
             excluded_models=entry.exclude_models,
             environment=entry.environment,
             managed_by=ManagedBy.FILE,
+            platform=entry.platform,
         )
 
 
@@ -147,6 +148,8 @@ def read_declared(
     given = {name: secret.reveal() for name, secret in entry.fields.items()}
     address = given.pop(ADDRESS, None)
     choice = choose_provider(entry.provider, entry.base_url or address, catalog, customs)
+    if entry.platform and choice.spec.id not in catalog:
+        raise ChoiceError(f"{choice.spec.id} is a provider of your own, which other organizations do not know")
     if entry.api_key is not None:
         given[choice.spec.auth.field] = entry.api_key.reveal()
     secrets = read_fields(choice.spec, given)
@@ -182,7 +185,7 @@ def _is_same(
     present: Credential, wanted: NewCredential, sealed: Mapping[str, Mapping[str, bytes]], vault: Vault
 ) -> bool:
     """Say whether a stored credential is what is declared, its secret included."""
-    fields = ("base_url", "weight", "models", "excluded_models", "environment", "source", "managed_by")
+    fields = ("base_url", "weight", "models", "excluded_models", "environment", "source", "managed_by", "platform")
     if any(getattr(present, field) != getattr(wanted, field) for field in fields):
         return False
     stored = sealed.get(present.id, {})

@@ -13,6 +13,8 @@ from gantry.board.board import Slot, Word
 PAUSE = 0.1  # seconds between two looks when there is nothing to do, and before the first try after a fault
 LONGEST_PAUSE = 5.0  # seconds between two tries while something is broken
 
+Rest = float | Callable[[], float]
+
 logger = logging.getLogger(__name__)
 
 
@@ -25,11 +27,17 @@ class Stop(Protocol):
 
 
 def keep_doing(
-    name: str, step: Callable[[], bool], stop: Stop, slot: Slot, faults: Word, *, rest: float = PAUSE
+    name: str,
+    step: Callable[[], bool],
+    stop: Stop,
+    slot: Slot,
+    faults: Word,
+    *,
+    rest: Rest = PAUSE,
 ) -> None:
     """Call `step` until `stop`: at once again while it returns True, and ever more slowly while it raises.
 
-    `rest` is for how long it waits, in seconds, when there is nothing to do at once.
+    `rest` is for how long it waits, in seconds, when there is nothing to do at once, or says it each time.
     """
     pause = PAUSE
     failing = False
@@ -48,4 +56,4 @@ def keep_doing(
             logger.info("%s works again", name)
         pause, failing = PAUSE, False
         if not busy:
-            stop.wait(rest)
+            stop.wait(rest() if callable(rest) else rest)

@@ -16,11 +16,15 @@ from gantry.clerk.charge import (
     NO_CHARGE,
     Charge,
     charge_call,
+    charge_crashed,
+    charge_credits,
     charge_hit,
     charge_posted,
     charge_results,
     likely_provider,
 )
+from gantry.clerk.limit_info import limit_info
+from gantry.clerk.told_cost import find_difference
 from gantry.core.custom_model import CustomModel, model_behind
 from gantry.core.errors import InvalidRequest
 from gantry.core.model_ref import parse_model_ref
@@ -36,15 +40,18 @@ from gantry.core.vocabulary import (
     Outcome,
 )
 from gantry.dialects.answer import EMPTY_ANSWER, Answer, read_answer
+from gantry.dialects.answer_usage import SPOKEN, usage_of_answer
+from gantry.dialects.assemble import merge_usage
 from gantry.dialects.content_coding import decode_content
-from gantry.dialects.estimate import estimate_reading, estimate_usage
+from gantry.dialects.estimate import complete_usage, count_tokens, estimate_reading
 from gantry.dialects.fields import Fields, object_members
 from gantry.dialects.labels import NO_LABELS, Labels, read_labels
+from gantry.dialects.otlp.trace_parent import read_trace_parent
 from gantry.dialects.posted_log import PostedLog, read_posted
 from gantry.dialects.question import NO_UNITS, Question, Units, read_question, read_units
 from gantry.dialects.reported_usage import read_reported_usage
-from gantry.dialects.usage import service_tier_in
-from gantry.journal.frames import AttemptRecord, CallClosed, CallOpened, LogPosted
+from gantry.dialects.usage import IMPOSSIBLE, service_tier_in
+from gantry.journal.frames import AttemptRecord, CacheNote, CallClosed, CallOpened, LogPosted
 from gantry.prices.rates import Rates
 
 _LOG_TYPES: Final = {
@@ -85,16 +92,6 @@ _LOG_TYPES_BY_PATH: Final = (
     ("/agents/completions", "chat"),
     ("/moderations", "guardrail"),
 )
-_ESTIMATED: Final = frozenset(
-    (
-        Operation.CHAT,
-        Operation.FIM,
-        Operation.COMPLETIONS,
-        Operation.AGENT_CHAT,
-        Operation.RESPONSES,
-        Operation.CONVERSATIONS,
-    )
-)
 _COMPLETING: Final = frozenset((Operation.FIM, Operation.COMPLETIONS))
 _ONLY_READING: Final = EMBEDDING_OPERATIONS | {Operation.RERANK}  # whose tokens are all input
 _TOLD_AGAIN: Final = Operation.RESPONSE  # with the usage that was counted when it was made
@@ -105,6 +102,7 @@ _OPERATIONS: Final = {operation.value: operation for operation in Operation}
 _DIALECTS: Final = {dialect.value: dialect for dialect in Dialect}
 _ENVIRONMENTS: Final = {environment.value: environment for environment in Environment}
 _OUTCOMES: Final = {outcome.value: outcome for outcome in Outcome}
+_CRASHED: Final = Outcome.GATEWAY_CRASHED.value
 _OF_BATCHES: Final = frozenset((Operation.FILES, Operation.BATCHES))
 _UNCOUNTED: Final = "results of a batch, if there were any, were not counted: the content is not kept"
 _INFERENCE: Final = LogMethod.INFERENCE
@@ -138,6 +136,8 @@ class _Measured(Struct, frozen=True, gc=False):
     warnings: str | None
     savings: int | None
     attempts: str | None
+    charged: int | None
+    markup_ppm: int | None
 
 
 _NO_CONTENT: Final = _Content()
@@ -161,15 +161,10 @@ def meter_call(
     spoken = _OPERATIONS[opened.spoken_operation or opened.operation]
     dialect = _DIALECTS[opened.spoken_dialect or opened.dialect]
     body = _decoded(response, closed, warnings)
-    answer = EMPTY_ANSWER
     answered = _OPERATIONS[closed.spoken_operation] if closed.spoken_operation else spoken
     answer_dialect = _DIALECTS[closed.spoken_dialect] if closed.spoken_dialect else dialect
-    if body:
-        answer = read_answer(answered, answer_dialect, closed.response_content_type, body)
-        warnings += answer.warnings
     hit = closed.cache if closed.cache is not None and closed.cache.hit else None
-    if hit is not None and hit.usage != NO_USAGE:  # as it was told when the answer was made
-        answer = replace(answer, usage=hit.usage, service_tier=hit.service_tier)
+    answer = _read_answer(answered, answer_dialect, closed, body, hit, warnings)
     question = read_question(spoken, opened.request_content_type, request, dialect)
     if question.problem is not None:
         warnings.append(question.problem)
@@ -194,13 +189,18 @@ def meter_call(
         else:
             names = (model, answered_as)
             charge = charge_call(rates, provider_id, names, at, service_tier, usage, host=host, custom=custom)
+    if hit is None and not answer.results:
+        difference = find_difference(usage_raw, charge)
+        if difference is not None:
+            warnings.append(difference)
     answered_by = Answered(last, usage, service_tier, opened.started_at, custom, answered_as, closed.turned_to)
     attempts, charge = charge_attempts(closed.attempts, answered_by, rates, charge, warnings)
-    content = _NO_CONTENT
-    if _POLICIES[opened.content_policy] in _SHOWN:
-        completed = answer.text if operation in _COMPLETING and answer.messages is None else None
-        said = completed or answer.messages or answer.message
-        content = _Content(request or None, question.input, body or None, said, answer.tool_calls, question.tools)
+    note = closed.settled
+    if closed.outcome == _CRASHED and opened.hold is not None:
+        note = opened.hold
+        usage, charge = charge_crashed(note, usage, charge)
+    shown = _POLICIES[opened.content_policy] in _SHOWN
+    content = _content_of(operation, request, body, question, answer) if shown else _NO_CONTENT
     measured = _Measured(
         operation,
         model,
@@ -214,8 +214,34 @@ def meter_call(
         _list_text(warnings),
         savings,
         attempts,
+        *charge_credits(note, charge),
     )
     return _log_of(opened, closed, last, measured, labels)
+
+
+def _read_answer(
+    operation: Operation,
+    dialect: Dialect,
+    closed: CallClosed,
+    body: bytes,
+    hit: CacheNote | None,
+    warnings: list[str],
+) -> Answer:
+    answer = EMPTY_ANSWER
+    if body:
+        answer = read_answer(operation, dialect, closed.response_content_type, body)
+        warnings += answer.warnings
+    if closed.stopped is not None:  # that its bytes have no end is our doing
+        answer = replace(answer, finish_reason=closed.stopped.finish_reason, error=None)
+    if hit is not None and hit.usage != NO_USAGE:  # as it was told when the answer was made
+        answer = replace(answer, usage=hit.usage, service_tier=hit.service_tier)
+    return answer
+
+
+def _content_of(operation: Operation, request: bytes, body: bytes, question: Question, answer: Answer) -> _Content:
+    completed = answer.text if operation in _COMPLETING and answer.messages is None else None
+    said = completed or answer.messages or answer.message
+    return _Content(request or None, question.input, body or None, said, answer.tool_calls, question.tools)
 
 
 def meter_posted(
@@ -276,7 +302,7 @@ def _log_of(
 ) -> RequestLog:
     """Return the row of a call. By place: by name, msgspec would look for each of sixty fields among the others."""
     answer, charge, content, question = measured.answer, measured.charge, measured.content, measured.question
-    return RequestLog(
+    log = RequestLog(
         opened.log_id,
         opened.organization_id,
         opened.key_id,
@@ -313,6 +339,9 @@ def _log_of(
         charge.price_missing,
         charge.price_source,
         charge.price_version,
+        measured.charged,
+        None,  # what it costs the customer, the clerk adds
+        limit_info(closed),
         closed.cache.key if closed.cache is not None else None,
         measured.savings,
         measured.extra,
@@ -333,6 +362,7 @@ def _log_of(
         opened.snapshot_version,
         *astuple(labels),
     )
+    return log if measured.markup_ppm is None else replace(log, markup_ppm=measured.markup_ppm)
 
 
 def _decoded(response: bytes, closed: CallClosed, warnings: list[str]) -> bytes:
@@ -360,13 +390,19 @@ def _read_usage(
     if closed.usage and operation in _OF_BATCHES:  # the last usage in it is that of one result
         if usage == NO_USAGE:
             warnings.append(_UNCOUNTED)
+    elif closed.stopped is not None:
+        usage = closed.stopped.usage
+    elif closed.counted is not None and closed.counted != NO_USAGE:
+        usage = closed.counted
+        if usage.estimated and usage.input_tokens is None and question.input:
+            usage = complete_usage(usage, count_tokens(question.input), 0)
     elif closed.usage:
-        usage, problems = read_reported_usage(dialect, closed.usage)
+        reported, problems = read_reported_usage(dialect, closed.usage)
+        usage = reported if usage == NO_USAGE else merge_usage(usage, reported)
         warnings += problems
         usage_raw, service_tier = closed.usage.decode("utf-8", "replace"), service_tier_in(closed.usage)
-    elif usage_raw is None and usage == NO_USAGE and operation in _ESTIMATED:
-        said = "".join(filter(None, (answer.reasoning, answer.text, answer.tool_calls)))
-        usage = estimate_usage(question.input, said) if said else NO_USAGE
+    elif operation in SPOKEN:
+        usage = usage_of_answer(operation, answer, question.input)
     elif usage == NO_USAGE and operation in EMBEDDING_OPERATIONS and answer.message is not None and question.input:
         usage = estimate_reading(question.input)
     if operation in _ONLY_READING and usage.input_tokens is None and usage.total_tokens is not None:
@@ -377,11 +413,25 @@ def _read_usage(
             characters=units.characters if usage.characters is None else usage.characters,
             annotated_pages=usage.pages if units.annotated else None,
         )
+    if usage.clamped and IMPOSSIBLE not in warnings:
+        warnings.append(IMPOSSIBLE)
     return usage, usage_raw, service_tier
 
 
 def _read_labels(opened: CallOpened, warnings: list[str]) -> tuple[Labels, str | None]:
-    """Return the labels in the gateway's parameters and the body's metadata, and the parameters that are no labels."""
+    """Return the labels in the gateway's parameters and the body's metadata, and the parameters that are no labels.
+
+    A trace that the parameters do not name is the one that the caller's span is of.
+    """
+    labels, rest = _read_parameters(opened, warnings)
+    caller = read_trace_parent(opened.trace_parent) if opened.trace_parent else None
+    if caller is not None and labels.trace_unique_id is None:
+        parent = labels.span_parent_id or caller.span_id
+        labels = replace(labels, trace_unique_id=caller.trace_id, span_parent_id=parent)
+    return labels, rest
+
+
+def _read_parameters(opened: CallOpened, warnings: list[str]) -> tuple[Labels, str | None]:
     if not (opened.params or opened.metadata) or opened.content_policy == ContentPolicy.NOTHING:
         return NO_LABELS, None
     problems: list[str] = []

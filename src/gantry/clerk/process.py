@@ -1,4 +1,4 @@
-"""The clerk's process: two loops, one that records and one that publishes, and their end.
+"""The clerk's process: three loops, one that records, one that publishes and one that tells, and their end.
 
 Law: a database that cannot be opened yet is a fault like any other, tried again while the journal holds the records and
 the last snapshot stays live. SIGTERM stores what the journals hold, for as long as the supervisor waits. The end of the
@@ -15,29 +15,69 @@ from collections.abc import Iterable, Mapping
 from functools import partial
 from pathlib import Path
 
+from gantry.board.all_counters import open_ledger
 from gantry.board.answers import AnswerCache
 from gantry.board.board import CLERK_SLOT, Board, Slot, State, Word
+from gantry.board.counters import Counters
+from gantry.board.rows import RowsUnreadable
+from gantry.clerk.alert_book import AlertBook
+from gantry.clerk.book_alerts import BookAlerts
+from gantry.clerk.bookkeeping import REST as BOOKKEEPING_REST
+from gantry.clerk.bookkeeping import Bookkeeping
+from gantry.clerk.bounded_reading import BoundedReading
+from gantry.clerk.charge import find_rate
+from gantry.clerk.correct import Corrections, Noting
+from gantry.clerk.correct_shared import REST as CORRECTING_REST
+from gantry.clerk.correct_shared import SharedCorrections, SharedNotes
 from gantry.clerk.custom_prices import CustomPrices
 from gantry.clerk.declared import apply_declared
+from gantry.clerk.declared_books import apply_declared_books, apply_declared_limits
+from gantry.clerk.declared_channels import apply_declared_channels
 from gantry.clerk.declared_models import apply_declared_models
+from gantry.clerk.declared_prices import apply_declared_prices
 from gantry.clerk.declared_routing import apply_declared_routing
+from gantry.clerk.erase import REST as ERASING_REST
+from gantry.clerk.erase import Erasing, Forgotten
+from gantry.clerk.exporting import REST as EXPORTING_REST
+from gantry.clerk.exporting import Exporting
+from gantry.clerk.figures import Tally
+from gantry.clerk.granted import GrantedCredits
+from gantry.clerk.limit_alerts import Counting
 from gantry.clerk.loop import keep_doing
 from gantry.clerk.meter import meter_call, meter_posted
 from gantry.clerk.price_table import open_rates
 from gantry.clerk.publish import Publisher
 from gantry.clerk.record import Recorder
+from gantry.clerk.refill import fill_if_new, put_customers_if_new
+from gantry.clerk.retain import REST as RETAINING_REST
+from gantry.clerk.retain import Retaining
+from gantry.clerk.telling import Telling
+from gantry.clerk.watch import Watch
 from gantry.core.request_log import RequestLog
-from gantry.home import Home, Keyring, load_keyring
+from gantry.core.secret import Secret
+from gantry.home import Home, HomeLock, Keyring, load_keyring, wait_while_moving
 from gantry.journal.frames import CallClosed, CallOpened, LogPosted
+from gantry.prices.folder import PriceFolder, Stamp
 from gantry.prices.rates import Rates
 from gantry.providers.spec import load_catalog
 from gantry.settings import SettingsError, load_settings
 from gantry.store.control import ControlStore
+from gantry.store.control_tables import CONTROL
+from gantry.store.database import Database, StoreUnavailable
+from gantry.store.erasures import all_erasures
+from gantry.store.listening import Listener
+from gantry.store.log_tables import LOGS
 from gantry.store.logs import LogStore
+from gantry.store.schema import refuse_newer
 from gantry.store.vault import Vault
 
 _GATHERING = 0.2  # seconds in which records gather to share a commit: on disk with one fsync, visible soon enough
+_GATHERING_MANY = 0.5  # where many come: a batch costs some 4 ms beside its records, whatever their number
+_MANY = 100  # records of a batch
+_LISTENING = 1.0  # seconds in which a new version is found that nobody told of
 _SECONDS_TO_FLUSH = 20.0  # less than the supervisor waits
+_SECONDS_TO_ANSWER = 2.0  # for the server of shared counters, which only the thread that sets it right waits for
+_SECONDS_TO_PART = 5.0  # for deliveries that are under way
 GARBAGE_THRESHOLD = (
     200_000  # objects: a batch makes many and no cycles, and looking through them takes a tenth of the time
 )
@@ -50,7 +90,7 @@ class RatedMeter:
     """The meter, with its rates bound, and the custom models where there may be some."""
 
     def __init__(self, rates: Rates, customs: CustomPrices | None = None) -> None:
-        self._rates = rates
+        self.rates = rates
         self._customs = customs
 
     def call(self, opened: CallOpened, request: bytes, response: bytes, closed: CallClosed) -> RequestLog:
@@ -60,33 +100,66 @@ class RatedMeter:
             if note is not None and note.hit:
                 asked = note.asked_model
             custom = self._customs.find(opened.organization_id, asked, opened.snapshot_version)
-        return meter_call(opened, request, response, closed, self._rates, custom)
+        return meter_call(opened, request, response, closed, self.rates, custom)
 
     def posted(self, frame: LogPosted) -> RequestLog:
         customs = self._customs
         find = None if customs is None else lambda name: customs.find(frame.organization_id, name)
-        return meter_posted(frame, self._rates, find)
+        return meter_posted(frame, self.rates, find)
+
+    def is_priced(self, log: RequestLog) -> bool:
+        """Say whether a log's model has a price above 0."""
+        rate = find_rate(self.rates, log.provider_id, (log.model,), log.started_at, None)
+        return rate is not None and bool(rate.prices.input or rate.prices.output)
 
 
 class Recording:
     """The recording loop's step. The first one opens the store; until that succeeds there is no lag to show."""
 
-    def __init__(self, home: Home, keyring: Keyring, address: str | Path, customs: CustomPrices, slot: Slot) -> None:
+    def __init__(
+        self,
+        home: Home,
+        keyring: Keyring,
+        address: str | Path,
+        control: str | Path,
+        customs: CustomPrices,
+        slot: Slot,
+        book: AlertBook,
+        shared: Secret | None = None,
+        forgotten: Forgotten | None = None,
+    ) -> None:
+        """`shared` is the URL of the counters that several machines share."""
         self._home = home
+        self._forgotten = forgotten
+        self._shared = shared
+        self.notes: SharedNotes | None = None  # for who sets right those counters
+        self._control = control
+        self._book = book
         self._answers = AnswerCache(home.responses, keyring.responses, keyring.response_names)
         self._address = address
         self._customs = customs
         self._slot = slot
         self._recorder: Recorder | None = None
+        self._prices = PriceFolder(home.prices)
+        self._stamp: Stamp = ()
+        self._meter: RatedMeter | None = None
+        self._tally = Tally(home.figures)
 
     def step(self) -> bool:
         """Store one batch, and return whether a whole one is waiting: what is less waits, to share a transaction."""
         recorder = self._opened()
         self._customs.refresh()
+        self._refresh_rates()
         stored = recorder.run_once()
+        self._tally.write_if_due()
         if self._slot[Word.STATE] == State.STARTING:
             self._slot[Word.STATE] = State.READY
         return stored and recorder.is_behind
+
+    def rest(self) -> float:
+        """Return the seconds in which the next batch gathers."""
+        many = self._recorder is not None and self._recorder.stored >= _MANY
+        return _GATHERING_MANY if many else _GATHERING
 
     def flush(self, until: float) -> None:
         """Store what the journals hold, until the monotonic time `until` at the latest."""
@@ -103,24 +176,89 @@ class Recording:
     def _opened(self) -> Recorder:
         if self._recorder is None:
             store = LogStore(self._address)
-            meter = RatedMeter(open_rates(self._home.cache), self._customs)
+            if self._forgotten is not None:
+                with store.reading() as connection:
+                    self._forgotten.learn(all_erasures(connection))
+            self._stamp = self._prices.stamp()
+            meter = self._meter = RatedMeter(open_rates(self._home.cache, self._prices), self._customs)
+            corrections, counting = self._open_counters(store)
             self._recorder = Recorder(
-                self._home.journal, self._home.rejected, store, meter, self._slot, is_kept=self._answers.holds
+                self._home.journal,
+                self._home.rejected,
+                store,
+                meter,
+                self._slot,
+                is_kept=self._answers.holds,
+                watcher=Watch(self._book, counting, meter.is_priced),
+                corrections=corrections,
+                tally=self._tally,
+                forgotten=self._forgotten,
             )
         return self._recorder
+
+    def _open_counters(self, store: LogStore) -> tuple[Noting | None, Counting | None]:
+        """Open what workers count on, and fill it where it is new. Records are stored also without it."""
+        try:
+            counters = Counters(self._home.counters)
+            if self._shared is not None:
+                put_customers_if_new(counters, store)
+                self.notes = SharedNotes(self._home.corrected_shared, counters, store, time.time_ns)
+                return self.notes, BoundedReading(self._shared)
+            fill_if_new(counters, self._control, store, time.time_ns)
+            return Corrections(self._home.corrected, counters, store, time.time_ns), counters
+        except (OSError, RowsUnreadable) as error:
+            logger.error("limits and credits are not set right by what records say: %s", error)
+            return None, None
+
+    def _refresh_rates(self) -> None:
+        """Price by what was imported or set since, if anything was."""
+        stamp = self._prices.stamp()
+        if stamp != self._stamp and self._meter is not None:
+            self._stamp = stamp
+            self._meter.rates = open_rates(self._home.cache, self._prices)
+
+
+class Correcting:
+    """The step of the loop that sets right the counters that several machines share."""
+
+    def __init__(self, recording: Recording, shared: Secret, control: str | Path, logs: str | Path) -> None:
+        self._recording = recording
+        self._shared = shared
+        self._addresses = control, logs
+        self._corrections: SharedCorrections | None = None
+
+    def step(self) -> bool:
+        """Set right what is noted, once the recorder has opened the store. Raises StoreUnavailable."""
+        notes = self._recording.notes
+        if self._corrections is None and notes is not None:
+            control, logs = self._addresses
+            ledger = open_ledger(self._shared, _SECONDS_TO_ANSWER)
+            self._corrections = SharedCorrections(notes, ledger, control, LogStore(logs))
+        return self._corrections is not None and self._corrections.step()
+
+    def finish(self) -> None:
+        """Set right what the last records say, if the server answers; else it stays noted."""
+        try:
+            self.step()
+        except Exception as error:  # the boundary of the process
+            logger.warning("the clerk leaves before the shared counters are set right", exc_info=error)
 
 
 class Publishing:
     """The publishing loop's step. The first one, and each after `reload`, applies what is declared in gantry.toml."""
 
-    def __init__(self, home: Home, address: str | Path, keyring: Keyring, environ: Mapping[str, str]) -> None:
+    def __init__(
+        self, home: Home, address: str | Path, keyring: Keyring, environ: Mapping[str, str], granted: GrantedCredits
+    ) -> None:
         self._home = home
         self._address = address
+        self._granted = granted
         self._keyring = keyring
         self._environ = environ
         self._catalog = load_catalog()
         self._store: ControlStore | None = None
         self._publisher: Publisher | None = None
+        self._listener: Listener | None = None
         self._reload = threading.Event()
         self._reload.set()
 
@@ -128,18 +266,23 @@ class Publishing:
         self._reload.set()
 
     def step(self) -> bool:
+        """Publish what is new, wait until more is told where somebody tells, and say so. Raises StoreUnavailable."""
         if self._store is None:
             self._store = ControlStore(self._address)
+            self._listener = self._store.listener()
         if self._reload.is_set():
             self._reload.clear()
             self._declare(self._store)
         if self._publisher is None:
-            self._publisher = Publisher(self._home, self._keyring, self._store, self._environ)
+            self._publisher = Publisher(self._home, self._keyring, self._store, self._environ, granted=self._granted)
         publication = self._publisher.poll()
         if publication is not None:
             logger.info("snapshot %d is published", publication.version)
             _warn(publication.problems)
-        return False
+        if self._listener is None:
+            return False
+        self._listener.wait(_LISTENING)
+        return True
 
     def _declare(self, store: ControlStore) -> None:
         """Apply gantry.toml and the environment. What is wrong with them is said, and stops no publishing."""
@@ -149,10 +292,17 @@ class Publishing:
             logger.error("what gantry.toml declares is not applied: %s", error)
             return
         try:
-            vault, rates = Vault(self._keyring.vault), partial(open_rates, self._home.cache)
+            vault, rates = (
+                Vault(self._keyring.vault),
+                partial(open_rates, self._home.cache, PriceFolder(self._home.prices)),
+            )
             _warn(apply_declared(store, vault, self._catalog, declared.providers, self._environ))
+            _warn(apply_declared_prices(PriceFolder(self._home.prices), declared.prices))
             _warn(apply_declared_models(store, self._catalog, declared.models, rates))
             _warn(apply_declared_routing(store, self._catalog, declared.routing))
+            _warn(apply_declared_limits(store, declared.limits))
+            _warn(apply_declared_books(store, declared.books))
+            _warn(apply_declared_channels(store, vault, declared.alert_channels, self._environ))
         except BaseException:
             self._reload.set()
             raise
@@ -162,24 +312,34 @@ class Publishing:
             self._keyring,
             store,
             self._environ,
+            granted=self._granted,
             catalog=self._catalog,
             confirm_every=None if age is None else age / _CONFIRMATIONS_PER_AGE,
         )
 
 
 def run_clerk(home: Home, lifeline: int, environ: Mapping[str, str]) -> None:
-    """Record and publish until SIGTERM, SIGINT or the end of the lifeline. Raises HomeError or SettingsError."""
-    home.prepare()
-    lock = home.lock("clerk")
+    """Record and publish until SIGTERM, SIGINT or the end of the lifeline.
+
+    Raises HomeError, SettingsError, SchemaTooNew.
+    """
+    lock = _take_home(home, lifeline)
     keyring = load_keyring(home, environ.get("GANTRY_MASTER_KEY"))
     settings, _ = load_settings(home, {}, environ)
     logging.getLogger().setLevel(settings.log_level.upper())
-    url = settings.database.reveal() if settings.database is not None else None
+    url = settings.database_url.reveal() if settings.database_url is not None else None
+    _refuse_newer(url or home.control_db, url or home.logs_db)
     slot = Board(home.board).slot(CLERK_SLOT)
     slot.claim(os.getpid(), time.time_ns())
     stop = threading.Event()
-    publishing = Publishing(home, url or home.control_db, keyring, environ)
-    recording = Recording(home, keyring, url or home.logs_db, CustomPrices(url or home.control_db), slot)
+    control, logs = url or home.control_db, url or home.logs_db
+    publishing = Publishing(home, control, keyring, environ, GrantedCredits(logs))
+    customs, book = CustomPrices(control), AlertBook(home, keyring, control)
+    forgotten = Forgotten(keyring.pepper)
+    recording = Recording(home, keyring, logs, control, customs, slot, book, settings.redis_url, forgotten)
+    book_alerts = BookAlerts(AlertBook(home, keyring, control), logs)
+    bookkeeping = Bookkeeping(home, keyring, logs, control, tell=book_alerts.tell)
+    telling = Telling(home, keyring, settings, environ, control, logs)
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())
     signal.signal(signal.SIGHUP, lambda *_: publishing.reload())
@@ -191,13 +351,87 @@ def run_clerk(home: Home, lifeline: int, environ: Mapping[str, str]) -> None:
         daemon=True,
     )
     publisher.start()
+    teller = threading.Thread(target=_tell, args=(telling, stop, slot), name="tell", daemon=True)
+    teller.start()
+    exporter = None
+    if settings.otlp_endpoint is not None:
+        exporting = Exporting(home, settings, control, logs, slot)
+        exporter = threading.Thread(target=_export, args=(exporting, stop, slot), name="export", daemon=True)
+        exporter.start()
+    threading.Thread(
+        target=keep_doing,
+        args=("bookkeeping", bookkeeping.step, stop, slot, Word.STORE_FAULTS),
+        kwargs={"rest": BOOKKEEPING_REST},
+        name="books",
+        daemon=True,
+    ).start()
+    threading.Thread(
+        target=keep_doing,
+        args=("retention", Retaining(logs, control, settings.retention).step, stop, slot, Word.STORE_FAULTS),
+        kwargs={"rest": RETAINING_REST},
+        name="retain",
+        daemon=True,
+    ).start()
+    threading.Thread(
+        target=keep_doing,
+        args=("erasing", Erasing(home, keyring, logs, forgotten).step, stop, slot, Word.STORE_FAULTS),
+        kwargs={"rest": ERASING_REST},
+        name="erase",
+        daemon=True,
+    ).start()
+    correcting = None
+    if settings.redis_url is not None:
+        correcting = Correcting(recording, settings.redis_url, control, logs)
+        corrector = threading.Thread(target=_correct, args=(correcting, stop, slot), name="correct", daemon=True)
+        corrector.start()
     gc.freeze()
     gc.set_threshold(GARBAGE_THRESHOLD)
-    keep_doing("recording", recording.step, stop, slot, Word.STORE_FAULTS, rest=_GATHERING)
+    keep_doing("recording", recording.step, stop, slot, Word.STORE_FAULTS, rest=recording.rest)
     slot[Word.STATE] = State.DRAINING
     recording.flush(time.monotonic() + _SECONDS_TO_FLUSH)
+    if correcting is not None:
+        corrector.join(_SECONDS_TO_PART)
+        if not corrector.is_alive():
+            correcting.finish()
+    teller.join(_SECONDS_TO_PART)
+    if exporter is not None:
+        exporter.join(_SECONDS_TO_PART)
     slot.release()
     lock.release()
+
+
+def _take_home(home: Home, lifeline: int) -> HomeLock:
+    """Be the clerk of a home, once its store is where it is to be. Raises HomeError."""
+    home.prepare()
+    lock = home.lock("clerk")
+    wait_while_moving(home, lifeline)
+    return lock
+
+
+def _refuse_newer(control: str | Path, logs: str | Path) -> None:
+    """Raise SchemaTooNew where a newer version has migrated a database; one that is away is asked again later."""
+    for address, tree in ((control, CONTROL), (logs, LOGS)):
+        database = Database(address)
+        try:
+            refuse_newer(database, tree)
+        except StoreUnavailable as error:
+            logger.warning("the revision of the %s tables is not known yet: %s", tree.name, error)
+        finally:
+            database.close()
+
+
+def _correct(correcting: Correcting, stop: threading.Event, slot: Slot) -> None:
+    keep_doing("setting shared counters right", correcting.step, stop, slot, Word.STORE_FAULTS, rest=CORRECTING_REST)
+
+
+def _tell(telling: Telling, stop: threading.Event, slot: Slot) -> None:
+    keep_doing("telling", telling.step, stop, slot, Word.DELIVERY_FAULTS, rest=_GATHERING)
+    telling.close()
+
+
+def _export(exporting: Exporting, stop: threading.Event, slot: Slot) -> None:
+    keep_doing("exporting", exporting.step, stop, slot, Word.EXPORT_FAULTS, rest=EXPORTING_REST)
+    exporting.close()
 
 
 def _watch(lifeline: int) -> None:

@@ -8,22 +8,23 @@ The sealed table of keys is kept and used again; keys changed since it was made 
 100,000 keys costs a small write. After `MAX_DELTA` changes a new table is made.
 """
 
-import os
 import secrets
 import time
 from collections import defaultdict
-from collections.abc import Iterator, Mapping
-from pathlib import Path
+from collections.abc import Callable, Iterator, Mapping
 
 from msgspec import Struct
 
-from gantry.clerk.open_secrets import CredentialUnusable, open_secrets
+from gantry.clerk.open_secrets import open_secrets
+from gantry.clerk.publish_books import Budgets, OpenBooks, open_books
 from gantry.core.custom_model import CustomModel
 from gantry.core.ids import ENTROPY_BITS, format_id
+from gantry.core.limits import Books
 from gantry.core.routing_document import RulesRefused, decode_document, read_rules
 from gantry.core.routing_rules import RoutingRules
 from gantry.core.sealing import SealBroken
 from gantry.home import Home, Keyring
+from gantry.providers.credential_secrets import CredentialUnusable
 from gantry.providers.provider_choice import spec_of
 from gantry.providers.spec import ProviderSpec, load_catalog
 from gantry.routing.snapshot import (
@@ -47,6 +48,7 @@ from gantry.store.keys import ApiKey, keys_changed_after
 from gantry.store.providers import custom_providers_of
 from gantry.store.routing_rules import WrittenRules, current_rules_of_all, rules_before
 from gantry.store.vault import Vault
+from gantry.whole_file import write_whole
 
 MAX_DELTA = 1000
 _NS = 1_000_000_000
@@ -67,6 +69,7 @@ class _Table(Struct, frozen=True):
     id: str
     version: int
     sealed: bytes
+    sealed_by: bytes
     held: KeyTable
 
 
@@ -80,16 +83,22 @@ class Publisher:
         store: ControlStore,
         environ: Mapping[str, str],
         *,
+        granted: Callable[[], Mapping[str, int]],
         catalog: Mapping[str, ProviderSpec] | None = None,
         confirm_every: float | None = None,
         clock: Clock = time.time_ns,
     ) -> None:
-        """`confirm_every`: seconds after which an unchanged snapshot is published anew, so that its age stays small."""
+        """`granted` reads the credits that organizations were given, which lie beside the logs.
+
+        `confirm_every`: seconds after which an unchanged snapshot is published anew, so that its age stays small.
+        """
         self._home = home
         self._keyring = keyring
         self._store = store
         self._environ = environ
         self._catalog = load_catalog() if catalog is None else catalog
+        self._granted = granted
+        self._last_granted: Mapping[str, int] | None = None
         self._confirm_every = confirm_every
         self._clock = clock
         self._vault = Vault(keyring.vault)
@@ -111,7 +120,7 @@ class Publisher:
         if self._published == 0:
             self._go_beyond_the_file()
         data, body, problems = self._compose()
-        _replace(self._home.snapshot, data)
+        write_whole(self._home.snapshot, data)
         self._published, self._published_at = body.version, body.published_at
         return Publication(body.version, problems)
 
@@ -129,18 +138,22 @@ class Publisher:
         problems: list[str] = []
         with self._store.reading() as connection:
             version = version_of(connection)
-            table, delta = self._keys(connection, version)
+            books = open_books(connection)
+            problems.extend(books.problems)
+            table, delta = self._keys(connection, version, Budgets(books))
             customs = self._custom_providers(connection, problems)
+            credentials = tuple(self._credentials(connection, customs, problems))
             body = Body(
                 version=version,
                 published_at=self._clock(),
                 table_id=table.id,
                 providers=tuple(self._catalog.values()),
-                credentials=tuple(self._credentials(connection, customs, problems)),
+                credentials=credentials,
                 settings=settings_by_organization(connection),
                 custom_models=tuple(self._custom_models(connection, customs, problems)),
                 custom_providers={organization: tuple(own.values()) for organization, own in customs.items()},
                 routing_rules=dict(_routing_rules(connection, problems)),
+                books=dict(self._books(books, credentials, problems)),
             )
         data = write_snapshot(body, table.sealed, delta, self._keyring.snapshot)
         held = table.held if table is self._table else None  # a table once read back is not read back again
@@ -175,15 +188,20 @@ class Publisher:
         with self._store.reading() as connection:
             return next(keys_changed_after(connection, 0), None) is None
 
-    def _keys(self, connection: Connection, version: int) -> tuple[_Table, list[tuple[bytes, KeyRecord]]]:
-        if self._table is not None:
-            delta = [(digest, _record(key)) for digest, key in keys_changed_after(connection, self._table.version)]
+    def _keys(
+        self, connection: Connection, version: int, budgets: Budgets
+    ) -> tuple[_Table, list[tuple[bytes, KeyRecord]]]:
+        sealer = self._keyring.snapshot
+        sealed_by = sealer.key_id  # before sealing: a key that changes meanwhile makes another table next time
+        if self._table is not None and self._table.sealed_by == sealed_by:
+            changed = keys_changed_after(connection, self._table.version)
+            delta = [(digest, _record(key, budgets)) for digest, key in changed]
             if len(delta) <= MAX_DELTA:
                 return self._table, delta
-        data = build_key_table((digest, _record(key)) for digest, key in keys_changed_after(connection, 0))
+        data = build_key_table((digest, _record(key, budgets)) for digest, key in keys_changed_after(connection, 0))
         table_id = format_id(self._clock() // 1_000_000, secrets.randbits(ENTROPY_BITS))
-        sealed = seal_table(data, self._keyring.snapshot)
-        return _Table(table_id, version, sealed, KeyTable(table_id, data, {})), []
+        sealed = seal_table(data, sealer)
+        return _Table(table_id, version, sealed, sealed_by, KeyTable(table_id, data, {})), []
 
     def _custom_providers(self, connection: Connection, problems: list[str]) -> _Customs:
         customs: _Customs = defaultdict(dict)
@@ -212,6 +230,9 @@ class Publisher:
             if spec is None:
                 problems.append(f"{label} is left out: no provider {credential.provider_id!r} is known")
                 continue
+            if credential.platform and credential.provider_id not in self._catalog:
+                problems.append(f"{label} is left out: other organizations do not know the provider {spec.name}")
+                continue
             try:
                 opened = open_secrets(credential, spec, sealed.get(credential.id, {}), self._vault, self._environ)
             except CredentialUnusable as error:
@@ -219,7 +240,7 @@ class Publisher:
                 continue
             yield CredentialRecord(
                 credential_id=credential.id,
-                organization_id=credential.organization_id,
+                organization_id=None if credential.platform else credential.organization_id,
                 provider_id=credential.provider_id,
                 name=credential.name,
                 base_url=credential.base_url,
@@ -227,9 +248,30 @@ class Publisher:
                 weight=credential.weight,
                 models=credential.models,
                 environment=credential.environment,
-                home=credential.home,
+                home=credential.home and not credential.platform,
                 excluded_models=credential.excluded_models,
             )
+
+    def _books(
+        self, books: OpenBooks, credentials: tuple[CredentialRecord, ...], problems: list[str]
+    ) -> Iterator[tuple[str, Books]]:
+        has_platform = any(credential.organization_id is None for credential in credentials)
+        return books.of(self._read_granted(problems), has_platform=has_platform)
+
+    def _read_granted(self, problems: list[str]) -> Mapping[str, int]:
+        """Return what was granted; what it was before, where the database of the logs cannot say."""
+        try:
+            self._last_granted = self._granted()
+        except StoreUnavailable as error:
+            problems.append(f"credits are what they were before: {error}")
+            if self._last_granted is None:
+                self._last_granted = self._granted_in_the_file()
+        return self._last_granted
+
+    def _granted_in_the_file(self) -> Mapping[str, int]:
+        in_file = published_snapshot(self._home, self._keyring)
+        books = {} if in_file is None else in_file.body.books
+        return {of: found.credits.granted for of, found in books.items() if found.credits is not None}
 
     def _custom_models(self, connection: Connection, customs: _Customs, problems: list[str]) -> Iterator[CustomModel]:
         for model in custom_models_of(connection):
@@ -277,7 +319,7 @@ def published_snapshot(home: Home, keyring: Keyring) -> Snapshot | None:
         return None
 
 
-def _record(key: ApiKey) -> KeyRecord:
+def _record(key: ApiKey, budgets: Budgets) -> KeyRecord:
     return KeyRecord(
         key_id=key.id,
         organization_id=key.organization_id,
@@ -287,25 +329,8 @@ def _record(key: ApiKey) -> KeyRecord:
         expires_at=key.policy.expires_at,
         content_policy=key.policy.content_policy,
         revoked=key.revoked_at is not None,
+        has_budget=budgets.has(key),
         strict=key.policy.strict,
+        surfaces=key.policy.surfaces,
+        bound_by=key.bound_by,
     )
-
-
-def _replace(path: Path, data: bytes) -> None:
-    """Write beside, sync, rename into place, and sync the folder: a reader sees the old file or the new one, whole."""
-    aside = path.with_name(f".{path.name}.{os.getpid()}")
-    fd = os.open(aside, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
-    try:
-        with os.fdopen(fd, "wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        aside.replace(path)
-    except OSError:
-        aside.unlink(missing_ok=True)
-        raise
-    folder = os.open(path.parent, os.O_RDONLY)
-    try:
-        os.fsync(folder)
-    finally:
-        os.close(folder)

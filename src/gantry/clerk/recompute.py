@@ -4,6 +4,7 @@ Law: after any exception a step may be repeated; what was written stays written,
 """
 
 from collections import Counter, defaultdict
+from collections.abc import Callable, Sequence
 from typing import Final
 
 from msgspec import Struct
@@ -69,8 +70,17 @@ class Recompute:
     """Prices the logs of a query again. `mark` is behind the last log that is done."""
 
     def __init__(
-        self, store: LogStore, query: PricedQuery, rates: Rates, find_custom: FindCustom, *, dry_run: bool = False
+        self,
+        store: LogStore,
+        query: PricedQuery,
+        rates: Rates,
+        find_custom: FindCustom,
+        *,
+        dry_run: bool = False,
+        moved: Callable[[Sequence[NewPrice]], None] = lambda _: None,
     ) -> None:
+        """`moved` hears of prices that were written."""
+        self._moved = moved
         self._store = store
         self._query = query
         self._rates = rates
@@ -93,6 +103,7 @@ class Recompute:
                 prices.append(found)
         if prices and not self._dry_run:
             prices = self._store.reprice(prices)
+            self._moved(prices)
         self.mark = page[-1].started_at, page[-1].seq
         self.drift.left.update(left)
         for log in page:

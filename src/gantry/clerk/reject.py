@@ -1,8 +1,10 @@
 """What cannot be recorded whole: its frames move to `rejected/`, and a minimal row takes its place (law 5).
 
 Law: nothing here can fail for what a caller sent. A minimal row holds identity, outcome and times, no content and no
-number a caller chose. A rejected file is frames in the journal's own format with the file's name as their place, so
-that `gantry.journal.segments` reads it back.
+number a caller chose. What its worker counted of a call is what it cost: the board has that, and the money was spent.
+
+A rejected file is frames in the journal's own format with the file's name as their place, so that
+`gantry.journal.segments` reads it back.
 """
 
 import hashlib
@@ -14,8 +16,10 @@ from typing import assert_never
 
 import msgspec
 
+from gantry.clerk.charge import NO_CHARGE, charge_credits, charge_held
 from gantry.clerk.join import Call, Unreadable, frames_of
 from gantry.core.request_log import RequestLog
+from gantry.core.usage import NO_USAGE
 from gantry.core.vocabulary import Environment, LogMethod, Outcome
 from gantry.journal.frames import FrameKind, LogPosted, encode_payload
 from gantry.journal.segments import encode_frame, mark_of
@@ -98,6 +102,9 @@ def _frames(origin: Origin) -> Sequence[tuple[int, bytes]]:
 def _of_call(call: Call, explanation: str) -> RequestLog:
     opened, closed = call.opened, call.closed
     started_at = opened.started_at if opened else closed.ended_at if closed else 0
+    note = (closed.settled if closed else None) or (opened.hold if opened else None)
+    usage, charge = (NO_USAGE, NO_CHARGE) if note is None else charge_held(note)
+    charged, markup_ppm = charge_credits(note, charge)
     return RequestLog(
         log_id=call.log_id,
         organization_id=opened.organization_id if opened else "",
@@ -112,6 +119,12 @@ def _of_call(call: Call, explanation: str) -> RequestLog:
         started_at=started_at,
         ended_at=closed.ended_at if closed else started_at,
         stream=opened.stream if opened else False,
+        usage=usage,
+        cost=charge.cost,
+        price_missing=charge.price_missing,
+        price_source=charge.price_source,
+        charged=charged,
+        markup_ppm=markup_ppm,
         content_truncated=True,
     )
 

@@ -1,8 +1,9 @@
 """The price of a log that is stored, made again by the rates of today from the units that it keeps (law 7).
 
 Law: it is the price that the meter would give the same call now, by the same functions. What no rate of ours made is
-left as it is: what a user posted, an answer out of the cache, and the results of a batch, of which a log keeps the sum
-and not the parts. Where amount and parts come out the same, so does the log, with the version that it was priced by.
+left as it is: what a user posted, an answer out of the cache, the results of a batch, of which a log keeps the sum
+and not the parts, and what a call was held at that crashed. Where amount and parts come out the same, so does the log,
+with the version that it was priced by.
 """
 
 from collections.abc import Callable
@@ -13,8 +14,9 @@ from msgspec import Struct
 from msgspec.structs import astuple
 
 from gantry.clerk.attempts import Answered, charge_attempts, find_serving
-from gantry.clerk.charge import POSTED, Charge, charge_at, find_rate, likely_provider
+from gantry.clerk.charge import HELD, LARGEST, POSTED, Charge, charge_at, find_rate, likely_provider
 from gantry.core.custom_model import CustomModel
+from gantry.core.limits import marked_up
 from gantry.core.logged_attempt import LoggedAttempt, read_attempts
 from gantry.core.priced_log import NewPrice, PricedLog
 from gantry.core.request_log import CACHED_MODEL
@@ -30,7 +32,6 @@ FindCustom = Callable[[str, str | None], CustomModel | None]  # by organization 
 _INFERENCE: Final = LogMethod.INFERENCE.value
 _OF_BATCHES: Final = frozenset((Operation.FILES.value, Operation.BATCHES.value))
 _CANCELLED: Final = Outcome.CANCELLED.value
-_LARGEST: Final = 2**63 - 1  # that is stored: a posted usage may be absurd
 _IN_RECORD: Final = len(AttemptRecord.__struct_fields__)
 
 
@@ -41,6 +42,7 @@ class Left(StrEnum):
     POSTED = "with a cost or prices that were posted"
     RESULTS = "of files and batches"
     NO_USAGE = "without usage"
+    HELD = "of calls that crashed, at what was held for them"
 
 
 class Basis(Struct, frozen=True):
@@ -68,6 +70,8 @@ def left_as_it_is(log: PricedLog) -> Left | None:
         return Left.POSTED
     if log.log_method == _INFERENCE and log.operation in _OF_BATCHES:
         return Left.RESULTS
+    if log.price_source == HELD:
+        return Left.HELD
     return Left.NO_USAGE if log.usage == NO_USAGE else None
 
 
@@ -81,7 +85,7 @@ def reprice(log: PricedLog, rates: Rates, find_custom: FindCustom) -> NewPrice |
     charge, told = charge_at(basis.find_rate(rates), log.usage), log.attempts
     if any(attempt.outcome == _CANCELLED for attempt in attempts):
         told, charge = _with_hedge(log, attempts, basis, rates, charge)
-    cost = None if charge.cost is None else min(charge.cost, _LARGEST)
+    cost = None if charge.cost is None else min(charge.cost, LARGEST)
     if (log.cost, log.cost_by_unit, log.price_missing) == (cost, charge.cost_by_unit, charge.price_missing):
         return None
     return NewPrice(
@@ -92,7 +96,13 @@ def reprice(log: PricedLog, rates: Rates, find_custom: FindCustom) -> NewPrice |
         charge.price_source,
         charge.price_version,
         told,
+        _marked_up(cost, log.markup_ppm),
+        _marked_up(cost, log.customer_markup_ppm),
     )
+
+
+def _marked_up(cost: int | None, markup_ppm: int | None) -> int | None:
+    return None if cost is None or markup_ppm is None else min(marked_up(cost, markup_ppm), LARGEST)
 
 
 def basis_of(log: PricedLog, rates: Rates, find_custom: FindCustom) -> Basis:

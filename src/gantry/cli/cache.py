@@ -14,6 +14,7 @@ from gantry.cli.opened import OpenHome
 from gantry.cli.options import home_option, json_option
 from gantry.cli.table import print_table
 from gantry.console.caches import full_item_of, item_of
+from gantry.core.audit_entry import AuditAction
 from gantry.core.money import usd_from_nano
 from gantry.store.cached_answers import CacheQuery
 from gantry.store.log_query import MAX_PAGE_SIZE
@@ -71,7 +72,9 @@ def clear(home: Path, ids: tuple[int, ...]) -> None:
             files, rows = answers.forget(organization_id, keys), logs.delete_cache_entries(organization_id, keys)
         else:
             files, rows = answers.forget_all(organization_id), logs.delete_cache_entries(organization_id, None)
-    click.echo(f"Deleted {max(files, len(rows))}.", err=True)
+        what, gone = "some" if ids else "all", max(files, len(rows))
+        opened.control.note(organization_id, AuditAction.CACHE_CLEARED, what, entries=gone)
+    click.echo(f"Deleted {gone}.", err=True)
     if ids and len(rows) < len(set(ids)):
         raise click.ClickException("some of these entries are not there, or not any more")
 

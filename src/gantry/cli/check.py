@@ -5,6 +5,7 @@ import stat
 import sys
 import time
 from collections.abc import Iterator, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
@@ -13,28 +14,45 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from gantry.clerk.declared import offer, read_declared
+from gantry.clerk.declared_books import find_key_id, read_declared_books, read_declared_limits
+from gantry.clerk.declared_channels import read_declared as read_channel
 from gantry.clerk.declared_models import read_models
+from gantry.clerk.granted import GrantedCredits
 from gantry.clerk.model_world import make_world
 from gantry.clerk.price_table import look_up_rates
 from gantry.clerk.publish import Publisher
 from gantry.cli.opened import store_address
 from gantry.cli.options import home_option
+from gantry.console.identity_provider import read_provider
 from gantry.core.custom_model import CustomModel
 from gantry.core.custom_provider import CustomProvider
+from gantry.core.limit_check import LimitRefused
 from gantry.core.routing_document import Document, find_faults, new_refusals, read_rules
+from gantry.dial.mail import read_mail_server
 from gantry.home import Home, HomeError, load_keyring
+from gantry.prices.folder import PriceFolder
 from gantry.providers.provider_choice import ChoiceError, spec_of
 from gantry.providers.rules_world import catalogue_world
 from gantry.providers.spec import ProviderSpec, SpecError, load_catalog
-from gantry.settings import Declared, DeclaredProvider, ServeSettings, SettingsError, load_settings
+from gantry.settings import (
+    Declared,
+    DeclaredChannel,
+    DeclaredIdentityProvider,
+    DeclaredProvider,
+    ServeSettings,
+    SettingsError,
+    load_settings,
+)
 from gantry.store.control import ControlStore, default_organization
+from gantry.store.control_tables import CONTROL
 from gantry.store.credentials import Credential, ManagedBy, credentials_of
 from gantry.store.custom_models import custom_models_of
 from gantry.store.database import Database, StoreUnavailable
+from gantry.store.log_tables import LOGS
+from gantry.store.metadata import Tree
 from gantry.store.providers import custom_providers_of
 from gantry.store.routing_rules import current_rules
 from gantry.store.schema import stored_revision
-from gantry.store.tables import CONTROL, LOGS, Tree
 
 
 class Finding(NamedTuple):
@@ -80,9 +98,13 @@ def check_home(home: Home, environ: Mapping[str, str]) -> Iterator[Finding]:
     yield Finding(True, f"settings: {file}; listens on {settings.host}:{settings.port}")
     yield from _check_declared(declared.providers, catalog, environ)
     yield from _check_files(home, settings, environ)
+    yield from _check_alerts(settings, declared.alert_channels, environ)
+    yield from _check_identity_providers(declared.oidc, environ)
     held = _read_held(store_address(settings, home.control_db))
     if declared.models:
         yield from _check_models(home, held, declared, catalog)
+    if declared.limits or declared.books is not None:
+        yield from _check_books(store_address(settings, home.control_db), declared)
     if declared.routing is not None:
         yield from _check_routing(held, declared, declared.routing, catalog, environ)
 
@@ -110,6 +132,34 @@ def _check_declared(
                 yield Finding(True, f"environment: ${variable} is not used: {error}")
 
 
+def _check_identity_providers(
+    declared: Mapping[str, DeclaredIdentityProvider], environ: Mapping[str, str]
+) -> Iterator[Finding]:
+    for name, table in declared.items():
+        try:
+            found = read_provider(name, table, environ)
+        except SettingsError as error:
+            yield Finding(False, str(error))
+        else:
+            yield Finding(True, f"people sign in by {found.name} ({found.issuer})")
+
+
+def _check_alerts(
+    settings: ServeSettings, declared: tuple[DeclaredChannel, ...], environ: Mapping[str, str]
+) -> Iterator[Finding]:
+    if settings.smtp_url is not None:
+        try:
+            server = read_mail_server(settings.smtp_url, settings.smtp_from)
+            yield Finding(True, f"alerts: e-mail goes by {server.host}:{server.port}")
+        except ValueError as error:
+            yield Finding(False, f"alerts: {error}")
+    for number, entry in enumerate(declared):
+        try:
+            yield Finding(True, f"gantry.toml: alert_channels[{number}]: {read_channel(entry, environ).target}")
+        except ValueError as error:  # ChannelRefused, and what is wrong with a URL
+            yield Finding(False, f"gantry.toml: alert_channels[{number}]: {error}")
+
+
 def _check_models(
     home: Home, held: _Held, declared: Declared, catalog: Mapping[str, ProviderSpec]
 ) -> Iterator[Finding]:
@@ -118,12 +168,40 @@ def _check_models(
     specs.update((spec.id, spec) for _, spec in _declared_specs(held, declared, catalog))
     listed = {model for credential in held.credentials for model in credential.models}
     listed.update(model for entry in declared.providers for model in entry.models)
-    world = make_world({**specs, **catalog}, listed, look_up_rates(home.cache), time.time_ns())
+    world = make_world(
+        {**specs, **catalog}, listed, look_up_rates(home.cache, PriceFolder(home.prices)), time.time_ns()
+    )
     for number, found in enumerate(read_models(declared.models, "", world, [model.name for model in held.models])):
         if isinstance(found, str):
             yield Finding(False, found)
         else:
             yield Finding(True, f"gantry.toml: models[{number}]: {found.name} asks for {found.asks_for}")
+
+
+def _check_books(address: str | Path, declared: Declared) -> Iterator[Finding]:
+    """Check the declared limits, with the keys that there are, and the settings of the books."""
+    if _check_database(CONTROL, address)[1]:
+        with ControlStore(address) as control, control.reading() as connection:
+            find = partial(find_key_id, connection, default_organization(connection))
+            found = list(read_declared_limits(declared.limits, find))
+    else:
+        found = list(read_declared_limits(declared.limits, _find_no_key))
+    for number, one in enumerate(found):
+        if isinstance(one, str):
+            yield Finding(False, one)
+        else:
+            yield Finding(True, f"gantry.toml: limits[{number}]: {one.name}")
+    if declared.books is not None:
+        try:
+            read_declared_books(declared.books)
+        except LimitRefused as error:
+            yield Finding(False, f"gantry.toml: books.{error}")
+        else:
+            yield Finding(True, "gantry.toml: books")
+
+
+def _find_no_key(text: str) -> str:
+    raise LimitRefused("key", f"no API key has the id, prefix or name {text!r}; there are none yet")
 
 
 def _check_routing(
@@ -213,7 +291,9 @@ def _check_files(home: Home, settings: ServeSettings, environ: Mapping[str, str]
         yield finding
     if CONTROL.name in readable:
         with ControlStore(store_address(settings, home.control_db)) as control:
-            rehearsed = Publisher(home, keyring, control, environ).rehearse()
+            granted = GrantedCredits(store_address(settings, home.logs_db))
+            rehearsed = Publisher(home, keyring, control, environ, granted=granted).rehearse()
+            granted.close()
             with control.reading() as connection:
                 passing = tuple(
                     f"{credential.provider_id}/{credential.name} "

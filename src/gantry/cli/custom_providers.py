@@ -42,7 +42,7 @@ def list_providers(home: Path, as_json: bool) -> None:
             (
                 provider.id,
                 provider.name,
-                item["extra_kwargs"]["base_url"],
+                item.base_url,
                 msgspec.json.encode(provider.parameters).decode() if provider.parameters else "",
                 provider.managed_by or "",
             )
@@ -89,8 +89,8 @@ def put(
         except CallerError as error:
             raise click.ClickException(error.message) from error
         item = provider_item(stored)
-        click.echo(f"{provider} is {stored.name}, at {item['extra_kwargs']['base_url']}.", err=True)
-        for warning in item.get("warnings", ()):
+        click.echo(f"{provider} is {stored.name}, at {item.base_url}.", err=True)
+        for warning in item.warnings or ():
             click.echo(f"warning: {warning}", err=True)
         make_live(opened, change.version)
 

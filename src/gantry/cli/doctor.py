@@ -10,56 +10,37 @@ import stat
 import sys
 import sysconfig
 from collections.abc import Iterator
-from enum import StrEnum
+from datetime import UTC, datetime
 from pathlib import Path
 
 import click
 import msgspec
 from msgspec import Struct
 
+from gantry.cli.books_audit import Stores, look_at_board, look_at_books
+from gantry.cli.certificate_end import look_at_certificate
+from gantry.cli.finding import Finding, Verdict, fail, ok, warn
+from gantry.cli.opened import store_address
 from gantry.cli.options import home_option, json_option
-from gantry.cli.status import Status, read_status
+from gantry.compiled import Build, read_build
+from gantry.console.node_status import NodeStatus, read_status
 from gantry.core.sealing import SealBroken
-from gantry.home import Home, HomeError, Keyring, load_keyring
+from gantry.home import Home, HomeError, Keyring, MasterKeys, load_keyring
 from gantry.journal.frames import FrameKind, decode_payload
 from gantry.journal.reader import START, JournalReader, Position, is_alive, list_incarnations
 from gantry.journal.writer import JournalLevel
 from gantry.routing.snapshot import SnapshotUnreadable, read_snapshot
+from gantry.settings import SettingsError, load_settings
+from gantry.store.control_tables import CONTROL
 from gantry.store.database import Database, StoreUnavailable
 from gantry.store.integrity import StoredLogs, count_stored, find_damage, find_revision
-from gantry.store.tables import CONTROL, LOGS, Tree
+from gantry.store.log_tables import LOGS
+from gantry.store.metadata import Tree
 
 _FRAMES_AT_ONCE, _BYTES_AT_ONCE = 1000, 8 << 20
 _LITTLE_DISK, _NO_DISK = 2 << 30, 200 << 20
 _DISTRIBUTIONS_PREFIX = "/usr"
 _GIB, _MIB = 1 << 30, 1 << 20
-
-
-class Verdict(StrEnum):
-    OK = "ok"
-    WARN = "warn"
-    FAIL = "fail"
-
-
-class Finding(Struct, frozen=True):
-    """One line of the report, and what to do about it."""
-
-    subject: str
-    verdict: Verdict
-    message: str
-    advice: str | None = None
-
-
-def ok(subject: str, message: str) -> Finding:
-    return Finding(subject, Verdict.OK, message)
-
-
-def warn(subject: str, message: str, advice: str) -> Finding:
-    return Finding(subject, Verdict.WARN, message, advice)
-
-
-def fail(subject: str, message: str, advice: str) -> Finding:
-    return Finding(subject, Verdict.FAIL, message, advice)
 
 
 @click.command("doctor")
@@ -86,17 +67,35 @@ def examine(home: Home) -> Iterator[Finding]:
         return
     status = read_status(home)
     yield look_at_python(sysconfig.get_config_var("CONFIG_ARGS"), sys.base_prefix)
+    yield look_at_build(read_build())
     yield from _look_at_permissions(home)
     yield from _look_at_processes(status)
+    if home.moving.exists():
+        advice = "Run `gantry migrate-store --cut-over` again, or with --abandon. The journal keeps the records."
+        yield warn("store", "its move to another database was interrupted, and nothing is stored meanwhile", advice)
     keyring = _keyring(home)
     yield _describe_key(home, keyring)
-    yield from _look_at_database("control.db", home.control_db, CONTROL)
-    yield from _look_at_database("logs.db", home.logs_db, LOGS)
-    stored = _stored_logs(home.logs_db)
+    try:
+        settings, _ = load_settings(home, {}, os.environ)
+    except SettingsError as error:
+        yield fail("settings", str(error), "Mend gantry.toml or the environment, then ask again.")
+        return
+    stores = Stores(
+        store_address(settings, home.control_db),
+        store_address(settings, home.logs_db),
+        settings.database_url is not None,
+    )
+    yield from _look_at_databases(stores)
+    stored = _stored_logs(stores.logs)
     yield from _look_at_journal(home, status, stored.checkpoints if stored else {})
-    yield from _look_at_counts(home, status, stored)
+    yield from _look_at_counts(home, status, stores, stored)
+    if stored is not None:
+        yield from look_at_books(stores)
+        yield from look_at_board(home, settings, stores, status)
     if isinstance(keyring, Keyring):
         yield from _look_at_snapshot(home, keyring)
+    if settings.tls_certificate is not None and settings.tls_key is not None:
+        yield look_at_certificate(settings.tls_certificate, settings.tls_key, datetime.now(UTC))
     yield _look_at_disk(home)
 
 
@@ -110,6 +109,13 @@ def look_at_python(configured: str | None, prefix: str) -> Finding:
         return ok("python", version)
     advice = "Make .venv again with your distribution's python3, or one built with --enable-optimizations."
     return warn("python", f"{version} was built without optimizations, so calls take a third more CPU", advice)
+
+
+def look_at_build(build: Build) -> Finding:
+    """Say which modules run compiled, and which of them are not what their source says."""
+    if build.stale:
+        return fail("build", build.complaint, "Install it again.")
+    return ok("build", str(build))
 
 
 def _look_at_permissions(home: Home) -> Iterator[Finding]:
@@ -128,7 +134,7 @@ def _look_at_permissions(home: Home) -> Iterator[Finding]:
     yield warn("home", f"others may read {', '.join(open_to_others)}", advice)
 
 
-def _look_at_processes(status: Status) -> Iterator[Finding]:
+def _look_at_processes(status: NodeStatus) -> Iterator[Finding]:
     if not status.running:
         orphans = [str(worker.pid) for worker in status.workers]
         if orphans:
@@ -140,7 +146,7 @@ def _look_at_processes(status: Status) -> Iterator[Finding]:
         return
     yield ok("processes", f"supervisor {status.supervisor.pid}, {len(status.workers)} workers")
     for name, process in (("clerk", status.clerk), ("console", status.console)):
-        if process.pid is None:
+        if process.pid is None and process.state != "elsewhere":
             yield fail("processes", f"no {name} runs", "Its last words are in the supervisor's log.")
     if status.clerk.rejected:
         advice = f"Look into {Path(status.home) / 'rejected'}; each was stored as a minimal record."
@@ -157,20 +163,29 @@ def _keyring(home: Home) -> Keyring | HomeError:
 def _describe_key(home: Home, keyring: Keyring | HomeError) -> Finding:
     if isinstance(keyring, HomeError):
         return fail("master key", str(keyring), "Without it no credential opens, and no API key is known.")
+    if MasterKeys(home, os.environ.get("GANTRY_MASTER_KEY")).following is not None:
+        advice = "Run `gantry secrets rotate`, or set GANTRY_MASTER_KEY to what it printed and start again."
+        return warn("master key", "a rotation was begun and is not over; both keys hold", advice)
     if "GANTRY_MASTER_KEY" in os.environ:
         return ok("master key", "taken from GANTRY_MASTER_KEY")
     return ok("master key", f"{home.master_key} is well-formed; keep a copy of it elsewhere")
 
 
-def _look_at_database(name: str, path: Path, tree: Tree) -> Iterator[Finding]:
-    if not path.exists():
+def _look_at_databases(stores: Stores) -> Iterator[Finding]:
+    for tree, address in ((CONTROL, stores.control), (LOGS, stores.logs)):
+        name = f"the {tree.name} tables" if stores.are_shared else f"{tree.name}.db"
+        yield from _look_at_database(name, address, tree)
+
+
+def _look_at_database(name: str, address: str | Path, tree: Tree) -> Iterator[Finding]:
+    if isinstance(address, Path) and not address.exists():
         yield warn(name, "does not exist yet", "The first `gantry serve` creates it.")
         return
-    database = Database(path)
+    database = Database(address)
     try:
         damage = find_damage(database)
         if damage:
-            advice = f"Stop the gateway and restore {path} from a backup; the journal keeps what is not stored yet."
+            advice = f"Stop the gateway and restore {address} from a backup; the journal keeps what is not stored yet."
             yield fail(name, "; ".join(damage[:3]), advice)
             return
         revision = find_revision(database, tree)
@@ -179,18 +194,18 @@ def _look_at_database(name: str, path: Path, tree: Tree) -> Iterator[Finding]:
         return
     finally:
         database.close()
-    size = f"{path.stat().st_size / _MIB:.1f} MiB"
     if revision == tree.head:
-        yield ok(name, f"is whole, {size}, revision {revision}")
+        how = f"is whole, {address.stat().st_size / _MIB:.1f} MiB" if isinstance(address, Path) else "answer"
+        yield ok(name, f"{how}, revision {revision}")
     else:
         advice = "The next `gantry serve` migrates it."
         yield warn(name, f"has revision {revision}, this version uses {tree.head}", advice)
 
 
-def _stored_logs(path: Path) -> StoredLogs | None:
-    if not path.exists():
+def _stored_logs(address: str | Path) -> StoredLogs | None:
+    if isinstance(address, Path) and not address.exists():
         return None
-    database = Database(path)
+    database = Database(address)
     try:
         return None if find_damage(database) else count_stored(database)
     except StoreUnavailable:
@@ -207,7 +222,7 @@ class _Unread(Struct):
     not_understood: int = 0
 
 
-def _look_at_journal(home: Home, status: Status, checkpoints: dict[str, tuple[int, int]]) -> Iterator[Finding]:
+def _look_at_journal(home: Home, status: NodeStatus, checkpoints: dict[str, tuple[int, int]]) -> Iterator[Finding]:
     unread = _Unread()
     incarnations = list_incarnations(home.journal)
     for incarnation in incarnations:
@@ -246,12 +261,12 @@ def _is_understood(kind: int, payload: bytes) -> bool:
     return True
 
 
-def _look_at_counts(home: Home, status: Status, stored: StoredLogs | None) -> Iterator[Finding]:
+def _look_at_counts(home: Home, status: NodeStatus, stores: Stores, stored: StoredLogs | None) -> Iterator[Finding]:
     if stored is None:
         return
     yield ok("records", f"{stored.records} request logs stored, {stored.open_calls} calls open")
     abandoned = sorted(set(stored.checkpoints) - set(list_incarnations(home.journal)))
-    if abandoned:
+    if abandoned and not stores.are_shared:  # else they may be another machine's
         advice = "Their journals were removed by hand; records in them that were not stored are lost."
         yield warn("records", f"{len(abandoned)} journals of which the store knows are gone", advice)
     if stored.open_calls and not status.running:

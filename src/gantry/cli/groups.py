@@ -36,15 +36,15 @@ def list_groups(home: Path, as_json: bool) -> None:
         ("GROUP", "STRATEGY", "AFFINITY", "MODEL", "WEIGHT", "CREDENTIAL"),
         [
             (
-                item["group_id"],
-                item["strategy"],
-                item["affinity"],
-                model["model"],
-                f"{model['weight']:g}",
-                model["credential"] or "",
+                item.group_id,
+                item.strategy,
+                item.affinity,
+                model.model,
+                f"{model.weight:g}",
+                model.credential or "",
             )
             for item in items
-            for model in item["models"]
+            for model in item.models
         ],
     )
 

@@ -12,8 +12,9 @@ import click
 
 from gantry.board.board import Board, Word
 from gantry.board.live import behind, routing_workers
+from gantry.clerk.granted import GrantedCredits
 from gantry.clerk.publish import Publisher
-from gantry.cli.opened import OpenHome
+from gantry.cli.opened import OpenHome, store_address
 from gantry.home import Home, HomeError
 
 TIMEOUT = 3.0  # seconds
@@ -27,9 +28,11 @@ def make_live(opened: OpenHome, version: int) -> None:
     except HomeError:
         pass  # a clerk runs, and publishes
     else:
+        granted = GrantedCredits(store_address(opened.settings, opened.home.logs_db))
         try:
-            published = Publisher(opened.home, opened.keyring, opened.control, os.environ).publish()
+            published = Publisher(opened.home, opened.keyring, opened.control, os.environ, granted=granted).publish()
         finally:
+            granted.close()
             lock.release()
         version = published.version
         for problem in published.problems:

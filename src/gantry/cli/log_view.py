@@ -7,13 +7,14 @@ import msgspec
 
 from gantry.cli.table import plain
 from gantry.cli.when import iso
-from gantry.console.log_item import attempt_items, cost_by_unit_of
+from gantry.core.log_item import attempt_items, cost_by_unit_of
 from gantry.core.money import usd_from_nano
 from gantry.core.request_log import RequestLog
 from gantry.core.usage import Usage
 
 _NS = 1_000_000_000
-_JSON = ("warnings", "usage_raw", "metadata", "properties", "extra", "tool_calls", "input", "output")
+_JSON = ("warnings", "usage_raw", "metadata", "properties", "extra", "tool_calls", "input", "output", "limit_info")
+_MONEY = ("cost", "charged", "customer_cost", "cache_savings")
 _DURATIONS = ("latency", "time_to_first_token", "routing_time")
 
 
@@ -24,8 +25,8 @@ def view_log(log: RequestLog) -> dict[str, Any]:
     view["ended_at"] = iso(log.ended_at)
     for name in _DURATIONS:
         view[name] = None if view[name] is None else view[name] / _NS
-    view["cost"] = None if log.cost is None else usd_from_nano(log.cost)
-    view["cache_savings"] = None if log.cache_savings is None else usd_from_nano(log.cache_savings)
+    for name in _MONEY:
+        view[name] = None if view[name] is None else usd_from_nano(view[name])
     view["cost_by_unit"] = cost_by_unit_of(log)
     view["usage"] = None if log.usage == Usage() else msgspec.to_builtins(log.usage)
     view["attempts"] = _known(attempt_items(log))

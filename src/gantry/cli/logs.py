@@ -12,7 +12,7 @@ import msgspec
 
 from gantry.cli.log_view import line_of, view_log
 from gantry.cli.opened import OpenHome, open_home, store_address
-from gantry.cli.options import home_option, json_option
+from gantry.cli.options import home_option, json_option, organization_option
 from gantry.cli.waterfall import waterfall_of
 from gantry.cli.when import Ago
 from gantry.console.filter_grammar import read_filters
@@ -32,6 +32,7 @@ def group() -> None:
 
 @group.command(name="list")
 @home_option
+@organization_option
 @click.option(
     "--env", "environment", type=click.Choice(Environment, case_sensitive=False), help="Only this environment."
 )
@@ -49,6 +50,7 @@ def group() -> None:
 @json_option
 def list_logs(
     home: Path,
+    organization: str | None,
     environment: Environment | None,
     since: int | None,
     until: int | None,
@@ -85,7 +87,7 @@ def list_logs(
         raise click.ClickException(str(error)) from error
     if query.sort_by is not None and query.sort_by.kind is Kind.SAID:
         raise click.ClickException(f"logs cannot be sorted by {order}")
-    with open_logs(home) as (opened, logs):
+    with open_logs(home, organization) as (opened, logs):
         found = logs.page(msgspec.structs.replace(query, organization_id=opened.organization_id))
     _print(found.logs, as_json)
     click.echo(f"{len(found.logs)} of {'' if found.exact else 'at least '}{found.count}", err=True)
@@ -94,9 +96,10 @@ def list_logs(
 @group.command()
 @click.argument("log_id")
 @home_option
-def show(log_id: str, home: Path) -> None:
+@organization_option
+def show(log_id: str, home: Path, organization: str | None) -> None:
     """Show one log with all that was said, as JSON; and, beside it on stderr, its attempts with why each was made."""
-    with open_logs(home) as (opened, logs):
+    with open_logs(home, organization) as (opened, logs):
         log = logs.find(opened.organization_id, log_id)
     if log is None:
         raise click.ClickException(f"no log has the id {log_id!r}; a call just made is stored within a second")
@@ -107,12 +110,13 @@ def show(log_id: str, home: Path) -> None:
 
 @group.command()
 @home_option
+@organization_option
 @click.option("-n", "--lines", type=click.IntRange(0, MAX_PAGE_SIZE), default=20, show_default=True)
 @click.option("-f", "--follow", is_flag=True, help="Go on with what is stored from now, until interrupted.")
 @json_option
-def tail(home: Path, lines: int, follow: bool, as_json: bool) -> None:
+def tail(home: Path, organization: str | None, lines: int, follow: bool, as_json: bool) -> None:
     """Print the logs stored last, in the order in which they were stored."""
-    with open_logs(home) as (opened, logs):
+    with open_logs(home, organization) as (opened, logs):
         found, mark = logs.tail(opened.organization_id, limit=max(lines, 1))
         _print(found if lines else [], as_json)
         try:
@@ -125,8 +129,8 @@ def tail(home: Path, lines: int, follow: bool, as_json: bool) -> None:
 
 
 @contextmanager
-def open_logs(path: Path) -> Iterator[tuple[OpenHome, LogStore]]:
-    with open_home(path) as opened:
+def open_logs(path: Path, organization: str | None = None) -> Iterator[tuple[OpenHome, LogStore]]:
+    with open_home(path, organization) as opened:
         logs = LogStore(store_address(opened.settings, opened.home.logs_db))
         try:
             yield opened, logs

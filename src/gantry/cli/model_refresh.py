@@ -6,7 +6,7 @@ from typing import Final
 
 from msgspec import Struct
 
-from gantry.cli.probe import ask, request_to
+from gantry.console.probe import ask, request_to
 from gantry.core.errors import UpstreamBroke
 from gantry.core.secret import Secret
 from gantry.core.vocabulary import Operation

@@ -19,6 +19,7 @@ from gantry.cli.table import print_table
 from gantry.console.model_item import catalogue_item, custom_item
 from gantry.core.custom_model import CustomModel
 from gantry.core.errors import InvalidRequest
+from gantry.prices.folder import PriceFolder
 from gantry.providers.model_form import ModelForm, World, changed, check_name
 from gantry.providers.spec import load_catalog
 from gantry.store.credentials import credentials_of
@@ -229,7 +230,7 @@ def _print_compared(label: str, said: dict[str, Any]) -> None:
 
 
 def _known(opened: OpenHome) -> Known:
-    rates, now = open_rates(opened.home.cache), time.time_ns()
+    rates, now = open_rates(opened.home.cache, PriceFolder(opened.home.prices)), time.time_ns()
     with opened.control.reading() as connection:
         customs = custom_models_of(connection, opened.organization_id)
         credentials = credentials_of(connection, opened.organization_id)

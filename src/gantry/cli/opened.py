@@ -1,31 +1,41 @@
 """A home opened for a command: its keys, control store and settings; and the faults that a command only shows."""
 
+import getpass
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 
 import click
 from msgspec import Struct
 
+from gantry.board.all_counters import AllCounters, SharedSilent, opened_counters
+from gantry.core.audit_entry import Actor, Author
+from gantry.core.ids import OrganizationId
 from gantry.home import Home, HomeError, Keyring, load_keyring
+from gantry.keeping import KeepingRefused
 from gantry.providers.provider_choice import ChoiceError
 from gantry.settings import ServeSettings, SettingsError, load_settings
 from gantry.store.control import ControlStore, default_organization
 from gantry.store.credentials import CredentialExists, CredentialNotFound
 from gantry.store.database import StoreUnavailable
 from gantry.store.keys import KeyNotFound
+from gantry.store.organizations import OrganizationNotFound, OrganizationRefused, find_organization
 from gantry.store.schema import SchemaError
 
 _SHOWN = (
+    SharedSilent,
     HomeError,
     SettingsError,
     StoreUnavailable,
     SchemaError,
+    KeepingRefused,
     ChoiceError,
     CredentialExists,
     CredentialNotFound,
     KeyNotFound,
+    OrganizationNotFound,
+    OrganizationRefused,
 )
 
 
@@ -38,8 +48,11 @@ class OpenHome(Struct, frozen=True):
 
 
 @contextmanager
-def open_home(path: Path) -> Iterator[OpenHome]:
-    """Open a home, creating it when it is missing. An expected fault inside becomes one line on stderr."""
+def open_home(path: Path, organization: str | None = None) -> Iterator[OpenHome]:
+    """Open a home, creating it when it is missing, for the first organization or one that is named.
+
+    An expected fault inside becomes one line on stderr.
+    """
     with shown_faults():
         home = Home(path)
         home.prepare()
@@ -48,7 +61,18 @@ def open_home(path: Path) -> Iterator[OpenHome]:
         with ControlStore(store_address(settings, home.control_db)) as control:
             with control.reading() as connection:
                 organization_id = default_organization(connection)
-            yield OpenHome(home, keyring, control, settings, organization_id)
+                if organization is not None:
+                    organization_id = OrganizationId(find_organization(connection, organization).id)
+            yield OpenHome(home, keyring, control.acting_as(_author()), settings, organization_id)
+
+
+def _author() -> Author:
+    """Return who types: the user of the system, by the name it goes by there."""
+    try:
+        name = getpass.getuser()
+    except (KeyError, OSError):  # there is none for it, as in a container
+        name = str(os.getuid())
+    return Author(Actor.COMMAND_LINE, str(os.getuid()), name)
 
 
 @contextmanager
@@ -60,6 +84,11 @@ def shown_faults() -> Iterator[None]:
         raise click.ClickException(str(error)) from error
 
 
+def counters_of(opened: OpenHome) -> AbstractContextManager[AllCounters | None]:
+    """Open what limits have counted, for one question."""
+    return opened_counters(opened.home.counters, opened.settings.redis_url)
+
+
 def store_address(settings: ServeSettings, file: Path) -> str | Path:
     """Return where a store is: the database that was configured for both, or its file in the home."""
-    return file if settings.database is None else settings.database.reveal()
+    return file if settings.database_url is None else settings.database_url.reveal()

@@ -17,6 +17,14 @@ home_option = click.option(
     help="The home directory.",
 )
 
+organization_option = click.option(
+    "--org",
+    "--organization",
+    "organization",
+    metavar="NAME",
+    help="Another organization than the first, by name or id.",
+)
+
 WEIGHT = click.FloatRange(min=0, max=1_000_000_000)
 
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON.")

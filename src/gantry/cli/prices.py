@@ -1,22 +1,27 @@
 """`gantry prices`: what a model costs, how a cost came about, and history priced again by the rates of today."""
 
 import time
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 import click
 import msgspec
 
+from gantry.board.all_counters import AllCounters, SharedSilent
+from gantry.clerk.correct_prices import PriceCorrections
 from gantry.clerk.custom_prices import CustomPrices
 from gantry.clerk.explain_cost import explain_cost
 from gantry.clerk.price_table import open_rates
 from gantry.clerk.recompute import Drift, Recompute, Served, Sums
+from gantry.clerk.refill import books_now
 from gantry.cli.logs import open_logs
-from gantry.cli.opened import OpenHome, open_home, store_address
+from gantry.cli.opened import OpenHome, counters_of, open_home, store_address
 from gantry.cli.options import home_option, json_option
+from gantry.cli.own_prices import own, set_prices, unset
+from gantry.cli.price_data import import_data, refresh, rollback
 from gantry.cli.price_view import (
     card_rows,
-    card_view,
     day_of,
     exact_dollars,
     explained_view,
@@ -26,11 +31,15 @@ from gantry.cli.price_view import (
 from gantry.cli.reconcile import reconcile
 from gantry.cli.table import print_table
 from gantry.cli.when import Ago, iso
+from gantry.console.price_item import card_item
 from gantry.core.custom_model import model_behind
 from gantry.core.model_ref import parse_model_ref
 from gantry.core.money import usd_from_nano
+from gantry.core.priced_log import NewPrice
 from gantry.prices.card import price_card
+from gantry.prices.folder import PriceFolder
 from gantry.store.database import StoreUnavailable
+from gantry.store.logs import LogStore
 from gantry.store.repricing import PricedQuery
 
 _DRIFT = ("PROVIDER", "MODEL", "LOGS", "CHANGED", "NOW PRICED", "NOW UNKNOWN", "BEFORE $", "AFTER $", "DRIFT $")
@@ -43,7 +52,7 @@ _PARTS = ("UNIT", "COUNT", "USD", "PER", "AMOUNT $", "NOTE")
 
 @click.group()
 def group() -> None:
-    """Show prices, explain a cost, price history again, compare with a bill."""
+    """Show, import and set prices, explain a cost, price history again, compare with a bill."""
 
 
 @group.command()
@@ -59,7 +68,7 @@ def show(model: str, home: Path, provider_id: str | None, at: int | None, as_jso
     """
     at = time.time_ns() if at is None else at
     with open_home(home) as opened:
-        rates, customs = open_rates(opened.home.cache), _customs(opened)
+        rates, customs = open_rates(opened.home.cache, PriceFolder(opened.home.prices)), _customs(opened)
         custom = customs.find(opened.organization_id, model)
     ref = parse_model_ref(model, rates.providers) if custom is None else model_behind(custom, rates.providers)
     owner = provider_id or (None if custom is None else custom.provider_id) or ref.prefix or rates.provider_of(ref.name)
@@ -67,7 +76,7 @@ def show(model: str, home: Path, provider_id: str | None, at: int | None, as_jso
         raise click.ClickException(f"no provider claims a model {model!r}; name its provider with --provider")
     card = price_card(rates, owner, ref.name, at, custom)
     if as_json:
-        click.echo(msgspec.json.encode(card_view(card, at)))
+        click.echo(msgspec.json.encode(card_item(card, at)))
         return
     if card.rate is None:
         click.echo(f"No price of {owner}/{ref.name} is known at {iso(at)}: what its calls cost is unknown.")
@@ -90,7 +99,9 @@ def explain(log_id: str, home: Path, as_json: bool) -> None:
         log = logs.find(opened.organization_id, log_id)
         if log is None:
             raise click.ClickException(f"no log has the id {log_id!r}; a call just made is stored within a second")
-        explained = explain_cost(log, open_rates(opened.home.cache), _customs(opened).find)
+        explained = explain_cost(
+            log, open_rates(opened.home.cache, PriceFolder(opened.home.prices)), _customs(opened).find
+        )
     if as_json:
         click.echo(msgspec.json.encode(explained_view(explained)))
         return
@@ -113,7 +124,8 @@ def explain(log_id: str, home: Path, as_json: bool) -> None:
         click.echo(f"by the rates of today it is {today}: see `gantry prices recompute --dry-run`", err=True)
 
 
-group.add_command(reconcile)
+for _command in (reconcile, import_data, refresh, rollback, set_prices, unset, own):
+    group.add_command(_command)
 
 
 def _customs(opened: OpenHome) -> CustomPrices:
@@ -148,12 +160,26 @@ def recompute(
         query = PricedQuery(
             organization_id=opened.organization_id, since=since, until=until, model=model, provider_id=provider_id
         )
-        job = Recompute(logs, query, open_rates(opened.home.cache), _customs(opened).find, dry_run=dry_run)
-        _run(job, since)
+        rates, customs = open_rates(opened.home.cache, PriceFolder(opened.home.prices)), _customs(opened)
+        with counters_of(opened) as counters:
+            moved = _corrections(opened, logs, counters)
+            job = Recompute(logs, query, rates, customs.find, dry_run=dry_run, moved=moved)
+            _run(job, since)
     if as_json:
         click.echo(msgspec.json.encode({"dry_run": dry_run, "from": iso(since), "to": iso(until), **_view(job.drift)}))
     else:
         _print(job.drift, dry_run=dry_run)
+
+
+def _corrections(
+    opened: OpenHome, logs: LogStore, counters: AllCounters | None
+) -> Callable[[Sequence[NewPrice]], None]:
+    """Return what sets the board right. One that is new gets what there is from the clerk, who fills it."""
+    if counters is None or counters.is_new:
+        return lambda _: None
+    with opened.control.reading() as connection:
+        books, bound = books_now(connection, logs)
+    return PriceCorrections(counters, books, bound, time.time_ns)
 
 
 def _run(job: Recompute, since: int) -> None:
@@ -161,7 +187,7 @@ def _run(job: Recompute, since: int) -> None:
     try:
         while job.step():
             pass
-    except (KeyboardInterrupt, StoreUnavailable) as error:
+    except (KeyboardInterrupt, StoreUnavailable, SharedSilent) as error:
         reason = str(error) or "interrupted"
         done = job.drift.total().logs
         go_on = iso(max(job.mark[0], since))

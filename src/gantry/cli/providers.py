@@ -10,7 +10,7 @@ import click
 import msgspec
 from msgspec import UNSET
 
-from gantry.clerk.open_secrets import CredentialUnusable, open_secrets
+from gantry.clerk.open_secrets import open_secrets
 from gantry.cli.custom_providers import group as custom_providers
 from gantry.cli.live import make_live
 from gantry.cli.opened import OpenHome, open_home
@@ -20,19 +20,21 @@ from gantry.cli.options import (
     check_weight,
     home_option,
     json_option,
+    organization_option,
     split_models,
     split_text,
 )
-from gantry.cli.probe import Verdict, probe
 from gantry.cli.rules_writing import known_world
 from gantry.cli.table import print_table
 from gantry.cli.when import iso
 from gantry.console.credential_service import ServiceForm, serve_by_form
+from gantry.console.probe import Verdict, probe
 from gantry.console.rules_change import check_rules
 from gantry.core.custom_provider import CustomProvider
 from gantry.core.errors import CallerError
 from gantry.core.secret import Secret
 from gantry.core.vocabulary import Environment
+from gantry.providers.credential_secrets import CredentialUnusable
 from gantry.providers.provider_choice import ADDRESS, ChoiceError, choose_provider, read_fields, spec_of
 from gantry.providers.spec import ProviderSpec, load_catalog
 from gantry.store import Connection
@@ -76,7 +78,7 @@ group.add_command(custom_providers, "custom")
     metavar="NAME=VALUE|@FILE|-",
     help="A further input of the credential: a region, an account. NAME=@FILE takes a file's content, NAME=- stdin's.",
 )
-@click.option("--name", default="default", show_default=True, help="What this credential is called in logs.")
+@click.option("--name", help="What this credential is called in logs. [default: default, or platform]")
 @click.option(
     "--weight", type=WEIGHT, callback=check_weight, default=1.0, show_default=True, help="Its share of calls; 0 drains."
 )
@@ -89,28 +91,35 @@ group.add_command(custom_providers, "custom")
     type=click.Choice(Environment, case_sensitive=False),
     help="Serve only keys of this environment.",
 )
+@click.option("--platform", is_flag=True, help="Serve every organization, after its own, for credits.")
+@organization_option
 def add(
     provider: str,
     home: Path,
     api_key: str | None,
     api_key_env: str | None,
     given_fields: tuple[str, ...],
-    name: str,
+    name: str | None,
     weight: float,
     models: tuple[str, ...],
     excluded: tuple[str, ...],
     base_url: str | None,
     environment: Environment | None,
+    platform: bool,
+    organization: str | None,
 ) -> None:
     """Add a credential for PROVIDER: one of the catalogue, or any OpenAI-compatible one by its --base-url."""
     if api_key is not None and api_key_env is not None:
         raise click.UsageError("give either --api-key or --api-key-env")
+    name = name or ("platform" if platform else "default")
     fields = dict(_split_field(given) for given in given_fields)
-    with open_home(home) as opened:
+    with open_home(home, organization) as opened:
         with opened.control.reading() as connection:
             customs = custom_providers_of(connection, opened.organization_id)
         address = fields.pop(ADDRESS, None)
         choice = choose_provider(provider, base_url or address, load_catalog(), customs)
+        if platform and choice.spec.id not in load_catalog():
+            raise click.UsageError(f"{choice.spec.id} is a provider of your own, which other organizations do not know")
         if api_key is not None:
             fields[choice.spec.auth.field] = sys.stdin.read() if api_key == FROM_STDIN else api_key
         secrets = _read_given(choice.spec, fields)
@@ -125,6 +134,7 @@ def add(
             models=models,
             excluded_models=excluded,
             environment=environment,
+            platform=platform,
         )
         with opened.control.changing() as change:
             if choice.is_new:
@@ -139,23 +149,25 @@ def add(
         keyless = "" if secrets or api_key_env else ", without a key"
         defaults = {item.name: item.default for item in choice.spec.fields}
         address = choice.spec.fill_base_url(choice.base_url, defaults | choice.spec.place_values(secrets))
-        click.echo(f"Added {choice.spec.id}/{name}, for {address}{keyless}.", err=True)
+        whom = ", of every organization, for credits" if platform else ""
+        click.echo(f"Added {choice.spec.id}/{name}, for {address}{keyless}{whom}.", err=True)
         make_live(opened, change.version)
 
 
 @group.command(name="list")
 @home_option
+@organization_option
 @json_option
-def list_credentials(home: Path, as_json: bool) -> None:
+def list_credentials(home: Path, organization: str | None, as_json: bool) -> None:
     """List the credentials, without their secrets."""
-    with open_home(home) as opened, opened.control.reading() as connection:
+    with open_home(home, organization) as opened, opened.control.reading() as connection:
         found = credentials_of(connection, opened.organization_id)
         kept = sealed_secrets(connection).keys()
     if as_json:
         click.echo(msgspec.json.encode([_view(credential) for credential in found]))
         return
     print_table(
-        ("PROVIDER", "NAME", "BASE URL", "WEIGHT", "MODELS", "ENV", "SECRET", "HOME", "MANAGED BY"),
+        ("PROVIDER", "NAME", "BASE URL", "WEIGHT", "MODELS", "ENV", "SECRET", "HOME", "FOR", "MANAGED BY"),
         [
             (
                 credential.provider_id,
@@ -166,6 +178,7 @@ def list_credentials(home: Path, as_json: bool) -> None:
                 credential.environment.value if credential.environment else "all",
                 f"${credential.source}" if credential.source else "vault" if credential.id in kept else "none",
                 "yes" if credential.home else "",
+                "everybody" if credential.platform else "",
                 credential.managed_by.value if credential.managed_by else "",
             )
             for credential in found
@@ -255,6 +268,8 @@ def choose_home(credential: str, home: Path) -> None:
     with open_home(home) as opened:
         with opened.control.changing() as change:
             found = find_credential(change.connection, opened.organization_id, credential)
+            if found.platform:
+                raise click.ClickException(f"{_label(found)} serves every organization, and is nobody's home")
             make_home(change, found)
         click.echo(f"{_LIVE_WITH_HOME} live with {_label(found)} from now on.", err=True)
         make_live(opened, change.version)

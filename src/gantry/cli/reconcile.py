@@ -15,6 +15,7 @@ from gantry.cli.price_view import exact_dollars
 from gantry.cli.table import print_table
 from gantry.core.money import usd_from_nano
 from gantry.prices.exports import ROLES, Amounts, Export, ExportUnreadable, Line, read_export
+from gantry.prices.folder import PriceFolder
 from gantry.prices.reconcile import Compared, total_of
 from gantry.prices.reconcile import reconcile as compare
 from gantry.store.spending import Spent
@@ -51,7 +52,7 @@ def reconcile(
     days = [(line.day - _EPOCH).days for line in export.lines]
     with open_logs(home) as (opened, logs):
         spent = logs.spending(opened.organization_id, owner, (min(days), max(days)), by_credential=by_key)
-        rates = open_rates(opened.home.cache)
+        rates = open_rates(opened.home.cache, PriceFolder(opened.home.prices))
     compared = compare(export.lines, map(_line_of, spent), owner, rates, by_key=by_key)
     unpriced = sum(one.unpriced for one in spent)
     if as_json:

@@ -16,9 +16,10 @@ import msgspec
 from msgspec import Struct
 
 from gantry.board.health import HealthBook, opened_health
+from gantry.clerk.granted import GrantedCredits
 from gantry.clerk.publish import Publisher, published_snapshot
 from gantry.cli.live import is_running
-from gantry.cli.opened import OpenHome, open_home
+from gantry.cli.opened import OpenHome, open_home, store_address
 from gantry.cli.options import home_option, json_option
 from gantry.cli.table import print_table
 from gantry.cli.waterfall import why
@@ -31,6 +32,7 @@ from gantry.gateway.kept_rates import KeptRates
 from gantry.gateway.prepare import understand
 from gantry.gateway.surfaces import Door, Family, Surface, match_surface
 from gantry.gateway.terms import read_terms
+from gantry.prices.folder import PriceFolder
 from gantry.prices.rates import Rates
 from gantry.routing.balance import Load, View
 from gantry.routing.cooldown import Condition, condition
@@ -102,7 +104,7 @@ def explain_call(
     with open_home(home) as opened:
         snapshot = _snapshot_of(opened)
         key = KeyRecord("cli", opened.organization_id, env, int(Scope.INFERENCE | Scope.NATIVE))
-        rates = KeptRates(opened.home.cache).read_now()
+        rates = KeptRates(opened.home.cache, PriceFolder(opened.home.prices)).read_now()
         with opened_health(opened.home.health) as book:
             known = _Known(book if is_running(opened.home) else None, rates)
             try:
@@ -120,7 +122,10 @@ def _snapshot_of(opened: OpenHome) -> Snapshot:
     published = published_snapshot(opened.home, opened.keyring) if is_running(opened.home) else None
     if published is not None:
         return published
-    snapshot, problems = Publisher(opened.home, opened.keyring, opened.control, os.environ).preview()
+    granted = GrantedCredits(store_address(opened.settings, opened.home.logs_db))
+    publisher = Publisher(opened.home, opened.keyring, opened.control, os.environ, granted=granted)
+    snapshot, problems = publisher.preview()
+    granted.close()
     for problem in problems:
         click.echo(f"warning: {problem}", err=True)
     return snapshot

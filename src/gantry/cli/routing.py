@@ -1,6 +1,5 @@
 """`gantry routing`: the routing rules as one document, with its history. The CLI's twin of `/api/routing/`."""
 
-from difflib import unified_diff
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +21,7 @@ from gantry.cli.rules_writing import (
 from gantry.cli.table import print_table
 from gantry.cli.when import iso
 from gantry.console.rules_change import Checked, check_rules, known_version, roll_back_rules
-from gantry.console.rules_item import rules_item, version_item
+from gantry.console.rules_item import diff_of, pretty, rules_item, version_item
 from gantry.core.errors import CallerError
 from gantry.core.routing_document import Document, RulesRefused, changed, find_faults, new_refusals, read_rules
 from gantry.core.routing_rules import MOST_RETRIES
@@ -50,7 +49,7 @@ def show(home: Path, as_json: bool) -> None:
         return
     click.echo(_described(checked.written), err=True)
     show_warnings(checked)
-    click.echo(_pretty(checked.written.document))
+    click.echo(pretty(checked.written.document))
 
 
 @group.command(name="set")
@@ -72,7 +71,7 @@ def edit(home: Path, note: str) -> None:
     """Change the document in your editor ($EDITOR). What somebody else changed meanwhile is not overwritten."""
     with open_home(home) as opened:
         written = _current(opened).written
-        before = _pretty(written.document)
+        before = pretty(written.document)
         after = click.edit(before, extension=".json")
         if after is None or after.strip() == before:
             click.echo("Nothing is changed.", err=True)
@@ -146,8 +145,7 @@ def diff(a: int, b: int | None, home: Path) -> None:
                 new = known_version(connection, opened.organization_id, b)
         except CallerError as error:
             raise click.ClickException(error.message) from error
-    before, after = (_pretty(written.document).splitlines() for written in (old, new))
-    for line in unified_diff(before, after, f"version {old.version}", f"version {new.version}", lineterm=""):
+    for line in diff_of(old, new).lines:
         click.echo(line)
 
 
@@ -202,7 +200,3 @@ def _described(written: WrittenRules) -> str:
         return "No routing rules were written yet."
     note = f": {written.note}" if written.note else ""
     return f"Version {written.version}, by {written.author} at {iso(written.created_at)}{note}"
-
-
-def _pretty(document: Document) -> str:
-    return msgspec.json.format(msgspec.json.encode(document), indent=2).decode()

@@ -22,7 +22,7 @@ note_option = click.option("--note", default="", help="Why, for the history.")
 
 def edit_rules(opened: OpenHome, edit: Callable[[Document], Document], note: str, expected: int | None = None) -> None:
     """Change the routing rules by an edit of their document, and say what came of it."""
-    hand = Hand(author=_author(), note=note, expected=expected)
+    hand = Hand(author=author(), note=note, expected=expected)
     apply_change(opened, lambda change, world: change_rules(change, opened.organization_id, world, hand, edit))
 
 
@@ -70,10 +70,10 @@ def parse_document(text: bytes | str, source: str) -> Document:
 
 
 def hand_of(note: str) -> Hand:
-    return Hand(author=_author(), note=note)
+    return Hand(author=author(), note=note)
 
 
-def _author() -> str:
+def author() -> str:
     """Return who runs the command, as far as the system knows."""
     try:
         return f"{getpass.getuser()} (command line)"

@@ -13,38 +13,38 @@ from msgspec import Struct
 
 from gantry.console.access import Caller, State, guarded_router, requires
 from gantry.console.filter_grammar import read_filters
-from gantry.console.log_item import embed, embed_bytes, iso_of, seconds_of
+from gantry.console.filter_shapes import Filters
+from gantry.console.pages import MOST_PAGES, page_link, page_parameters, read_number
+from gantry.console.parameters import Moment
 from gantry.console.request_logs import json_answer, read_bounded
+from gantry.console.shapes import shaped
 from gantry.console.state import ConsoleState
+from gantry.core.audit_entry import AuditAction
 from gantry.core.errors import InvalidRequest, NotFound
+from gantry.core.log_item import embed, embed_bytes, iso_of, seconds_of
 from gantry.core.money import usd_from_nano
 from gantry.core.vocabulary import Scope
 from gantry.store.cached_answers import CacheEntry, CacheQuery, CacheSums, field_named
 from gantry.store.full_text import said_words
-from gantry.store.keys import ApiKey
 from gantry.store.log_filter import FilterRefused
 from gantry.store.log_query import MAX_PAGE_SIZE
 
 MOST_NAMED: Final = 1000  # entries deleted by name at a time
+_USUAL_PAGE: Final = 100
 _LARGEST_CHOICE: Final = 256 * 1024  # so many names, and some space between them
 _READERS: Final = requires(Scope.READ)
 _MANAGERS: Final = requires(Scope.MANAGE)
-_PARAMETERS: Final[dict[str, Any]] = {
-    "parameters": [
-        {"name": name, "in": "query", "description": text, "schema": {"type": "string"}}
-        for name, text in (("page", "From 1 on."), ("page_size", f"At most {MAX_PAGE_SIZE}. Default: 100."))
-    ]
-}
+_PARAMETERS: Final = page_parameters(_USUAL_PAGE)
 _EXCERPT: Final = 100  # characters
 
 router = guarded_router("response cache")
 
 
-class _Filters(Struct, frozen=True):
-    filters: dict[str, Any] = {}
+class CacheFilters(Struct, frozen=True):
+    filters: Filters = {}
 
 
-class _Chosen(Struct, frozen=True, forbid_unknown_fields=True):
+class ChosenEntries(Struct, frozen=True, forbid_unknown_fields=True):
     """Which entries are meant: exactly one of these."""
 
     cache_keys: list[str] | None = None
@@ -52,19 +52,79 @@ class _Chosen(Struct, frozen=True, forbid_unknown_fields=True):
     all: bool | None = None
 
 
+class ChosenByIds(Struct, frozen=True, forbid_unknown_fields=True):
+    ids: list[int]
+
+
+class CacheItem(Struct, frozen=True, kw_only=True):
+    """An entry in a list; null is what is no longer there, since its log is not."""
+
+    id: int
+    cache_key: str
+    prompt_content: str | None
+    response_content: str | None
+    hit_count: int
+    timestamp: Moment
+    updated_at: Moment
+    expiry_date: Moment
+    model: str | None
+    log_id: str | None
+    saved_cost: float
+    saved_tokens: int
+    saved_time: float | None
+
+
+class FullCacheEntry(CacheItem, frozen=True, kw_only=True):
+    request_content: str | None
+    prompt_messages: Any
+    full_response: Any
+    response_time: float | None
+
+
+class CacheSavings(Struct, frozen=True, kw_only=True):
+    total_cost: float
+    total_hit_count: int
+    total_tokens: int
+    total_time: float | None
+
+
+class CacheSummary(CacheSavings, frozen=True, kw_only=True):
+    total_count: int
+
+
+class CachePage(Struct, frozen=True):
+    count: int
+    next: str | None
+    previous: str | None
+    current_filters: dict[str, Any]
+    results: list[CacheItem]
+
+
+class CacheList(Struct, frozen=True):
+    summary: CacheSavings
+    data: CachePage
+
+
+class DeletedEntries(Struct, frozen=True):
+    success_count: int
+    deleted_count: int
+    message: str
+
+
 @router.post("/api/caches", dependencies=[_READERS], openapi_extra=_PARAMETERS)
-async def list_entries(request: Request, state: State, caller: Caller) -> Response:
+@shaped(takes=CacheFilters, answers=CacheList)
+async def list_cache_entries(request: Request, state: State, caller: Caller) -> Response:
     """List what is kept and has not expired, what changed last first; with what hits have saved."""
-    page = _number(request, "page", 1, 10**9)
-    page_size = _number(request, "page_size", 100, MAX_PAGE_SIZE)
+    page = read_number(request, "page", 1, MOST_PAGES)
+    page_size = read_number(request, "page_size", _USUAL_PAGE, MAX_PAGE_SIZE)
     query, sent = _query(await read_bounded(request), state, caller, page, page_size)
     entries, sums = await state.ask_logs(lambda store: store.cache_entries(query))
     answer = {
         "summary": _summary(sums),
         "data": {
             "count": sums.entries,
-            "next": _link(request, page + 1) if page * page_size < sums.entries else None,
-            "previous": _link(request, page - 1) if page > 1 else None,
+            "next": page_link(request, page + 1) if page * page_size < sums.entries else None,
+            "previous": page_link(request, page - 1) if page > 1 else None,
             "current_filters": sent,
             "results": [item_of(entry) for entry in entries],
         },
@@ -73,7 +133,8 @@ async def list_entries(request: Request, state: State, caller: Caller) -> Respon
 
 
 @router.post("/api/caches/summary", dependencies=[_READERS])
-async def sum_entries(request: Request, state: State, caller: Caller) -> Response:
+@shaped(takes=CacheFilters, answers=CacheSummary)
+async def sum_cache_entries(request: Request, state: State, caller: Caller) -> Response:
     """Count what is kept, and sum up what hits have saved."""
     query, _ = _query(await read_bounded(request), state, caller)
     sums = await state.ask_logs(lambda store: store.cache_sums(query))
@@ -81,7 +142,8 @@ async def sum_entries(request: Request, state: State, caller: Caller) -> Respons
 
 
 @router.get("/api/cache/{entry_id}", dependencies=[_READERS])
-async def show_entry(entry_id: int, state: State, caller: Caller) -> Response:
+@shaped(answers=FullCacheEntry)
+async def show_cache_entry(entry_id: int, state: State, caller: Caller) -> Response:
     """Show an entry with all that was said."""
     entry = await state.ask_logs(lambda store: store.find_cache_entry(caller.organization_id, entry_id))
     if entry is None:
@@ -90,21 +152,25 @@ async def show_entry(entry_id: int, state: State, caller: Caller) -> Response:
 
 
 @router.delete("/api/caches/bulk", dependencies=[_MANAGERS])
-async def delete_entries(request: Request, state: State, caller: Caller) -> Response:
+@shaped(takes=ChosenEntries, answers=DeletedEntries)
+async def delete_cache_entries(request: Request, state: State, caller: Caller) -> Response:
     """Delete entries: `{"cache_keys": […]}`, `{"ids": […]}` or `{"all": true}`."""
     chosen = _read(
-        await read_bounded(request, _LARGEST_CHOICE), _Chosen, '{"cache_keys": ["…"]}, {"ids": [1]} or {"all": true}'
+        await read_bounded(request, _LARGEST_CHOICE),
+        ChosenEntries,
+        '{"cache_keys": ["…"]}, {"ids": [1]} or {"all": true}',
     )
-    given = [name for name in _Chosen.__struct_fields__ if getattr(chosen, name) is not None]
+    given = [name for name in ChosenEntries.__struct_fields__ if getattr(chosen, name) is not None]
     if len(given) != 1 or chosen.all is False:
         raise InvalidRequest("Say exactly one of `cache_keys`, `ids` and `all`.", param="cache_keys")
     return await _delete(state, caller.organization_id, chosen.cache_keys, chosen.ids)
 
 
 @router.delete("/api/caches", dependencies=[_MANAGERS], deprecated=True)
-async def delete_entries_by_ids(request: Request, state: State, caller: Caller) -> Response:
+@shaped(takes=ChosenByIds, answers=DeletedEntries)
+async def delete_cache_entries_by_ids(request: Request, state: State, caller: Caller) -> Response:
     """Delete entries by `{"ids": […]}`. Use /api/caches/bulk."""
-    chosen = _read(await read_bounded(request, _LARGEST_CHOICE), _Chosen, '{"ids": [1]}')
+    chosen = _read(await read_bounded(request, _LARGEST_CHOICE), ChosenEntries, '{"ids": [1]}')
     if chosen.ids is None or chosen.cache_keys is not None or chosen.all is not None:
         raise InvalidRequest("Say `ids`, and nothing else.", param="ids")
     return await _delete(state, caller.organization_id, None, chosen.ids)
@@ -121,8 +187,9 @@ async def _delete(state: ConsoleState, organization_id: str, keys: list[str] | N
     found = await state.ask_logs(lambda store: _forget(state, organization_id, keys))
     rows = await state.ask_logs(lambda store: store.delete_cache_entries(organization_id, keys))
     gone = max(found, len(rows))
+    await state.note(organization_id, AuditAction.CACHE_CLEARED, "all" if keys is None else "some", entries=gone)
     message = f"{gone} cache {'entry' if gone == 1 else 'entries'} deleted"
-    return json_answer({"success_count": gone, "deleted_count": gone, "message": message})
+    return json_answer(DeletedEntries(gone, gone, message))
 
 
 def _forget(state: ConsoleState, organization_id: str, keys: list[str] | None) -> int:
@@ -174,9 +241,9 @@ def _summary(sums: CacheSums) -> dict[str, Any]:
 
 
 def _query(
-    body: bytes, state: ConsoleState, caller: ApiKey, page: int = 1, page_size: int = 100
+    body: bytes, state: ConsoleState, caller: Caller, page: int = 1, page_size: int = 100
 ) -> tuple[CacheQuery, Mapping[str, Any]]:
-    sent = _read(body, _Filters, '{"filters": {"hit_count": {"operator": "gte", "value": [1]}}}').filters
+    sent = _read(body, CacheFilters, '{"filters": {"hit_count": {"operator": "gte", "value": [1]}}}').filters
     try:
         filters = read_filters(sent, str, field_named)
     except FilterRefused as refused:
@@ -192,17 +259,3 @@ def _read(body: bytes, shape: type[Any], like: str) -> Any:
         return msgspec.json.decode(body if body.strip() else b"{}", type=shape)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise InvalidRequest(f"The body must be like {like}: {error}") from None
-
-
-def _number(request: Request, name: str, default: int, largest: int) -> int:
-    text = request.query_params.get(name)
-    if text is None:
-        return default
-    number = int(text) if text.isascii() and text.isdigit() and len(text) <= 9 else 0
-    if not 1 <= number <= largest:
-        raise InvalidRequest(f"`{name}` must be a number from 1 to {largest}.", param=name)
-    return number
-
-
-def _link(request: Request, page: int) -> str:
-    return str(request.url.replace(path=request.scope["path"] + "/").include_query_params(page=page))

@@ -3,7 +3,7 @@
 Law: what is declared elsewhere is changed there.
 """
 
-from typing import Annotated, Any
+from typing import Annotated
 
 import msgspec
 from msgspec import UNSET, Meta, Struct, UnsetType
@@ -13,7 +13,7 @@ from gantry.core.errors import Forbidden, InvalidRequest
 from gantry.core.vocabulary import Environment
 from gantry.dialects.custom_card import iso_time
 from gantry.store.control import Change
-from gantry.store.credentials import HEAVIEST, Credential, change_service
+from gantry.store.credentials import HEAVIEST, Credential, ManagedBy, change_service
 
 Models = Annotated[tuple[Annotated[str, Meta(min_length=1, max_length=256)], ...], Meta(max_length=1000)]
 
@@ -25,6 +25,28 @@ class ServiceForm(Struct, frozen=True, forbid_unknown_fields=True):
     available_models: Models | UnsetType | None = UNSET
     exclude_models: Models | UnsetType | None = UNSET
     environment: Environment | UnsetType | None = UNSET
+
+
+class CredentialItem(Struct, frozen=True, kw_only=True):
+    """A credential as the API shows it; what it serves in Respan's words. `source` is the variable of its key.
+
+    `fields` is what it is made of: those that are no secrets as they are, and of a secret its last characters.
+    """
+
+    id: str
+    provider_id: str
+    name: str
+    base_url: str
+    weight: float
+    available_models: tuple[str, ...]
+    exclude_models: tuple[str, ...]
+    environment: Environment | None
+    source: str | None
+    home: bool
+    platform: bool
+    managed_by: ManagedBy | None
+    created_at: str
+    fields: dict[str, str]
 
 
 def read_form(body: bytes) -> ServiceForm:
@@ -54,19 +76,20 @@ def serve_by_form(change: Change, credential: Credential, form: ServiceForm) -> 
     return changed
 
 
-def credential_item(credential: Credential) -> dict[str, Any]:
-    """Return a credential as the API shows it; what it serves in Respan's words."""
-    return {
-        "id": credential.id,
-        "provider_id": credential.provider_id,
-        "name": credential.name,
-        "base_url": credential.base_url,
-        "weight": credential.weight,
-        "available_models": credential.models,
-        "exclude_models": credential.excluded_models,
-        "environment": credential.environment,
-        "source": credential.source,
-        "home": credential.home,
-        "managed_by": credential.managed_by,
-        "created_at": iso_time(credential.created_at),
-    }
+def credential_item(credential: Credential, fields: dict[str, str]) -> CredentialItem:
+    return CredentialItem(
+        id=credential.id,
+        provider_id=credential.provider_id,
+        name=credential.name,
+        base_url=credential.base_url,
+        weight=credential.weight,
+        available_models=credential.models,
+        exclude_models=credential.excluded_models,
+        environment=credential.environment,
+        source=credential.source,
+        home=credential.home,
+        platform=credential.platform,
+        managed_by=credential.managed_by,
+        created_at=iso_time(credential.created_at),
+        fields=fields,
+    )

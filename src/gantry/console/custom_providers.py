@@ -31,6 +31,7 @@ from gantry.store.vault import Vault
 
 _CREDENTIAL: Final = "default"  # what the one that comes with a provider is called
 _KEY: Final = "api_key"
+_WORDS: Final = frozenset(("catalogue",))  # that stand in the place of an id in a path
 
 
 def new_provider(connection: Connection, organization_id: str, provider_id: str) -> CustomProvider:
@@ -39,6 +40,8 @@ def new_provider(connection: Connection, organization_id: str, provider_id: str)
         check_provider_id(provider_id, load_catalog())
     except ChoiceError as error:
         raise InvalidRequest(f"provider_id: {error}.", param="provider_id") from None
+    if provider_id in _WORDS:
+        raise InvalidRequest(f"provider_id: {provider_id} means something else; choose another.", param="provider_id")
     for model in custom_models_of(connection, organization_id):
         if model.name.startswith(f"{provider_id}/"):
             raise InvalidRequest(

@@ -12,20 +12,26 @@ from msgspec import Struct
 
 from gantry.board.health import opened_health
 from gantry.console.access import Caller, State, guarded_router, requires
-from gantry.console.deployments import KnownDeployment, deployment_item, known_deployments, read_clocks
+from gantry.console.deployments import DeploymentItem, KnownDeployment, deployment_item, known_deployments, read_clocks
 from gantry.console.request_logs import json_answer, read_bounded
+from gantry.console.shapes import shaped
 from gantry.console.state import ConsoleState
 from gantry.core.errors import InvalidRequest, NotFound
 from gantry.core.vocabulary import Scope
 from gantry.store.control import ControlStore
 from gantry.store.credentials import Credential, credentials_of
-from gantry.store.keys import ApiKey
 
 _READERS: Final = requires(Scope.READ)
 _MANAGERS: Final = requires(Scope.MANAGE)
 _LARGEST_BODY: Final = 4096
 
 router = guarded_router("health")
+
+
+class ResetItem(Struct, frozen=True):
+    """The deployments that are well again."""
+
+    reset: list[str]
 
 
 class ResetForm(Struct, frozen=True, forbid_unknown_fields=True):
@@ -36,6 +42,7 @@ class ResetForm(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 @router.get("/api/health/deployments", dependencies=[_READERS])
+@shaped(answers=list[DeploymentItem])
 async def list_deployments(state: State, caller: Caller) -> Response:
     """List the deployments that anything is known of; whoever is not here is well."""
     known = await state.ask_control(lambda control: _known(state, control, caller))
@@ -43,6 +50,7 @@ async def list_deployments(state: State, caller: Caller) -> Response:
 
 
 @router.post("/api/health/deployments/reset", dependencies=[_MANAGERS])
+@shaped(takes=ResetForm, answers=ResetItem)
 async def reset_deployments(request: Request, state: State, caller: Caller) -> Response:
     """Forget what is known of a deployment, of all of a credential, or of all: it is well again."""
     form = _read_form(await read_bounded(request, _LARGEST_BODY))
@@ -54,10 +62,10 @@ async def reset_deployments(request: Request, state: State, caller: Caller) -> R
     names = await state.ask_control(reset)
     if not names and not form.all:
         raise NotFound(f"Nothing is known of the deployment {form.deployment}: it is well, or not named so.")
-    return json_answer({"reset": names})
+    return json_answer(ResetItem(names))
 
 
-def _known(state: ConsoleState, control: ControlStore, caller: ApiKey) -> list[KnownDeployment]:
+def _known(state: ConsoleState, control: ControlStore, caller: Caller) -> list[KnownDeployment]:
     if state.health is None:
         return []
     with control.reading() as connection:

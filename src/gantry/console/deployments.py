@@ -6,7 +6,7 @@ are of the machine's monotonic clock; people are shown when that is.
 
 import time
 from collections.abc import Iterable, Iterator
-from typing import Any, Final, NamedTuple
+from typing import Final, NamedTuple
 
 from msgspec import Struct
 
@@ -70,19 +70,34 @@ def known_deployments(
         yield KnownDeployment(board_id, model, credential, standing, how, until)
 
 
-def deployment_item(known: KnownDeployment) -> dict[str, Any]:
+class DeploymentItem(Struct, frozen=True, kw_only=True):
+    """A deployment as the API shows it; `failing` is the share of its last calls that failed."""
+
+    deployment: str
+    provider_id: str | None
+    credential_name: str | None
+    model: str | None
+    condition: Condition
+    until: str | None
+    failing: float
+    cooldowns: int
+    last_status: int | None
+    last_failed_at: str | None
+
+
+def deployment_item(known: KnownDeployment) -> DeploymentItem:
     """Return a deployment as the API shows it."""
     one, standing = known.credential, known.standing
     failed = standing.failed_at != 0
-    return {
-        "deployment": known.name,
-        "provider_id": None if one is None else one.provider_id,
-        "credential_name": None if one is None else one.name,
-        "model": known.model or None,
-        "condition": known.condition,
-        "until": None if known.until is None else iso_time(known.until),
-        "failing": standing.failing / _ALL,
-        "cooldowns": standing.cooldowns,
-        "last_status": standing.status or None,
-        "last_failed_at": iso_time(standing.failed_at * 1_000 * _MS) if failed else None,
-    }
+    return DeploymentItem(
+        deployment=known.name,
+        provider_id=None if one is None else one.provider_id,
+        credential_name=None if one is None else one.name,
+        model=known.model or None,
+        condition=known.condition,
+        until=None if known.until is None else iso_time(known.until),
+        failing=standing.failing / _ALL,
+        cooldowns=standing.cooldowns,
+        last_status=standing.status or None,
+        last_failed_at=iso_time(standing.failed_at * 1_000 * _MS) if failed else None,
+    )

@@ -9,7 +9,7 @@ never ignored: an answer with too many logs looks like a right one.
 """
 
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Container, Iterable, Mapping
 from typing import Any, Final, Literal, TypeVar
 
 import msgspec
@@ -74,13 +74,13 @@ def read_filters(given: Mapping[str, Any], row_id: RowId, field_of: Callable[[st
     return _Reader(row_id, field_of).bundle(given, 0)
 
 
-def url_filters(parameters: Iterable[tuple[str, str]]) -> dict[str, Any]:
+def url_filters(parameters: Iterable[tuple[str, str]], known: Container[str] = FIELDS) -> dict[str, Any]:
     """Return `?field=value` and `?field[value]=…&field[operator]=…` as a body does; unknown names mean metadata."""
     parts: dict[str, dict[str, str]] = {}
     for name, value in parameters:
         match = _BRACKETED.match(name)
         field, part = (match["field"], match["part"]) if match else (name, "value")
-        if field not in FIELDS and not field.startswith((METADATA_PREFIX, SCORES_PREFIX)):
+        if field not in known and not field.startswith((METADATA_PREFIX, SCORES_PREFIX)):
             field = METADATA_PREFIX + field
         if part in parts.setdefault(field, {}):
             raise FilterRefused(f"`{name}` is given more than once. Send several values in the body.", name)

@@ -14,6 +14,7 @@ from gantry.store.log_filter import ORDERING, Field, Kind, Operator, Value
 from gantry.store.text_patterns import PatternRefused, check_like, check_regex, trigrams_of
 
 LARGEST: Final = 2**63 - 1
+_FURTHEST: Final = LARGEST - 2 * 366 * 86_400_000_000_000  # so that the year around a time is one a store can count
 _MOST_CHARACTERS: Final = 2000
 _BOOLEANS: Final[Mapping[str, bool]] = {"true": True, "1": True, "false": False, "0": False}
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
@@ -58,7 +59,7 @@ def read_time(text: str) -> int:
     except (ValueError, OverflowError):
         raise ValueRefused("needs a time in ISO 8601, such as 2026-11-22T10:00:00Z") from None
     whole = (since_epoch.days * 86_400 + since_epoch.seconds) * 1_000_000_000 + since_epoch.microseconds * 1000
-    return max(-LARGEST, min(whole, LARGEST))
+    return max(-_FURTHEST, min(whole, _FURTHEST))
 
 
 def _text_for(operator: Operator, *, may_be_number: bool) -> Read:

@@ -16,7 +16,8 @@ from gantry.console.access import Caller, State, guarded_router
 from gantry.console.request_logs import json_answer, read_bounded
 from gantry.console.routing import MANAGERS, READERS, answer_change, tagged
 from gantry.console.rules_change import Checked, Hand, change_rules
-from gantry.console.rules_item import group_item
+from gantry.console.rules_item import GroupItem, group_item
+from gantry.console.shapes import shaped
 from gantry.console.state import ConsoleState
 from gantry.core.errors import InvalidRequest, NotFound
 from gantry.core.routing_document import (
@@ -30,7 +31,6 @@ from gantry.core.routing_document import (
     without_group,
 )
 from gantry.store.control import Change, ControlStore
-from gantry.store.keys import ApiKey
 from gantry.store.routing_rules import current_rules
 
 _LARGEST_BODY: Final = 64 * 1024
@@ -51,30 +51,35 @@ class GroupForm(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 @router.get("/api/load-balance-groups", dependencies=[READERS])
+@shaped(answers=list[GroupItem])
 async def list_groups(state: State, caller: Caller) -> Response:
     """List the load balance groups."""
     return json_answer([group_item(group) for group in (await _rules(state, caller)).get("groups", ())])
 
 
 @router.post("/api/load-balance-groups", dependencies=[MANAGERS])
+@shaped(takes=GroupForm, answers=GroupItem, also=201)
 async def put_group(request: Request, state: State, caller: Caller) -> Response:
     """Make a group, or change the one of this group_id: what is left out stays. Without an id it is given one."""
     return await _put(request, state, caller, None)
 
 
 @router.get("/api/load-balance-groups/{group_id}", dependencies=[READERS])
+@shaped(answers=GroupItem)
 async def show_group(group_id: str, state: State, caller: Caller) -> Response:
     """Show a group."""
     return json_answer(group_item(_known(await _rules(state, caller), group_id)))
 
 
 @router.patch("/api/load-balance-groups/{group_id}", dependencies=[MANAGERS])
+@shaped(takes=GroupForm, answers=GroupItem)
 async def change_group(group_id: str, request: Request, state: State, caller: Caller) -> Response:
     """Change a group: what is left out stays, and null clears. Its models are given all or none."""
     return await _put(request, state, caller, group_id)
 
 
 @router.delete("/api/load-balance-groups/{group_id}", dependencies=[MANAGERS], status_code=204)
+@shaped()
 async def delete_group(group_id: str, request: Request, state: State, caller: Caller) -> Response:
     """Remove a group. Calls that ask for it are refused."""
 
@@ -91,7 +96,7 @@ async def delete_group(group_id: str, request: Request, state: State, caller: Ca
     return await answer_change(request, state, caller, remove, note=f"without {group_id}", answer=answer)
 
 
-async def _put(request: Request, state: ConsoleState, caller: ApiKey, group_id: str | None) -> Response:
+async def _put(request: Request, state: ConsoleState, caller: Caller, group_id: str | None) -> Response:
     """Store what a body says of a group, which is a known one where the path names it."""
     form = await _read_form(request)
     if group_id is not None and form.group_id not in (UNSET, group_id):
@@ -114,8 +119,7 @@ async def _put(request: Request, state: ConsoleState, caller: ApiKey, group_id: 
         return change_rules(change, caller.organization_id, world, hand, edit)
 
     def answer(checked: Checked) -> Response:
-        item = group_item(_known(checked.written.document, wanted))
-        made = json_answer({**item, "warnings": checked.warnings} if checked.warnings else item)
+        made = json_answer(group_item(_known(checked.written.document, wanted), checked.warnings))
         made.status_code = 201 if is_new else 200
         return tagged(made, checked)
 
@@ -169,7 +173,7 @@ def _known(document: Document, group_id: str) -> Document:
     return group
 
 
-async def _rules(state: ConsoleState, caller: ApiKey) -> Document:
+async def _rules(state: ConsoleState, caller: Caller) -> Document:
     def find(control: ControlStore) -> Document:
         with control.reading() as connection:
             return current_rules(connection, caller.organization_id).document

@@ -12,11 +12,13 @@ from msgspec import UNSET, Raw, Struct, UnsetType
 
 from gantry.console.access import Caller, State, guarded_router, requires
 from gantry.console.log_question import row_id
+from gantry.console.request_log_item import FullLog
 from gantry.console.request_logs import full_log, json_answer, read_bounded
+from gantry.console.shapes import shaped
 from gantry.console.state import ConsoleState
+from gantry.core.audit_entry import AuditAction
 from gantry.core.errors import InvalidRequest, NotFound
 from gantry.core.vocabulary import Scope
-from gantry.store.keys import ApiKey
 from gantry.store.log_changes import LogChange
 from gantry.store.log_rows import INDEXED_LENGTH
 
@@ -46,7 +48,13 @@ class MarksOfMany(Struct, frozen=True):
     logs: list[MarksOfOne]
 
 
+class MarkedLogs(Struct, frozen=True):
+    updated: int
+    not_found: list[str]
+
+
 @router.patch("/api/request-logs/batch-update", dependencies=[_MARKERS])
+@shaped(takes=MarksOfMany, answers=MarkedLogs)
 async def mark_logs(request: Request, state: State, caller: Caller) -> Response:
     """Mark several logs: `{"logs": [{"unique_id": …, "note": …}, …]}`. Logs that are not there are named."""
     given = _decoded(await read_bounded(request, MOST_BYTES), MarksOfMany).logs
@@ -55,10 +63,11 @@ async def mark_logs(request: Request, state: State, caller: Caller) -> Response:
     changes = [_change(caller, marks.unique_id, marks) for marks in given]
     changed = await _apply(state, caller, changes)
     missing = [marks.unique_id for marks, change in zip(given, changes, strict=True) if change.log_id not in changed]
-    return json_answer({"updated": len(given) - len(missing), "not_found": missing})
+    return json_answer(MarkedLogs(len(given) - len(missing), missing))
 
 
 @router.patch("/api/request-logs/{log_id}", dependencies=[_MARKERS])
+@shaped(takes=Marks, answers=FullLog)
 async def mark_log(log_id: str, request: Request, state: State, caller: Caller) -> Response:
     """Set `is_pinned`, `positive_feedback`, `note` or `custom_identifier`, merge `metadata`, and show the log."""
     change = _change(caller, log_id, _decoded(await read_bounded(request, MOST_BYTES), Marks))
@@ -68,24 +77,26 @@ async def mark_log(log_id: str, request: Request, state: State, caller: Caller) 
 
 
 @router.delete("/api/request-logs/{log_id}", dependencies=[requires(Scope.MANAGE)], status_code=204)
+@shaped()
 async def delete_log(log_id: str, state: State, caller: Caller) -> Response:
     """Delete a log and all that was said in it. Sums by hour stay."""
     wanted = row_id(caller.organization_id, log_id)
     if not await state.ask_logs(lambda store: store.delete(caller.organization_id, None, wanted)):
         raise NotFound("Log not found")
+    await state.note(caller.organization_id, AuditAction.LOG_REMOVED, log_id)
     return Response(status_code=204)
 
 
-async def _apply(state: ConsoleState, caller: ApiKey, changes: list[LogChange]) -> set[str]:
+async def _apply(state: ConsoleState, caller: Caller, changes: list[LogChange]) -> set[str]:
     key_id = _key_it_marks_for(caller)
     return await state.ask_logs(lambda store: store.change(caller.organization_id, key_id, changes))
 
 
-def _key_it_marks_for(caller: ApiKey) -> str | None:
+def _key_it_marks_for(caller: Caller) -> str | None:
     return None if Scope.INGEST in caller.policy.scopes else caller.id
 
 
-def _change(caller: ApiKey, log_id: str, given: Marks) -> LogChange:
+def _change(caller: Caller, log_id: str, given: Marks) -> LogChange:
     marks: dict[str, Any] = {
         name: value
         for name in ("is_pinned", "positive_feedback", "note", "custom_identifier")

@@ -17,11 +17,11 @@ from fastapi.responses import StreamingResponse
 from msgspec import Raw, structs
 
 from gantry.console.access import Caller, State, guarded_router
-from gantry.console.log_question import Question
-from gantry.console.request_logs import DOCUMENTED, READERS, question_of, read_bounded, shown
+from gantry.console.log_question import FilterBody, Question
+from gantry.console.request_logs import EXPORTED, READERS, question_of, read_bounded, shown
+from gantry.console.shapes import shaped
 from gantry.console.state import ConsoleState
 from gantry.core.errors import InvalidRequest
-from gantry.store.keys import ApiKey
 from gantry.store.log_query import LogQuery
 from gantry.store.logs import LogStore
 
@@ -33,19 +33,21 @@ Encode = Callable[[Iterable[dict[str, Any]]], bytes]
 router = guarded_router("request logs")
 
 
-@router.get("/api/request-logs/export", dependencies=[READERS], openapi_extra=DOCUMENTED)
+@router.get("/api/request-logs/export", dependencies=[READERS], openapi_extra=EXPORTED)
+@shaped(media=("application/x-ndjson", "text/csv"))
 async def export_logs(request: Request, state: State, caller: Caller) -> StreamingResponse:
     """Export logs as `?format=jsonl` or `csv`; everything else as in the list."""
     return _answer(request, state, caller, b"")
 
 
-@router.post("/api/request-logs/export", dependencies=[READERS], openapi_extra=DOCUMENTED)
+@router.post("/api/request-logs/export", dependencies=[READERS], openapi_extra=EXPORTED)
+@shaped(takes=FilterBody, media=("application/x-ndjson", "text/csv"))
 async def export_logs_by_body(request: Request, state: State, caller: Caller) -> StreamingResponse:
     """As GET, with filters in the body."""
     return _answer(request, state, caller, await read_bounded(request))
 
 
-def _answer(request: Request, state: ConsoleState, caller: ApiKey, body: bytes) -> StreamingResponse:
+def _answer(request: Request, state: ConsoleState, caller: Caller, body: bytes) -> StreamingResponse:
     question = question_of(request, state, caller, body)
     if question.query.sort_by is not None:
         raise InvalidRequest("An export is in the order of time: `sort_by` must be id or -id.", param="sort_by")

@@ -12,6 +12,8 @@ import msgspec
 from fastapi import Request, Response
 
 from gantry.console.access import Caller, State, guarded_router, requires
+from gantry.console.posted_log_form import AcceptedPost, PostedLogForm
+from gantry.console.shapes import shaped
 from gantry.console.state import ConsoleState
 from gantry.core.errors import Overloaded, PayloadTooLarge, RequestTimeout
 from gantry.core.ids import ENTROPY_BITS, format_id
@@ -19,19 +21,18 @@ from gantry.core.vocabulary import ContentPolicy, Scope
 from gantry.dialects.posted import accept_posted
 from gantry.journal.frames import FrameKind, LogPosted, encode_payload
 from gantry.journal.writer import JournalFull, JournalLevel
-from gantry.store.keys import ApiKey
 
 MAX_BYTES: Final = 20 * 1024 * 1024
+_POSTERS: Final = requires(Scope.INFERENCE, Scope.INGEST, keys_only=True)
 _SECONDS_TO_SEND: Final = 120.0
 _USER_AGENT_LENGTH: Final = 256
 
 router = guarded_router("request logs")
 
 
-@router.post(
-    "/api/request-logs/create", dependencies=[requires(Scope.INFERENCE, Scope.INGEST)], include_in_schema=False
-)
-@router.post("/api/request-logs", dependencies=[requires(Scope.INFERENCE, Scope.INGEST)])
+@router.post("/api/request-logs/create", dependencies=[_POSTERS], include_in_schema=False)
+@router.post("/api/request-logs", dependencies=[_POSTERS])
+@shaped(takes=PostedLogForm, answers=AcceptedPost)
 async def create_log(request: Request, state: State, caller: Caller) -> Response:
     """Store the log of a call that was made elsewhere: `{"model": …, "input": …, "output": …, "cost": …}`."""
     if int(request.headers.get("content-length", "0")) > MAX_BYTES:
@@ -61,7 +62,7 @@ def _too_large() -> PayloadTooLarge:
     )
 
 
-def take_log(state: ConsoleState, caller: ApiKey, body: bytes, user_agent: str) -> dict[str, Any]:
+def take_log(state: ConsoleState, caller: Caller, body: bytes, user_agent: str) -> dict[str, Any]:
     """Append a log to the journal and return the answer to its poster. Raises InvalidRequest and Overloaded."""
     now = state.clock()
     policy = caller.policy.content_policy

@@ -15,6 +15,7 @@ import msgspec
 from msgspec import Struct
 
 from gantry.console.filter_grammar import read_filters, url_filters
+from gantry.console.filter_shapes import Filters
 from gantry.console.filter_values import ValueRefused, read_flag, read_time
 from gantry.core.errors import InvalidRequest
 from gantry.core.vocabulary import Environment
@@ -35,7 +36,7 @@ from gantry.store.log_query import MAX_PAGE_SIZE, Cursor, LogQuery
 DEFAULT_RANGE: Final = 3600 * 1_000_000_000
 DEFAULT_PAGE_SIZE: Final = 100
 
-_SORTS: Final = frozenset(
+SORTS: Final = frozenset(
     """
     timestamp start_time cost latency generation_time time_to_first_token ttft routing_time prompt_tokens
     completion_tokens all_tokens total_tokens total_request_tokens reasoning_tokens tokens_per_second status_code model
@@ -45,7 +46,7 @@ _SORTS: Final = frozenset(
 _RESERVED: Final = frozenset(
     """
     start_time end_time sort_by page page_size all_envs is_test environment include_fields exclude fetch_filters search
-    cursor format
+    cursor format filters
     """.split()
 )
 _ROW_ID: Final = re.compile(r"[0-9a-f]{32}\Z")
@@ -54,7 +55,7 @@ _ROW_ID: Final = re.compile(r"[0-9a-f]{32}\Z")
 class FilterBody(Struct, frozen=True):
     """The body of a request. Members it does not name have no meaning here."""
 
-    filters: dict[str, Any] = {}
+    filters: Filters = {}
 
 
 class Mark(Struct, frozen=True, array_like=True):
@@ -94,12 +95,15 @@ def read_question(
     """
     options = {name: value for name, value in parameters if name in _RESERVED}
     try:
-        sent = _body_filters(body)
+        sent, written = _body_filters(body), _written_filters(options)
         by_url = url_filters([pair for pair in parameters if pair[0] not in _RESERVED])
         filters = AllOf(
             (
-                *parts_of(read_filters(by_url, lambda given: row_id(organization_id, given))),
-                *parts_of(read_filters(sent, lambda given: row_id(organization_id, given))),
+                *(
+                    part
+                    for given in (by_url, written, sent)
+                    for part in parts_of(read_filters(given, lambda name: row_id(organization_id, name)))
+                ),
                 *_search(options),
             )
         )
@@ -125,7 +129,7 @@ def read_question(
     )
     return Question(
         query,
-        {**by_url, **sent},
+        {**by_url, **written, **sent},
         _names(options, "exclude"),
         _names(options, "include_fields"),
         _read_boolean(options, "fetch_filters") or False,
@@ -167,6 +171,16 @@ def _body_filters(body: bytes) -> dict[str, Any]:
         ) from None
 
 
+def _written_filters(options: Mapping[str, str]) -> dict[str, Any]:
+    """Return the filters of a URL that are written as in a body: where no body can be sent, as to watch or download."""
+    try:
+        return msgspec.json.decode(options.get("filters") or "{}", type=dict[str, Any])
+    except (msgspec.DecodeError, UnicodeError, RecursionError) as error:
+        raise InvalidRequest(
+            f'`filters` must be JSON like {{"model": {{"operator": "", "value": ["…"]}}}}: {error}.', param="filters"
+        ) from None
+
+
 def _search(options: Mapping[str, str]) -> tuple[Condition, ...]:
     if "search" not in options:
         return ()
@@ -189,10 +203,10 @@ def _read_sort(name: str) -> Field | None:
     """Return the field to sort by; None for `id`, the order of time."""
     if name == "id":
         return None
-    if name in _SORTS or name.startswith(SCORES_PREFIX):
+    if name in SORTS or name.startswith(SCORES_PREFIX):
         return field_named(name)
     raise InvalidRequest(
-        f"Sorting by `{name}` is not supported. Choose one of: id, {', '.join(sorted(_SORTS))}.", param="sort_by"
+        f"Sorting by `{name}` is not supported. Choose one of: id, {', '.join(sorted(SORTS))}.", param="sort_by"
     )
 
 

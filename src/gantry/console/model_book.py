@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Final
 
 from gantry.core.custom_provider import CustomProvider
+from gantry.prices.folder import PricesDamaged
 from gantry.prices.rates import Rates
 from gantry.prices.sealed_table import TableDamaged
 from gantry.providers.model_catalogue import Catalogue, compile_catalogue
@@ -47,7 +48,7 @@ class ModelBook:
                 self._specs = load_catalog()
             catalogue = self._kept
             if catalogue is None or self._day != now // _DAY_NS:
-                rates = self._rates()
+                rates = self.rates()
                 catalogue = compile_catalogue(self._specs, load_facts(), rates, now)
                 if rates is not None:
                     self._kept, self._day = catalogue, now // _DAY_NS
@@ -56,9 +57,15 @@ class ModelBook:
         own = {custom.id: spec_of(custom) for custom in customs}
         return Catalogue({**own, **self._specs}, catalogue.models)
 
-    def _rates(self) -> Rates | None:
+    def forget(self) -> None:
+        """Compile anew when it is next asked for: prices have changed."""
+        with self._lock:
+            self._kept = None
+
+    def rates(self) -> Rates | None:
+        """Return the prices as they are now; None while there are none."""
         try:
             return self._read_rates()
-        except (TableDamaged, OSError) as error:
+        except (TableDamaged, PricesDamaged, OSError) as error:
             logger.warning("the compiled prices cannot be used, so models have none: %s", error)
             return None

@@ -11,9 +11,10 @@ from fastapi.responses import JSONResponse
 
 from gantry.console.access import Caller, State, guarded_router, requires
 from gantry.console.live import tell_when_live
-from gantry.console.model_item import custom_item
+from gantry.console.model_item import ModelItem, custom_item
 from gantry.console.models import READERS, held_by, world_of
 from gantry.console.request_logs import json_answer, read_bounded
+from gantry.console.shapes import shaped
 from gantry.console.state import ConsoleState
 from gantry.core.custom_model import CustomModel
 from gantry.core.errors import Forbidden, NotFound
@@ -21,7 +22,6 @@ from gantry.core.vocabulary import Scope
 from gantry.providers.model_form import BASE_NOT_FOUND, BaseNotFound, ModelForm, World, changed, check_name, read_form
 from gantry.store.control import ControlStore
 from gantry.store.custom_models import find_custom_model, put_custom_model, remove_custom_model
-from gantry.store.keys import ApiKey
 
 _MANAGERS = requires(Scope.MANAGE)
 _NOT_FOUND = "Model not found. Only models of your own can be changed; POST /api/models/ makes one."
@@ -30,6 +30,7 @@ router = guarded_router("models")
 
 
 @router.post("/api/models", dependencies=[_MANAGERS])
+@shaped(takes=ModelForm, answers=ModelItem, also=201)
 async def put_model(request: Request, state: State, caller: Caller) -> Response:
     """Make a model of your own, or change the one of this name: what is left out stays. 201 when it is new."""
     form = read_form(await read_bounded(request))
@@ -39,6 +40,7 @@ async def put_model(request: Request, state: State, caller: Caller) -> Response:
 
 
 @router.get("/api/models/{model_name:path}", dependencies=[READERS])
+@shaped(answers=ModelItem)
 async def show_model(model_name: str, state: State, caller: Caller) -> Response:
     """Show a model of your own. Through the gateway, its list of models answers here, which knows all others too."""
     held = await state.ask_control(lambda control: held_by(control, caller.organization_id))
@@ -48,6 +50,7 @@ async def show_model(model_name: str, state: State, caller: Caller) -> Response:
 
 
 @router.put("/api/models/{model_name:path}", dependencies=[_MANAGERS])
+@shaped(takes=ModelForm, answers=ModelItem)
 async def replace_model(model_name: str, request: Request, state: State, caller: Caller) -> Response:
     """Say all of a model of your own anew: what is left out is as it is with its base."""
     form = read_form(await read_bounded(request))
@@ -56,6 +59,7 @@ async def replace_model(model_name: str, request: Request, state: State, caller:
 
 
 @router.patch("/api/models/{model_name:path}", dependencies=[_MANAGERS])
+@shaped(takes=ModelForm, answers=ModelItem)
 async def change_model(model_name: str, request: Request, state: State, caller: Caller) -> Response:
     """Change a model of your own: what is left out stays, and null clears."""
     form = read_form(await read_bounded(request))
@@ -63,6 +67,7 @@ async def change_model(model_name: str, request: Request, state: State, caller: 
 
 
 @router.delete("/api/models/{model_name:path}", dependencies=[_MANAGERS], status_code=204)
+@shaped()
 async def delete_model(model_name: str, state: State, caller: Caller) -> Response:
     """Remove a model of your own. Calls by its name lead again where they would without it."""
 
@@ -78,7 +83,7 @@ async def delete_model(model_name: str, state: State, caller: Caller) -> Respons
 
 async def _put(
     state: ConsoleState,
-    caller: ApiKey,
+    caller: Caller,
     name: str,
     form: ModelForm,
     world: World,
@@ -106,7 +111,7 @@ async def _put(
     return await tell_when_live(answer, state.board, version)
 
 
-async def _world(state: ConsoleState, caller: ApiKey) -> World:
+async def _world(state: ConsoleState, caller: Caller) -> World:
     return await world_of(state, await state.ask_control(lambda control: held_by(control, caller.organization_id)))
 
 
@@ -117,7 +122,7 @@ def _own(known: CustomModel | None) -> CustomModel:
     return known
 
 
-def _new(caller: ApiKey, name: str) -> CustomModel:
+def _new(caller: Caller, name: str) -> CustomModel:
     return CustomModel(organization_id=caller.organization_id, name=name)
 
 

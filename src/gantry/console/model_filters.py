@@ -21,6 +21,11 @@ FIELDS: Final[Mapping[str, Callable[[Item], Any]]] = {
     },
     "provider": lambda item: (item["provider"] or {}).get("provider_id"),
     "provider_id": lambda item: (item["provider"] or {}).get("provider_id"),
+    "reasoning_support": lambda item: (item["capability"] or {}).get("reasoning_support"),
+    **{
+        name: (lambda item, name=name: (item["throughput"] or {}).get(name))  # type: ignore[misc]
+        for name in ("average_tps", "average_ttft", "average_latency", "number_of_requests")
+    },
 }
 _TESTS: Final[Mapping[str, Callable[[Any, list[Any]], bool]]] = {
     "": lambda value, wanted: any(_same(value, one) for one in wanted),
@@ -49,6 +54,12 @@ def filtered(items: Iterable[Item], filters: Mapping[str, Any]) -> list[Item]:
         for one in given if isinstance(given, list) else [given]:
             found = _passing(found, name, one)
     return found
+
+
+def searched(items: Iterable[Item], text: str) -> list[Item]:
+    """Return the items that have each of the words in a name, an alias or their provider's name."""
+    words = text.lower().split()
+    return [item for item in items if all(word in _named(item) for word in words)]
 
 
 def ordered(items: Iterable[Item], sort_by: str | None) -> list[Item]:
@@ -82,6 +93,11 @@ def _field(name: str, where: str) -> Callable[[Item], Any]:
     if read is None:
         raise InvalidRequest(f"{where}: models have no field {name!r}; they have {', '.join(FIELDS)}.", param=where)
     return read
+
+
+def _named(item: Item) -> str:
+    provider = (item["provider"] or {}).get("provider_name", "")
+    return " ".join((item["model_name"], item["display_name"], *item["aliases"], provider)).lower()
 
 
 def _same(value: Any, wanted: Any) -> bool:

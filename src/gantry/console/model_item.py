@@ -7,18 +7,99 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any, Final
 
+from msgspec import Struct
+
+from gantry.console.usage_item import added, metrics_of
 from gantry.core.custom_model import CustomModel
 from gantry.core.money import usd_from_nano
 from gantry.dialects.custom_card import iso_time, respan_members
 from gantry.prices.rate import Prices
 from gantry.providers.model_catalogue import Catalogue, CatalogueModel
-from gantry.providers.model_facts import Capability, ModelKind
+from gantry.providers.model_facts import Capability, Modality, ModelKind
 from gantry.providers.spec import ProviderSpec
+from gantry.store.usage_sums import Sums
 
 _NS_PER_SECOND: Final = 1_000_000_000
 _AUDIO: Final = frozenset((ModelKind.TRANSCRIPTION, ModelKind.SPEECH, ModelKind.REALTIME))
 _STREAMED: Final = frozenset((ModelKind.CHAT, ModelKind.TRANSCRIPTION, ModelKind.SPEECH, ModelKind.REALTIME))
 _NO_PRICES: Final = Prices()
+
+
+class ModelProvider(Struct, frozen=True):
+    id: str
+    provider_name: str
+    provider_id: str
+    moderation: str
+    credential_fields: list[str]
+
+
+class ModelModality(Struct, frozen=True):
+    input: list[Modality]
+    output: list[Modality]
+
+
+class ModelCapability(Struct, frozen=True):
+    """What nobody has said is null."""
+
+    max_completion_tokens: int | None
+    function_call: bool | None
+    reasoning_support: bool | None
+    modality: ModelModality
+    features: list[Capability]
+
+
+class ModelSpeed(Struct, frozen=True):
+    """What the organization's calls of the last 30 days came to; times in seconds."""
+
+    average_tps: float | None
+    average_ttft: float | None
+    average_latency: float | None
+    number_of_requests: int
+
+
+class PublicModelItem(Struct, frozen=True, kw_only=True):
+    """A model of the catalogue. Costs are USD for a million tokens; null where nobody knows."""
+
+    id: str
+    model_name: str
+    display_name: str
+    model_description: str
+    affiliation_category: str
+    source: str
+    aliases: list[str]
+    model_type: str | None
+    max_context_window: int | None
+    input_cost: float | None
+    output_cost: float | None
+    prompt_cost: float | None
+    completion_cost: float | None
+    cache_hit_input_cost: float | None
+    cache_creation_input_cost: float | None
+    price_source: str | None
+    price_version: str | None
+    price_since: str | None
+    streaming_support: int | None
+    function_call: int | None
+    image_support: int | None
+    capability: ModelCapability | None
+    is_deprecated: bool
+    retires_at: str | None
+    replacement_model: str | None
+    supported_params: dict[str, Any]
+    provider: ModelProvider | None
+
+
+class ModelItem(PublicModelItem, frozen=True, kw_only=True):
+    """A model as an organization has it: of the catalogue, or its own."""
+
+    base_model_name: str | None
+    custom_provider_id: str | None
+    is_called_by_custom_name: bool
+    supported_params_override: dict[str, Any]
+    throughput: ModelSpeed | None
+    managed_by: str | None
+    created_at: str | None
+    updated_at: str | None
 
 
 def catalogue_item(model: CatalogueModel, now: int) -> dict[str, Any]:
@@ -71,6 +152,15 @@ def custom_item(
         "managed_by": custom.managed_by,
         "provider": _provider_item(spec),
     }
+
+
+def timed(item: Mapping[str, Any], speeds: Mapping[str, Sums]) -> dict[str, Any]:
+    """Return an item with how fast the model was, by any of its names; null where nobody called it."""
+    known = [speeds[name] for name in dict.fromkeys((item["model_name"], *item["aliases"])) if name in speeds]
+    if not known:
+        return dict(item)
+    metrics = metrics_of(added(known), 0)
+    return {**item, "throughput": {name: metrics[name] for name in ModelSpeed.__struct_fields__}}
 
 
 def public_item(item: Mapping[str, Any]) -> dict[str, Any]:
@@ -152,6 +242,7 @@ def _provider_item(spec: ProviderSpec | None) -> dict[str, Any] | None:
     if spec is None:
         return None
     return {
+        "id": spec.id,
         "provider_name": spec.name,
         "provider_id": spec.id,
         "moderation": "",

@@ -31,7 +31,25 @@ class ProviderForm(Struct, frozen=True, forbid_unknown_fields=True):
     id: Any = UNSET
     created_at: Any = UNSET
     updated_at: Any = UNSET
+    managed_by: Any = UNSET
     warnings: Any = UNSET
+
+
+class ProviderItem(Struct, frozen=True, kw_only=True):
+    """A custom provider as the API shows it; `base_url` among its `extra_kwargs` is what an SDK would be given."""
+
+    id: str
+    provider_id: str
+    provider_name: str
+    extra_kwargs: dict[str, Any]
+    created_at: str
+    updated_at: str
+    managed_by: str | None
+    warnings: list[str] | UnsetType = UNSET
+
+    @property
+    def base_url(self) -> str:
+        return str(self.extra_kwargs[_BASE_URL])
 
 
 def read_form(body: bytes) -> ProviderForm:
@@ -63,18 +81,18 @@ def changed(provider: CustomProvider, form: ProviderForm) -> CustomProvider:
     return provider
 
 
-def provider_item(provider: CustomProvider) -> dict[str, Any]:
-    """Return a custom provider as the API shows it; the base URL is what an SDK would be given."""
-    item = {
-        "id": provider.id,
-        "provider_id": provider.id,
-        "provider_name": provider.name,
-        "extra_kwargs": {_BASE_URL: provider.base_url + spec_of(provider).root, **provider.parameters},
-        "created_at": iso_time(provider.created_at),
-        "updated_at": iso_time(provider.updated_at),
-    }
-    warnings = [f"extra_kwargs.{words}." for words in explain_not_yet(provider.parameters)]
-    return {**item, "warnings": warnings} if warnings else item
+def provider_item(provider: CustomProvider) -> ProviderItem:
+    """Return a custom provider as the API shows it."""
+    return ProviderItem(
+        id=provider.id,
+        provider_id=provider.id,
+        provider_name=provider.name,
+        extra_kwargs={_BASE_URL: provider.base_url + spec_of(provider).root, **provider.parameters},
+        created_at=iso_time(provider.created_at),
+        updated_at=iso_time(provider.updated_at),
+        managed_by=None if provider.managed_by is None else str(provider.managed_by),
+        warnings=[f"extra_kwargs.{words}." for words in explain_not_yet(provider.parameters)] or UNSET,
+    )
 
 
 def _decode_secret(expected: type, value: Any) -> Any:

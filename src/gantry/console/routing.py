@@ -16,7 +16,8 @@ from gantry.console.access import Caller, State, guarded_router, requires
 from gantry.console.live import tell_when_live
 from gantry.console.request_logs import json_answer, read_bounded
 from gantry.console.rules_change import Checked, Hand, change_rules, check_rules, known_version, roll_back_rules
-from gantry.console.rules_item import rules_item, version_item
+from gantry.console.rules_item import RulesDiff, RulesItem, RulesVersionItem, diff_of, rules_item, version_item
+from gantry.console.shapes import shaped
 from gantry.console.state import ConsoleState
 from gantry.core.errors import InvalidRequest
 from gantry.core.routing_document import MOST_TYPED, Document, RulesWorld, changed
@@ -24,8 +25,7 @@ from gantry.core.vocabulary import Scope
 from gantry.providers.rules_world import catalogue_world
 from gantry.providers.spec import load_catalog
 from gantry.store.control import Change, ControlStore
-from gantry.store.keys import ApiKey
-from gantry.store.routing_rules import RulesVersion, current_rules, rules_versions
+from gantry.store.routing_rules import RulesVersion, WrittenRules, current_rules, rules_before, rules_versions
 
 READERS: Final = requires(Scope.READ)
 MANAGERS: Final = requires(Scope.MANAGE)
@@ -51,6 +51,7 @@ class RulesForm(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 @router.get("/api/routing", dependencies=[READERS])
+@shaped(answers=RulesItem)
 async def show_rules(state: State, caller: Caller) -> Response:
     """Show the routing rules that hold: the document, its version, and what it names in vain."""
 
@@ -63,6 +64,7 @@ async def show_rules(state: State, caller: Caller) -> Response:
 
 
 @router.put("/api/routing", dependencies=[MANAGERS])
+@shaped(takes=RulesForm, answers=RulesItem)
 async def replace_rules(request: Request, state: State, caller: Caller) -> Response:
     """Say all of the rules anew. The version they are made from is given, in the body or as If-Match; `*` is any."""
     form = await _read_form(request)
@@ -80,6 +82,7 @@ async def replace_rules(request: Request, state: State, caller: Caller) -> Respo
 
 
 @router.patch("/api/routing", dependencies=[MANAGERS])
+@shaped(takes=RulesForm, answers=RulesItem)
 async def change_some_rules(request: Request, state: State, caller: Caller) -> Response:
     """Change members of the document: what is left out stays, and null clears."""
     form = await _read_form(request)
@@ -92,6 +95,7 @@ async def change_some_rules(request: Request, state: State, caller: Caller) -> R
 
 
 @router.get("/api/routing/versions", dependencies=[READERS])
+@shaped(answers=list[RulesVersionItem])
 async def list_versions(state: State, caller: Caller) -> Response:
     """List the versions that are kept, the newest first, without their documents."""
 
@@ -103,6 +107,7 @@ async def list_versions(state: State, caller: Caller) -> Response:
 
 
 @router.get("/api/routing/versions/{version}", dependencies=[READERS])
+@shaped(answers=RulesItem)
 async def show_version(version: int, state: State, caller: Caller) -> Response:
     """Show one version."""
 
@@ -114,7 +119,24 @@ async def show_version(version: int, state: State, caller: Caller) -> Response:
     return rules_answer(await state.ask_control(find))
 
 
+@router.get("/api/routing/versions/{version}/diff", dependencies=[READERS])
+@shaped(answers=RulesDiff)
+async def diff_versions(version: int, state: State, caller: Caller, since: int | None = None) -> Response:
+    """Show what a version has otherwise than another one: `since`, or else the one before it."""
+
+    def find(control: ControlStore) -> RulesDiff:
+        with control.reading() as connection:
+            found = known_version(connection, caller.organization_id, version)
+            if since is not None:
+                return diff_of(known_version(connection, caller.organization_id, since), found)
+            first = WrittenRules(organization_id=caller.organization_id)
+            return diff_of(next(rules_before(connection, caller.organization_id, version), first), found)
+
+    return json_answer(await state.ask_control(find))
+
+
 @router.post("/api/routing/rollback", dependencies=[MANAGERS])
+@shaped(takes=RulesForm, answers=RulesItem)
 async def roll_back(request: Request, state: State, caller: Caller) -> Response:
     """Let an old version hold again: `{"version": 3}`. It becomes the newest one, with the same document."""
     form = await _read_form(request)
@@ -142,7 +164,7 @@ def tagged(answer: Response, checked: Checked) -> Response:
 async def answer_change(
     request: Request,
     state: ConsoleState,
-    caller: ApiKey,
+    caller: Caller,
     act: Act,
     *,
     note: str | None = None,
@@ -150,7 +172,7 @@ async def answer_change(
     answer: Callable[[Checked], Response] = rules_answer,
 ) -> Response:
     """Change the rules by `act`, as one change, and answer when it is live."""
-    hand = Hand(author=f"API key {caller.name}", note=note or "", expected=_expected(request, version))
+    hand = Hand(author=str(caller.author), note=note or "", expected=_expected(request, version))
 
     def question(control: ControlStore) -> tuple[Checked, int]:
         world = _world()

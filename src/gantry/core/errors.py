@@ -5,12 +5,14 @@ GatewayError                     never raised itself
 │   ├── InvalidRequest           400  malformed or contradictory
 │   │   └── NotSpoken            400  the model's provider has no such operation
 │   ├── Unauthenticated          401  no key, unknown key, expired, revoked
+│   ├── CreditsExhausted         402  no credits are left to pay for the call
 │   ├── Forbidden                403  the key may not do this
 │   ├── NotFound                 404  no such path, model or resource
 │   ├── MethodNotAllowed         405
 │   ├── RequestTimeout           408  the request did not arrive in time
 │   ├── OutOfDate                412  made from what somebody has changed since
 │   ├── PayloadTooLarge          413
+│   ├── UnsupportedMedia         415  a body of another type than the path takes
 │   ├── HeadersTooLarge          431
 │   └── LimitReached             429
 ├── UpstreamFault                the provider did it
@@ -71,6 +73,11 @@ class Unauthenticated(CallerError):
     kind = "authentication_error"
 
 
+class CreditsExhausted(CallerError):
+    status = 402
+    kind = "insufficient_credits"
+
+
 class Forbidden(CallerError):
     status = 403
     kind = "permission_error"
@@ -99,6 +106,11 @@ class OutOfDate(CallerError):
 class PayloadTooLarge(CallerError):
     status = 413
     kind = "payload_too_large"
+
+
+class UnsupportedMedia(CallerError):
+    status = 415
+    kind = "unsupported_media_type"
 
 
 class HeadersTooLarge(CallerError):

@@ -4,6 +4,8 @@ Law: what is at its default is not written, so that the log of a call answered a
 nanoseconds, money is nano-dollars.
 """
 
+from typing import Final
+
 import msgspec
 from msgspec import Struct
 
@@ -37,11 +39,14 @@ class LoggedAttempt(Struct, frozen=True, omit_defaults=True, gc=False):
     turned_to: str | None = None  # the model as the call was told to ask for it, where that is not what was requested
 
 
+_decode: Final = msgspec.json.Decoder(list[LoggedAttempt]).decode
+
+
 def read_attempts(text: str | None) -> list[LoggedAttempt]:
     """Return the attempts in a log; none where it has none, or they are of a form that this version cannot read."""
     if text is None:
         return []
     try:
-        return msgspec.json.decode(text, type=list[LoggedAttempt])
+        return _decode(text)
     except (msgspec.DecodeError, UnicodeError):
         return []

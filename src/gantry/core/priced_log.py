@@ -32,6 +32,13 @@ class PricedLog(Struct, frozen=True, gc=False):
     price_missing: bool
     price_source: str | None
     price_version: str | None
+    credential_id: str | None
+    status_code: int
+    charged: int | None
+    markup_ppm: int | None
+    customer_identifier: str | None
+    customer_cost: int | None
+    customer_markup_ppm: int | None
 
 
 class NewPrice(Struct, frozen=True, gc=False):
@@ -44,3 +51,5 @@ class NewPrice(Struct, frozen=True, gc=False):
     price_source: str | None
     price_version: str | None
     attempts: str | None
+    charged: int | None = None
+    customer_cost: int | None = None

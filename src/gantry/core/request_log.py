@@ -57,6 +57,10 @@ class RequestLog(Struct, frozen=True, gc=False):
     price_source: str | None = None
     price_version: str | None = None
 
+    charged: int | None = None  # to the organization's credits, markup included; None: it paid its provider itself
+    customer_cost: int | None = None  # with the customer's markup, where the customer has one
+    limit_info: str | None = None  # JSON object: the limits that were asked, with their numbers
+
     cache_key: str | None = None  # of the entry that the answer is kept under, or came from
     cache_savings: int | None = None  # what an answer from the cache would have cost
 
@@ -96,6 +100,9 @@ class RequestLog(Struct, frozen=True, gc=False):
     positive_feedback: bool | None = None
     note: str | None = None
 
+    markup_ppm: int | None = None  # that `charged` has on top of `cost`
+    customer_markup_ppm: int | None = None  # likewise `customer_cost`
+
 
 def is_cache_hit(log: RequestLog) -> bool:
     """Say whether the answer came out of the response cache, ours or that of whoever posted the log."""
@@ -116,7 +123,7 @@ def tokens_per_second(log: RequestLog) -> float | None:
     None of an answer from the cache: nothing was generated.
     """
     output_tokens, latency = log.usage.output_tokens, log.latency
-    if is_cache_hit(log) or latency is None or output_tokens is None or output_tokens <= 0:
+    if latency is None or output_tokens is None or output_tokens <= 0 or log.model == CACHED_MODEL:
         return None
     waited = log.time_to_first_token if log.stream and log.time_to_first_token is not None else 0
     generating = latency - waited if latency > waited else latency

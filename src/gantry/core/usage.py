@@ -27,11 +27,20 @@ class Usage(Struct, frozen=True, omit_defaults=True, gc=False):
     output_image_tokens: int | None = None  # of `output_tokens`
     images: int | None = None  # that were made
     searches: int | None = None  # rankings of up to 100 documents
+    cache_write_1h_tokens: int | None = None  # of `cache_write_tokens`: kept for an hour, where that has its own price
+    input_audio_tokens: int | None = None  # of `input_tokens`
+    output_audio_tokens: int | None = None  # of `output_tokens`
+    web_searches: int | None = None  # by a tool of the provider's
+    billed_tool_calls: int | None = None  # of other tools that the provider runs and bills by the call
+    cached_audio_tokens: int | None = None  # of `cached_input_tokens`, and of `input_audio_tokens`
+    input_video_tokens: int | None = None  # of `input_tokens`
     estimated: bool = False  # counted by us: the stream died before the provider reported usage, or it reports none
+    clamped: bool = False  # a count was reported that cannot be; here it is what it can be at most or least
 
 
 NO_USAGE = Usage()
-UNITS = tuple(name for name in Usage.__struct_fields__ if name != "estimated")
+_FLAGS = ("estimated", "clamped")
+UNITS = tuple(name for name in Usage.__struct_fields__ if name not in _FLAGS)
 
 
 def total_usage(usages: Iterable[Usage]) -> Usage:
@@ -42,6 +51,7 @@ def total_usage(usages: Iterable[Usage]) -> Usage:
             count = getattr(usage, name)
             if count is not None:
                 totals[name] = totals.get(name, 0) + count
-        if usage.estimated:
-            totals["estimated"] = True
+        for flag in _FLAGS:
+            if getattr(usage, flag):
+                totals[flag] = True
     return Usage(**totals)

@@ -73,6 +73,17 @@ CONVERSING_OPERATIONS = frozenset((Operation.CHAT, Operation.RESPONSES))
 NATIVE_OPERATIONS = (STATEFUL_OPERATIONS - {Operation.AGENT_CHAT}) | {Operation.REALTIME, Operation.OPAQUE}
 
 
+class SurfaceFamily(StrEnum):
+    """What a key may be kept to, beside single operations: the formats that callers speak, and a provider's account."""
+
+    MISTRAL = "mistral"
+    OPENAI = "openai"  # chat completions, responses, and what else is in OpenAI's format
+    ANTHROPIC = "anthropic"
+    GOOGLE = "google"
+    COHERE = "cohere"
+    NATIVE = "native"  # operations on the provider's account, and those that nobody understands, in any format
+
+
 class Tier(StrEnum):
     """How far a call is changed on its way (DESIGN §3)."""
 
@@ -127,6 +138,7 @@ class Scope(IntFlag):
     NATIVE = 8
     INGEST = 16
     MANAGE = 32
+    TEAM = 64  # who belongs to the organization, with which role, and what they did
 
 
 DEFAULT_SCOPES = Scope.INFERENCE | Scope.OWN_LOGS

@@ -12,7 +12,7 @@ from gantry.core.errors import GatewayError
 from gantry.core.vocabulary import STATEFUL_OPERATIONS, Dialect, Operation
 from gantry.dialects.audio_fold import AudioFold
 from gantry.dialects.batch_results import JobFold, read_batch_results
-from gantry.dialects.chat_fold import ChatFold
+from gantry.dialects.chat_fold import ChatFold, read_whole
 from gantry.dialects.codecs import CODECS
 from gantry.dialects.conversation_fold import ConversationFold
 from gantry.dialects.documents import (
@@ -43,6 +43,7 @@ _DONE: Final = b"[DONE]"
 _STREAM_STARTS: Final = (b"data:", b"event:", b":", b"id:", b"retry:")
 _PLAIN_STREAM_STARTS: Final = (b"data:", b"event:")
 _PAGE_BYTES: Final = 4096
+_JSON: Final = "application/json"
 _STREAM_TYPES: Final = ("text/event-stream", "application/vnd.amazon.eventstream")
 _BY_CODEC: Final = frozenset((Dialect.ANTHROPIC, Dialect.GEMINI, Dialect.BEDROCK, Dialect.COHERE))
 # Python 3.11 reads an enum's member through a descriptor, which costs a twentieth of a microsecond each time.
@@ -110,6 +111,8 @@ def is_stream(content_type: str, body: bytes) -> bool:
 
     What begins as a JSON object is none: a redacted stream is kept as the one document that it came to.
     """
+    if content_type.startswith(_JSON):
+        return False
     if content_type.startswith(_STREAM_TYPES):
         return not body.startswith(b"{")
     if content_type.startswith("text/plain"):
@@ -160,11 +163,18 @@ def _read(operation: Operation, content_type: str, body: bytes) -> Answer:
         other = _read_other(operation, content_type, body)
         if other is not None:
             return other
-    fold = _FOLDS[operation](False)
-    if fold.add(body):
-        return fold.answer(True)
+    answer = _read_document(_FOLDS[operation], body)
+    if answer is not None:
+        return answer
     listed = outline(body) if operation in STATEFUL_OPERATIONS and body.startswith((b"[", b'"')) else None
     return Answer(message=as_text(listed), complete=True) if listed is not None else _salvage(content_type, body)
+
+
+def _read_document(fold_type: Callable[[bool], Fold], body: bytes) -> Answer | None:
+    if fold_type is ChatFold:
+        return read_whole(body)
+    fold = fold_type(False)
+    return fold.answer(True) if fold.add(body) else None
 
 
 def _events(operation: Operation, body: bytes) -> list[bytes]:

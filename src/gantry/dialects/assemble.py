@@ -5,7 +5,7 @@ because there is one way through (law 4).
 """
 
 from collections.abc import Iterable
-from typing import assert_never
+from typing import Any, assert_never
 
 from msgspec import Raw, structs
 
@@ -62,7 +62,9 @@ def merge_usage(known: Usage, reported: Usage) -> Usage:
     """Return the usage with what was reported in place of what was known before."""
     if known is NO_USAGE:  # as it is before the only report that most answers have
         return reported
-    news = {name: value for name in UNITS if (value := getattr(reported, name)) is not None}
+    news: dict[str, Any] = {name: value for name in UNITS if (value := getattr(reported, name)) is not None}
+    if reported.clamped:
+        news["clamped"] = True
     return structs.replace(known, **news) if news else known
 
 

@@ -1,6 +1,7 @@
 """Content codings of captured bodies: gzip, deflate and br, under a bound.
 
-Law: never raises and never grows past its limit, because a few kilobytes can ask for gigabytes. A body that was cut is
+Law: never raises and never grows past its limit, because a few kilobytes can ask for gigabytes; and takes no longer
+than its length, for a body can be gzip in gzip many times over, or a million members of nothing. A body that was cut is
 decoded as far as it goes. Upstreams are asked for identity; this is for those that compress all the same.
 """
 
@@ -13,6 +14,9 @@ from msgspec import Struct
 DEFAULT_LIMIT: Final = 32 * 1024 * 1024
 _IDENTITY: Final = ("", "identity", "none")
 _ANY_ZLIB_WRAPPER: Final = 32 + zlib.MAX_WBITS
+_MOST_CODINGS: Final = 4
+_MOST_MEMBERS: Final = 10_000  # of one gzip body
+_PIECE: Final = 16 * 1024  # bytes read at once: what follows a member is copied
 
 
 class Decoded(Struct, frozen=True):
@@ -27,7 +31,10 @@ def decode_content(body: bytes, content_encoding: str, limit: int = DEFAULT_LIMI
     decoded = Decoded(body)
     if not content_encoding:
         return decoded
-    for coding in reversed(content_encoding.lower().split(",")):
+    codings = content_encoding.lower().split(",")
+    if len(codings) > _MOST_CODINGS:
+        return Decoded(b"", f"it has more than {_MOST_CODINGS} content codings")
+    for coding in reversed(codings):
         decoded = _undo(coding.strip(), decoded.body, limit)
         if decoded.problem is not None:
             return decoded
@@ -52,19 +59,23 @@ def _undo(coding: str, body: bytes, limit: int) -> Decoded:
 
 def _inflate(body: bytes, wrapper: int, limit: int) -> Decoded:
     out = bytearray()
-    rest = body
-    while rest:
+    view, place = memoryview(body), 0
+    for _ in range(_MOST_MEMBERS):
         machine = zlib.decompressobj(wrapper)
-        try:
-            out += machine.decompress(rest, limit - len(out) + 1)
-        except zlib.error:
-            return Decoded(bytes(out[:limit]), "the compressed body is damaged")
-        if len(out) > limit:
-            return Decoded(bytes(out[:limit]), f"the body is larger than {limit} bytes when decompressed")
-        if not machine.eof:
-            return Decoded(bytes(out), "the compressed body is cut short")
-        rest = machine.unused_data
-    return Decoded(bytes(out))
+        while not machine.eof:
+            piece = view[place : place + _PIECE]
+            if not piece:
+                return Decoded(bytes(out), "the compressed body is cut short")
+            try:
+                out += machine.decompress(piece, limit - len(out) + 1)
+            except zlib.error:
+                return Decoded(bytes(out[:limit]), "the compressed body is damaged")
+            if len(out) > limit:
+                return Decoded(bytes(out[:limit]), f"the body is larger than {limit} bytes when decompressed")
+            place += len(piece) - len(machine.unused_data)
+        if place == len(body):
+            return Decoded(bytes(out))
+    return Decoded(bytes(out), f"the compressed body has more than {_MOST_MEMBERS} members")
 
 
 def _unbrotli(body: bytes, limit: int) -> Decoded:

@@ -21,15 +21,15 @@ from gantry.dialects.frames import DONE, data_frame, named_frame
 
 MAX_RETRY_AFTER: Final = 60
 _UNPROCESSABLE: Final = 422
-_LOOP_DETECTED: Final = 508
+_IN_VAIN: Final = (402, 429, 508)  # to try again, where nothing says when it would be worth it
 _TYPES: Final = {
     401: "authentication_error",
+    402: "billing_error",
     403: "permission_error",
     404: "not_found_error",
     429: "rate_limit_error",
 }
 _ANTHROPIC_TYPES: Final = {
-    402: "billing_error",
     409: "conflict_error",
     413: "request_too_large",
     503: "overloaded_error",
@@ -75,7 +75,7 @@ def encode_error(dialect: Dialect, error: GatewayError, log_id: str | None = Non
             headers.append(("retry-after", str(seconds)))
         else:
             headers.append(("x-should-retry", "false"))
-    elif error.status == _LOOP_DETECTED:
+    elif error.status in _IN_VAIN:
         headers.append(("x-should-retry", "false"))
     return WireError(error.status, msgspec.json.encode(body), tuple(headers))
 

@@ -7,6 +7,8 @@ four of five are within a factor of 1.5.
 
 from typing import Final
 
+from msgspec import structs
+
 from gantry.core.usage import Usage
 
 # Characters per token, in hundredths.
@@ -18,15 +20,36 @@ _LAST_LATIN: Final = 0x24F
 
 def count_tokens(text: str) -> int:
     """Return about how many tokens a text is; at least one for any text."""
-    if not text:
-        return 0
-    if text.isascii():
-        return max(1, -(-len(text) * 100 // _ASCII))
-    ascii_count = sum(map(str.isascii, text))
-    wide = sum(character > chr(_LAST_LATIN) for character in text)
-    latin = len(text) - ascii_count - wide
-    hundredths = ascii_count * 10_000 // _ASCII + latin * 10_000 // _LATIN + wide * 10_000 // _WIDE
-    return max(1, -(-hundredths // 100))
+    count = TokenCount()
+    count.add(text)
+    return count.tokens
+
+
+class TokenCount:
+    """About how many tokens a text is that comes in pieces; the same however it was cut."""
+
+    __slots__ = ("_ascii", "_latin", "_wide")
+
+    def __init__(self) -> None:
+        self._ascii = self._latin = self._wide = 0
+
+    def add(self, text: str) -> None:
+        if text.isascii():
+            self._ascii += len(text)
+            return
+        plain = sum(map(str.isascii, text))
+        wide = sum(character > chr(_LAST_LATIN) for character in text)
+        self._ascii += plain
+        self._wide += wide
+        self._latin += len(text) - plain - wide
+
+    @property
+    def tokens(self) -> int:
+        latin, wide = self._latin, self._wide
+        if not (latin or wide):
+            return -(-self._ascii * 100 // _ASCII)
+        hundredths = self._ascii * 10_000 // _ASCII + latin * 10_000 // _LATIN + wide * 10_000 // _WIDE
+        return max(1, -(-hundredths // 100))
 
 
 def estimate_reading(text: str) -> Usage:
@@ -35,13 +58,19 @@ def estimate_reading(text: str) -> Usage:
     return Usage(input_tokens=tokens, total_tokens=tokens, estimated=True)
 
 
-def estimate_usage(request: str | None, answer: str) -> Usage:
-    """Return the estimated usage of a call whose answer got as far as this text."""
-    input_tokens = count_tokens(request) if request is not None else None
-    output_tokens = count_tokens(answer)
-    return Usage(
-        input_tokens=input_tokens,
-        output_tokens=output_tokens,
-        total_tokens=None if input_tokens is None else input_tokens + output_tokens,
-        estimated=True,
-    )
+def is_of_beginning(told: int, counted: int) -> bool:
+    """Say whether a count that was told of an answer's output cannot be of all that came of it.
+
+    What is told when an answer begins (Anthropic's `message_start`) counts its first words only.
+    """
+    return told * 2 < counted
+
+
+def complete_usage(told: Usage, input_tokens: int | None, output_tokens: int) -> Usage:
+    """Return the usage of an answer that broke off, by what was told of it and by our own counts of the rest."""
+    given = input_tokens if told.input_tokens is None else told.input_tokens
+    made = told.output_tokens
+    if made is None or is_of_beginning(made, output_tokens):
+        made = output_tokens
+    total = None if given is None else given + made
+    return structs.replace(told, input_tokens=given, output_tokens=made, total_tokens=total, estimated=True)

@@ -5,6 +5,7 @@ that a user posts, where a wrong type is the caller's to mend, and parameters of
 warning.
 """
 
+import re
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
@@ -19,6 +20,7 @@ from gantry.dialects.members import UNREADABLE
 IDENTIFIER_LENGTH: Final = 254
 _NS_PER_SECOND: Final = 1_000_000_000
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+_FINER: Final = re.compile(r"[.,]\d{6}(\d{1,3})")
 _MAX_SECONDS: Final = 10 * 366 * 86_400
 _IDENTIFIER: Final = str | int | float
 _OBJECT: Final = dict[str, Raw]
@@ -97,7 +99,8 @@ class Fields:
         if since_epoch < timedelta(0):
             self._refuse(name, "a time after 1970")
             return None
-        return since_epoch // timedelta(microseconds=1) * 1000
+        finer = _FINER.search(value)  # than a datetime holds
+        return since_epoch // timedelta(microseconds=1) * 1000 + (int(finer[1].ljust(3, "0")) if finer else 0)
 
     def json_object(self, name: str) -> bytes | None:
         """Read an object, or a string that holds one, as JSON."""

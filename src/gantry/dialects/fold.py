@@ -13,7 +13,7 @@ from msgspec import Raw, Struct
 from gantry.core.usage import NO_USAGE, Usage
 from gantry.dialects.chat_chunk import Chunk, has_value
 from gantry.dialects.error_message import error_message
-from gantry.dialects.usage import read_usage, service_tier_in
+from gantry.dialects.usage import read_usage_and_terms
 
 
 class BatchResult(Struct, frozen=True, gc=False):
@@ -105,8 +105,8 @@ class Envelope:
         """Return the answer of this envelope with this in it."""
         usage, usage_raw, service_tier = NO_USAGE, None, self.service_tier
         if self.usage is not None:
-            usage, problems = read_usage(self.usage)
-            service_tier = service_tier_in(self.usage) or service_tier
+            usage, terms, problems = read_usage_and_terms(self.usage)
+            service_tier = terms or service_tier
             usage_raw = self.usage.decode("utf-8", "replace")
             warnings = (*warnings, *problems)
         return Answer(

@@ -209,6 +209,7 @@ def _respan_card(known: _Known, owner: Owner) -> dict[str, Any]:
         "function_call": int(bool(known.capabilities.get("function_calling"))),
         "image_support": int(bool(known.capabilities.get("vision"))),
         "provider": {
+            "id": owner.provider_id,
             "provider_name": owner.provider_name,
             "provider_id": owner.provider_id,
             "moderation": "",

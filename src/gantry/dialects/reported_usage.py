@@ -12,6 +12,7 @@ from msgspec import Raw
 
 from gantry.core.usage import NO_USAGE, Usage
 from gantry.core.vocabulary import Dialect
+from gantry.dialects.anthropic.usage import UsageReader
 from gantry.dialects.bedrock import usage as bedrock
 from gantry.dialects.cohere import usage as cohere
 from gantry.dialects.gemini import usage as gemini
@@ -26,7 +27,9 @@ def read_reported_usage(dialect: Dialect, raw: bytes) -> tuple[Usage, Sequence[s
     """Return the usage in what `find_usage` found, and what was wrong with it."""
     usage = NO_USAGE
     try:
-        if dialect is Dialect.GEMINI:
+        if dialect is Dialect.ANTHROPIC:
+            usage = UsageReader().add(Raw(raw))
+        elif dialect is Dialect.GEMINI:
             usage = gemini.read_usage(Raw(raw))[0]
         elif dialect is Dialect.BEDROCK:
             usage = bedrock.read_usage(_decode_bedrock(raw))

@@ -8,7 +8,9 @@ from collections.abc import Iterable
 from typing import Any, Final
 
 from msgspec import Raw, Struct
+from msgspec.structs import replace
 
+from gantry.core.usage import NO_USAGE, Usage
 from gantry.dialects.chat_chunk import ABSENT, has_value, read_chunk, read_shape
 from gantry.dialects.error_message import error_message
 from gantry.dialects.fold import Answer, Envelope, encode
@@ -18,6 +20,8 @@ _REASONING: Final = frozenset(("response.reasoning_text.delta", "response.reason
 _ARGUMENTS: Final = frozenset(("response.function_call_arguments.delta", "response.custom_tool_call_input.delta"))
 _ENDS: Final = frozenset(("completed", "incomplete", "failed", "cancelled"))
 _SEPARATOR: Final = "\n\n"
+_SEARCH: Final = "search"  # opening a page or looking into one is no search, and is not billed
+_BILLED_CALLS: Final = frozenset(("file_search_call",))  # of the provider's tools, by the call
 
 
 class _Part(Struct, gc=False):
@@ -36,14 +40,28 @@ class _ItemShape(Struct, gc=False):
     name: str | None = None
     arguments: str | None = None
     input: str | None = None  # of a custom tool's call
+    action: Raw = ABSENT  # of a web search's call
+
+
+class _Action(Struct, gc=False):
+    type: str = _SEARCH
 
 
 class _Details(Struct, gc=False):
     reason: str | None = None
 
 
+class _Requests(Struct, gc=False):
+    num_requests: int | None = None
+
+
+class _ToolUsage(Struct, gc=False):
+    web_search: _Requests | None = None
+
+
 class _Response(Struct, gc=False):
     output: list[Raw] | None = None
+    tool_usage: _ToolUsage | None = None
     status: str | None = None
     incomplete_details: _Details | None = None
 
@@ -85,6 +103,12 @@ class _Item:
             said = (_SEPARATOR if shape.type == "reasoning" else "").join(filter(None, parts))
         return said or "".join(self.deltas)
 
+    def is_search(self) -> bool:
+        if self.shape.type != "web_search_call":
+            return False
+        action = read_shape(_Action, self.shape.action) if has_value(self.shape.action) else None
+        return action is None or action.type == _SEARCH
+
     def call(self) -> dict[str, Any]:
         kind, said = ("custom", "input") if self.shape.type == "custom_tool_call" else ("function", "arguments")
         identity = {"id": self.shape.call_id} if self.shape.call_id else {}
@@ -106,13 +130,14 @@ class _Item:
 class ResponsesFold(Envelope):
     """A response as far as it came."""
 
-    __slots__ = ("_items", "_reason", "_status")
+    __slots__ = ("_items", "_reason", "_searches", "_status")
 
     def __init__(self, streamed: bool) -> None:
         super().__init__()
         self._items: dict[int, _Item] = {}
         self._status: str | None = None
         self._reason: str | None = None
+        self._searches: int | None = None  # as the provider counts them; else they are counted among the items
 
     def add(self, document: bytes) -> bool:
         event = read_shape(_Event, document)
@@ -134,7 +159,7 @@ class ResponsesFold(Envelope):
 
     def answer(self, ended: bool, warnings: Iterable[str] = ()) -> Answer:
         message, calls, reasoning = self._message()
-        return self.conclude(
+        answer = self.conclude(
             complete=ended or self._status in _ENDS,
             warnings=warnings,
             message=encode(message) if self._items else None,
@@ -143,6 +168,19 @@ class ResponsesFold(Envelope):
             text=message["content"],
             reasoning=reasoning,
         )
+        return replace(answer, usage=self._with_tools(answer.usage))
+
+    def _with_tools(self, usage: Usage) -> Usage:
+        """Return the usage with the calls of the provider's own tools."""
+        searches = self._searches
+        if searches is None:
+            searches = sum(item.is_search() for item in self._items.values())
+        billed = sum(item.shape.type in _BILLED_CALLS for item in self._items.values())
+        if usage == NO_USAGE or not (searches or billed):
+            return usage
+        if usage.web_searches is None and usage.billed_tool_calls is not None:  # of all tools, these among them
+            billed = max(usage.billed_tool_calls - searches, 0)
+        return replace(usage, web_searches=usage.web_searches or searches or None, billed_tool_calls=billed or None)
 
     def whole(self) -> bytes:
         output = [item.assembled() for _, item in sorted(self._items.items())]
@@ -169,6 +207,8 @@ class ResponsesFold(Envelope):
             return
         self.take(chunk)
         self._status = response.status or self._status
+        if response.tool_usage is not None and response.tool_usage.web_search is not None:
+            self._searches = response.tool_usage.web_search.num_requests
         if response.incomplete_details is not None:
             self._reason = response.incomplete_details.reason
         if response.output:

@@ -4,7 +4,7 @@ Law: as all reading for the record, it never raises. The log has one shape of me
 conversation reads the same; the provider's own bytes are kept beside it.
 """
 
-from typing import Any
+from typing import Any, Final
 
 import msgspec
 
@@ -13,6 +13,9 @@ from gantry.core.errors import GatewayError
 from gantry.dialects.assemble import Assembly
 from gantry.dialects.codec import Asking, Codec
 from gantry.dialects.fold import Answer, as_text
+from gantry.dialects.tail import find_usage
+
+_TAIL_BYTES: Final = 16 * 1024
 
 
 def read_by_codec(codec: Codec, body: bytes, *, streamed: bool) -> Answer:
@@ -20,14 +23,21 @@ def read_by_codec(codec: Codec, body: bytes, *, streamed: bool) -> Answer:
     if streamed:
         return _read_stream(codec, body)
     try:
-        return tell(codec.decode_answer(body), complete=True)
+        return tell(codec.decode_answer(body), complete=True, usage_raw=_usage_in(body))
     except GatewayError:
         error = codec.decode_error(0, body).message
         return Answer(error=error or None, warnings=() if error else ("the answer is none that its dialect knows",))
 
 
-def tell(answer: ChatAnswer, *, complete: bool, error: str | None = None, warnings: tuple[str, ...] = ()) -> Answer:
-    """Return an answer as the record keeps it."""
+def tell(
+    answer: ChatAnswer,
+    *,
+    complete: bool,
+    error: str | None = None,
+    warnings: tuple[str, ...] = (),
+    usage_raw: str | None = None,
+) -> Answer:
+    """Return an answer as the record keeps it. `usage_raw` is the usage as the provider wrote it."""
     first = answer.choices[0] if answer.choices else None
     messages = [_message(choice) for choice in answer.choices]
     calls = messages[0].get("tool_calls") if messages else None
@@ -36,7 +46,7 @@ def tell(answer: ChatAnswer, *, complete: bool, error: str | None = None, warnin
         response_id=answer.id,
         service_tier=answer.service_tier,
         usage=answer.usage,
-        usage_raw=as_text(msgspec.json.encode(answer.usage)),
+        usage_raw=usage_raw or as_text(msgspec.json.encode(answer.usage)),
         message=as_text(msgspec.json.encode(messages[0])) if messages else None,
         messages=as_text(msgspec.json.encode(messages)) if len(messages) > 1 else None,
         tool_calls=as_text(msgspec.json.encode(calls)) if calls else None,
@@ -77,7 +87,14 @@ def _assemble(codec: Codec, body: bytes) -> tuple[Assembly, tuple[str, ...]]:
 def _read_stream(codec: Codec, body: bytes) -> Answer:
     assembly, warnings = _assemble(codec, body)
     failure = None if assembly.error is None else assembly.error.message
-    return tell(assembly.answer(), complete=assembly.ended, error=failure, warnings=warnings)
+    raw = _usage_in(body)
+    return tell(assembly.answer(), complete=assembly.ended, error=failure, warnings=warnings, usage_raw=raw)
+
+
+def _usage_in(body: bytes) -> str | None:
+    """Return the last usage in an answer; of a stream it may tell only what the one before did not."""
+    found = find_usage(body[-_TAIL_BYTES:])
+    return None if found is None else as_text(found[0])
 
 
 def _message(choice: Choice) -> dict[str, Any]:

@@ -13,10 +13,12 @@ from pathlib import Path
 import msgspec
 import uvloop
 
+from gantry.core.secret import Secret
 from gantry.gateway.worker import Worker, WorkerSettings
 from gantry.home import Home, load_keyring
 
 SETTINGS_VARIABLE = "GANTRY_WORKER_SETTINGS"
+REDIS_VARIABLE = "GANTRY_WORKER_REDIS"
 
 
 def main(arguments: list[str]) -> None:
@@ -28,6 +30,7 @@ def main(arguments: list[str]) -> None:
     )
     home = Home(Path(options["--home"]))
     lifeline = options.get("--lifeline")
+    redis_url = os.environ.get(REDIS_VARIABLE)
     worker = Worker(
         home,
         load_keyring(home, os.environ.get("GANTRY_MASTER_KEY")),
@@ -35,6 +38,7 @@ def main(arguments: list[str]) -> None:
         socket.socket(fileno=int(options["--listen-fd"])),
         int(options["--slot"]),
         int(lifeline) if lifeline is not None else None,
+        None if redis_url is None else Secret(redis_url),
     )
     # Calls hold no cycles, so the collector would only walk what lives on anyway, in the middle of somebody's answer.
     gc.freeze()

@@ -9,15 +9,26 @@ from fnmatch import fnmatchcase
 
 from gantry.core.api_key import has_key_form, key_digest
 from gantry.core.errors import Forbidden, LoopFound, Overloaded, Unauthenticated
-from gantry.core.vocabulary import NATIVE_OPERATIONS, STATEFUL_OPERATIONS, Operation, Scope
+from gantry.core.vocabulary import NATIVE_OPERATIONS, STATEFUL_OPERATIONS, Dialect, Operation, Scope, SurfaceFamily
 from gantry.gateway.headers import MOST_HOPS
 from gantry.gateway.state import WorkerState
+from gantry.gateway.surfaces import Surface
 from gantry.routing.snapshot import KeyRecord
 from gantry.wire.head import RequestHead
 
 # Plain numbers: the operators of IntFlag cost a microsecond.
 _INFERENCE, _NATIVE = int(Scope.INFERENCE), int(Scope.NATIVE)
 _OF_THE_ACCOUNT = STATEFUL_OPERATIONS | {Operation.OPAQUE}
+_ABOUT_MODELS = frozenset((Operation.MODELS, Operation.MODEL))
+_NATIVE_FAMILY = SurfaceFamily.NATIVE
+_FAMILIES = {
+    Dialect.MISTRAL: SurfaceFamily.MISTRAL,
+    Dialect.OPENAI_CHAT: SurfaceFamily.OPENAI,
+    Dialect.OPENAI_RESPONSES: SurfaceFamily.OPENAI,
+    Dialect.ANTHROPIC: SurfaceFamily.ANTHROPIC,
+    Dialect.GEMINI: SurfaceFamily.GOOGLE,
+    Dialect.COHERE: SurfaceFamily.COHERE,
+}
 _WITHOUT_MODEL = NATIVE_OPERATIONS | {Operation.AGENT_CHAT, Operation.MODELS, Operation.MODEL}
 _MISSING = "Authentication credentials were not provided. Send your Gantry API key as `Authorization: Bearer gk_…`."
 _NO_CONFIGURATION = "the gateway has no configuration, or none that is recent enough; GET /readyz says which"
@@ -61,6 +72,23 @@ def check_rights(key: KeyRecord, operation: Operation) -> None:
             "this API key is limited to some models or to a budget, which operations on the provider's account would "
             "escape; give it the scope `native` to allow them"
         )
+
+
+def check_surface(key: KeyRecord, surface: Surface) -> None:
+    """Raise Forbidden unless the list of surfaces of a key that has one names this one's operation or family.
+
+    Which models there are may be asked anywhere.
+    """
+    operation = surface.operation
+    if operation in _ABOUT_MODELS or not key.surfaces or operation.value in key.surfaces:
+        return
+    if operation in NATIVE_OPERATIONS:
+        families = {_NATIVE_FAMILY}
+    else:
+        families = {_FAMILIES[dialect] for dialect in surface.dialects}
+    if families.isdisjoint(key.surfaces):
+        asked, allowed = " or ".join(sorted(families)), ", ".join(key.surfaces)
+        raise Forbidden(f"this API key may not use {surface.path} ({operation}, {asked}); it may use: {allowed}")
 
 
 def check_hops(hops: int) -> None:

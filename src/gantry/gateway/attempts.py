@@ -7,14 +7,17 @@ its attempts. A plain call, which has nowhere else to go, has none of this.
 import asyncio
 import time
 from collections.abc import Callable
+from functools import partial
 from typing import Final, Protocol
 
 from msgspec.structs import replace
 
+from gantry.core.errors import GatewayError, LimitReached
 from gantry.core.routing_rules import Hedge
 from gantry.core.vocabulary import Outcome
 from gantry.dial.connection import UpstreamConnection
 from gantry.gateway.breakdown import Asked, ask_breakdown
+from gantry.gateway.counting import HoldAwaited
 from gantry.gateway.health import Health
 from gantry.gateway.hedge import Hedged, Rival
 from gantry.gateway.intake import Intake
@@ -31,6 +34,7 @@ from gantry.wire.head import RequestHead, ResponseHead
 
 _SUCCESS: Final = Outcome.SUCCESS
 _FAILED: Final = 400
+_UNPAID: Final = "no attempt that is left can be paid; the record of this call says which limit is reached"
 _FASTER: Final = "another attempt was faster"
 
 
@@ -87,10 +91,13 @@ class Attempts:
         recording, failed = call.recording, call.voyage
         assert recording is not None
         assert failed is not None
-        attempt, further = failed.attempt, None
+        attempt, further, awaited = failed.attempt, None, None
         if rival is None:
-            further = self._journey.go_on(attempt, *judge_failure(attempt, answer, body))
-            if further is None:
+            try:
+                further = self._journey.go_on(attempt, *judge_failure(attempt, answer, body))
+            except HoldAwaited as needed:
+                awaited = needed
+            if further is None and awaited is None:
                 return False
         if whole:
             call.connection = None
@@ -98,16 +105,38 @@ class Attempts:
         note_attempt(call, failed, outcome, error, answer, body)
         recording.warnings.append(describe_failure(attempt, answer))
         if rival is not None:
+            if recording.hold is not None:  # the failed one has cost nothing
+                recording.hold.adopt_beside(rival.voyage.attempt, unsent=True)
             self._take_over(rival)
+        elif awaited is not None:
+            call.stage = PAUSING
+            awaited.wait(self._resume)
         elif further is not None:
-            voyage, pause = further
-            self._turn_to(voyage)
-            if pause:
-                call.stage = PAUSING
-                self._set_timer(pause, self._set_out)
-            else:
-                self._set_out()
+            self._go_further(*further)
         return True
+
+    def _go_further(self, voyage: Voyage, pause: float) -> None:
+        self._turn_to(voyage)
+        if pause:
+            self._call.stage = PAUSING
+            self._set_timer(pause, self._set_out)
+        else:
+            self._set_out()
+
+    def _resume(self, error: GatewayError | None) -> None:
+        """Go on now that the shared counters have answered whether the next attempt can be paid."""
+        call = self._call
+        if call.stage is not PAUSING:
+            return  # it has ended
+        try:
+            further = self._journey.resume() if error is None else None
+        except HoldAwaited as needed:
+            needed.wait(self._resume)
+            return
+        if further is None:
+            call.refuse(error or LimitReached(_UNPAID))
+        else:
+            self._go_further(*further)
 
     def adopt(self, rival: Rival) -> None:
         """The rival came to its content first: it is the call's own attempt now."""
@@ -116,6 +145,9 @@ class Attempts:
         unsent = call.connection is None
         call.stop_upstream()
         note_attempt(call, call.voyage, Outcome.CANCELLED, _FASTER, None, unsent=unsent)
+        hold = None if call.recording is None else call.recording.hold
+        if hold is not None:
+            hold.adopt_beside(rival.voyage.attempt, unsent=unsent)
         self._take_over(rival)
 
     def drop(
@@ -131,6 +163,9 @@ class Attempts:
         call.attempt_started, call.connect_time = rival.started, rival.connect_time
         unsent = outcome is Outcome.CANCELLED and rival.connection is None
         note_attempt(call, rival.voyage, outcome, error, answer, body, unsent=unsent)
+        hold = None if call.recording is None else call.recording.hold
+        if hold is not None:
+            hold.drop_beside(rival.voyage.attempt, in_vain=outcome is Outcome.CANCELLED and not unsent)
         call.attempt_started, call.connect_time = own
 
     def commit(self, head: ResponseHead) -> None:
@@ -164,11 +199,23 @@ class Attempts:
         waits = call.stage is WAITING or call.stage is CONNECTING
         if not waits or call.voyage is None or not call.state.hedges.spend():
             return
-        beside = self._journey.beside(call.voyage.attempt)
+        self._set_beside(partial(self._journey.beside, call.voyage.attempt))
+
+    def _set_beside(self, find: Callable[[], Voyage | None]) -> None:
+        call = self._call
+        try:
+            beside = find()
+        except HoldAwaited as needed:
+            needed.wait(self._resume_beside)
+            return
         if beside is not None:
             self._rival = Rival(call, self, beside, call.head.method, call.intake.surface)
             count_attempt(call.state.health, beside)
             self._rival.set_out()
+
+    def _resume_beside(self, error: GatewayError | None) -> None:
+        if error is None and self._rival is None and self._call.stage in (WAITING, CONNECTING):
+            self._set_beside(self._journey.resume_beside)
 
     def _take_over(self, rival: Rival) -> None:
         call = self._call

@@ -8,6 +8,7 @@ once, whatever becomes of the others.
 import logging
 import time
 from collections.abc import Callable
+from functools import partial
 from hashlib import sha256
 from typing import Final
 
@@ -16,6 +17,7 @@ from gantry.dial.origin import parse_base_url
 from gantry.dial.pool import Dialler
 from gantry.gateway.fetch import Fetch, Fetched
 from gantry.gateway.state import Account, Departure, TokenDesk, WorkerState
+from gantry.gateway.waits import Awaited, Waiting
 from gantry.providers.google_tokens import (
     TOKEN_FORM_TYPE,
     AccessToken,
@@ -40,14 +42,12 @@ _MAX_ACCOUNTS: Final = 1000
 _LONGEST_KEY: Final = 16 * 1024  # characters; Google's have 2,400, and those of callers are held, too
 _SIGV4, _GOOGLE = AuthScheme.SIGV4, AuthScheme.GOOGLE
 
-Waiting = Callable[[GatewayError | None], None]
 
-
-class TokenNeeded(Exception):
+class TokenNeeded(Awaited):
     """The call has to wait for a token of its credential."""
 
-    def __init__(self, account: Account) -> None:
-        super().__init__("a token is needed")
+    def __init__(self, account: Account, desk: TokenDesk) -> None:
+        super().__init__("a token of the credential", partial(desk.wait, account))
         self.account = account
 
 
@@ -67,7 +67,7 @@ class AccountTokens:
         token = desk.token
         now = self._clock()
         if token is None or token.expires_at <= now:
-            raise TokenNeeded(account)
+            raise TokenNeeded(account, self)
         if token.expires_at - now < _AHEAD:
             desk.renew(now)
         return token.token.reveal()

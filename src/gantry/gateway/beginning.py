@@ -11,6 +11,7 @@ from msgspec.structs import replace
 from gantry.core.vocabulary import Dialect, Operation
 from gantry.dialects.changes import header_value
 from gantry.dialects.frames import EVENT_STREAM
+from gantry.gateway.bounded_stream import bound_stream
 from gantry.gateway.breakdown import Asked
 from gantry.gateway.headers import IDENTITY, AnswerKind, encode_client_headers
 from gantry.gateway.prepare import Voyage
@@ -60,6 +61,8 @@ def begin_rewriting(
     elif adapting is None and not (stream or kind.is_json):
         headers += _SANDBOX
     pump: Pump = _relay_pump(kind, surface, voyage) if adapting is None else adapting
+    if recording.stream_hold is not None and stream:
+        pump = bound_stream(pump, recording, voyage, surface.operation, head.status, kind)
     if keeper is not None:
         headers += MISS
         pump = keeper.over(pump, voyage, head.status, kind, recording)

@@ -24,6 +24,7 @@ from gantry.gateway.recording import Recording
 from gantry.gateway.respond import Responder, answer_error
 from gantry.gateway.response_cache import HEADER, Keeper
 from gantry.gateway.state import WorkerState
+from gantry.gateway.waits import Awaited
 from gantry.wire.head import RequestHead
 
 PIECE: Final = 32 * 1024
@@ -88,7 +89,13 @@ class CachedAnswer:
         recording, answer = self._recording, self._answer
         asked = asked_body(self._question)
         try:
+            hold = recording.begin_hold(self._question)
+            if hold is not None:
+                hold.take_free(self._keeper.route)
             recording.open(self._head, self._question, asked)
+        except Awaited as needed:
+            needed.wait(self._begin_again)
+            return
         except GatewayError as error:
             self.refuse(error)
             return
@@ -103,6 +110,12 @@ class CachedAnswer:
         self._responder.start(200, self._headers(), None if kind.is_stream else len(told))
         self._pieces = cut(told)[::-1]
         self._go_on()
+
+    def _begin_again(self, error: GatewayError | None) -> None:
+        if error is not None:
+            self.refuse(error)
+        elif not self._over:
+            self.begin(None)
 
     def on_request_body(self, data: bytes) -> None:
         """The request was complete."""

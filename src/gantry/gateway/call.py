@@ -15,7 +15,6 @@ from gantry.core.errors import GatewayError, NotSpoken, Unauthenticated, Upstrea
 from gantry.core.vocabulary import Operation, Outcome
 from gantry.dial.connection import Receiver, UpstreamConnection
 from gantry.gateway.attempts import Attempts, begin_attempts, note_attempt
-from gantry.gateway.authority import TokenNeeded
 from gantry.gateway.beginning import begin_relay, begin_rewriting
 from gantry.gateway.breakdown import Asked, ask_breakdown
 from gantry.gateway.cached_answer import CachedAnswer
@@ -26,7 +25,7 @@ from gantry.gateway.forms import FormUpload
 from gantry.gateway.headers import AnswerKind, read_kind, request_id_in
 from gantry.gateway.hedge import Rival
 from gantry.gateway.intake import Intake
-from gantry.gateway.journey import Journey, set_out
+from gantry.gateway.journey import Journey, pay, set_out
 from gantry.gateway.opening import Opening
 from gantry.gateway.params import NO_PARAMETERS
 from gantry.gateway.prepare import (
@@ -44,8 +43,9 @@ from gantry.gateway.recording import Recording
 from gantry.gateway.respond import Responder, answer_error
 from gantry.gateway.response_cache import Keeper, look_up
 from gantry.gateway.stage import ANSWERING, CONNECTING, OVER, PAUSING, READING, WAITING, overdue
-from gantry.gateway.state import Account, WorkerState
+from gantry.gateway.state import WorkerState
 from gantry.gateway.token_counts import answer_count
+from gantry.gateway.waits import Awaited
 from gantry.routing.snapshot import KeyRecord
 from gantry.wire.body import LAST_CHUNK, encode_chunk
 from gantry.wire.head import RequestHead, ResponseHead
@@ -110,21 +110,18 @@ class Call:
         self.recording: Recording | None = None
         self.stage = READING
         self._body: list[bytes] = []
-        self._held = 0
-        self._uploads = False
-        self._upload_complete = False
+        self._uploads = self._upload_complete = self._paused = False
         self._form: FormUpload | None = None
-        self.last_byte = now
+        self.last_byte = self._pinged = now
         self.deadlines = state.deadlines
         self.deadline = now + (self.deadlines.total or math.inf)
-        self._question: Question | None = None  # while the call waits for a token of its credential
+        self._question: Question | None = None  # while the call waits for a token, or for counters
         self.voyage: Voyage | None = None
         self._attempts: Attempts | None = None  # of a call that may go elsewhere
         self.rival: Rival | None = None  # that has become its own attempt
         self.asked: Asked | None = None
         self._keeper: Keeper | None = None
-        self.attempt_started = 0
-        self.replays = 0
+        self._held = self.attempt_started = self.replays = self.status = 0
         self.connection: UpstreamConnection | None = None
         self.connect_time: float | None = None
         self._head: ResponseHead | None = None
@@ -132,9 +129,6 @@ class Call:
         self._pump: Pump = PLAIN
         self._capture: Capture | None = None  # while there is an answer whose end is not recorded
         self._late_headers: bytes | None = None
-        self._paused = False
-        self._pinged = now
-        self.status = 0
 
     # The client's side
 
@@ -242,10 +236,11 @@ class Call:
         intake, head, key, recording = self.intake, self.head, self.key, self.recording
         assert key is not None
         assert recording is not None
-        question = understand(intake, head, body)
-        journey = None
+        question, journey = understand(intake, head, body), None
+        plain = question.parameters is NO_PARAMETERS
+        hold = None if plain and not intake.is_limited else recording.begin_hold(question)
         try:
-            if (question.parameters is not NO_PARAMETERS or self.state.cached_by_rule) and self._keeper is None:
+            if (not plain or self.state.cached_by_rule) and self._keeper is None:
                 keeper = self._keeper = look_up(self.state, intake, key, head, question, recording)
                 if keeper is not None and keeper.found is not None:
                     self._leave()
@@ -253,11 +248,13 @@ class Call:
                     return
             if self._uploads:
                 voyage = make_upload(self.state, intake, key, head, question)
+                if hold is not None:
+                    pay(voyage, hold)
             else:
-                voyage, journey = set_out(self.state, intake, key, head, question, body)
-        except TokenNeeded as needed:
+                voyage, journey = set_out(self.state, intake, key, head, question, body, hold)
+        except Awaited as needed:
             self._body.append(body)
-            self._wait_for_token(needed.account, question)
+            self._wait(needed, question)
             return
         except NotSpoken:
             recording.open(head, question, asked_body(question), even_when_full=True)
@@ -270,22 +267,21 @@ class Call:
             raise
         self._set_out(question, voyage, journey)
 
-    def _wait_for_token(self, account: Account, question: Question) -> None:
-        """Go on once the credential has its token. What waits is held by the call alone: it may leave before."""
+    def _wait(self, needed: Awaited, question: Question) -> None:
+        """Go on once it is here. What waits is held by the call alone: it may leave before."""
         self.stage = CONNECTING
         self.last_byte = self.state.now
         self._question = question
         if self._uploads or self._form is not None:
             self.client.pause_reading()
-        self.state.desk.wait(account, self._go_on)
+        needed.wait(self._go_on)
 
     def _go_on(self, error: GatewayError | None) -> None:
-        """Dispatch now that the credential has its token, or fail where it gets none."""
+        """Dispatch now that what was waited for is here, or fail where it does not come."""
         question, recording = self._question, self.recording
         if question is None or recording is None:
             return  # it has ended
-        self._question = None
-        body = b""
+        self._question, body = None, b""
         if not self._uploads:
             body = b"".join(self._body)
             self._body.clear()
@@ -316,9 +312,10 @@ class Call:
         assert recording is not None
         question = understand_form(self.intake, self.head, form)
         try:
-            voyage = make_form_voyage(self.state, self.intake, key, self.head, question, form)
-        except TokenNeeded as needed:
-            self._wait_for_token(needed.account, question)
+            payer = recording.begin_hold(question)
+            voyage = make_form_voyage(self.state, self.intake, key, self.head, question, form, payer)
+        except Awaited as needed:
+            self._wait(needed, question)
             return
         except GatewayError:
             recording.open(self.head, question, form.outline(), even_when_full=True)
@@ -330,7 +327,7 @@ class Call:
         recording = self.recording
         assert recording is not None
         recording.open(self.head, question, voyage.body, voyage.attempt.route)
-        for data in self._body if self._form is None else ():  # came while the call waited for a token
+        for data in self._body if self._form is None else ():  # came while the call waited
             recording.note_upload(data)
         if question.parameters is not NO_PARAMETERS:
             self.asked = ask_breakdown(self.state.kept_rates, self.intake, question, voyage, recording)
@@ -428,8 +425,8 @@ class Call:
         self._capture = recording.answer
         kind = self._kind = read_kind(head)
         surface, asked, keeper = self.intake.surface, self.asked, self._keeper
-        looked_into = voyage.guard is not None or asked is not None or keeper is not None
-        if voyage.adaptation is None and not looked_into and not voyage.changes:
+        plain = voyage.guard is None and asked is None and keeper is None and recording.stream_hold is None
+        if plain and voyage.adaptation is None and not voyage.changes:
             self._pump, headers, length, waits = begin_relay(head, kind, surface, voyage, recording.log_id)
         else:
             self._pump, headers, length, waits = begin_rewriting(head, kind, surface, voyage, recording, asked, keeper)
@@ -449,7 +446,7 @@ class Call:
                     capture.feed(data)
                 data = pump.feed(data)
                 if pump.stream_ended and capture is not None:
-                    self._settle()
+                    last = self._settle() or last
             if last:
                 self._finish(data, pump)
             else:
@@ -516,13 +513,14 @@ class Call:
 
     # Endings
 
-    def _settle(self) -> None:
-        """The answer is complete, or has told of its failure: record it before its last byte leaves."""
+    def _settle(self) -> bool:
+        """The answer is complete, or told of its failure: record it before its last byte leaves. True: by our hand."""
         failure, status = self._pump.failure, self.status
-        if failure is not None:
-            self._close_record(Outcome.UPSTREAM_BROKE, status, failure)
-        else:
-            self._close_record(_SUCCESS if status < _FAILED else Outcome.UPSTREAM_ERROR, status, None)
+        outcome = _SUCCESS if status < _FAILED else Outcome.UPSTREAM_ERROR
+        self._close_record(outcome if failure is None else Outcome.UPSTREAM_BROKE, status, failure)
+        if ended := self.recording is not None and self.recording.stopped is not None:
+            self.stop_upstream()
+        return ended
 
     def _abandon(self, why: str) -> None:
         """End a call whose answer nobody takes."""

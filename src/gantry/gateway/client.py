@@ -88,6 +88,12 @@ class ClientConnection(asyncio.Protocol):
         head = self._head
         return head is not None and self.phase is ANSWERING and head.keep_alive and not self._state.draining
 
+    @property
+    def peer(self) -> str:
+        """The address at the other end of the connection; empty when there is none."""
+        name = None if self.transport is None else self.transport.get_extra_info("peername")
+        return str(name[0]) if isinstance(name, tuple) else ""
+
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self.transport = cast(asyncio.Transport, transport)
         self.transport.set_write_buffer_limits(high=_WRITE_HIGH_WATER)

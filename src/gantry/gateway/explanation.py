@@ -8,13 +8,14 @@ import time
 from typing import Any, Final
 
 import msgspec
-from msgspec import Raw, Struct, structs
+from msgspec import UNSET, Raw, Struct, UnsetType, structs
 
 from gantry.board.board import Word
 from gantry.core.errors import Forbidden, GatewayError, InvalidRequest, Overloaded, PayloadTooLarge, Unauthenticated
+from gantry.core.routing_document import Document, RulesRefused, read_rules
 from gantry.core.vocabulary import Scope
 from gantry.dialects.errors import encode_error
-from gantry.gateway.admit import authenticate, check_rights
+from gantry.gateway.admit import authenticate, check_rights, check_surface
 from gantry.gateway.authority import TokenNeeded
 from gantry.gateway.client import ClientConnection
 from gantry.gateway.intake import Intake
@@ -27,7 +28,7 @@ from gantry.gateway.surfaces import Door, Surface
 from gantry.gateway.terms import read_terms
 from gantry.routing.explain import Explanation, explain
 from gantry.routing.plan import Attempt, shown
-from gantry.routing.snapshot import KeyRecord
+from gantry.routing.snapshot import KeyRecord, Snapshot
 from gantry.wire.head import RequestHead
 
 _JSON: Final = (("content-type", "application/json"), ("cache-control", "no-store"))
@@ -36,10 +37,13 @@ _ABOUT_THE_BODY: Final = (b"content-length", b"transfer-encoding", b"expect")
 
 
 class Inquiry(Struct, frozen=True, forbid_unknown_fields=True):
-    """What is asked: the body of a request, and the path that it would be posted to."""
+    """What is asked: the body of a request, the path that it would be posted to, and a draft of the organization's
+    routing rules, by which it is explained in the place of those that hold.
+    """
 
     request: Raw
     path: str = _DEFAULT_PATH
+    rules: Document | UnsetType = UNSET
 
 
 class Refusal(Struct, frozen=True):
@@ -153,7 +157,7 @@ def read_inquiry(body: bytes) -> Inquiry:
         return Inquiry(Raw(body))
     try:
         return msgspec.json.decode(body, type=Inquiry)
-    except msgspec.DecodeError as error:
+    except (msgspec.DecodeError, RecursionError) as error:
         raise InvalidRequest(f"this cannot be explained: {error}") from None
 
 
@@ -164,24 +168,47 @@ def answer_inquiry(state: WorkerState, key: KeyRecord, head: RequestHead, inquir
     surface = intake.surface
     if surface.door is not Door.CALL:
         raise InvalidRequest(f"{inquiry.path} is no path that a model is called by", param="path")
+    drafted = _drafted(state, key, inquiry.rules)
     question: Question | None = None
     try:
         check_rights(key, surface.operation)
+        check_surface(key, surface)
         question = understand(intake, posted, bytes(inquiry.request))
-        return _explain(state, key, posted, intake, question, bytes(inquiry.request))
+        return _explain(state, key, posted, intake, question, bytes(inquiry.request), drafted)
     except GatewayError as error:
         refused = Refusal(error.status, error.message, error.param)
         model, stream = (None, False) if question is None else (question.model, question.stream)
         return Told(surface.path, surface.dialect, surface.operation, model, stream, refused)
 
 
+def _drafted(state: WorkerState, key: KeyRecord, rules: Document | UnsetType) -> Snapshot | None:
+    """Return the snapshot as it would be with a draft of the rules; None where there is none. Raises InvalidRequest."""
+    if rules is UNSET:
+        return None
+    assert state.snapshot is not None, "a key was found in it"
+    try:
+        return state.snapshot.with_routing_rules(key.organization_id, read_rules(rules))
+    except RulesRefused as error:
+        raise InvalidRequest(f"{error}", param=f"rules.{error.place}" if error.place else "rules") from None
+
+
 def _explain(
-    state: WorkerState, key: KeyRecord, head: RequestHead, intake: Intake, question: Question, body: bytes
+    state: WorkerState,
+    key: KeyRecord,
+    head: RequestHead,
+    intake: Intake,
+    question: Question,
+    body: bytes,
+    drafted: Snapshot | None,
 ) -> Told:
-    snapshot, surface = state.snapshot, intake.surface
+    surface = intake.surface
+    snapshot = drafted or state.snapshot
     assert snapshot is not None, "a key was found in it"
     terms = read_terms(question.parameters, question.model)
-    plan = intake.plan(key, question.model, terms, stream=question.stream)
+    if drafted is None:
+        plan = intake.plan(key, question.model, terms, stream=question.stream)
+    else:
+        plan = intake.plan_by(drafted, key, question.model, terms)
     ties = ties_of(plan, question, key, surface.operation)
     route = explain(snapshot, key.organization_id, key.environment, plan, state.health, state.draw, ties)
     voyage: Voyage | None = None

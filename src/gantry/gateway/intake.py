@@ -13,7 +13,15 @@ from gantry.core.errors import InternalError, NoCredential, Unauthenticated
 from gantry.core.routing_rules import NO_ROUTING_RULES
 from gantry.core.vocabulary import NATIVE_OPERATIONS, Operation, Tier
 from gantry.dial.pool import Pool
-from gantry.gateway.admit import INVALID_KEY, authenticate, check_hops, check_model, check_rights, check_unnamed
+from gantry.gateway.admit import (
+    INVALID_KEY,
+    authenticate,
+    check_hops,
+    check_model,
+    check_rights,
+    check_surface,
+    check_unnamed,
+)
 from gantry.gateway.authority import shows_itself
 from gantry.gateway.forms import is_form
 from gantry.gateway.headers import default_headers, encode_translated_headers, encode_upstream_headers, hops_of
@@ -26,7 +34,7 @@ from gantry.routing.credentials import drawn_weight
 from gantry.routing.plan import NO_TERMS, Attempt, Choice, Plan, Route, Terms, Wish
 from gantry.routing.planner import plan, rules_matter
 from gantry.routing.resolve import find_route
-from gantry.routing.snapshot import KeyRecord
+from gantry.routing.snapshot import KeyRecord, Snapshot
 from gantry.wire.head import RequestHead
 
 _FORMS: Final = frozenset((Operation.TRANSCRIPTION, Operation.IMAGE_EDITS, Operation.IMAGE_VARIATIONS))
@@ -75,8 +83,10 @@ class Intake:
         "has_parameters",
         "hops",
         "is_form",
+        "is_limited",
         "key",
         "native",
+        "stops_streams",
         "surface",
         "user_agent",
         "wraps_chunks",
@@ -93,6 +103,8 @@ class Intake:
         self._forwarded = encode_upstream_headers(head)
         self.hops = hops_of(head)
         self.surface: Surface = match_surface(head.method, head.target, family_of(fields))
+        self.is_limited = False  # there are limits, or credits, of the key's organization
+        self.stops_streams = False  # those that have used up what is held for them
         self.native = self.surface.operation in NATIVE_OPERATIONS
         self.key: KeyRecord | None = None
         self.wraps_chunks = fields.get(b"user-agent", b"").startswith(_WRAPPING)
@@ -108,6 +120,9 @@ class Intake:
         key = self.key
         if key is None:
             key = self.key = authenticate(self._state, self._head, now_ns)
+            purses = self._state.purses
+            self.is_limited = purses.limits(key.organization_id)
+            self.stops_streams = purses.stop_streams(key.organization_id)
         elif key.expires_at is not None and key.expires_at <= now_ns:
             raise Unauthenticated(INVALID_KEY)
         return key
@@ -116,6 +131,7 @@ class Intake:
         """Raise Forbidden unless the key may do what the path asks for, LoopFound when it was asked before."""
         if not self._checked:
             check_rights(key, self.surface.operation)
+            check_surface(key, self.surface)
             check_hops(self.hops)
             self._checked = True
 
@@ -127,6 +143,18 @@ class Intake:
         if way.only is None and way.is_plain:
             way.only = self.bear(way.choice.attempts[0], stream=stream)
         return way.only
+
+    def plan_by(self, drafted: Snapshot, key: KeyRecord, model: str | None, terms: Terms) -> Plan:
+        """Return where a call might go by a snapshot that is not in force, unremembered. Raises GatewayError."""
+
+        def find(wish: Wish, brought: frozenset[str]) -> Route:
+            if wish.model is None:
+                check_unnamed(key, wish.operation)
+            route = find_route(drafted, wish, brought)
+            check_model(key, route.names)
+            return route
+
+        return plan(drafted, self.wish(key, model), self._state.draw, terms, find)
 
     def plan(self, key: KeyRecord, model: str | None, terms: Terms, *, stream: bool) -> Plan:
         """Return where a call may go; remembered for calls without terms of their own. Raises GatewayError."""

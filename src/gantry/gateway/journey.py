@@ -5,18 +5,21 @@ question. What cannot be asked of the next model is passed over. A call for whic
 """
 
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from email.utils import parsedate_to_datetime
+from functools import partial
 from typing import Final
 
 from msgspec import structs
 
-from gantry.core.errors import GatewayError, NoCredential
+from gantry.core.errors import CreditsExhausted, GatewayError, LimitReached, NoCredential
 from gantry.core.routing_rules import Affinity
 from gantry.core.vocabulary import Operation, Outcome
 from gantry.dialects.conversation import conversation_key
 from gantry.gateway.authority import TokenNeeded
+from gantry.gateway.counting import HoldAwaited
 from gantry.gateway.health import Health
+from gantry.gateway.hold import Hold
 from gantry.gateway.intake import Intake
 from gantry.gateway.prepare import Question, Voyage, make_voyage
 from gantry.gateway.stage import Deadlines, deadlines_by
@@ -35,7 +38,8 @@ _FAILED: Final = 400
 _LONGEST_ASKED: Final = 1e9  # seconds
 _NO_ANSWER: Final = "no answer"
 _BAD_STREAM: Final = "an answer that broke, or told of an error, before its content"
-_FIRST: Final = StepKind.FIRST
+_UNPAID: Final = (LimitReached, CreditsExhausted)
+_FIRST, _HEDGE = StepKind.FIRST, StepKind.HEDGE
 # What ends an attempt and says nothing of its deployment is not here.
 _TELLING: Final = (Outcome.UPSTREAM_ERROR, Outcome.UPSTREAM_UNREACHABLE, Outcome.UPSTREAM_BROKE, Outcome.TIMEOUT)
 
@@ -43,7 +47,21 @@ _TELLING: Final = (Outcome.UPSTREAM_ERROR, Outcome.UPSTREAM_UNREACHABLE, Outcome
 class Journey:
     """One call's plan, and how far it has come."""
 
-    __slots__ = ("_body", "_head", "_intake", "_itinerary", "_key", "_state", "hedge", "plan", "question", "refused")
+    __slots__ = (
+        "_body",
+        "_head",
+        "_hold",
+        "_intake",
+        "_itinerary",
+        "_key",
+        "_state",
+        "hedge",
+        "plan",
+        "question",
+        "refused",
+        "resume",
+        "resume_beside",
+    )
 
     def __init__(
         self,
@@ -53,6 +71,7 @@ class Journey:
         head: RequestHead,
         question: Question,
         body: bytes,
+        hold: Hold | None = None,
     ) -> None:
         """Plan the call. Raises GatewayError."""
         self._state = state
@@ -60,12 +79,15 @@ class Journey:
         self._key = key
         self._head = head
         self._body = body
+        self._hold = hold
         self.question = question
         terms = read_terms(question.parameters, question.model)
         self.plan = intake.plan(key, question.model, terms, stream=question.stream)
         ties = ties_of(self.plan, question, key, intake.surface.operation)
         self.hedge = hedge_of(self.plan, ties)
         self.refused: list[str] = []  # members of a group that could not be asked
+        self.resume: Callable[[], tuple[Voyage, float] | None] = _nowhere
+        self.resume_beside: Callable[[], Voyage | None] = _nowhere
         self._itinerary = Itinerary(self.plan, state.health, state.draw, ties=ties, may_retry=state.health.may_retry)
 
     @property
@@ -80,14 +102,15 @@ class Journey:
         )
 
     def begin(self) -> Voyage:
-        """Return the first voyage. Raises GatewayError, TokenNeeded."""
+        """Return the first voyage. Raises GatewayError, Awaited."""
         step = self._itinerary.begin()
         failed: GatewayError | TokenNeeded | None = None
         while step is not None:
             try:
                 return self._set_out(step)
             except (GatewayError, TokenNeeded) as error:
-                if step.kind is _FIRST and (isinstance(error, TokenNeeded) or len(models_of(self.plan.choices[0])) < 2):
+                alone = isinstance(error, TokenNeeded) or len(models_of(self.plan.choices[0])) < 2
+                if step.kind is _FIRST and alone and not isinstance(error, _UNPAID):
                     raise
                 if isinstance(error, GatewayError):
                     self.refused.append(f"{shown(step.drawn.attempt.asked)} cannot be asked: {error.message}")
@@ -97,21 +120,37 @@ class Journey:
         raise failed or NoCredential("every deployment that could serve this has weight 0; raise one to use it again")
 
     def go_on(self, attempt: Attempt, kind: FailureKind, retry_after: float | None) -> tuple[Voyage, float] | None:
-        """Return the next voyage and the seconds to wait before it, after an attempt failed."""
-        step = self._itinerary.after(attempt, kind, retry_after)
+        """Return the next voyage and the seconds to wait before it, after an attempt failed.
+
+        Raises HoldAwaited; then `resume` does the same once the answer is here.
+        """
+        return self._go_by(self._itinerary.after(attempt, kind, retry_after))
+
+    def _go_by(self, step: Step | None) -> tuple[Voyage, float] | None:
         while step is not None:
             try:
                 return self._set_out(step), step.pause
+            except HoldAwaited:
+                self.resume = partial(self._go_by, step)
+                raise
             except (GatewayError, TokenNeeded) as error:  # this one cannot be asked
                 self._hear_of(error)
                 step = self._itinerary.pass_over(step)
         return None
 
     def beside(self, attempt: Attempt) -> Voyage | None:
-        """Return a second voyage beside an attempt that keeps the caller waiting."""
-        step = self._itinerary.beside(attempt)
+        """Return a second voyage beside an attempt that keeps the caller waiting.
+
+        Raises HoldAwaited; then `resume_beside` does the same once the answer is here.
+        """
+        return self._go_beside(self._itinerary.beside(attempt))
+
+    def _go_beside(self, step: Step | None) -> Voyage | None:
         try:
             return None if step is None else self._set_out(step)
+        except HoldAwaited:
+            self.resume_beside = partial(self._go_beside, step)
+            raise
         except (GatewayError, TokenNeeded) as error:
             self._hear_of(error)
             return None
@@ -121,7 +160,11 @@ class Journey:
         if attempt.asked != question.model:
             question = structs.replace(question, model=attempt.asked, renamed=True)
         bearing = intake.bearing(attempt, stream=question.stream)
-        return make_voyage(self._state, intake, self._key, self._head, question, self._body, bearing, step)
+        voyage = make_voyage(self._state, intake, self._key, self._head, question, self._body, bearing, step)
+        if self._hold is not None:
+            take = self._hold.take_beside if step.kind is _HEDGE else self._hold.take
+            take(attempt, voyage.pool.origin.host)
+        return voyage
 
     def _hear_of(self, error: GatewayError | TokenNeeded) -> None:
         """Have a token bought that a voyage lacked: not for this call, but the next will find it."""
@@ -135,17 +178,34 @@ def models_of(choice: Choice) -> dict[str | None, Attempt]:
 
 
 def set_out(
-    state: WorkerState, intake: Intake, key: KeyRecord, head: RequestHead, question: Question, body: bytes
+    state: WorkerState,
+    intake: Intake,
+    key: KeyRecord,
+    head: RequestHead,
+    question: Question,
+    body: bytes,
+    hold: Hold | None = None,
 ) -> tuple[Voyage, Journey | None]:
-    """Return the first voyage of a call, and its journey if it was planned. Raises GatewayError, TokenNeeded."""
+    """Return the first voyage of a call, paid for, and its journey if it was planned.
+
+    Raises GatewayError, Awaited.
+    """
     if intake.native or question.envelope is None:
-        return make_voyage(state, intake, key, head, question, body), None
+        voyage = make_voyage(state, intake, key, head, question, body)
+        return voyage if hold is None else pay(voyage, hold), None
     if not has_terms(question.parameters):
         bearing = intake.only_bearing(key, question.model, stream=question.stream)
         if bearing is not None:
-            return make_voyage(state, intake, key, head, question, body, bearing), None
-    journey = Journey(state, intake, key, head, question, body)
+            voyage = make_voyage(state, intake, key, head, question, body, bearing)
+            return voyage if hold is None else pay(voyage, hold), None
+    journey = Journey(state, intake, key, head, question, body, hold)
     return journey.begin(), journey
+
+
+def pay(voyage: Voyage, hold: Hold) -> Voyage:
+    """Return a voyage for which is held what it may cost. Raises GatewayError, HoldAwaited."""
+    hold.take(voyage.attempt, voyage.pool.origin.host)
+    return voyage
 
 
 def deadlines_for(state: WorkerState, voyage: Voyage, question: Question) -> Deadlines:
@@ -225,6 +285,10 @@ def ties_of(plan: Plan, question: Question, key: KeyRecord, operation: Operation
 def _goes_on(envelope: Envelope) -> bool:
     """Say whether a call goes on from what is stored at its provider."""
     return any(envelope.get(name) not in (None, b"null") for name in ("previous_response_id", "conversation"))
+
+
+def _nowhere() -> None:
+    """Return where a journey goes on that waits for nothing."""
 
 
 def _take_note(error: GatewayError | None) -> None:

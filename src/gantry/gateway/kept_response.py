@@ -10,13 +10,14 @@ from typing import Final
 from urllib.parse import parse_qsl, unquote
 
 import msgspec
+from msgspec.structs import replace
 
 from gantry.core.errors import GatewayError, InternalError, InvalidRequest, MethodNotAllowed, NotFound
 from gantry.core.vocabulary import Operation, Outcome
 from gantry.dialects.errors import log_id_headers
 from gantry.dialects.responses.input_items import list_input_items, read_page
 from gantry.dialects.turns import RememberedResponse
-from gantry.gateway.admit import check_rights
+from gantry.gateway.admit import check_rights, check_surface
 from gantry.gateway.client import ClientConnection
 from gantry.gateway.fetch import outcome_of
 from gantry.gateway.intake import Intake
@@ -25,6 +26,7 @@ from gantry.gateway.recording import Recording
 from gantry.gateway.remembered import find_response, forget_response
 from gantry.gateway.respond import Responder, answer_error, answer_whole
 from gantry.gateway.state import WorkerState
+from gantry.gateway.waits import Awaited
 from gantry.routing.snapshot import KeyRecord
 from gantry.wire.head import RequestHead
 
@@ -86,7 +88,15 @@ class KeptResponse:
             return
         try:
             self._answer(self._act())
+        except Awaited as needed:
+            needed.wait(self._go_on)
         except GatewayError as error:
+            self._fail(error)
+
+    def _go_on(self, error: GatewayError | None) -> None:
+        if error is None:
+            self.on_request_end()
+        else:
             self._fail(error)
 
     def on_client_gone(self) -> None:
@@ -106,8 +116,13 @@ class KeptResponse:
 
     def _act(self) -> bytes:
         """Do what the method and the path say, and return the answer's body. Raises GatewayError."""
-        self._recording.open(self._head, understand(self._intake, self._head, b""))
+        question = understand(self._intake, self._head, b"")
+        hold = self._recording.begin_hold(question)
+        if hold is not None:
+            hold.take_free(None)
+        self._recording.open(self._head, question)
         check_rights(self._key, Operation.RESPONSES)  # what may be made may be read
+        check_surface(self._key, replace(self._intake.surface, operation=Operation.RESPONSES))
         query = dict(parse_qsl(self._head.target.partition(b"?")[2].decode("latin-1")))
         if self._head.method == "DELETE" and not self._part:
             if not forget_response(self._state.turns, self._key, self._name):

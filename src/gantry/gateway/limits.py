@@ -19,3 +19,4 @@ class WorkerLimits(Struct, frozen=True, kw_only=True):
     drain_timeout: float = 30.0
     max_snapshot_age: float | None = None
     refuse_when_journal_full: bool = True
+    refuse_when_counters_full: bool = False

@@ -125,11 +125,11 @@ class Parameters(Struct, frozen=True):
     @property
     def customer(self) -> str | None:
         """The end user that the call is for, as the log has it."""
-        named = self.values.get("customer_identifier")
-        if named in (None, ""):
+        named = _identifier(self.values.get("customer_identifier"))
+        if named is None:
             params = self.values.get("customer_params")
-            named = params.get("customer_identifier") if isinstance(params, dict) else None
-        return None if named in (None, "") else str(named)[:IDENTIFIER_LENGTH]
+            named = _identifier(params.get("customer_identifier")) if isinstance(params, dict) else None
+        return named
 
     def credentials(self, name: str) -> Mapping[str, Any]:
         """Return one of the fields that bring credentials. Raises InvalidRequest when it is not an object."""
@@ -147,6 +147,12 @@ class Parameters(Struct, frozen=True):
 
 NO_PARAMETERS: Final = Parameters({}, b"", frozenset(), {})
 _NO_MEMBERS: Final[Mapping[str, msgspec.Raw]] = {}
+
+
+def _identifier(value: Any) -> str | None:
+    """Return what the record would read as an identifier (`dialects/fields.py`)."""
+    is_one = isinstance(value, str | int | float) and not isinstance(value, bool)
+    return str(value)[:IDENTIFIER_LENGTH] or None if is_one else None
 
 
 def _read_flag(value: Any, name: str) -> bool:

@@ -106,6 +106,12 @@ class TakenIn(Protocol):
     def has_parameters(self) -> bool: ...
 
 
+class Payer(Protocol):
+    """What holds the cost of an attempt."""
+
+    def take(self, attempt: Attempt, host: str) -> None: ...
+
+
 def understand(intake: TakenIn, head: RequestHead, body: bytes) -> Question:
     """Read a request. Raises InvalidRequest."""
     surface = intake.surface
@@ -238,9 +244,15 @@ def _translate(
 
 
 def make_form_voyage(
-    state: WorkerState, intake: Intake, key: KeyRecord, head: RequestHead, question: Question, form: FormUpload
+    state: WorkerState,
+    intake: Intake,
+    key: KeyRecord,
+    head: RequestHead,
+    question: Question,
+    form: FormUpload,
+    payer: Payer | None = None,
 ) -> Voyage:
-    """As `make_voyage`, for a form that is complete, or follows as it comes. Raises GatewayError."""
+    """As `make_voyage`, for a form that is complete, or follows as it comes; paid for. Raises GatewayError, Awaited."""
     bearing = take_bearing(state, intake, key, question)
     surface = intake.surface
     strict = is_strict(key, question.parameters)
@@ -248,6 +260,8 @@ def make_form_voyage(
     if bearing.target:  # before the form is routed, for that happens once
         authority = bearing.pool.origin.authority
         proof = authority_lines(state.desk, bearing.attempt, bearing.target, authority, None)
+    if payer is not None:
+        payer.take(bearing.attempt, bearing.pool.origin.host)
     part = form.route(surface.operation, surface.dialects[0], bearing.attempt.route, strict=strict)
     chunked = head.chunked or (form.edited and not form.complete)
     if form.complete:

@@ -15,10 +15,20 @@ from gantry.board.board import Word
 from gantry.core.errors import Overloaded
 from gantry.core.vocabulary import ContentPolicy, Outcome, Tier
 from gantry.dialects.content_coding import decode_content
+from gantry.dialects.passed_usage import (
+    NOTHING_PASSED,
+    STREAM_TYPES,
+    Passed,
+    PassedUsage,
+    passed_usage,
+    usage_withheld,
+)
 from gantry.dialects.question import request_units
 from gantry.dialects.redact import redact_body, redact_json
-from gantry.dialects.tail import find_usage
-from gantry.gateway.capture import Capture
+from gantry.gateway.bounded_stream import StreamHold
+from gantry.gateway.capture import HEAD_BYTES, TAIL_BYTES, Capture
+from gantry.gateway.expense import Came
+from gantry.gateway.hold import Hold, begin_hold
 from gantry.gateway.intake import Intake
 from gantry.gateway.params import NO_PARAMETERS
 from gantry.gateway.prepare import LARGE_BODY, OUTLINE_BYTES, Question
@@ -30,6 +40,8 @@ from gantry.journal.frames import (
     CallOpened,
     Direction,
     FrameKind,
+    HoldNote,
+    StopNote,
     encode_opened,
     encode_payload,
 )
@@ -44,6 +56,7 @@ logger = logging.getLogger(__name__)
 _FAILED: Final = 400
 _HIDDEN: Final = b"[secret]"
 _LONGEST_ERROR: Final = 2048
+_TRACE_PARENT_LENGTH: Final = 64  # as much as says whether it is one
 _SHORTEST_SECRET: Final = 8  # what is shorter is part of words
 _MAX_REDACTED: Final = 256 * 1024  # what is larger is not kept at all: redacting it would hold the event loop
 _PART_OF_BODY: Final = 4 * 1024 * 1024  # a body beyond it is written in parts, so that no frame is enormous
@@ -53,6 +66,7 @@ _NORMAL, _NO_BODIES, _MONEY_ONLY, _NO_ROOM = JournalLevel
 _RESPONSE: Final = Direction.RESPONSE
 _SUCCESS, _SUCCEEDED = Outcome.SUCCESS, int(Word.SUCCEEDED)
 _OWN_FAULTS: Final = int(Word.OWN_FAULTS)
+_EVENT_STREAM: Final = "text/event-stream"
 _TRANSLATE: Final = Tier.TRANSLATE
 _OPENED, _CLOSED = FrameKind.CALL_OPENED, FrameKind.CALL_CLOSED
 _COUNTER_OF: Final = {
@@ -88,6 +102,7 @@ class Recording:
         "_key",
         "_operation",
         "_redacts",
+        "_request",
         "_secrets",
         "_state",
         "_truncated",
@@ -100,6 +115,7 @@ class Recording:
         "changes",
         "closed",
         "first_byte_at",
+        "hold",
         "log_id",
         "opened",
         "request_bytes",
@@ -107,6 +123,8 @@ class Recording:
         "sent_at",
         "started_at",
         "started_clock",
+        "stopped",
+        "stream_hold",
         "warnings",
     )
 
@@ -115,6 +133,7 @@ class Recording:
         self._key = key
         self._intake = intake
         self._dialect = intake.surface.dialects[0]  # of the bodies, which are the provider's
+        self._request = b""  # where it is not kept, for want of the provider's count of it
         self._operation = intake.surface.operation
         self.opened = False
         self._unrecorded = False
@@ -136,6 +155,9 @@ class Recording:
         self.warnings: list[str] = []
         self.changes: list[str] = []
         self.cache: CacheNote | None = None
+        self.hold: Hold | None = None  # of what the call may spend, where anything limits that
+        self.stream_hold: StreamHold | None = None  # with which the answer's stream ends, where it is to
+        self.stopped: StopNote | None = None
         state.slot.open_call()
 
     @property
@@ -170,9 +192,12 @@ class Recording:
             if route.operation is not None and route.operation is not surface.operation:
                 self._operation = spoken_operation = route.operation
         kept = self._keep_what(asked, body, level)
+        if not kept.body:
+            self._request = body
         is_large = len(kept.body) > LARGE_BODY
         money_only = level >= _MONEY_ONLY
         silent = money_only or kept.policy is _NOTHING
+        traced = head.fields.get(b"traceparent")
         frame = CallOpened(
             self.log_id,
             key.organization_id,
@@ -195,6 +220,8 @@ class Recording:
             kept.units,
             spoken_dialect,
             spoken_operation,
+            None if self.hold is None else self.hold.note(),
+            "" if traced is None or silent else traced[:_TRACE_PARENT_LENGTH].decode("latin-1"),
         )
         try:
             if level is _NO_ROOM and not even_when_full:
@@ -212,6 +239,18 @@ class Recording:
         limit = _MAX_REDACTED if self._redacts else limits.max_capture_bytes
         keeps = kept.content and not self._unrecorded
         self.answer = Capture(journal, self.log_id, _RESPONSE, keeps, limit, not self._redacts)
+
+    def begin_hold(self, question: Question) -> Hold | None:
+        """Return what is held for this call, which is nothing yet; None where nothing limits it."""
+        intake = self._intake
+        if self.hold is None and (intake.is_limited or question.parameters is not NO_PARAMETERS):
+            state, operation, now = self._state, intake.surface.operation, time.time_ns()
+            self.hold = begin_hold(
+                state.purses, state.kept_rates, self._key, question, operation, now, is_limited=intake.is_limited
+            )
+            if intake.stops_streams:
+                self.stream_hold = self.hold
+        return self.hold
 
     def _pass_unrecorded(self, *, refuse: bool) -> None:
         """Count the call instead: an end without its beginning would be a row that is nobody's. Raises Overloaded."""
@@ -356,10 +395,13 @@ class Recording:
         state.slot.close_call(
             _SUCCEEDED if outcome is _SUCCESS else _COUNTER_OF.get(outcome, _OWN_FAULTS), elapsed // 1000
         )
+        answer = self.answer
+        settled = None
+        if self.hold is not None:
+            settled = self._settle(self.hold, outcome, status, content_type, content_encoding)
         if self._unrecorded:
             return
-        answer = self.answer
-        body, usage, model, total = b"", b"", None, 0
+        body, passed, total = b"", NOTHING_PASSED, 0
         truncated = self._truncated
         if answer is not None:
             total = answer.total
@@ -369,9 +411,12 @@ class Recording:
                 body = self._without_secrets(body)
                 if self._redacts:
                     decoded = decode_content(body, content_encoding, _MAX_REDACTED)
+                    if content_type.startswith(STREAM_TYPES) or decoded.body.startswith(b"["):
+                        # It is kept as the one document that it came to, which does not tell all.
+                        passed = usage_withheld(self._operation, self._dialect, content_type, decoded.body)
                     body, content_encoding = self._redact(decoded.body, content_type), ""
             else:
-                usage, model = find_usage(answer.tail) or (b"", None)
+                passed = self._passed(answer, content_type, content_encoding)
         if self.asked is not None:
             truncated = truncated or self.asked.truncated
             self.asked.end()
@@ -392,11 +437,16 @@ class Recording:
             truncated,
             body,
             self.warnings,
-            usage,
-            model,
+            passed.usage,
+            passed.model,
             self.changes,
             *self._turned,
             self.cache,
+            settled,
+            b"",
+            self.stopped,
+            None if passed is NOTHING_PASSED else passed.counted,  # most have none, and all its units are written
+            None if self.hold is None else self.hold.limits,
         )
         payload = encode_payload(frame)
         try:
@@ -405,6 +455,39 @@ class Recording:
             # The open frame is safe, so the call is on record; its end waits in memory until there is room.
             state.unwritten.append(payload)
             logger.error("the journal refused the end of call %s; it is kept in memory", self.log_id)
+
+    def _passed(self, answer: Capture, content_type: str, content_encoding: str) -> PassedUsage:
+        """Return what an answer used whose body is not kept."""
+        whole = answer.withheld
+        passed = Passed(answer.head, answer.tail, answer.total, content_type, whole)
+        if content_encoding and whole:
+            whole = decode_content(whole, content_encoding, _MAX_REDACTED).body
+            passed = Passed(whole[:HEAD_BYTES], whole[-TAIL_BYTES:], len(whole), content_type, whole)
+        asked = self._request if len(self._request) <= _MAX_REDACTED else b""
+        return passed_usage(self._operation, self._dialect, passed, self._intake.content_type, asked)
+
+    def _settle(
+        self, hold: Hold, outcome: Outcome, status: int, content_type: str, content_encoding: str
+    ) -> HoldNote | None:
+        """Settle what the call has taken of its limits. What an answer says of its cost never costs the record."""
+        settled = None
+        try:
+            settled = hold.settle(self._came(outcome, status, content_type, content_encoding))
+        except Exception:  # the boundary of all that reads an answer for its cost
+            logger.exception("what call %s has taken of its limits is not settled; its estimate stays", self.log_id)
+        self.warnings += hold.warnings
+        return settled
+
+    def _came(self, outcome: Outcome, status: int, content_type: str, content_encoding: str) -> Came:
+        """Return what came of the answer, as far as it is at hand."""
+        answer = self.answer
+        body = b"" if answer is None else answer.remembered()
+        total = 0 if answer is None else answer.total
+        if content_encoding and body and total == len(body):
+            body = decode_content(body, content_encoding, _MAX_REDACTED).body
+        streamed = content_type.startswith(_EVENT_STREAM)
+        told = None if self.stopped is None else self.stopped.usage
+        return Came(outcome, status, bool(self.sent_at), body, total, streamed, self._dialect, told)
 
 
 def _secrets_of(attempt: Attempt) -> list[bytes]:

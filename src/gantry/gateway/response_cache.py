@@ -284,7 +284,7 @@ class KeepingPump:
     def _keep(self) -> None:
         """Keep what was gathered, once, if it is a good answer."""
         gathered = self._gathered
-        if gathered is None or self._pump.failure is not None:
+        if gathered is None or self._pump.failure is not None or self._recording.stopped is not None:
             return
         body, content_type = b"".join(gathered), self._pump.content_type or self._kind.content_type
         told = self._read(content_type, body)

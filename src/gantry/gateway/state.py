@@ -21,6 +21,7 @@ from gantry.gateway.headers import encode_hops
 from gantry.gateway.health import Health
 from gantry.gateway.kept_rates import KeptRates
 from gantry.gateway.limits import WorkerLimits
+from gantry.gateway.purse import Purses
 from gantry.gateway.stage import Deadlines, deadlines_of
 from gantry.journal.frames import FrameKind
 from gantry.journal.writer import JournalFull, JournalWriter
@@ -107,6 +108,7 @@ class WorkerState:
         "limits",
         "now",
         "pepper",
+        "purses",
         "slot",
         "snapshot",
         "stale",
@@ -126,6 +128,7 @@ class WorkerState:
         turns: TurnMemory,
         health: Health,
         answers: AnswerCache,
+        purses: Purses,
     ) -> None:
         self.limits = limits
         self.deadlines: Deadlines = deadlines_of(limits)
@@ -139,6 +142,7 @@ class WorkerState:
         self.kept_rates = kept_rates
         self.turns = turns
         self.answers = answers
+        self.purses = purses
         self.cached_by_rule = False  # an organization uses the response cache for calls that do not ask for it
         self.desk: TokenDesk  # the worker's, which needs this state
         self.snapshot: Snapshot | None = None
@@ -175,6 +179,9 @@ class WorkerState:
         self.snapshot = snapshot
         self.era += 1
         self.stale = False
+        self.purses.swap(snapshot)
+        if self.purses.spend:
+            self.kept_rates.want()
         self.cached_by_rule = any(rules.cache.enabled for rules in snapshot.body.routing_rules.values())
         self._tokens.clear()
         self._routes.clear()

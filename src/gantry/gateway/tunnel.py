@@ -33,6 +33,7 @@ from gantry.gateway.respond import Responder, answer_error
 from gantry.gateway.state import WorkerState
 from gantry.gateway.transcript import Transcript
 from gantry.gateway.upgrade import Offer, ask, check_acceptance, make_offer
+from gantry.gateway.waits import Awaited
 from gantry.routing.snapshot import KeyRecord
 from gantry.wire.head import RequestHead, ResponseHead
 from gantry.wire.websocket import CloseCode, encode_close
@@ -128,8 +129,14 @@ class Tunnel:
         question = ask(self._intake, self._request)
         try:
             offer = make_offer(self._state, self._intake, key, self._request, question)
+            hold = recording.begin_hold(question)
+            if hold is not None:
+                hold.take(offer.attempt, offer.pool.origin.host)
             if not shows_itself(offer.attempt):
                 raise InvalidRequest(f"{offer.attempt.route.provider.name} cannot be reached by WebSocket yet")
+        except Awaited as needed:
+            needed.wait(self._go_on)
+            return
         except GatewayError:
             recording.open(self._request, question, even_when_full=True)
             raise
@@ -138,6 +145,18 @@ class Tunnel:
         self._attempt_started = time.perf_counter_ns()
         # A new connection: it ends with the tunnel, and one that was pooled may be gone without our knowing.
         offer.pool.lease(self, fresh=True)
+
+    def _go_on(self, error: GatewayError | None) -> None:
+        """Set out now that what was waited for is here."""
+        key, recording = self._intake.key, self._recording
+        if self._stage is Stage.OVER or key is None or recording is None:
+            return
+        try:
+            if error is not None:
+                raise error
+            self._set_out(key, recording)
+        except GatewayError as failure:
+            self._fail(failure)
 
     def on_connection(self, connection: UpstreamConnection, connect_time: float | None) -> None:
         assert self._recording is not None

@@ -4,14 +4,17 @@ The path of a request:
 
 1.  `gateway/client` parses HTTP/1.1 (`wire/head`, llhttp; `wire/body`), bounds headers, body, time and bytes held.
 2.  `gateway/surfaces` is one literal route table: method and path → door, dialects, operation.
-3.  `gateway/admit`: API key → digest → snapshot; scopes, expiry, model list. Refusals speak the caller's dialect.
+3.  `gateway/admit`: API key → digest → snapshot; scopes, expiry, model list, surfaces. Refusals speak the caller's
+    dialect.
 4.  `wire/envelope` peeks at the top level of the JSON; `gateway/params` lifts what is ours.
 5.  `routing/resolve` finds the route, `routing/planner` a plan, `routing/balance` draws: all pure.
-6.  `gateway/call` builds the request by tier and sends it over `dial`. `gateway/opening` looks at the answer, and
-    `gateway/attempts` goes on by `routing/itinerary` while nothing of an answer has reached the client.
+6.  `gateway/call` builds the request by tier, `gateway/hold` holds what it may cost on the counters of its
+    `gateway/purse`, and it is sent over `dial`. `gateway/opening` looks at the answer, and `gateway/attempts` goes on
+    by `routing/itinerary` while nothing of an answer has reached the client.
 7.  `gateway/pump` carries the answer: relay, or adapt; `gateway/capture` sees the upstream's bytes.
 8.  A client that leaves frees the upstream at once; deadlines and a dying upstream end in words the SDK understands.
-9.  `gateway/recording` writes the close frame before the last byte leaves.
+9.  `gateway/recording` settles the hold by what `gateway/expense` knows of the usage, and writes the close frame
+    before the last byte leaves.
 10. From here on it is the clerk's: frames → meter → price → store.
 
 A WebSocket under a native surface goes through `gateway/tunnel` in place of 4 to 9. A response that is remembered is
@@ -23,6 +26,7 @@ and it goes when its supervisor goes.
 """
 
 import asyncio
+import importlib
 import logging
 import os
 import signal
@@ -38,19 +42,23 @@ from msgspec import Struct
 
 from gantry.board.answers import DEFAULT_LIMIT, AnswerCache
 from gantry.board.board import Board, Slot, State, Word
+from gantry.board.counters import Counters
 from gantry.board.health import HealthBook
 from gantry.board.resources import ResourceBook
 from gantry.board.turns import TurnMemory
 from gantry.certificate import CertificateError, ServerCertificate
 from gantry.core.errors import Draining, GatewayError, InternalError
 from gantry.core.sealing import SealBroken
+from gantry.core.secret import Secret
 from gantry.core.vocabulary import Dialect
-from gantry.dial.origin import ProxyRules
+from gantry.dial.origin import Origin, ProxyRules, parse_base_url
 from gantry.dial.pool import Dialler, PoolLimits
 from gantry.gateway.authority import AccountTokens
 from gantry.gateway.call import Call
 from gantry.gateway.client import ClientConnection
+from gantry.gateway.client_address import TrustedProxies
 from gantry.gateway.console_relay import ConsoleRelay
+from gantry.gateway.counting import SharedCounters
 from gantry.gateway.exchange import Exchange
 from gantry.gateway.explanation import ExplainTaker
 from gantry.gateway.health import Health
@@ -62,6 +70,7 @@ from gantry.gateway.listing import ModelListing
 from gantry.gateway.model_lists import ModelLists
 from gantry.gateway.own import OwnAnswer
 from gantry.gateway.posted_log import MAX_BYTES, PostedLogTaker
+from gantry.gateway.purse import Purses
 from gantry.gateway.respond import Responder, answer_error
 from gantry.gateway.response_cache import keep_bounded
 from gantry.gateway.state import WorkerState
@@ -70,11 +79,13 @@ from gantry.gateway.tunnel import Tunnel
 from gantry.gateway.upgrade import offers_websocket
 from gantry.home import Home, Keyring
 from gantry.journal.writer import JournalWriter
+from gantry.prices.folder import PriceFolder
 from gantry.routing.snapshot import KeyTable, Snapshot, SnapshotUnreadable, read_snapshot
 from gantry.wire.head import RequestHead
 
 logger = logging.getLogger(__name__)
 
+_SHARED_COUNTERS: Final = "gantry.board.shared_counters"
 _CALL: Final = Door.CALL  # Python 3.11 reads an enum's member through a descriptor, which costs time on each call
 _TICK_SECONDS: Final = 0.25
 _SLOW_TICK: Final = 4  # every so many ticks, connections and pools are looked through
@@ -93,12 +104,15 @@ class WorkerSettings(Struct, frozen=True, kw_only=True):
     limits: WorkerLimits = WorkerLimits()
     journal_budget: int = 4 << 30
     response_cache_bytes: int = DEFAULT_LIMIT
-    console_socket: str | None = None
+    redis_timeout: float = 0.1
+    redis_fails_closed: bool = False  # a call that cannot be counted is refused
+    console_url: str | None = None  # of another machine's
     ca_bundle: str | None = None
     https_proxy: str | None = None
     no_proxy: tuple[str, ...] = ()
     tls_certificate: str | None = None  # with its key: what clients see
     tls_key: str | None = None
+    trusted_proxies: tuple[str, ...] = ()
 
 
 class Worker:
@@ -112,15 +126,20 @@ class Worker:
         listener: socket.socket,
         slot_index: int,
         lifeline: int | None,
+        redis_url: Secret | None = None,
     ) -> None:
+        """`redis_url` is that of a server where several machines count limits together."""
         self._home = home
         self._keyring = keyring
         self._settings = settings
         self._listener = listener
         self._lifeline = lifeline
+        self._redis_url = redis_url
         self._board = Board(home.board)
+        self._slot_index = slot_index
         self._slot: Slot = self._board.slot(slot_index)
-        self._console_socket = settings.console_socket or str(home.console_socket)
+        self._proxies = TrustedProxies(settings.trusted_proxies)
+        self._console = _console_origin(home, settings.console_url)
         self._snapshot_seen: tuple[int, int, int] | None = None
         self._ticks = 0
         self._ticking: asyncio.TimerHandle | None = None
@@ -144,7 +163,12 @@ class Worker:
         )
         book = ResourceBook.open(self._home.resources, self._keyring.resources)
         health_book = HealthBook(self._home.health)
-        kept_rates = KeptRates(self._home.cache)
+        kept_rates = KeptRates(self._home.cache, PriceFolder(self._home.prices))
+        fail_closed = self._settings.limits.refuse_when_counters_full
+        counters = Counters(self._home.counters, slot=self._slot_index, fail_closed=fail_closed)
+        shared = self._share(counters)
+        if shared is not None:
+            await shared.start()
         self._state = WorkerState(
             self._settings.limits,
             self._keyring.pepper,
@@ -155,18 +179,15 @@ class Worker:
             kept_rates,
             TurnMemory(self._home.turns, self._keyring.turns, self._keyring.turn_names),
             Health(health_book, kept_rates),
-            AnswerCache(
-                self._home.responses,
-                self._keyring.responses,
-                self._keyring.response_names,
-                self._settings.response_cache_bytes,
-            ),
+            self._open_answers(),
+            Purses(counters, shared),
         )
         self._state.desk = AccountTokens(self._state)
         self._state.bytes_out = self._slot[Word.BYTES_OUT]  # a counter goes on where its predecessor stopped
         self._frames_before = self._slot[Word.JOURNAL_FRAMES]
         self._lists = ModelLists(self._state)
         await self._try_snapshot()
+        await kept_rates.settled()  # the first calls are held at their prices
         certificate = _load_certificate(self._settings)
         server = await loop.create_server(
             self._accept,
@@ -199,7 +220,26 @@ class Worker:
         journal.close()
         book.close()
         health_book.close()
+        if shared is not None:
+            await shared.close()
+        counters.close()
         self._slot.release()
+
+    def _open_answers(self) -> AnswerCache:
+        keyring, limit = self._keyring, self._settings.response_cache_bytes
+        return AnswerCache(self._home.responses, keyring.responses, keyring.response_names, limit)
+
+    def _share(self, counters: Counters) -> SharedCounters | None:
+        """Return the counters of several machines, where there are such; without them nobody needs their client."""
+        url = self._redis_url
+        if url is None:
+            return None
+        module = importlib.import_module(_SHARED_COUNTERS)
+        settings = self._settings
+        shared: SharedCounters = module.SharedCounters(
+            url, counters, timeout=settings.redis_timeout, fail_closed=settings.redis_fails_closed
+        )
+        return shared
 
     @property
     def journal(self) -> JournalWriter:
@@ -229,8 +269,8 @@ class Worker:
         if door is Door.POST_LOG and not head.chunked and (head.content_length or 0) <= MAX_BYTES:
             return PostedLogTaker(self._state, client, head, responder)
         if door in (Door.CONSOLE, Door.POST_LOG):
-            return ConsoleRelay(self._state, self._console_socket, client, head, responder, surface)
-        return OwnAnswer(self._state, self._board, client, head, responder, surface)
+            return ConsoleRelay(self._state, self._console, client, head, responder, surface, self._proxies)
+        return OwnAnswer(self._state, self._board, self._home.figures, client, head, responder, surface)
 
     def _reject(self, error: GatewayError, responder: Responder) -> None:
         """Answer what is not HTTP as we speak it; nobody knows the caller's dialect then."""
@@ -241,6 +281,7 @@ class Worker:
     async def _watch_snapshot(self) -> None:
         while True:
             await asyncio.sleep(_LOOK_SECONDS)
+            self._state.kept_rates.look()
             if not await self._try_snapshot():
                 await asyncio.sleep(_RETRY_SECONDS)
 
@@ -306,6 +347,7 @@ class Worker:
             self._slot[Word.ATTEMPTS] = state.health.under_way
             self._slot[Word.UPSTREAM_CONNECTIONS] = state.dialler.size
             self._slot[Word.TASKS] = len(asyncio.all_tasks(loop))
+            self._slot[Word.SHARED_SILENT] = int(state.purses.shared is not None and not state.purses.shared.answers)
         if state.unwritten:
             state.write_unwritten()
         self._slot[Word.HEARTBEAT] = time.time_ns()
@@ -350,6 +392,12 @@ class Worker:
             client.abort()
         await asyncio.sleep(0)
         state.write_unwritten()
+
+
+def _console_origin(home: Home, url: str | None) -> Origin:
+    if url is None:
+        return Origin("http", "console", 80, True, str(home.console_socket))
+    return parse_base_url(url, private=True).origin
 
 
 def _load_certificate(settings: WorkerSettings) -> ServerCertificate | None:

@@ -7,12 +7,19 @@ Payloads are msgpack arrays (`array_like`): short, and a later version may appen
 removed or reordered; an incompatible change takes a new `FORMAT_VERSION` in `gantry.journal.segments`.
 """
 
+from collections.abc import Sequence
 from enum import IntEnum
 
 import msgspec
-from msgspec import Struct
+from msgspec import Raw, Struct
+from msgspec.structs import replace
 
+from gantry.core.limits import Asked, Counted, CounterKind
 from gantry.core.usage import NO_USAGE, Usage
+
+NOTHING = Raw(msgspec.msgpack.encode(()))
+_counted_in = msgspec.msgpack.Decoder(list[Counted]).decode
+_asked_in = msgspec.msgpack.Decoder(list[Asked]).decode
 
 
 class FrameKind(IntEnum):
@@ -26,6 +33,50 @@ class FrameKind(IntEnum):
 class Direction(IntEnum):
     REQUEST = 1
     RESPONSE = 2
+
+
+class HoldNote(Struct, frozen=True, array_like=True, gc=False):
+    """What a call has taken of limits and credits: its estimate when it sets out, what it came to at its end.
+
+    Which counters these are stands in the open frame, encoded once for all calls that pass the same; the close frame
+    has only what is counted on them now, if they are the same still.
+    """
+
+    cost: int | None  # nano-dollars; None where no price is known
+    tokens: int
+    told: list[Counted] = []  # counters with their amounts: where the other frame's are not these
+    on_credits: bool = False  # through a platform credential
+    markup_ppm: int = 0  # of credits
+    counters: Raw = NOTHING  # `Counted` of nothing
+    amounts: Sequence[int] = ()  # by counter
+
+    @property
+    def counted(self) -> list[Counted]:
+        """What is counted on each counter but those of calls under way."""
+        return self.counted_on(self.counters)
+
+    def counted_on(self, counters: Raw) -> list[Counted]:
+        """Return the same by the counters of another note."""
+        if self.told or not self.amounts:
+            return self.told
+        found = zip(_counted_in(counters), self.amounts, strict=True)
+        return [replace(one, amount=amount) for one, amount in found if one.kind != CounterKind.GAUGE]
+
+
+class LimitNote(Struct, frozen=True, array_like=True, gc=False):
+    """How a call stood to the limits that were asked, before it was made."""
+
+    is_allowed: bool
+    limits: Raw  # `Asked`, encoded once for all calls that pass the same
+    currents: Sequence[int]  # by limit: what was counted without the call
+    amounts: Sequence[int]  # and how much more with it
+    refusing: int | None = None  # which of them refused it
+
+    @property
+    def standings(self) -> list[tuple[Asked, int, int]]:
+        """Each with what was counted without the call, and with it."""
+        found = zip(_asked_in(self.limits), self.currents, self.amounts, strict=True)
+        return [(one, current, current + amount) for one, current, amount in found]
 
 
 class CallOpened(Struct, frozen=True, array_like=True, gc=False):
@@ -52,6 +103,8 @@ class CallOpened(Struct, frozen=True, array_like=True, gc=False):
     units: bytes = b""  # billable units that only the request tells, as JSON, where its body is not kept as sent
     spoken_dialect: str = ""  # of the bodies, which are the provider's, where it is not the caller's
     spoken_operation: str = ""  # likewise
+    hold: HoldNote | None = None
+    trace_parent: str = ""  # the header `traceparent`, where the caller sent one
 
 
 class PartCaptured(Struct, frozen=True, array_like=True, gc=False):
@@ -106,6 +159,13 @@ class CacheNote(Struct, frozen=True, array_like=True, gc=False):
     service_tier: str | None = None
 
 
+class StopNote(Struct, frozen=True, array_like=True, gc=False):
+    """A stream that the gateway ended before its provider did, because no more could be held for it."""
+
+    finish_reason: str
+    usage: Usage  # as the client was told: the provider's counts as far as they came, else ours
+
+
 class CallClosed(Struct, frozen=True, array_like=True, gc=False):
     """Appended before the write that carries the last byte of the answer, or the stream's `[DONE]`."""
 
@@ -132,6 +192,11 @@ class CallClosed(Struct, frozen=True, array_like=True, gc=False):
     spoken_operation: str = ""  # likewise
     turned_to: str = ""  # the model that the caller would take instead and that was asked last
     cache: CacheNote | None = None
+    settled: HoldNote | None = None  # in place of the open frame's hold; the clerk sets right what it counted
+    limit_info: bytes = b""  # `limits` as JSON: of workers before there was that
+    stopped: StopNote | None = None
+    counted: Usage | None = None  # by the worker, of an answer whose body is withheld and whose own usage is not all
+    limits: LimitNote | None = None
 
 
 class CacheSwept(Struct, frozen=True, array_like=True, gc=False):
@@ -176,7 +241,10 @@ def encode_opened(frame: CallOpened, body: bytes) -> tuple[bytes, ...]:
     The same bytes as `encode_payload` makes, without the copy.
     """
     payload = encode_payload(frame)
-    behind = sum(len(encode_payload(field)) for field in (frame.units, frame.spoken_dialect, frame.spoken_operation))
+    behind = sum(
+        len(encode_payload(field))
+        for field in (frame.units, frame.spoken_dialect, frame.spoken_operation, frame.hold, frame.trace_parent)
+    )
     place = len(payload) - behind - len(_NO_BYTES)
     return payload[:place] + _BYTES_FOLLOW + len(body).to_bytes(4, "big"), body, payload[place + len(_NO_BYTES) :]
 

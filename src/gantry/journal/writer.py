@@ -115,8 +115,8 @@ class JournalWriter:
         self._prepare_ahead()
         self._open_segment()
         self.refresh_level()
-        self._thread = threading.Thread(target=self._run, args=(sync_interval,), name="journal-sync", daemon=True)
-        self._thread.start()
+        self._syncing = threading.Thread(target=self._run, args=(sync_interval,), name="journal-sync", daemon=True)
+        self._syncing.start()
 
     def append(self, kind: FrameKind, payload: bytes, *rest: bytes) -> None:
         """Write one frame, whose payload may come in pieces. Raises JournalFull when the disk does not take all."""
@@ -169,7 +169,7 @@ class JournalWriter:
             return
         self._stopped = True
         self._wake.set()
-        self._thread.join()
+        self._syncing.join()
         self._retired.append((self._fd, self._offset))
         self._dirty = False
         try:

@@ -48,8 +48,10 @@ def _over(prices: Prices, custom: CustomModel) -> Prices:
         )
         if price is not None
     }
+    if "cache_write" in own:  # however long it is kept
+        own["cache_write_1h"] = own["cache_write"]
     if "input" in own:  # the base's would be a share of another price
-        own = {"cached_input": None, "cache_write": None, **own}
+        own = {"cached_input": None, "cached_audio": None, "cache_write": None, "cache_write_1h": None, **own}
     return replace(prices, **own, above=tuple((at, _over(higher, custom)) for at, higher in prices.above))
 
 

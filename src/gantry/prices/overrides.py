@@ -4,6 +4,7 @@ Law: an unknown key is an error that names it. Every line carries the day from w
 """
 
 import tomllib
+from collections.abc import Iterable
 from datetime import UTC, date, datetime, time
 from decimal import Decimal
 from importlib.resources import files
@@ -39,18 +40,21 @@ class AliasLine(Struct, frozen=True, forbid_unknown_fields=True):
     model: str
     names: tuple[str, ...]
     since: date
+    why: str = ""
 
     def since_ns(self) -> int:
         return _midnight(self.since)
 
 
 class RateLine(Struct, frozen=True, forbid_unknown_fields=True):
-    """Prices of ours for some names from a day on. `*` before a name stands for any beginning."""
+    """Prices for some names from a day on. `*` before a name stands for any beginning, behind it for any end."""
 
     provider: str
     names: tuple[str, ...]
     since: date
+    why: str = ""
     free: bool = False
+    service_tier: str | None = None  # the terms of the calls that these prices are for, as the usage names them
     input: Decimal | None = None
     cached_input: Decimal | None = None
     cache_write: Decimal | None = None
@@ -61,6 +65,16 @@ class RateLine(Struct, frozen=True, forbid_unknown_fields=True):
     annotated_pages: Decimal | None = None
     images: Decimal | None = None
     searches: Decimal | None = None
+    cache_write_1h: Decimal | None = None
+    input_audio: Decimal | None = None
+    cached_audio: Decimal | None = None
+    output_audio: Decimal | None = None
+    input_video: Decimal | None = None
+    input_image: Decimal | None = None
+    output_image: Decimal | None = None
+    web_searches: Decimal | None = None
+    tool_calls: Decimal | None = None
+    requests: Decimal | None = None
 
     def prices(self) -> Prices:
         if self.free:
@@ -76,7 +90,10 @@ class RateLine(Struct, frozen=True, forbid_unknown_fields=True):
 class Factors(Struct, frozen=True, forbid_unknown_fields=True):
     """What a provider charges relative to its list prices, by circumstance."""
 
+    why: str = ""
     cached_input: Decimal | None = None  # of the input's price, for models that have no price of their own for it
+    cache_write_1h: Decimal | None = None  # likewise
+    searched_once: tuple[str, ...] = ()  # models whose searches are billed once for a request
     batch: Decimal | None = None
     service_tiers: dict[str, Decimal] = {}
     hosts: dict[str, Decimal] = {}
@@ -91,24 +108,11 @@ class Overrides(Struct, frozen=True, forbid_unknown_fields=True):
 
     def table(self) -> PriceTable:
         """Return the lines with prices as a table."""
-        grouped: dict[str, dict[str, list[DatedPrices]]] = {}
-        for line in self.rate:
-            for name in line.names:
-                entries = grouped.setdefault(line.provider, {}).setdefault(name, [])
-                entries.append(DatedPrices(line.prices(), _midnight(line.since)))
-        return PriceTable(
-            SOURCE,
-            f"overrides {self.version}",
-            {
-                provider: ProviderPrices(
-                    tuple(
-                        ModelPrices(name, _pattern(name), tuple(sorted(entries, key=_since)))
-                        for name, entries in models.items()
-                    )
-                )
-                for provider, models in grouped.items()
-            },
-        )
+        return table_of(self.rate, SOURCE, f"overrides {self.version}")
+
+
+# Learnt here, before there are threads (providers/spec.py says why).
+_learnt: Final = msgspec.json.Decoder(Overrides)
 
 
 def parse_overrides(text: str) -> Overrides:
@@ -124,8 +128,30 @@ def load_overrides() -> Overrides:
     return parse_overrides(files("gantry.prices").joinpath("overrides.toml").read_text(encoding="utf-8"))
 
 
-def _pattern(name: str) -> Pattern:
-    return Pattern(Match.ENDS, name[1:]) if name.startswith("*") else Pattern(Match.EQUALS, name)
+def table_of(lines: Iterable[RateLine], source: str, version: str) -> PriceTable:
+    """Return lines with prices as a table."""
+    grouped: dict[str, dict[str, list[DatedPrices]]] = {}
+    for line in lines:
+        for name in line.names:
+            entries = grouped.setdefault(line.provider, {}).setdefault(name, [])
+            entries.append(DatedPrices(line.prices(), _midnight(line.since), service_tier=line.service_tier))
+    providers = {
+        provider: ProviderPrices(
+            tuple(
+                ModelPrices(name, pattern_of(name), tuple(sorted(entries, key=_since)))
+                for name, entries in models.items()
+            )
+        )
+        for provider, models in grouped.items()
+    }
+    return PriceTable(source, version, providers)
+
+
+def pattern_of(name: str) -> Pattern:
+    """Return the test of a name in which `*` stands for any beginning or end."""
+    if name.startswith("*"):
+        return Pattern(Match.ENDS, name[1:].lower())
+    return Pattern(Match.STARTS, name[:-1].lower()) if name.endswith("*") else Pattern(Match.EQUALS, name.lower())
 
 
 def _midnight(day: date) -> int:

@@ -5,7 +5,7 @@ and the calculator costs 85 µs and more. A record without any price we can use 
 so is one that prices what nobody counts: half a price is a wrong one.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, date, datetime, time
 from decimal import Decimal
 from typing import Any, Final, assert_never
@@ -32,34 +32,43 @@ SOURCE: Final = "genai-prices"
 _UNITS: Final[Mapping[str, tuple[tuple[str, ...], int]]] = {
     "input": (("input_mtok", "input_text_mtok"), 1),
     "cached_input": (("cache_read_mtok",), 1),
-    "cache_write": (("cache_write_mtok",), 1),
+    "cache_write": (("cache_write_5m_mtok", "cache_write_mtok"), 1),
+    "cache_write_1h": (("cache_write_1h_mtok",), 1),
     "output": (("output_mtok", "output_text_mtok"), 1),
     "audio_hour": (("input_audio_hours", "audio_hours"), 1),
     "characters": (("input_mchars",), 1),
     "pages": (("input_document_kpages",), 1000),
     "annotated_pages": (("input_annotated_document_kpages",), 1000),
     "requests": (("requests_kcount",), 1000),
+    "input_audio": (("input_audio_mtok",), 1),
+    "cached_audio": (("cache_audio_read_mtok",), 1),
+    "output_audio": (("output_audio_mtok",), 1),
+    "input_video": (("input_video_mtok",), 1),
     "input_image": (("input_image_mtok",), 1),
     "output_image": (("output_image_mtok",), 1),
+    "web_searches": (("web_searches_kcount",), 1000),
+    "tool_calls": (("storage_searches_kcount",), 1000),
 }
 # Parts of an answer that cost something else than the rest, in answers that do not count them for us.
-_UNCOUNTED: Final = ("output_reasoning_mtok", "output_citation_mtok")
-_SERVICE_TIER: Final = "service_tier"
+_UNCOUNTED: Final = ("output_reasoning_mtok", "output_citation_mtok", "output_video_mtok")
+_TIERS: Final = ("service_tier", "speed")  # what a usage names of the terms that it was billed by: `service_tier_in`
 _BATCH: Final = {"processing": "batch"}
 
 
-def compile_published() -> PriceTable:
+def compile_published(
+    providers: Sequence[types.Provider] = data.providers, version: str = genai_prices.__version__
+) -> PriceTable:
     """Return every usable published price. Takes some tens of milliseconds; do it once."""
     return PriceTable(
         source=SOURCE,
-        version=f"{SOURCE} {genai_prices.__version__}",
+        version=f"{SOURCE} {version}",
         providers={
             provider.id: ProviderPrices(
                 models=tuple(_compile_models(provider)),
                 fallbacks=tuple(provider.fallback_model_providers or ()),
                 claims=_compile_pattern(provider.model_match) if provider.model_match is not None else None,
             )
-            for provider in data.providers
+            for provider in providers
         },
     )
 
@@ -83,8 +92,8 @@ def _compile_entries(model: types.ModelInfo) -> Iterator[DatedPrices]:
         merged = {**base, **{key: price for key, price in variant.prices.__dict__.items() if price is not None}}
         if variant.when == _BATCH:
             yield from _compile_entry(merged, variant.constraint, batch=True)
-        elif variant.when.keys() == {_SERVICE_TIER}:
-            yield from _compile_entry(merged, variant.constraint, variant.when[_SERVICE_TIER])
+        elif len(variant.when) == 1 and next(iter(variant.when)) in _TIERS:
+            yield from _compile_entry(merged, variant.constraint, *variant.when.values())
 
 
 def _start(variant: types.PriceVariant) -> date:

@@ -15,8 +15,10 @@ from gantry.core.usage import Usage
 
 AUDIO: Final = "input_audio_seconds"  # the one unit whose price is for an hour
 _MILLION: Final = 1_000_000
+_HALF: Final = 500_000
 _HOUR_SECONDS: Final = 3600
 _SCALE: Final = _MILLION * _HOUR_SECONDS  # prices are for a million units, and for an hour of audio
+_OF_TOOLS: Final = frozenset(("web_searches", "tool_calls", "searching"))
 
 
 class Prices(Struct, frozen=True, array_like=True):
@@ -36,6 +38,14 @@ class Prices(Struct, frozen=True, array_like=True):
     output_image: int | None = None
     images: int | None = None
     searches: int | None = None
+    cache_write_1h: int | None = None
+    input_audio: int | None = None  # of tokens, as those of images
+    cached_audio: int | None = None
+    output_audio: int | None = None
+    input_video: int | None = None
+    web_searches: int | None = None
+    tool_calls: int | None = None  # of the provider's other tools
+    searching: int | None = None  # a request that searched the web, however often
 
 
 class Rate(Struct, frozen=True):
@@ -62,6 +72,18 @@ def cost(rate: Rate, usage: Usage) -> NanoUSD | None:
     if not used:
         return None
     return _divide(sum(count * price for _, count, price in used), _SCALE)
+
+
+def plain_cost(rate: Rate, input_tokens: int, output_tokens: int) -> NanoUSD | None:
+    """Return `cost` of a usage of nothing else; None where more than two prices have a say, or one is missing."""
+    prices = rate.prices
+    given, written = prices.input, prices.output
+    if given is None or written is None or prices.above or prices.requests is not None:
+        return None
+    quotient, rest = divmod(input_tokens * given + output_tokens * written, _MILLION)
+    if rest < _HALF:
+        return NanoUSD(quotient)
+    return NanoUSD(quotient + (rest > _HALF or quotient % 2))
 
 
 def cost_by_unit(rate: Rate, usage: Usage) -> dict[str, NanoUSD]:
@@ -107,26 +129,26 @@ def _used(prices: Prices, usage: Usage) -> list[tuple[str, int, int]]:
         if input_tokens is not None and input_tokens > threshold:
             prices = higher
             break
-    used = []
+    used: list[tuple[str, int, int]] = []
     if input_tokens is not None and prices.input is not None:
-        cached = usage.cached_input_tokens or 0
-        written = usage.cache_write_tokens or 0
-        plain = input_tokens - cached - written
-        seen = 0 if prices.input_image is None else min(usage.input_image_tokens or 0, plain)
-        used.append(("input_tokens", (plain - seen) * _HOUR_SECONDS, prices.input))
-        if seen and prices.input_image is not None:
-            used.append(("input_image_tokens", seen * _HOUR_SECONDS, prices.input_image))
-        if cached:
-            price = prices.input if prices.cached_input is None else prices.cached_input
-            used.append(("cached_input_tokens", cached * _HOUR_SECONDS, price))
-        if written:
-            price = prices.input if prices.cache_write is None else prices.cache_write
-            used.append(("cache_write_tokens", written * _HOUR_SECONDS, price))
+        if not (
+            usage.cached_input_tokens
+            or usage.cache_write_tokens
+            or usage.input_audio_tokens
+            or usage.input_image_tokens
+            or usage.input_video_tokens
+        ):
+            used.append(("input_tokens", input_tokens * _HOUR_SECONDS, prices.input))
+        elif not _add_input(used, prices, prices.input, usage):
+            return []
     if output_tokens and prices.output is None and prices.input is not None:
         return []
     if output_tokens is not None and prices.output is not None:
-        drawn = 0 if prices.output_image is None else min(usage.output_image_tokens or 0, output_tokens)
-        used.append(("output_tokens", (output_tokens - drawn) * _HOUR_SECONDS, prices.output))
+        spoken = 0 if prices.output_audio is None else min(usage.output_audio_tokens or 0, output_tokens)
+        drawn = 0 if prices.output_image is None else min(usage.output_image_tokens or 0, output_tokens - spoken)
+        used.append(("output_tokens", (output_tokens - spoken - drawn) * _HOUR_SECONDS, prices.output))
+        if spoken and prices.output_audio is not None:
+            used.append(("output_audio_tokens", spoken * _HOUR_SECONDS, prices.output_audio))
         if drawn and prices.output_image is not None:
             used.append(("output_image_tokens", drawn * _HOUR_SECONDS, prices.output_image))
     if usage.characters is not None and prices.characters is not None:
@@ -143,15 +165,74 @@ def _used(prices: Prices, usage: Usage) -> list[tuple[str, int, int]]:
         used.append(("searches", usage.searches * _HOUR_SECONDS, prices.searches))
     if usage.input_audio_seconds is not None and prices.audio_hour is not None:
         used.append((AUDIO, int(usage.input_audio_seconds * _MILLION), prices.audio_hour))
+    if (usage.web_searches or usage.billed_tool_calls) and not _add_tools(used, prices, usage):
+        return []
     if used and prices.requests is not None:
         used.append(("requests", _HOUR_SECONDS, prices.requests))
     return used
 
 
+def _add_input(used: list[tuple[str, int, int]], prices: Prices, plain_price: int, usage: Usage) -> bool:
+    """Add the parts of the input, and say whether all of them have a price.
+
+    What of a medium is cached is rarely told; then what is cached is taken to be text first.
+    """
+    cached = usage.cached_input_tokens or 0
+    written = usage.cache_write_tokens or 0
+    heard_again = min(usage.cached_audio_tokens or 0, cached)
+    plain = (usage.input_tokens or 0) - cached - written
+    parts: list[tuple[str, int, int]] = []
+    rest = plain
+    for unit, count, price in (
+        ("input_audio_tokens", (usage.input_audio_tokens or 0) - heard_again, prices.input_audio),
+        ("input_image_tokens", usage.input_image_tokens or 0, prices.input_image),
+        ("input_video_tokens", usage.input_video_tokens or 0, prices.input_video),
+    ):
+        if count > 0 and price is not None and rest:
+            taken = min(count, rest)
+            rest -= taken
+            parts.append((unit, taken * _HOUR_SECONDS, price))
+    used.append(("input_tokens", rest * _HOUR_SECONDS, plain_price))
+    used += parts
+    if cached:
+        price = plain_price if prices.cached_input is None else prices.cached_input
+        if heard_again and prices.cached_audio is not None:
+            used.append(("cached_audio_tokens", heard_again * _HOUR_SECONDS, prices.cached_audio))
+            cached -= heard_again
+        used.append(("cached_input_tokens", cached * _HOUR_SECONDS, price))
+    if written:
+        price = plain_price if prices.cache_write is None else prices.cache_write
+        kept = min(usage.cache_write_1h_tokens or 0, written)
+        if kept and prices.cache_write_1h is not None:
+            used.append(("cache_write_1h_tokens", kept * _HOUR_SECONDS, prices.cache_write_1h))
+            written -= kept
+        elif kept and prices.cache_write is not None:  # that of five minutes is another
+            return False
+        if written:
+            used.append(("cache_write_tokens", written * _HOUR_SECONDS, price))
+    return True
+
+
+def _add_tools(used: list[tuple[str, int, int]], prices: Prices, usage: Usage) -> bool:
+    """Add the calls of the provider's tools, and say whether they have a price; that of a request covers searches."""
+    if usage.web_searches:
+        if prices.web_searches is not None:
+            used.append(("web_searches", usage.web_searches * _HOUR_SECONDS, prices.web_searches))
+        elif prices.searching is not None:
+            used.append(("web_searches", _HOUR_SECONDS, prices.searching))
+        elif prices.requests is None:
+            return False
+    if usage.billed_tool_calls:
+        if prices.tool_calls is None:
+            return False
+        used.append(("billed_tool_calls", usage.billed_tool_calls * _HOUR_SECONDS, prices.tool_calls))
+    return True
+
+
 def scaled(prices: Prices, numerator: int, denominator: int) -> Prices:
-    """Return prices multiplied by a fraction, each rounded half to even."""
+    """Return prices multiplied by a fraction, each rounded half to even. The provider's own tools cost what they do."""
     multiplied: dict[str, Any] = {
-        name: _divide(price * numerator, denominator)
+        name: price if name in _OF_TOOLS else _divide(price * numerator, denominator)
         for name in Prices.__struct_fields__
         if isinstance(price := getattr(prices, name), int)
     }
@@ -159,13 +240,19 @@ def scaled(prices: Prices, numerator: int, denominator: int) -> Prices:
     return Prices(**multiplied, above=above)
 
 
-def with_cached_input(prices: Prices, numerator: int, denominator: int) -> Prices:
-    """Return prices whose cached input, where it has none of its own, is a fraction of the input's."""
-    above = tuple((at, with_cached_input(higher, numerator, denominator)) for at, higher in prices.above)
-    cached = prices.cached_input
-    if cached is None and prices.input is not None:
-        cached = _divide(prices.input * numerator, denominator)
-    return replace(prices, cached_input=cached, above=above)
+def with_share(prices: Prices, unit: str, numerator: int, denominator: int) -> Prices:
+    """Return prices of which a unit, where it has none of its own, is a fraction of the input's."""
+    above = tuple((at, with_share(higher, unit, numerator, denominator)) for at, higher in prices.above)
+    price = getattr(prices, unit)
+    if price is None and prices.input is not None:
+        price = _divide(prices.input * numerator, denominator)
+    return replace(prices, **{unit: price}, above=above)
+
+
+def searched_once(prices: Prices) -> Prices:
+    """Return prices whose searches are billed once for a request."""
+    above = tuple((at, searched_once(higher)) for at, higher in prices.above)
+    return replace(prices, web_searches=None, searching=prices.web_searches, above=above)
 
 
 def _divide(numerator: int, denominator: int) -> NanoUSD:

@@ -1,4 +1,4 @@
-"""Finding the rate of a call: our overrides, then our aliases, then the published data.
+"""Finding the rate of a call: the operator's own, then our overrides, then our aliases, then the published data.
 
 Law: a pure function of provider, model and moment. The memos over it are bounded, because models are names that callers
 write; when one is full it is emptied, which costs a few matches and never memory. What was found is remembered for the
@@ -13,15 +13,16 @@ from typing import Final
 from msgspec import Struct
 from msgspec.structs import replace
 
-from gantry.prices.overrides import Factors, Overrides
-from gantry.prices.rate import Prices, Rate, scaled, with_cached_input
+from gantry.prices.overrides import Factors, Overrides, pattern_of
+from gantry.prices.rate import Prices, Rate, scaled, searched_once, with_share
 from gantry.prices.table import DatedPrices, ModelPrices, PriceTable
 
 _MEMO_LIMIT: Final = 4096
 _NAME_LIMIT: Final = 256
-_MINUTE_NS: Final = 60_000_000_000
+MINUTE_NS: Final = 60_000_000_000
 _NO_FACTORS: Final = Factors()
 _ONE: Final = Decimal(1)
+_BATCH: Final = "batch"  # the tier that Anthropic names
 
 
 class _Candidate(Struct, frozen=True):
@@ -53,14 +54,17 @@ class Rates:
         "_homes",
         "_memo",
         "_names",
+        "_operator",
         "_own",
         "_published",
         "_version",
         "providers",
     )
 
-    def __init__(self, overrides: Overrides, published: PriceTable) -> None:
+    def __init__(self, overrides: Overrides, published: PriceTable, operator: PriceTable | None = None) -> None:
+        """`operator` has the rates of whoever runs this gateway, if there are any."""
         self._own = overrides.table()
+        self._operator = operator
         self._published = published
         self._names: Mapping[str, str] = overrides.providers
         self._factors = overrides.factors
@@ -69,7 +73,8 @@ class Rates:
         for line in overrides.alias:
             for name in line.names:
                 self._aliases.setdefault((line.provider, name), []).append((line.since_ns(), line.model))
-        self.providers = frozenset((*self._names, *self._own.providers, *published.providers))
+        operated = () if operator is None else operator.providers
+        self.providers = frozenset((*self._names, *self._own.providers, *published.providers, *operated))
         self._memo: dict[tuple[str, str], tuple[_Candidate, ...]] = {}
         self._homes: dict[str, str | None] = {}
         self._found: dict[tuple[str, str, int, str | None, bool, str | None], Rate] = {}
@@ -96,9 +101,12 @@ class Rates:
     ) -> Rate | None:
         """Return the rate in force at a moment (ns since the epoch); None when no price is known.
 
-        `host` is where the call went, because regions differ; `batch` says that it was one of a batch.
+        `host` is where the call went, because regions differ; `batch` says that it was one of a batch, as a usage can
+        say, too, where it names its tier.
         """
-        asked = (provider_id, model, at // _MINUTE_NS, service_tier, batch, host)
+        if service_tier == _BATCH:
+            service_tier, batch = None, True
+        asked = (provider_id, model, at // MINUTE_NS, service_tier, batch, host)
         rate = self._found.get(asked)
         if rate is None:
             rate = self._find(provider_id, model, at, service_tier, host, batch=batch)
@@ -183,18 +191,22 @@ class Rates:
         if len(model) > _NAME_LIMIT or len(provider_id) > _NAME_LIMIT:
             return ()
         provider = self._names.get(provider_id, provider_id)
-        factor = self._factors_of(provider_id).cached_input
+        factors = self._factors_of(provider_id)
         candidates = tuple(
-            replace(candidate, record=_with_cached_input(candidate.record, factor))
-            for candidate in self._candidates(provider, model.lower())
+            replace(candidate, record=_completed(candidate.record, model.lower(), factors))
+            for candidate in self._candidates(provider_id, provider, model.lower())
         )
         if len(self._memo) >= _MEMO_LIMIT:
             self._memo.clear()
         self._memo[key] = candidates
         return candidates
 
-    def _candidates(self, provider: str, name: str) -> list[_Candidate]:
+    def _candidates(self, provider_id: str, provider: str, name: str) -> list[_Candidate]:
         found = []
+        if self._operator is not None:
+            operated = self._operator.find(provider_id, name) or self._operator.find(provider, name)
+            if operated is not None:
+                found.append(_Candidate(operated, self._operator.source, self._operator.version))
         own = self._own.find(provider, name)
         if own is not None:
             found.append(_Candidate(own, self._own.source, self._own.version))
@@ -219,9 +231,20 @@ def _adjusted(prices: Prices, factors: Factors, service_tier: str | None, host: 
     return scaled(prices, *prod(applying, start=_ONE).as_integer_ratio()) if applying else prices
 
 
-def _with_cached_input(record: ModelPrices, factor: Decimal | None) -> ModelPrices:
-    if factor is None:
+def _completed(record: ModelPrices, name: str, factors: Factors) -> ModelPrices:
+    """Return a record with the prices that follow from others where it has none of its own."""
+    shares = [
+        (unit, *factor.as_integer_ratio())
+        for unit, factor in (("cached_input", factors.cached_input), ("cache_write_1h", factors.cache_write_1h))
+        if factor is not None
+    ]
+    once = any(pattern_of(model).matches(name) for model in factors.searched_once)
+    if not shares and not once:
         return record
-    ratio = factor.as_integer_ratio()
-    entries = (replace(entry, prices=with_cached_input(entry.prices, *ratio)) for entry in record.entries)
+    entries = []
+    for entry in record.entries:
+        prices = entry.prices
+        for share in shares:
+            prices = with_share(prices, *share)
+        entries.append(replace(entry, prices=searched_once(prices) if once else prices))
     return replace(record, entries=tuple(entries))

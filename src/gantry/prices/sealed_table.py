@@ -21,9 +21,12 @@ class TableDamaged(ValueError):
     """The bytes are not those of a table."""
 
 
-def table_name() -> str:
-    """Return the file's name: the version of the published prices, and a digest of all of `gantry.prices`."""
-    digest = hashlib.sha256()
+def table_name(data_digest: str = "") -> str:
+    """Return the file's name: the version of the published prices, and a digest of all of `gantry.prices`.
+
+    `data_digest` is that of the data, where it is not what came with this version.
+    """
+    digest = hashlib.sha256(data_digest.encode())
     for entry in sorted(files("gantry.prices").iterdir(), key=lambda entry: entry.name):
         if entry.is_file():
             content = entry.read_bytes()

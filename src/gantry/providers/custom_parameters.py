@@ -49,6 +49,10 @@ class ParameterRefused(ValueError):
         self.name = name
 
 
+# Learnt here, before there are threads (providers/spec.py says why).
+_learnt: Final = msgspec.json.Decoder(_Parameters)
+
+
 def check_parameters(given: Mapping[str, Any]) -> dict[str, Any]:
     """Return parameters as they are kept. Raises ParameterRefused."""
     for name in given:

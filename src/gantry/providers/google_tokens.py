@@ -6,15 +6,11 @@ Spec: https://developers.google.com/identity/protocols/oauth2/service-account#ht
 """
 
 from base64 import urlsafe_b64encode
+from importlib import import_module
 from typing import Final
 from urllib.parse import urlencode
 
 import msgspec
-from cryptography.exceptions import UnsupportedAlgorithm
-from cryptography.hazmat.primitives.asymmetric.padding import PKCS1v15
-from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
-from cryptography.hazmat.primitives.hashes import SHA256
-from cryptography.hazmat.primitives.serialization import load_pem_private_key
 from msgspec import Struct
 
 from gantry.core.secret import Secret
@@ -24,8 +20,7 @@ DEFAULT_TOKEN_URI: Final = "https://oauth2.googleapis.com/token"
 TOKEN_FORM_TYPE: Final = "application/x-www-form-urlencoded"
 ASSERTION_SECONDS: Final = 3600  # Google's longest
 _GRANT: Final = "urn:ietf:params:oauth:grant-type:jwt-bearer"
-_SMALLEST_KEY: Final = 2048
-_LONGEST_PEM: Final = 4096  # characters, of a key of 4096 bits; a larger one takes its time to check and to sign
+_RSA_KEY: Final = "gantry.providers.rsa_key"  # imported when an account is there
 
 
 class ServiceAccountError(ValueError):
@@ -82,7 +77,7 @@ def read_service_account(text: str | bytes) -> ServiceAccount:
     if not uri.startswith(("https://", "http://127.0.0.1:")):  # what a simulator's key names
         raise ServiceAccountError("`token_uri` of the service account's key must begin with https://")
     pem = Secret(found.private_key or "")
-    _load(pem)
+    _check(pem)
     return ServiceAccount(found.client_email or "", pem, uri, found.project_id, found.private_key_id)
 
 
@@ -100,7 +95,7 @@ def sign_assertion(account: ServiceAccount, now: float, scope: str = CLOUD_SCOPE
         "exp": issued + ASSERTION_SECONDS,
     }
     signed = b".".join(_base64(msgspec.json.encode(part)) for part in (header, claims))
-    signature = _load(account.private_key).sign(signed, PKCS1v15(), SHA256())
+    signature = import_module(_RSA_KEY).sign(account.private_key.reveal(), signed)
     return (signed + b"." + _base64(signature)).decode("ascii")
 
 
@@ -124,20 +119,12 @@ def read_token(body: bytes, now: float) -> AccessToken:
     return AccessToken(Secret(found.access_token), now + found.expires_in)
 
 
-def _load(pem: Secret) -> RSAPrivateKey:
-    if len(pem.reveal()) > _LONGEST_PEM:
-        raise ServiceAccountError(
-            f"`private_key` of the service account's key is longer than {_LONGEST_PEM} characters"
-        )
+def _check(pem: Secret) -> None:
+    rsa_key = import_module(_RSA_KEY)
     try:
-        # Whether its numbers are primes takes a tenth of a second to find out, in which a worker would serve nobody; a
-        # key that is none signs nothing that Google takes.
-        key = load_pem_private_key(pem.reveal().encode(), password=None, unsafe_skip_rsa_key_validation=True)
-    except (ValueError, TypeError, UnsupportedAlgorithm):
-        raise ServiceAccountError("`private_key` of the service account's key is not a PEM key") from None
-    if not isinstance(key, RSAPrivateKey) or key.key_size < _SMALLEST_KEY:
-        raise ServiceAccountError(f"`private_key` of the service account's key must be RSA of {_SMALLEST_KEY} bits")
-    return key
+        rsa_key.load_key(pem.reveal())
+    except rsa_key.KeyRefused as error:
+        raise ServiceAccountError(f"`private_key` of the service account's key {error}") from None
 
 
 def _base64(data: bytes) -> bytes:

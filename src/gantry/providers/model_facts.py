@@ -76,6 +76,10 @@ class _File(Struct, frozen=True, forbid_unknown_fields=True):
     model: tuple[ModelFacts, ...]
 
 
+# Learnt here, before there are threads (providers/spec.py says why).
+_learnt: Final = msgspec.json.Decoder(_File)
+
+
 def parse_facts(text: str, source: str) -> tuple[ModelFacts, ...]:
     """Return the facts in a TOML document. Raises FactsUnreadable."""
     try:

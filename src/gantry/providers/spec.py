@@ -209,6 +209,11 @@ def _matches(model: str, patterns: tuple[str, ...]) -> bool:
     return any(fnmatchcase(model, pattern) for pattern in patterns)
 
 
+# msgspec learns a type when it is first used, and a thread that comes meanwhile is given half of what it learnt, which
+# ends the process. So what threads may read is learnt at import, here as elsewhere.
+_learnt = msgspec.json.Decoder(ProviderSpec)
+
+
 class SpecError(ValueError):
     """A provider's row cannot be used; the message names file and key."""
 

@@ -11,12 +11,14 @@ worker that already holds the table named in the body skips it, so a key revoked
 from bisect import bisect_left
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
+from copy import copy
 from typing import Any, NamedTuple
 
 import msgspec
-from msgspec import Struct
+from msgspec import Struct, structs
 
 from gantry.core.custom_model import CustomModel
+from gantry.core.limits import NO_BOOKS, Books
 from gantry.core.model_ref import parse_model_ref
 from gantry.core.routing_rules import NO_ROUTING_RULES, RoutingRules
 from gantry.core.sealing import Sealer
@@ -48,6 +50,8 @@ class KeyRecord(Struct, frozen=True, array_like=True):
     revoked: bool = False
     has_budget: bool = False
     strict: bool = False  # a parameter that would be dropped refuses the call
+    surfaces: tuple[str, ...] = ()  # empty means every surface
+    bound_by: tuple[str, ...] = ()  # other keys whose limits its calls count on, as if they were theirs
 
     def allows(self, scope: Scope) -> bool:
         return self.scopes & scope._value_ != 0  # plain ints: IntFlag's own operators cost a microsecond
@@ -79,6 +83,7 @@ class Body(Struct, frozen=True, array_like=True):
     custom_models: tuple[CustomModel, ...] = ()
     custom_providers: dict[str, tuple[ProviderSpec, ...]] = {}  # by organization
     routing_rules: dict[str, RoutingRules] = {}  # by organization
+    books: dict[str, Books] = {}  # by organization
 
 
 class KeyTable:
@@ -189,6 +194,17 @@ class Snapshot:
         """Return what an organization has decided about routing."""
         return self.body.routing_rules.get(organization_id, NO_ROUTING_RULES)
 
+    def with_routing_rules(self, organization_id: str, rules: RoutingRules) -> "Snapshot":
+        """Return this snapshot as it would be if an organization had decided so."""
+        drafted = copy(self)
+        known = self.body.routing_rules
+        drafted.body = structs.replace(self.body, routing_rules={**known, organization_id: rules})
+        return drafted
+
+    def books_of(self, organization_id: str) -> Books:
+        """Return what an organization has decided about money."""
+        return self.body.books.get(organization_id, NO_BOOKS)
+
     def custom_models_of(self, organization_id: str) -> Mapping[str, CustomModel]:
         """Return the names that an organization has given to models; each wins over what a provider calls so."""
         return self._custom_models.get(organization_id, _NO_MODELS)
@@ -251,9 +267,7 @@ def read_snapshot(data: bytes, sealer: Sealer, held: KeyTable | None = None) -> 
     """
     sections = dict(_split_sections(data))
     try:
-        body = msgspec.msgpack.decode(
-            _open_blocks(b"body", sections[b"body"], sealer), type=Body, dec_hook=_decode_secret
-        )
+        body = _open_body(sections, sealer)
         delta = dict(
             msgspec.msgpack.decode(_open_blocks(b"dlta", sections[b"dlta"], sealer), type=list[tuple[bytes, KeyRecord]])
         )
@@ -262,6 +276,19 @@ def read_snapshot(data: bytes, sealer: Sealer, held: KeyTable | None = None) -> 
         return Snapshot(body, KeyTable(body.table_id, _open_blocks(b"keys", sections[b"keys"], sealer), delta))
     except (KeyError, msgspec.DecodeError) as error:
         raise SnapshotUnreadable(f"not a snapshot that this version reads: {error}") from error
+
+
+def read_body(data: bytes, sealer: Sealer) -> Body:
+    """Return all of a snapshot but its keys, for whoever has no use for a hundred thousand of them. Raises likewise."""
+    try:
+        return _open_body(dict(_split_sections(data)), sealer)
+    except (KeyError, msgspec.DecodeError) as error:
+        raise SnapshotUnreadable(f"not a snapshot that this version reads: {error}") from error
+
+
+def _open_body(sections: Mapping[bytes, bytes], sealer: Sealer) -> Body:
+    content = _open_blocks(b"body", sections[b"body"], sealer)
+    return msgspec.msgpack.decode(content, type=Body, dec_hook=_decode_secret)
 
 
 def _split_sections(data: bytes) -> Iterator[tuple[bytes, bytes]]:

@@ -10,15 +10,14 @@ from typing import Any, Final
 
 from msgspec import Struct
 from sqlalchemy import ColumnElement, Connection, Float, Select, and_, bindparam, cast, delete, func, select, update
-from sqlalchemy.dialects.postgresql import insert as postgresql_insert
-from sqlalchemy.dialects.sqlite import insert as sqlite_insert
 
 from gantry.core.request_log import RequestLog
 from gantry.store.filter_sql import condition_of
 from gantry.store.log_filter import EVERYTHING, NANO, Field, Filter, FilterRefused, Kind
 from gantry.store.log_query import with_said
 from gantry.store.log_rows import INDEXED_LENGTH, log_of, storable
-from gantry.store.tables import cached_answers, request_log_bodies, request_logs
+from gantry.store.log_tables import cached_answers, request_log_bodies, request_logs
+from gantry.store.upsert import insert_into
 
 _LARGEST_ID: Final = 2**63 - 1
 
@@ -119,7 +118,7 @@ def apply_changes(connection: Connection, changes: CacheChanges, *, is_sqlite: b
         swept = sorted(set(changes.swept))
         connection.execute(delete(cached_answers).where(columns.cache_key == bindparam("k")), [{"k": k} for k in swept])
     if changes.kept:
-        insert = (sqlite_insert if is_sqlite else postgresql_insert)(cached_answers)
+        insert = insert_into(cached_answers, is_sqlite=is_sqlite)
         anew = {name: insert.excluded[name] for name in ("log_id", "model", "kept_at", "updated_at", "expires_at")}
         put = insert.on_conflict_do_update(index_elements=["organization_id", "cache_key"], set_=anew)
         in_order = sorted(changes.kept, key=lambda one: (one.organization_id, one.cache_key))

@@ -17,6 +17,7 @@ _PLAIN = b"\x00"
 _DEFLATED = b"\x01"
 _WORTH_COMPRESSING = 1024  # bytes
 _SMALL = 12 * 1024
+_BEGINNING = 24  # bytes of a text that are looked for first: to look for all of it takes longer, the longer it is
 
 _Place = tuple[int, int]  # where a text begins and ends, in the bytes of the raw request or response
 
@@ -62,7 +63,9 @@ def _placed(text: str | None, raw: bytes | None) -> str | _Place | None:
     if text is None or raw is None:
         return text
     wanted = text.encode()
-    start = raw.find(wanted)
+    start = raw.find(wanted[:_BEGINNING])
+    if start >= 0 and not raw.startswith(wanted, start):
+        start = raw.find(wanted, start + 1)
     return text if start < 0 else (start, start + len(wanted))
 
 

@@ -12,9 +12,10 @@ import msgspec
 from msgspec.structs import replace
 from sqlalchemy import Connection, and_, select
 
+from gantry.core.limits import Difference, LimitUnit, marked_up
 from gantry.core.request_log import RequestLog
 from gantry.core.vocabulary import LogMethod, Operation
-from gantry.store.tables import counted_results
+from gantry.store.log_tables import counted_results
 
 RESULTS: Final = "batch-results:"  # how the dialects begin the name of a batch's results
 _OPERATIONS: Final = frozenset((Operation.BATCHES.value, Operation.FILES.value))
@@ -42,6 +43,18 @@ def counted_once(
     cursor.close()
 
 
+def without_cost(differences: Sequence[Difference], cost: int | None) -> list[Difference]:
+    """Return by how much a log that is uncharged differs from what was counted of it, by what was found with a cost."""
+    found = []
+    for one in differences:
+        counted, amount = one.counted, one.amount
+        if counted.unit == LimitUnit.COST:
+            amount -= marked_up(cost or 0, counted.markup_ppm)
+        if amount:
+            found.append(Difference(counted, amount))
+    return found
+
+
 def _is_of_results(log: RequestLog) -> bool:
     return log.log_method is LogMethod.INFERENCE and (log.response_id or "").startswith(RESULTS)
 
@@ -50,4 +63,5 @@ def _uncharged(log: RequestLog, first: str | None) -> RequestLog:
     """Return a log with its units and without their cost."""
     warnings = msgspec.json.decode(log.warnings, type=list[str]) if log.warnings is not None else []
     said = msgspec.json.encode([*warnings, f"these results were counted before, by {first}"]).decode()
-    return replace(log, cost=0, cost_by_unit=None, price_missing=False, warnings=said)
+    nothing = {name: 0 for name in ("charged", "customer_cost") if getattr(log, name) is not None}
+    return replace(log, cost=0, cost_by_unit=None, price_missing=False, warnings=said, **nothing)

@@ -4,7 +4,7 @@ A secret is sealed in the vault, or stays in the environment variable that `sour
 
 Of an organization's credentials for a provider one at most is its home: files, agents and the like live with the
 account behind it. The first to be added becomes it; from then on only a person moves it, because what the old account
-has stays behind.
+has stays behind. A platform credential, which serves every organization, is nobody's home.
 """
 
 from collections.abc import Iterable, Mapping
@@ -13,12 +13,14 @@ from typing import Any, Final
 
 import msgspec
 from msgspec import Struct
+from msgspec.structs import replace
 from sqlalchemy import ColumnElement, Connection, and_, delete, insert, or_, select, update
 
+from gantry.core.audit_entry import AuditAction
 from gantry.core.secret import Secret
 from gantry.core.vocabulary import Environment
 from gantry.store.control import Change
-from gantry.store.tables import credential_secrets, credentials
+from gantry.store.control_tables import credential_secrets, credentials
 from gantry.store.vault import Place, Vault
 
 HEAVIEST: Final = 1_000_000_000.0  # sums of such weights are still exact
@@ -58,6 +60,7 @@ class Credential(Struct, frozen=True, kw_only=True):
     created_at: int = 0
     home: bool = False
     excluded_models: tuple[str, ...] = ()
+    platform: bool = False  # serves every organization, after its own, for credits
 
     @property
     def declared_by(self) -> str | None:
@@ -81,6 +84,7 @@ class NewCredential(Struct, frozen=True, kw_only=True):
     environment: Environment | None = None
     managed_by: ManagedBy | None = None
     excluded_models: tuple[str, ...] = ()
+    platform: bool = False
 
 
 def add_credential(
@@ -90,8 +94,10 @@ def add_credential(
 
     Raises CredentialExists.
     """
-    names = change.connection.scalars(select(credentials.c.name).where(_beside(organization_id, new.provider_id))).all()
-    if new.name in names:
+    beside = select(credentials.c.name, credentials.c.platform).where(_beside(organization_id, new.provider_id))
+    others = change.connection.execute(beside).all()
+    is_first = all(other.platform for other in others)
+    if any(other.name == new.name for other in others):
         raise CredentialExists(
             f"{new.provider_id} has a credential named {new.name!r} already; choose another name or remove it first"
         )
@@ -107,13 +113,15 @@ def add_credential(
         source=new.source,
         managed_by=new.managed_by,
         created_at=change.now if replaces is None else replaces.created_at,
-        home=not names if replaces is None else replaces.home,
+        home=not new.platform and (is_first if replaces is None or replaces.platform else replaces.home),
         excluded_models=new.excluded_models,
+        platform=new.platform,
     )
     if credential.home:
         _leave_home(change, credential)
     change.connection.execute(insert(credentials).values(_values(credential)))
     _put_secrets(change, vault, credential, new.secrets)
+    _note(change, AuditAction.CREDENTIAL_ADDED, credential)
     return credential
 
 
@@ -130,6 +138,8 @@ def change_credential(
         change.connection.execute(update(credentials).where(where).values(source=None))
         _remove_secrets(change, credential)
         _put_secrets(change, vault, credential, secrets)
+    changed = replace(credential, base_url=base_url)
+    _note(change, AuditAction.CREDENTIAL_CHANGED, changed, secret="kept" if secrets is None else "replaced")
 
 
 def change_service(change: Change, credential: Credential) -> None:
@@ -137,18 +147,35 @@ def change_service(change: Change, credential: Credential) -> None:
     stored = _values(credential)
     values = {name: stored[name] for name in ("weight", "models", "excluded_models", "environment")}
     change.connection.execute(update(credentials).where(credentials.c.id == credential.id).values(values))
+    _note(change, AuditAction.CREDENTIAL_CHANGED, credential)
 
 
 def remove_credentials(change: Change, gone: Iterable[Credential]) -> None:
     for credential in gone:
         _remove_secrets(change, credential)
         change.connection.execute(delete(credentials).where(credentials.c.id == credential.id))
+        _note(change, AuditAction.CREDENTIAL_REMOVED, credential)
 
 
 def make_home(change: Change, credential: Credential) -> None:
     """Let what lives with an account live with this one's from now on; what another one's has stays there."""
     _leave_home(change, credential)
     change.connection.execute(update(credentials).where(credentials.c.id == credential.id).values(home=True))
+    _note(change, AuditAction.CREDENTIAL_CHANGED, credential, home=True)
+
+
+def _note(change: Change, action: AuditAction, credential: Credential, **more: Any) -> None:
+    detail = {
+        "id": credential.id,
+        "base_url": credential.base_url,
+        "weight": credential.weight,
+        "models": credential.models,
+        "excluded_models": credential.excluded_models,
+        "environment": credential.environment,
+        "platform": credential.platform,
+    }
+    subject = f"{credential.provider_id}/{credential.name}"
+    change.note(credential.organization_id, action, subject, **{**detail, **more})
 
 
 def credentials_of(connection: Connection, organization_id: str | None = None) -> list[Credential]:
@@ -185,10 +212,13 @@ def has_secret(connection: Connection, credential: Credential) -> bool:
     return credential.source is not None or connection.execute(query).first() is not None
 
 
-def sealed_secrets(connection: Connection) -> dict[str, dict[str, bytes]]:
-    """Return every sealed secret, by credential id and field."""
+def sealed_secrets(connection: Connection, organization_id: str | None = None) -> dict[str, dict[str, bytes]]:
+    """Return the sealed secrets of an organization, or of all, by credential id and field."""
+    query = select(credential_secrets)
+    if organization_id is not None:
+        query = query.where(credential_secrets.c.organization_id == organization_id)
     found: dict[str, dict[str, bytes]] = {}
-    for row in connection.execute(select(credential_secrets)):
+    for row in connection.execute(query):
         found.setdefault(row.credential_id, {})[row.field] = row.sealed
     return found
 
@@ -236,4 +266,5 @@ def _credential(row: Any) -> Credential:
         created_at=row.created_at,
         home=row.home,
         excluded_models=tuple(msgspec.json.decode(row.excluded_models)),
+        platform=row.platform,
     )

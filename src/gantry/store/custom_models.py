@@ -6,9 +6,10 @@ import msgspec
 from msgspec.structs import replace
 from sqlalchemy import Connection, delete, insert, select, update
 
+from gantry.core.audit_entry import AuditAction
 from gantry.core.custom_model import CustomModel
 from gantry.store.control import Change
-from gantry.store.tables import custom_models
+from gantry.store.control_tables import custom_models
 
 
 def put_custom_model(change: Change, model: CustomModel) -> CustomModel:
@@ -22,12 +23,16 @@ def put_custom_model(change: Change, model: CustomModel) -> CustomModel:
         change.connection.execute(insert(custom_models).values(values))
     else:
         change.connection.execute(update(custom_models).where(_is(model.organization_id, model.name)).values(values))
+    change.note(model.organization_id, AuditAction.MODEL_PUT, model.name, **msgspec.structs.asdict(stored))
     return stored
 
 
 def remove_custom_model(change: Change, organization_id: str, name: str) -> bool:
     """Remove a custom model, and say whether it was there."""
-    return change.connection.execute(delete(custom_models).where(_is(organization_id, name))).rowcount > 0
+    there = change.connection.execute(delete(custom_models).where(_is(organization_id, name))).rowcount > 0
+    if there:
+        change.note(organization_id, AuditAction.MODEL_REMOVED, name)
+    return there
 
 
 def find_custom_model(connection: Connection, organization_id: str, name: str) -> CustomModel | None:

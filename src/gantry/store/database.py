@@ -6,29 +6,54 @@ all else is a bug, or data that the engine refuses, and passes through.
 On SQLite, WAL lets readers go on while the one writer commits, and synchronous FULL makes a commit survive a power
 loss: the clerk deletes journal segments because of it. A writer says BEGIN IMMEDIATE: a transaction that starts as a
 reader and then writes may be refused at once, whatever the timeout.
+
+On PostgreSQL both share one small pool. A connection is looked at before it is used, so a server that was restarted, or
+another one behind the same name, costs no error; TCP tells of one that is gone without a word; and the server itself
+ends what takes too long, so that nothing of a process that was cut off stays locked.
 """
 
 import os
 import sqlite3
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import Any
 
 from sqlalchemy import URL, Connection, Engine, Table, create_engine, event, make_url, text
-from sqlalchemy.dialects.postgresql import insert as postgresql_insert
-from sqlalchemy.dialects.sqlite import insert as sqlite_insert
+from sqlalchemy.exc import DataError as DataRefused  # a value that the engine cannot hold, such as a NUL in a text
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from gantry.store.json_text import member_in_text
 from gantry.store.text_patterns import folded_text, matches_regex, number_in_text
+from gantry.store.upsert import insert_into
+
+__all__ = ["BUSY_TIMEOUT", "Clock", "DataRefused", "Database", "StoreUnavailable", "TooMuchToRead", "database_url"]
 
 BUSY_TIMEOUT = 5.0  # seconds a writer waits for another
-_CONNECT_TIMEOUT = 5
+_KEPT_OPEN = 1  # connections of a pool that stay open; a loop of the clerk needs no more
+MOST_CONNECTIONS = 8  # of a pool
+_POOL_TIMEOUT = 10.0  # seconds in which one of them becomes free
+_POSTGRESQL: Mapping[str, str | int] = {  # https://www.postgresql.org/docs/current/libpq-connect.html
+    "connect_timeout": 5,
+    "keepalives_idle": 30,
+    "keepalives_interval": 10,
+    "keepalives_count": 3,
+    "tcp_user_timeout": 30_000,  # ms; what was sent and not acknowledged
+    "fallback_application_name": "gantry",  # the supervisor names its children by PGAPPNAME
+}
+# Not as `options` of the connection, which poolers refuse. A plan for a day's partition is made faster than compiled.
+_SESSION = (
+    "SET statement_timeout = '10min'",
+    "SET idle_in_transaction_session_timeout = '10min'",
+    "SET enable_partitionwise_join = on",
+    "SET jit = off",
+)
 _PAGE_SIZE = 8192  # bytes: half as many reads from a cold disk as with 4096, and the clerk is no slower
 _STEPS_BETWEEN_LOOKS = 20_000  # of SQLite's machine, at its clock: a millisecond or less
+
+_QUERY_CANCELED = "57014"  # PostgreSQL's, of what statement_timeout ends
 
 # Primary result codes that tell of the file, the disk or another process.
 _SQLITE_STATES = frozenset(
@@ -55,6 +80,10 @@ class StoreUnavailable(Exception):
     """The database is locked, full or gone; the same call may be tried again."""
 
 
+class TooMuchToRead(StoreUnavailable):
+    """A question was ended because its answer took longer than it may; a narrower one may be answered in time."""
+
+
 class Database:
     """One database, named by a path (SQLite) or a URL (`postgresql://…`)."""
 
@@ -66,13 +95,14 @@ class Database:
             self._writer = _sqlite_engine(url, busy_timeout, writable=True)
             self._reader = _sqlite_engine(url, busy_timeout, writable=False)
         else:
-            arguments = {"connect_timeout": _CONNECT_TIMEOUT}
-            self._writer = create_engine(url, connect_args=arguments, pool_pre_ping=True, pool_size=2)
-            self._reader = create_engine(
-                url, connect_args=arguments, pool_pre_ping=True, isolation_level="REPEATABLE READ"
-            )
+            self._writer = _postgresql_engine(url, busy_timeout)
+            self._reader = self._writer.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)
         self.url = url
         self._dbapi = self._writer.dialect.loaded_dbapi
+        # What a row raises that is there already.
+        self.violation: type[Exception] = (
+            self._dbapi.IntegrityError if self.is_sqlite else self._dbapi.errors.UniqueViolation
+        )
         self.refusals: tuple[type[Exception], ...] = (self._dbapi.DataError, UnicodeEncodeError, OverflowError)
 
     @property
@@ -82,30 +112,60 @@ class Database:
     @contextmanager
     def writing(self) -> Iterator[Connection]:
         """One transaction, committed at the end of the block. Raises StoreUnavailable."""
-        with self._faults(), self._writer.begin() as connection:
+        with self.faults(), self._writer.begin() as connection:
             yield connection
 
     @contextmanager
     def reading(self, patience: float | None = None) -> Iterator[Connection]:
         """One consistent view of the database, ended after `patience` seconds. Raises StoreUnavailable."""
-        with self._faults(), self._reader.connect() as connection:
+        with self.faults(), self._reader.connect() as connection:
             if patience is None:
                 yield connection
-            elif self.is_sqlite:
-                with _interrupted_after(connection, patience):
-                    yield connection
-            else:
+                return
+            ends = time.monotonic() + patience
+            if not self.is_sqlite:
                 connection.execute(text(f"SET LOCAL statement_timeout = {int(patience * 1000)}"))
+            with _asked_until(connection, ends), _interrupted_at(connection, ends) if self.is_sqlite else nullcontext():
                 yield connection
+
+    @contextmanager
+    def migrating(self) -> Iterator[Connection]:
+        """A connection whose transactions are the caller's own. Raises StoreUnavailable."""
+        with self.faults(), self._writer.connect() as connection:
+            yield connection
+
+    @contextmanager
+    def apart(self) -> Iterator[Connection]:
+        """A connection in no transaction, for what PostgreSQL does in none. Raises StoreUnavailable."""
+        with self.faults(), self._writer.connect() as connection:
+            yield connection.execution_options(isolation_level="AUTOCOMMIT")
+
+    def cut_log(self) -> bool:
+        """Move SQLite's write-ahead log into the database and cut it; False where somebody still reads it."""
+        if not self.is_sqlite:
+            return True
+        with self.faults(), self._writer.connect() as connection:
+            driver: Any = connection.connection.dbapi_connection
+            busy: int = driver.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()[0]
+        return busy == 0
 
     def insert_if_absent(self, connection: Connection, table: Table, values: Mapping[str, Any]) -> bool:
         """Insert a row unless one with its primary key is there, and say whether it was inserted."""
-        insert = sqlite_insert if self.is_sqlite else postgresql_insert
-        statement = insert(table).values(values).on_conflict_do_nothing().returning(*table.primary_key)
+        insert = insert_into(table, is_sqlite=self.is_sqlite)
+        statement = insert.values(values).on_conflict_do_nothing().returning(*table.primary_key)
         return connection.execute(statement).first() is not None
 
+    def connect_alone(self) -> Any:
+        """Return a connection of the driver, in no pool and in no transaction, which the caller closes."""
+        connection: Any = self._writer.raw_connection()
+        driver = connection.driver_connection
+        connection.detach()
+        driver.autocommit = True
+        return driver
+
     @contextmanager
-    def _faults(self) -> Iterator[None]:
+    def faults(self) -> Iterator[None]:
+        """Turn what a retry can mend into StoreUnavailable."""
         try:
             yield
         except (DBAPIError, PoolTimeout, self._dbapi.Error) as error:
@@ -113,6 +173,8 @@ class Database:
             if not self._may_mend(cause):
                 raise
             where = self.url.render_as_string(hide_password=True)
+            if _was_ended(cause):
+                raise TooMuchToRead(f"{where}: the question took longer than it may") from error
             raise StoreUnavailable(f"{where}: {str(cause).strip()}") from error
 
     def _may_mend(self, cause: BaseException) -> bool:
@@ -136,6 +198,25 @@ def database_url(address: str | Path) -> URL:
     return url
 
 
+def _postgresql_engine(url: URL, busy_timeout: float) -> Engine:
+    engine = create_engine(
+        url,
+        connect_args=dict(_POSTGRESQL),
+        pool_pre_ping=True,
+        pool_size=_KEPT_OPEN,
+        max_overflow=MOST_CONNECTIONS - _KEPT_OPEN,
+        pool_timeout=_POOL_TIMEOUT,
+    )
+    session = (*_SESSION, f"SET lock_timeout = {max(int(busy_timeout * 1000), 1)}")
+
+    def prepare(connection: Any, _record: object) -> None:
+        connection.execute("; ".join(session))
+        connection.commit()
+
+    event.listen(engine, "connect", prepare)
+    return engine
+
+
 def _sqlite_engine(url: URL, busy_timeout: float, *, writable: bool) -> Engine:
     engine = create_engine(url, connect_args={"timeout": busy_timeout})
     event.listen(engine, "connect", _prepare_writer if writable else _prepare_reader)
@@ -150,6 +231,7 @@ def _prepare_writer(connection: Any, _record: object) -> None:
         "PRAGMA journal_mode = WAL",
         "PRAGMA synchronous = FULL",
         "PRAGMA foreign_keys = ON",
+        "PRAGMA secure_delete = ON",  # what is deleted is blanked, pages that are given back too
         "PRAGMA cache_size = -32768",  # KiB
         "PRAGMA wal_autocheckpoint = 2000",  # pages: with large batches the default copies each page many times
         "PRAGMA journal_size_limit = 67108864",
@@ -165,10 +247,31 @@ def _prepare_reader(connection: Any, _record: object) -> None:
     connection.create_function("gantry_member", 2, member_in_text, deterministic=True)
 
 
+def _was_ended(cause: BaseException) -> bool:
+    """Say whether we ended the statement ourselves, for the time that it took."""
+    return getattr(cause, "sqlite_errorcode", None) == sqlite3.SQLITE_INTERRUPT or (
+        getattr(cause, "sqlstate", None) == _QUERY_CANCELED
+    )
+
+
 @contextmanager
-def _interrupted_after(connection: Connection, seconds: float) -> Iterator[None]:
+def _asked_until(connection: Connection, ends: float) -> Iterator[None]:
+    """Let no statement begin from a moment on: many short ones take as long as a long one."""
+
+    def look_at_the_clock(*_: object) -> None:
+        if time.monotonic() > ends:
+            raise TooMuchToRead("the question took longer than it may")
+
+    event.listen(connection, "before_cursor_execute", look_at_the_clock)
+    try:
+        yield
+    finally:
+        event.remove(connection, "before_cursor_execute", look_at_the_clock)
+
+
+@contextmanager
+def _interrupted_at(connection: Connection, ends: float) -> Iterator[None]:
     """End a statement that takes too long: whoever asked is gone by then, and a thread would be held for nobody."""
-    ends = time.monotonic() + seconds
     driver: Any = connection.connection.dbapi_connection
     driver.set_progress_handler(lambda: time.monotonic() > ends, _STEPS_BETWEEN_LOOKS)
     try:

@@ -12,6 +12,7 @@ from sqlalchemy.sql.compiler import SQLCompiler
 from sqlalchemy.sql.functions import FunctionElement
 
 from gantry.store.full_text import TABLE, Phrase, match_text, tsquery_text
+from gantry.store.log_days import COUNTER
 from gantry.store.text_patterns import MATCHED_CHARACTERS, NUMBER
 
 
@@ -52,6 +53,13 @@ class number_in(FunctionElement[float]):  # noqa: N801
 
 class matches(FunctionElement[bool]):  # noqa: N801
     """(text, regular expression): whether it is found in the beginning of the text."""
+
+    inherit_cache = True
+    type = Boolean()
+
+
+class arrived_since(FunctionElement[bool]):  # noqa: N801
+    """(seq, number): whether a log arrived from this number on, or when there were no days; on SQLite all may have."""
 
     inherit_cache = True
     type = Boolean()
@@ -152,6 +160,17 @@ def _matches_in_sqlite(element: matches, compiler: SQLCompiler, **options: Any) 
 def _matches_in_postgresql(element: matches, compiler: SQLCompiler, **options: Any) -> str:
     text, pattern = _texts(element, compiler, **options)
     return f"(substr({text}, 1, {MATCHED_CHARACTERS}) ~ {pattern})"
+
+
+@compiles(arrived_since, "sqlite")
+def _arrived_in_sqlite(element: arrived_since, compiler: SQLCompiler, **options: Any) -> str:
+    return "1"
+
+
+@compiles(arrived_since, "postgresql")
+def _arrived_in_postgresql(element: arrived_since, compiler: SQLCompiler, **options: Any) -> str:
+    seq, number = _texts(element, compiler, **options)
+    return f"({seq} >= {number} OR {seq} <= {COUNTER})"
 
 
 @compiles(found_by_words, "sqlite")

@@ -58,7 +58,7 @@ def column_of(field: Field, table: FromClause) -> Expression:
 
 
 def _computed(name: str, table: FromClause) -> Expression:
-    """Return what `gantry.console.log_item` computes from what is stored, so that what is found is what is shown."""
+    """Return what `gantry.core.log_item` computes from what is stored, so that what is found is what is shown."""
     column = table.c
     fine = and_(column.outcome.in_(_FINE), column.status_code < _ERROR_STATUS)
     match name:

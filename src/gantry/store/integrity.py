@@ -7,8 +7,9 @@ from sqlalchemy import func, select, text
 from sqlalchemy.exc import DBAPIError
 
 from gantry.store.database import Database, StoreUnavailable
+from gantry.store.log_tables import LOGS, journal_checkpoints, open_calls, request_logs
+from gantry.store.metadata import Tree
 from gantry.store.schema import stored_revision
-from gantry.store.tables import LOGS, Tree, journal_checkpoints, open_calls, request_logs
 
 _DAMAGE = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
 

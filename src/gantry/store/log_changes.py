@@ -15,7 +15,7 @@ from sqlalchemy import ColumnElement, Connection, Select, and_, delete, select, 
 from gantry.store.content import unpack_content
 from gantry.store.full_text import FullTextStatements, entry_of
 from gantry.store.log_filter import Value
-from gantry.store.tables import request_log_bodies, request_logs
+from gantry.store.log_tables import request_log_bodies, request_logs
 
 
 class LogChange(Struct, frozen=True):

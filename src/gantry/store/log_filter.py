@@ -144,6 +144,8 @@ FIELDS: Final[Mapping[str, Field]] = {
         total_request_tokens=all_tokens reasoning_tokens prompt_cache_hit_tokens=cached_input_tokens
         prompt_cache_creation_tokens=cache_write_tokens max_tokens request_bytes response_bytes characters pages
         annotated_pages connector_tokens connector_calls input_image_tokens output_image_tokens images searches
+        cache_write_1h_tokens input_audio_tokens cached_audio_tokens output_audio_tokens input_video_tokens web_searches
+        billed_tool_calls
         """,
     ),
     **_fields(

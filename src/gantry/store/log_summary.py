@@ -29,7 +29,7 @@ from gantry.core.request_log import CACHED_MODEL
 from gantry.store.filter_sql import column_of, condition_of
 from gantry.store.log_filter import EVERYTHING, FIELDS, Condition, Filter, conditions_in
 from gantry.store.log_query import LogQuery, matching
-from gantry.store.tables import day_rollups, request_logs, rollups
+from gantry.store.log_tables import day_sums, hour_sums, request_logs
 
 MOST_OPTIONS: Final = 1000
 _HOUR: Final = 3_600_000_000_000
@@ -52,8 +52,8 @@ def _span(length: int, name: str, table: Table) -> _Span:
     return _Span(length, sums, sums.c[name])
 
 
-_HOURS: Final = _span(_HOUR, "hour", rollups)
-_DAYS: Final = _span(24 * _HOUR, "day", day_rollups)
+_HOURS: Final = _span(_HOUR, "hour", hour_sums)
+_DAYS: Final = _span(24 * _HOUR, "day", day_sums)
 _SUMMED_BY: Final = frozenset(("key_id", "model", "provider_id", "outcome", "environment"))
 
 

@@ -6,16 +6,21 @@ that dies anywhere reads the same frames again and counts nothing twice.
 Readers have connections of their own: an export of a million rows does not hold up the clerk.
 """
 
-from collections.abc import Callable, Collection, Iterable, Sequence
-from itertools import groupby
+import time
+from collections import Counter
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence, Set
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import msgspec
 from msgspec import Struct
-from sqlalchemy import Select, select
+from sqlalchemy import Connection, Select, select
 
+from gantry.core.limits import Difference
 from gantry.core.priced_log import NewPrice, PricedLog
 from gantry.core.request_log import RequestLog
+from gantry.store.alerts import NOTHING_TO_TELL, Outbox, post
 from gantry.store.cached_answers import (
     CacheChanges,
     CacheEntry,
@@ -29,27 +34,76 @@ from gantry.store.cached_answers import (
     sum_entries,
 )
 from gantry.store.content import Content, pack_content
-from gantry.store.counted_once import counted_once, numbered_results
-from gantry.store.database import BUSY_TIMEOUT, Database, StoreUnavailable
+from gantry.store.counted_once import counted_once, numbered_results, without_cost
+from gantry.store.credits import repricing_rows, usage_rows
+from gantry.store.customer_sums import (
+    CustomerKey,
+    CustomerNote,
+    customer_drift,
+    customer_rows,
+    is_new_day,
+    key_of,
+    terms_values,
+    with_new_days,
+)
+from gantry.store.customers import CustomerMark, marks_of
+from gantry.store.database import BUSY_TIMEOUT, Clock, Database, StoreUnavailable
+from gantry.store.followers import begin_following
 from gantry.store.full_text import entry_of
 from gantry.store.log_changes import LogChange, change_logs, delete_log
+from gantry.store.log_copy import copy_bodies, copy_new, next_numbers, put_words
+from gantry.store.log_days import (
+    AHEAD,
+    ROWS,
+    SAID,
+    Kept,
+    LogDay,
+    day_of,
+    days_in,
+    drop_day,
+    is_over,
+    make_days,
+    today,
+)
 from gantry.store.log_pages import read_page
 from gantry.store.log_query import LogPage, LogQuery, with_said
 from gantry.store.log_rows import Row, log_of, row_of, short_row_of, storable
 from gantry.store.log_statements import LogStatements
 from gantry.store.log_summary import Summary, read_options, read_summary
-from gantry.store.repricing import Mark, PricedQuery, parameters_of, read_priced
-from gantry.store.rollups import drift_rows, rollup_rows
+from gantry.store.log_tables import (
+    LOGS,
+    board_differences,
+    journal_checkpoints,
+    open_calls,
+    open_parts,
+    request_log_bodies,
+    request_logs,
+)
+from gantry.store.repricing import Mark, PricedQuery, json_of, parameters_of, read_priced
+from gantry.store.rollups import Rollup, drift_of, drift_of_minutes, rollup_of
 from gantry.store.schema import ensure_schema
+from gantry.store.sketches import add_sketches
 from gantry.store.spending import Spent, read_spending
-from gantry.store.tables import LOGS, journal_checkpoints, open_calls, open_parts, request_log_bodies, request_logs
+from gantry.store.staging import put_all
 
-__all__ = ["LogChange", "LogPage", "LogQuery", "LogStore", "RecordBatch", "StoreUnavailable"]
+__all__ = ["BoardNote", "LogChange", "LogPage", "LogQuery", "LogStore", "RecordBatch", "StoreUnavailable"]
 
 _TAIL_LIMIT = 1000
 
 OpenCall = tuple[str, str, bytes]  # log id, incarnation, payload
 OpenPart = tuple[str, str, int, int, bytes]  # log id, incarnation, seq, direction, data
+
+
+class BoardNote(Struct, frozen=True):
+    """By how much records differ from what a board counted, by the ids of logs, and under which number that is kept.
+
+    What was noted under numbers before `applied` is done with.
+    """
+
+    board: str
+    number: int
+    applied: int
+    differences: dict[str, list[Difference]]
 
 
 class RecordBatch(Struct, frozen=True, kw_only=True):
@@ -62,19 +116,32 @@ class RecordBatch(Struct, frozen=True, kw_only=True):
     checkpoints: dict[str, tuple[int, int]] = {}  # incarnation → (segment, position)
     forget: list[str] = []  # incarnations whose journal was read to its end and deleted
     cache: CacheChanges = CacheChanges()
+    customers: list[CustomerNote] = []
+    outbox: Outbox = NOTHING_TO_TELL
+    board: BoardNote | None = None
 
 
 class LogStore:
     """Request logs, their sums by hour, and the clerk's place in the journals."""
 
     def __init__(
-        self, address: str | Path, *, busy_timeout: float = BUSY_TIMEOUT, patience: float | None = None
+        self,
+        address: str | Path,
+        *,
+        busy_timeout: float = BUSY_TIMEOUT,
+        patience: float | None = None,
+        clock: Clock = time.time_ns,
+        arrival: Callable[[], int] | None = None,
     ) -> None:
         """Open a database and bring its tables to this version. Raises StoreUnavailable, SchemaError.
 
-        `patience` is how many seconds a question about logs may take; without it, as long as it takes.
+        `patience` is how many seconds a question about logs may take; without it, as long as it takes. `arrival` says
+        the day on which logs arrive in the place of PostgreSQL's own clock, to make a store that has a past.
         """
         self._patience = patience
+        self._clock = clock
+        self._arrival = arrival
+        self._days: frozenset[int] = frozenset()
         self._database = Database(address, busy_timeout=busy_timeout)
         ensure_schema(self._database, LOGS)
         self._sql = LogStatements(self._database.dialect)
@@ -84,6 +151,58 @@ class LogStore:
     def close(self) -> None:
         self._database.close()
 
+    @contextmanager
+    def reading(self) -> Iterator[Connection]:
+        """Read from one consistent view. Raises StoreUnavailable."""
+        with self._database.reading(self._patience) as connection:
+            yield connection
+
+    @contextmanager
+    def writing(self) -> Iterator[Connection]:
+        """Write all of the block or nothing. Raises StoreUnavailable."""
+        with self._database.writing() as connection:
+            yield connection
+
+    def cut_log(self) -> bool:
+        """Leave nothing in SQLite's write-ahead log; False where somebody still reads it. Raises StoreUnavailable."""
+        return self._database.cut_log()
+
+    @property
+    def has_other_writers(self) -> bool:
+        """Whether logs may arrive in another order than their numbers': SQLite has one writer at a time."""
+        return not self._database.is_sqlite
+
+    @property
+    def has_days(self) -> bool:
+        """Whether what is stored of calls lies in a partition for each day, which goes as a whole."""
+        return not self._database.is_sqlite
+
+    def make_days(self) -> None:
+        """Make the partitions of today and the days to come. Raises StoreUnavailable."""
+        with self._database.writing() as connection:
+            now = today(connection)
+            make_days(connection, range(now, now + AHEAD))
+
+    def days(self) -> list[LogDay]:
+        """Return the days there are partitions of, the oldest first. Raises StoreUnavailable."""
+        with self._database.reading() as connection:
+            return days_in(connection)
+
+    def is_over(self, day: LogDay, kept: Mapping[str, Kept], *, said: bool = False) -> bool:
+        """Say whether nobody keeps anything of a day, or of what was said on it. Raises StoreUnavailable."""
+        with self._database.reading() as connection:
+            return is_over(connection, day.name, kept, said=said)
+
+    def drop_day(self, day: LogDay, *, said: bool = False) -> None:
+        """Drop all that is stored of a day's calls, or only what was `said` in them. Raises StoreUnavailable."""
+        with self._database.apart() as connection:
+            drop_day(connection, day, SAID if said else (*SAID, ROWS))
+
+    def begin_following(self, name: str) -> None:
+        """Make a follower's mark where there is none."""
+        with self._database.writing() as connection:
+            begin_following(self._database, connection, name)
+
     def record(self, batch: RecordBatch) -> set[str]:
         """Store a batch and return the ids of the logs that were new. Raises StoreUnavailable: nothing was stored."""
         try:
@@ -92,7 +211,7 @@ class LogStore:
             return self._record(batch, storable)
 
     def _record(self, batch: RecordBatch, mend: Callable[[Row], Row]) -> set[str]:
-        logs = batch.logs
+        logs, board = batch.logs, batch.board
         rows = [mend(self._row_of(log)) for log in logs]
         results = numbered_results(logs)
         with self._database.writing() as connection:
@@ -102,13 +221,16 @@ class LogStore:
             if results:
                 logs = list(logs)
                 for index, log in counted_once(connection, self._sql.count_results, results):
+                    board = None if board is None else _note_without(board, logs[index])
                     logs[index], rows[index] = log, mend(self._row_of(log))
             new = self._insert_new(cursor, rows)
             logs = [logs[index] for index in new] if len(new) < len(logs) else logs
             self._insert_said(cursor, zip(new.values(), logs, strict=True), mend)
-            hours, days = rollup_rows(logs)
-            _run_many(cursor, self._sql.add_hours, [mend(row) for row in hours])
-            _run_many(cursor, self._sql.add_days, [mend(row) for row in days])
+            self._add_up(cursor, rollup_of(logs), mend)
+            self._add_customers(cursor, logs, batch.customers, mend)
+            self._put_all(cursor, self._sql.enter, [mend(row) for row in usage_rows(logs)])
+            if board is not None:
+                self._note_differences(cursor, board, {log.log_id for log in logs})
             for statement in self._sql.close:
                 _run_many(cursor, statement, [(log_id,) for log_id in batch.closed])
             places = [(name, segment, position) for name, (segment, position) in batch.checkpoints.items()]
@@ -117,6 +239,7 @@ class LogStore:
                 _run_many(cursor, statement, [(name,) for name in batch.forget])
             cursor.close()
             apply_changes(connection, batch.cache, is_sqlite=self._database.is_sqlite)
+            post(connection, batch.outbox, logs)
         return {log.log_id for log in logs}
 
     def _insert_new(self, cursor: Any, rows: Sequence[Row]) -> dict[int, int]:
@@ -126,14 +249,13 @@ class LogStore:
         """
         if not rows:
             return {}
-        cursor.execute(self._sql.next_numbers, (len(rows),))
-        numbered = [(*number, *row) for number, row in zip(cursor.fetchall(), rows, strict=True)]
+        if not self._database.is_sqlite:
+            numbers = next_numbers(cursor, len(rows), None if self._arrival is None else self._arrival())
+            self._ensure_days({day_of(number) for number in (numbers[0], numbers[-1])})
+            return copy_new(cursor, rows, numbers, self._database.violation)
+        numbered = [(seq, *row) for seq, row in zip(self._sql.next_numbers(cursor, len(rows)), rows, strict=True)]
         cursor.execute("SAVEPOINT rows_before")
-        inserted = 0
-        for length, alike in groupby(numbered, len):
-            cursor.executemany(self._sql.insert_log(length), alike)
-            inserted += cursor.rowcount
-        if inserted == len(rows):
+        if self._sql.logs.insert(cursor, numbered) == len(rows):
             return {index: row[0] for index, row in enumerate(numbered)}
         cursor.execute("ROLLBACK TO SAVEPOINT rows_before")
         new = {}
@@ -143,12 +265,85 @@ class LogStore:
                 new[index] = row[0]
         return new
 
+    def _ensure_days(self, days: Set[int]) -> None:
+        """Make the days under which rows will lie where the clerk did not come to it, as after a long pause."""
+        if not days <= self._days:
+            with self._database.writing() as connection:  # of its own, because what stores the rows may fail
+                make_days(connection, sorted(days))
+            self._days = frozenset(days)
+
     def _insert_said(self, cursor: Any, logs: Iterable[tuple[int, RequestLog]], mend: Callable[[Row], Row]) -> None:
         """Store what was said in new logs, by their numbers, and its words."""
         said = [(seq, content) for seq, log in logs if (content := _said_in(log, mend)) is not None]
-        _run_many(cursor, self._sql.insert_body, [(seq, pack_content(content)) for seq, content in said])
-        entries = [entry_of(seq, content) for seq, content in said]
-        _run_many(cursor, self._sql.full_text.put, [entry for entry in entries if entry is not None])
+        bodies = [(seq, pack_content(content)) for seq, content in said]
+        entries = [entry for seq, content in said if (entry := entry_of(seq, content)) is not None]
+        if not self._database.is_sqlite:
+            copy_bodies(cursor, bodies)
+            put_words(cursor, entries)
+            return
+        # A bytearray goes as it is; for bytes sqlite3 looks for an adapter.
+        self._sql.bodies.insert(cursor, [(seq, bytearray(content)) for seq, content in bodies])
+        _run_many(cursor, self._sql.full_text.put, entries)
+
+    def _add_up(self, cursor: Any, rollup: Rollup, mend: Callable[[Row], Row]) -> None:
+        sql = self._sql
+        self._put_all(cursor, sql.add_minutes, [mend(row) for row in rollup.minutes])
+        self._put_all(cursor, sql.add_hours, [mend(row) for row in rollup.hours])
+        self._put_all(cursor, sql.add_days, [mend(row) for row in rollup.days])
+        add_sketches(cursor, sql.hour_sketches, rollup.hour_sketches, mend)
+        add_sketches(cursor, sql.day_sketches, rollup.day_sketches, mend)
+
+    def _add_customers(
+        self, cursor: Any, logs: Sequence[RequestLog], notes: Iterable[CustomerNote], mend: Callable[[Row], Row]
+    ) -> None:
+        by_day, customers = customer_rows(logs)
+        if customers:
+            days = [mend(row) for row in by_day]
+            new: Counter[tuple[Any, ...]] = Counter()
+            for row, requests in zip(days, self._add_days(cursor, days), strict=True):
+                new[row[0], row[2], row[3]] += is_new_day(row, requests)
+            rows = map(mend, customers)
+            self._put_all(cursor, self._sql.put_customer, [with_new_days(row, new[tuple(row[:3])]) for row in rows])
+        for note in notes:
+            key = key_of(note)
+            if note.terms is not None:
+                cursor.execute(self._sql.put_terms, mend((*terms_values(note.terms).values(), note.at, *key)))
+            if note.metadata is not None:
+                cursor.execute(self._sql.put_metadata, mend((note.metadata, note.at, *key)))
+
+    def _add_days(self, cursor: Any, days: Sequence[Row]) -> Iterator[int]:
+        """Add to customers' days, and yield how many requests each has then."""
+        add = self._sql.add_customer_day
+        if self._database.is_sqlite:
+            for row in days:
+                yield cursor.execute(add, row).fetchone()[0]
+            return
+        for (requests,) in put_all(cursor, self._sql.merges[add], days, returning=True):
+            yield requests
+
+    def _put_all(self, cursor: Any, statement: str, rows: Sequence[Row]) -> None:
+        """Put rows in, no two of one key."""
+        if self._database.is_sqlite:
+            _run_many(cursor, statement, rows)
+        else:
+            put_all(cursor, self._sql.merges[statement], rows)
+
+    def _note_differences(self, cursor: Any, note: BoardNote, new: Collection[str]) -> None:
+        cursor.execute(self._sql.forget_differences, (note.board, note.applied))
+        found = [one for log_id, some in note.differences.items() if log_id in new for one in some]
+        if found:
+            cursor.execute(self._sql.note_differences, (note.board, note.number, msgspec.msgpack.encode(found)))
+
+    def noted_differences(self, board: str, first: int) -> list[tuple[int, bytes]]:
+        """Return what was noted for a board from a number on, in that order."""
+        noted = board_differences.c
+        query = select(noted.number, noted.payload).where(noted.board == board, noted.number >= first)
+        return [(row.number, row.payload) for row in self._all(query.order_by(noted.number))]
+
+    def customer_marks(self, keys: Collection[CustomerKey]) -> dict[CustomerKey, CustomerMark]:
+        """Return what of some customers bears on the price of their calls."""
+        with self._database.reading() as connection:
+            return marks_of(connection, keys)
 
     def checkpoints(self) -> dict[str, tuple[int, int]]:
         """Return how far each incarnation's journal is stored: (segment, position)."""
@@ -215,19 +410,33 @@ class LogStore:
 
     def reprice(self, prices: Sequence[NewPrice]) -> list[NewPrice]:
         """Write prices over those that were read, with the sums, and return those of logs that still had them."""
-        rows = [parameters_of(price) for price in prices]
         with self._database.writing() as connection:
             cursor = connection.connection.cursor()
-            cursor.execute("SAVEPOINT prices_before")
-            _run_many(cursor, self._sql.put_price, rows)
-            if rows and cursor.rowcount != len(rows):
-                cursor.execute("ROLLBACK TO SAVEPOINT prices_before")
-                prices = [price for price, row in zip(prices, rows, strict=True) if self._put_price(cursor, row)]
-            hours, days = drift_rows(prices)
-            _run_many(cursor, self._sql.add_hours, list(map(storable, hours)))
-            _run_many(cursor, self._sql.add_days, list(map(storable, days)))
+            prices = self._put_prices(cursor, prices)
+            drift = drift_of(prices)
+            _run_many(cursor, self._sql.drift_of_minutes, list(map(storable, drift_of_minutes(drift))))
+            self._add_up(cursor, msgspec.structs.replace(drift, minutes=[]), storable)
+            by_day, customers = customer_drift(prices)
+            _run_many(cursor, self._sql.drift_of_days, list(map(storable, by_day)))
+            _run_many(cursor, self._sql.drift_of_customers, list(map(storable, customers)))
+            _run_many(cursor, self._sql.enter, repricing_rows(prices, self._clock()))
             cursor.close()
         return list(prices)
+
+    def _put_prices(self, cursor: Any, prices: Sequence[NewPrice]) -> Sequence[NewPrice]:
+        if not prices:
+            return prices
+        if not self._database.is_sqlite:
+            cursor.execute(self._sql.put_prices, (json_of(prices),))
+            put = {seq for (seq,) in cursor.fetchall()}
+            return [price for price in prices if price.log.seq in put]
+        rows = [parameters_of(price) for price in prices]
+        cursor.execute("SAVEPOINT prices_before")
+        cursor.executemany(self._sql.put_price, rows)
+        if cursor.rowcount == len(rows):
+            return prices
+        cursor.execute("ROLLBACK TO SAVEPOINT prices_before")
+        return [price for price, row in zip(prices, rows, strict=True) if self._put_price(cursor, row)]
 
     def _put_price(self, cursor: Any, row: Row) -> bool:
         cursor.execute(self._sql.put_price, row)
@@ -283,6 +492,12 @@ class LogStore:
 
 def _as_it_is(row: Row) -> Row:
     return row
+
+
+def _note_without(board: BoardNote, log: RequestLog) -> BoardNote:
+    """Return a note without the cost of a log that turned out to be counted before."""
+    some = without_cost(board.differences.get(log.log_id, ()), log.cost)
+    return msgspec.structs.replace(board, differences={**board.differences, log.log_id: some})
 
 
 def _said_in(log: RequestLog, mend: Callable[[Row], Row]) -> Content | None:

@@ -9,9 +9,10 @@ import msgspec
 from msgspec.structs import replace
 from sqlalchemy import Connection, delete, exists, insert, select, update
 
+from gantry.core.audit_entry import AuditAction
 from gantry.core.custom_provider import CustomProvider
 from gantry.store.control import Change
-from gantry.store.tables import credentials, custom_providers
+from gantry.store.control_tables import credentials, custom_providers
 
 
 def put_provider(change: Change, provider: CustomProvider) -> CustomProvider:
@@ -26,6 +27,7 @@ def put_provider(change: Change, provider: CustomProvider) -> CustomProvider:
     else:
         where = _is(provider.organization_id, provider.id)
         change.connection.execute(update(custom_providers).where(where).values(values))
+    change.note(provider.organization_id, AuditAction.PROVIDER_PUT, provider.id, base_url=provider.base_url)
     return stored
 
 

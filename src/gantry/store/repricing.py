@@ -10,12 +10,13 @@ from decimal import Decimal
 from operator import attrgetter
 from typing import Any, Final
 
+import msgspec
 from msgspec import Struct
 from sqlalchemy import Connection, and_, bindparam, or_, select, update
 
 from gantry.core.priced_log import NewPrice, PricedLog
 from gantry.core.usage import Usage
-from gantry.store.tables import request_logs
+from gantry.store.log_tables import request_logs
 
 _NANO: Final = 1_000_000_000
 _USAGE: Final = tuple(name for name in Usage.__struct_fields__ if name in request_logs.c)
@@ -24,6 +25,7 @@ _BEFORE_USAGE: Final = _PLAIN[: PricedLog.__struct_fields__.index("usage")]
 _COLUMNS: Final = (*_PLAIN, *_USAGE, "usage_estimated", "input_audio")
 _NEW: Final = NewPrice.__struct_fields__[1:]
 _WRITTEN: Final = tuple(column.name for column in request_logs.c if column.name in _NEW)  # in which order SQL has them
+_IN_JSON: Final = (*_WRITTEN, "seq", "cost_before", "missing_before")
 _pick_new: Final = attrgetter(*_WRITTEN)
 
 Mark = tuple[int, int]  # the start and the number of the last log of a page
@@ -76,6 +78,27 @@ def put_price() -> Any:
         )
         .values({name: bindparam(f"new_{name}", type_=logs[name].type) for name in _WRITTEN})
     )
+
+
+def put_prices_at_once(dialect: Any) -> str:
+    """Return the same as one statement of PostgreSQL's, for many prices as `json_of` has them.
+
+    It returns the numbers of the rows that it wrote. One by one, each row costs a plan.
+    """
+    names = (*_WRITTEN, "seq", "cost", "price_missing")
+    kinds = [request_logs.c[name].type.compile(dialect=dialect) for name in names]
+    given = ", ".join(f"{name} {kind}" for name, kind in zip(_IN_JSON, kinds, strict=True))
+    written = ", ".join(f"{name} = new.{name}" for name in _WRITTEN)
+    return (
+        f"UPDATE request_logs SET {written} FROM json_to_recordset(%s) AS new({given}) "  # noqa: S608 - names of columns
+        "WHERE request_logs.seq = new.seq AND request_logs.cost IS NOT DISTINCT FROM new.cost_before "
+        "AND request_logs.price_missing = new.missing_before RETURNING request_logs.seq"
+    )
+
+
+def json_of(prices: Sequence[NewPrice]) -> str:
+    """Return the parameter of `put_prices_at_once`."""
+    return msgspec.json.encode([dict(zip(_IN_JSON, parameters_of(price), strict=True)) for price in prices]).decode()
 
 
 def parameters_of(price: NewPrice) -> tuple[Any, ...]:

@@ -16,12 +16,13 @@ from msgspec import Struct
 from msgspec.structs import replace
 from sqlalchemy import Connection, Select, and_, delete, func, insert, select
 
+from gantry.core.audit_entry import AuditAction
 from gantry.core.routing_document import Document, RulesWorld
 from gantry.store.control import Change
+from gantry.store.control_tables import routing_rules
 from gantry.store.credentials import ManagedBy, credentials_of
 from gantry.store.custom_models import custom_models_of
 from gantry.store.providers import custom_providers_of
-from gantry.store.tables import routing_rules
 
 MOST_VERSIONS: Final = 100
 EMPTY: Final = "{}"
@@ -129,6 +130,9 @@ def write_rules(
     values["document"] = values.pop("text")
     change.connection.execute(insert(routing_rules).values(values))
     _forget_old(change.connection, written)
+    change.note(
+        organization_id, AuditAction.ROUTING_CHANGED, f"version {written.version}", version=written.version, note=note
+    )
     return written
 
 

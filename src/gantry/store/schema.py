@@ -9,18 +9,23 @@ import os
 import subprocess
 import sys
 
-from sqlalchemy import Connection, insert, inspect, select, text
+from sqlalchemy import Connection, insert, inspect, select
 
 from gantry.store.database import Database
 from gantry.store.estimates import tell_planner
 from gantry.store.full_text import create_full_text
-from gantry.store.tables import LOGS, Tree
-
-_ADVISORY_LOCK = 0x67616E74  # two nodes that start at once do not both create the tables
+from gantry.store.log_days import AHEAD, make_days, today
+from gantry.store.log_tables import LOGS
+from gantry.store.metadata import Tree, speak_postgresql
+from gantry.store.schema_lock import lock_schema
 
 
 class SchemaError(Exception):
     """The database cannot be brought to the schema of this version; the message says why."""
+
+
+class SchemaTooNew(SchemaError):
+    """A newer version has migrated the database; the message says what to do."""
 
 
 def ensure_schema(database: Database, tree: Tree) -> None:
@@ -35,7 +40,25 @@ def ensure_schema(database: Database, tree: Tree) -> None:
                 create_schema(connection, tree)
                 return
     if revision != tree.head:
+        _refuse_newer(database, tree, revision)
         _migrate_in_child(database, tree, revision)
+
+
+def refuse_newer(database: Database, tree: Tree) -> None:
+    """Raise SchemaTooNew where a newer version has migrated a tree, and StoreUnavailable."""
+    with database.reading() as connection:
+        revision = stored_revision(connection, tree)
+    if revision is not None:
+        _refuse_newer(database, tree, revision)
+
+
+def _refuse_newer(database: Database, tree: Tree, revision: str) -> None:
+    if revision > tree.head:  # a letter and four digits: their order is that of time
+        raise SchemaTooNew(
+            f"{database.url.render_as_string(hide_password=True)} has revision {revision} of the {tree.name} tables, "
+            f"this version needs {tree.head}: a newer Gantry has migrated it. Start that version again, or restore the "
+            "backup from before the upgrade with this one (docs/moving-house.md, Downgrade)."
+        )
 
 
 def stored_revision(connection: Connection, tree: Tree) -> str | None:
@@ -46,18 +69,17 @@ def stored_revision(connection: Connection, tree: Tree) -> str | None:
 
 
 def create_schema(connection: Connection, tree: Tree) -> None:
+    if connection.dialect.name == "postgresql":
+        speak_postgresql(tree.metadata)
     tree.metadata.create_all(connection, checkfirst=False)
     tree.revision.create(connection)
     if tree is LOGS:
         create_full_text(connection)
         tell_planner(connection)
+        if connection.dialect.name == "postgresql":
+            now = today(connection)
+            make_days(connection, range(now, now + AHEAD))
     connection.execute(insert(tree.revision).values(version_num=tree.head))
-
-
-def lock_schema(connection: Connection) -> None:
-    """Keep other processes from changing the schema until the transaction ends, as SQLite's writer lock does."""
-    if connection.dialect.name == "postgresql":
-        connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _ADVISORY_LOCK})
 
 
 def _migrate_in_child(database: Database, tree: Tree, revision: str) -> None:

@@ -8,7 +8,7 @@ from typing import Final
 from msgspec import Struct
 from sqlalchemy import Connection, func, literal, select
 
-from gantry.store.tables import day_rollups, request_logs
+from gantry.store.log_tables import day_sums, request_logs
 
 _DAY: Final = 86_400_000_000_000
 
@@ -44,7 +44,7 @@ def read_spending(
             .group_by(*names)
         )
     else:
-        days_of = day_rollups.c
+        days_of = day_sums.c
         summed = (days_of.input_tokens, days_of.output_tokens, days_of.cost, days_of.unpriced)
         query = (
             select(days_of.day, days_of.model, literal("").label("credential"), *map(func.sum, summed))

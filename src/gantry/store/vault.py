@@ -25,6 +25,10 @@ class Vault:
     def seal(self, secret: Secret, place: Place) -> bytes:
         return self._sealer.seal(secret.reveal().encode(), place.to_bytes())
 
+    def is_current(self, sealed: bytes) -> bool:
+        """Say whether a secret was sealed by the key that seals now."""
+        return self._sealer.is_current(sealed)
+
     def open(self, sealed: bytes, place: Place) -> Secret:
         """Return the secret. Raises SealBroken."""
         return Secret(self._sealer.open(sealed, place.to_bytes()).decode())

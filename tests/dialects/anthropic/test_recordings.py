@@ -134,7 +134,7 @@ def told_by(answer: ChatAnswer) -> tuple[Any, ...]:
 def expected(naive: Naive) -> tuple[Any, ...]:
     usage = naive.usage
     cached, written = usage.get("cache_read_input_tokens"), usage.get("cache_creation_input_tokens")
-    tools = usage.get("server_tool_use") or {}
+    tools, kept = usage.get("server_tool_use") or {}, usage.get("cache_creation") or {}
     return (
         *naive[:6],
         Usage(
@@ -143,7 +143,8 @@ def expected(naive: Naive) -> tuple[Any, ...]:
             cache_write_tokens=written,
             output_tokens=usage["output_tokens"],
             reasoning_tokens=(usage.get("output_tokens_details") or {}).get("thinking_tokens"),
-            connector_calls=sum(count for count in tools.values() if count) or None,
+            cache_write_1h_tokens=kept.get("ephemeral_1h_input_tokens") or None,
+            web_searches=tools.get("web_search_requests") or None,
         ),
     )
 

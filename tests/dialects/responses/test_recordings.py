@@ -203,6 +203,7 @@ def comparable(answer: ChatAnswer) -> ChatAnswer:
         cached_input_tokens=answer.usage.cached_input_tokens or 0,
         cache_write_tokens=answer.usage.cache_write_tokens or 0,
         reasoning_tokens=answer.usage.reasoning_tokens or 0,
+        billed_tool_calls=None,  # told in xAI's words, which OpenAI's callers do not know
         total_tokens=0,
     )
     choice = structs.replace(choice, parts=parts, finish=finish)

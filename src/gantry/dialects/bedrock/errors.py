@@ -18,6 +18,7 @@ from gantry.wire.aws_event_stream import EventMessage, encode_message, text_head
 _TYPES: Final[Mapping[int, str]] = {
     400: "ValidationException",
     401: "AccessDeniedException",
+    402: "ServiceQuotaExceededException",
     403: "AccessDeniedException",
     404: "ResourceNotFoundException",
     408: "ModelTimeoutException",

@@ -4,12 +4,19 @@ All recorded answers add up so: total = input + cache read + cache write + outpu
 although there was a cache is taken at its word, and counts the cache in its input.
 """
 
-from typing import Any
+from typing import Any, Final
 
 from msgspec import Struct
 
 from gantry.core.usage import Usage
 from gantry.dialects.usage import possible_usage
+
+_HOUR: Final = "1h"
+
+
+class _Kept(Struct, rename="camel", gc=False):
+    ttl: str | None = None
+    input_tokens: int | None = None
 
 
 class UsageShape(Struct, rename="camel"):
@@ -18,6 +25,7 @@ class UsageShape(Struct, rename="camel"):
     total_tokens: int | None = None
     cache_read_input_tokens: int | None = None
     cache_write_input_tokens: int | None = None
+    cache_details: list[_Kept] | None = None  # of what was written
 
 
 def read_usage(shape: UsageShape) -> Usage:
@@ -34,6 +42,8 @@ def read_usage(shape: UsageShape) -> Usage:
             cache_write_tokens=written,
             output_tokens=shape.output_tokens,
             total_tokens=shape.total_tokens,
+            cache_write_1h_tokens=sum(kept.input_tokens or 0 for kept in shape.cache_details or () if kept.ttl == _HOUR)
+            or None,
         )
     )
 

@@ -11,6 +11,7 @@ from enum import Enum
 
 import msgspec
 from msgspec import Raw
+from msgspec.structs import replace
 
 from gantry.core.chat import ChatAnswer, Finish, Media
 from gantry.core.chat_events import (
@@ -43,7 +44,7 @@ from gantry.dialects.gemini.answer_wire import (
     decode_response,
     decode_responses,
 )
-from gantry.dialects.gemini.citations import Said, read_citations
+from gantry.dialects.gemini.citations import Said, count_searches, read_citations
 from gantry.dialects.gemini.errors import error_in
 from gantry.dialects.gemini.finish import blocked, finish_of
 from gantry.dialects.gemini.logprobs import logprobs_of
@@ -133,11 +134,14 @@ class AnswerMachine:
         raw, usage = self._read
         if raw is not self._usage:
             usage, _ = read_usage(self._usage)
-        return [] if usage == NO_USAGE else [UsageReported(usage)]
+        if usage == NO_USAGE:
+            return []
+        searches = sum(count_searches(choice.sources) for choice in self._choices.values())
+        return [UsageReported(replace(usage, web_searches=searches) if searches else usage)]
 
 
 class _Choice:
-    __slots__ = ("_calls", "_id", "_index", "_open", "_parts", "_recitals", "_said", "_sources", "_streamed", "finish")
+    __slots__ = ("_calls", "_id", "_index", "_open", "_parts", "_recitals", "_said", "_streamed", "finish", "sources")
 
     def __init__(self, index: int, answer_id: str | None) -> None:
         self._index = index
@@ -147,7 +151,7 @@ class _Choice:
         self._calls = 0
         self._streamed: StreamedCall | None = None
         self._said: list[tuple[int, list[str]]] = []
-        self._sources: Raw = NULL
+        self.sources: Raw = NULL
         self._recitals: Raw = NULL
         self.finish: Finish | None = None
 
@@ -160,7 +164,7 @@ class _Choice:
             if logprobs is not None:
                 events.append(LogprobsAdded(self._index, logprobs))
         if _says(candidate.grounding_metadata):
-            self._sources = candidate.grounding_metadata
+            self.sources = candidate.grounding_metadata
         if _says(candidate.citation_metadata):
             self._recitals = candidate.citation_metadata
         if candidate.finish_reason is not None:
@@ -169,10 +173,10 @@ class _Choice:
     def close(self, events: list[ChatEvent]) -> None:
         if self._streamed is not None and self.finish is not None:
             self._end_streamed(self._streamed, events)
-        if self._sources == NULL and self._recitals == NULL:
+        if self.sources == NULL and self._recitals == NULL:
             return
         said = [Said(part, "".join(pieces)) for part, pieces in self._said]
-        for part, citation in read_citations(self._sources, self._recitals, said):
+        for part, citation in read_citations(self.sources, self._recitals, said):
             events.append(CitationAdded(self._index, part, citation))
 
     def _take_part(self, part: Part, raw: Raw, events: list[ChatEvent]) -> None:

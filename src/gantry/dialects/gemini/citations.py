@@ -52,6 +52,10 @@ class _Grounding(Struct, rename="camel"):
     grounding_supports: list[_Support] = []
 
 
+class _Searched(Struct, rename="camel"):
+    web_search_queries: list[str] = []
+
+
 class _Recited(Struct, rename="camel", gc=False):
     start_index: int = 0
     end_index: int | None = None
@@ -65,6 +69,7 @@ class _Recitals(Struct, rename="camel"):
 
 
 _decode_grounding: Final = msgspec.json.Decoder(_Grounding).decode
+_decode_searched: Final = msgspec.json.Decoder(_Searched).decode
 _decode_chunk: Final = msgspec.json.Decoder(_Chunk).decode
 _decode_recitals: Final = msgspec.json.Decoder(_Recitals).decode
 _decode_recited: Final = msgspec.json.Decoder(_Recited).decode
@@ -83,6 +88,16 @@ def read_citations(grounding: Raw, recitals: Raw, said: Sequence[Said]) -> list[
     except UNREADABLE:
         pass
     return found
+
+
+def count_searches(grounding: Raw) -> int:
+    """Return how many queries Google searched for; the same words asked twice are one. Never raises."""
+    if grounding == NULL:
+        return 0
+    try:
+        return len({query for query in _decode_searched(grounding).web_search_queries if query.strip()})
+    except UNREADABLE:
+        return 0
 
 
 def _read_grounding(grounding: _Grounding, said: Sequence[Said]) -> Iterable[tuple[int, Citation]]:

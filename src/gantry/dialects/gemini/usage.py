@@ -1,57 +1,38 @@
 """Gemini's `usageMetadata`.
 
 Law: the prompt and what its own tools read are the input, thoughts are output. A count that is absent stays unknown.
+In a stream each report is of all so far, and the last one counts. How often Google searched stands in no usage: it is
+told with the sources (`citations.count_searches`).
 Spec: https://ai.google.dev/api/generate-content#UsageMetadata
 """
 
 from typing import Any, Final
 
 import msgspec
-from msgspec import Raw, Struct
+from msgspec import Raw
 
 from gantry.core.usage import NO_USAGE, Usage
-from gantry.dialects.members import NULL, UNREADABLE
-from gantry.dialects.usage import MAX_COUNT, possible_usage
+from gantry.dialects.members import UNREADABLE
+from gantry.dialects.usage import usage_of
+from gantry.dialects.usage_paths import GEMINI
+from gantry.dialects.usage_walk import Found, collect, tree_of
 
-
-class _Modality(Struct, rename="camel", gc=False):
-    modality: str | int | None = None
-    token_count: int | None = None
-
-
-class _Metadata(Struct, rename="camel", gc=False):
-    prompt_token_count: int | None = None
-    tool_use_prompt_token_count: int | None = None
-    cached_content_token_count: int | None = None
-    candidates_token_count: int | None = None
-    thoughts_token_count: int | None = None
-    total_token_count: int | None = None
-    service_tier: str | None = None
-    prompt_tokens_details: Raw = NULL
-    candidates_tokens_details: Raw = NULL
-
-
-_decode: Final = msgspec.json.Decoder(_Metadata, strict=False).decode
-_decode_modalities: Final = msgspec.json.Decoder(list[_Modality], strict=False).decode
-_IMAGE: Final = ("IMAGE", 2)  # some answers number their enums
+_TREE: Final = tree_of(GEMINI)
+_decode: Final = msgspec.json.Decoder(dict[str, Any]).decode
 
 
 def read_usage(raw: Raw) -> tuple[Usage, str | None]:
     """Return the usage, and the service tier that it names. Never raises."""
     try:
-        found = _decode(raw)
+        members = _decode(raw)
     except UNREADABLE:
         return NO_USAGE, None
-    usage = Usage(
-        input_tokens=_sum(found.prompt_token_count, found.tool_use_prompt_token_count),
-        cached_input_tokens=found.cached_content_token_count,
-        output_tokens=_sum(found.candidates_token_count, found.thoughts_token_count),
-        reasoning_tokens=found.thoughts_token_count,
-        total_tokens=found.total_token_count,
-        input_image_tokens=_of_images(found.prompt_tokens_details),
-        output_image_tokens=_of_images(found.candidates_tokens_details),
-    )
-    return possible_usage(usage), found.service_tier
+    found: Found = {}
+    collect(members, _TREE, found, [])
+    _add(found, "input_tokens", found.pop("connector_tokens", None))
+    _add(found, "output_tokens", found.get("reasoning_tokens"))
+    tier = members.get("serviceTier")
+    return usage_of(found), tier if isinstance(tier, str) else None
 
 
 def encode_usage(usage: Usage) -> dict[str, Any] | None:
@@ -74,15 +55,6 @@ def encode_usage(usage: Usage) -> dict[str, Any] | None:
     return {name: count for name, count in counts.items() if count is not None} or None
 
 
-def _of_images(details: Raw) -> int | None:
-    if details == NULL:
-        return None
-    try:
-        counts = [item.token_count or 0 for item in _decode_modalities(details) if item.modality in _IMAGE]
-    except UNREADABLE:
-        return None
-    return min(max(sum(counts), 0), MAX_COUNT) or None
-
-
-def _sum(one: int | None, other: int | None) -> int | None:
-    return one if other is None else (one or 0) + other
+def _add(found: Found, unit: str, count: int | None) -> None:
+    if count is not None:
+        found[unit] = found.get(unit, 0) + count

@@ -15,8 +15,15 @@ def write_usage(usage: Usage) -> dict[str, Any]:
         details["cached_tokens"] = usage.cached_input_tokens
     if usage.cache_write_tokens is not None:
         details["cache_creation_tokens"] = usage.cache_write_tokens
+    if usage.input_audio_tokens:
+        details["audio_tokens"] = usage.input_audio_tokens
     if details:
         written["prompt_tokens_details"] = details
+    made: dict[str, int] = {}
     if usage.reasoning_tokens is not None:
-        written["completion_tokens_details"] = {"reasoning_tokens": usage.reasoning_tokens}
+        made["reasoning_tokens"] = usage.reasoning_tokens
+    if usage.output_audio_tokens:
+        made["audio_tokens"] = usage.output_audio_tokens
+    if made:
+        written["completion_tokens_details"] = made
     return written

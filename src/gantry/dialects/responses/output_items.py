@@ -29,8 +29,8 @@ class Frames:
 
     __slots__ = ("_number", "pieces")
 
-    def __init__(self) -> None:
-        self._number = 0
+    def __init__(self, number: int = 0) -> None:
+        self._number = number
         self.pieces: list[bytes] = []
 
     def add(self, name: str, /, **fields: Any) -> None:

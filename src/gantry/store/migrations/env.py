@@ -2,7 +2,7 @@
 
 from alembic import context
 
-from gantry.store.tables import Tree
+from gantry.store.metadata import Tree
 
 tree: Tree = context.config.attributes["tree"]
 context.configure(
@@ -11,5 +11,10 @@ context.configure(
     version_table=tree.revision.name,
     render_as_batch=True,
     compare_type=True,
+    transaction_per_migration=True,
 )
-context.run_migrations()
+if context.config.attributes["in_transaction"]:
+    context.run_migrations()
+else:
+    with context.begin_transaction():
+        context.run_migrations()

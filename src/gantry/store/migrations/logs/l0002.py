@@ -44,7 +44,7 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("organization_id", "response_id", name="pk_counted_results"),
     )
     _number_bodies()
-    create_full_text(op.get_bind())
+    create_full_text(op.get_bind(), by_days=False)
     index_again(op.get_bind())
 
 

@@ -1,0 +1,72 @@
+"""Which modules are compiled, and why each of them: it runs for every call, chunk, event of a stream, or record.
+
+Law: a module is here for what `python -m bench.hotpath --profile` shows of it, and its source stays plain Python that
+runs the same without compiling. Not here is what only reads settings, waits or fails; what is made of msgspec structs
+(msgspec is C already, and of a struct mypyc knows nothing); and what has a struct that is decoded into, for mypyc does
+not keep the types of its fields: here (`compiled/source.py` refuses it), or elsewhere, as those of `prices/rate` are.
+"""
+
+from typing import Final
+
+REASONS: Final = {
+    "wire/body": "framing of every chunk, both ways",
+    "wire/envelope": "the top level of every request",
+    "wire/head": "every head",
+    "wire/recognise": "every head that came before",
+    "wire/sse": "every event of a stream that is adapted or translated",
+    "wire/stream_cuts": "every chunk of a stream that is relayed",
+    "journal/segments": "every frame",
+    "journal/writer": "every frame",
+    "core/ids": "the id of every call",
+    "board/board": "the counts of every call",
+    "board/counter_rows": "finds the rows of limits",
+    "board/counters": "holds and settles every call that a limit counts",
+    "board/rate": "buckets of a minute",
+    "board/rows": "writes what was counted, all or nothing",
+    "dial/connection": "every chunk that comes from a provider",
+    "dial/outbox": "every write",
+    "dial/pool": "a connection for every call",
+    "gateway/attempts": "notes every attempt",
+    "gateway/beginning": "how every answer begins",
+    "gateway/call": "every call, from its head to its last byte",
+    "gateway/capture": "sees every chunk",
+    "gateway/client": "every chunk that comes from a client",
+    "gateway/estimate": "what a call may cost, where that is limited",
+    "gateway/expense": "what it did cost",
+    "gateway/headers": "the headers of every answer",
+    "gateway/hold": "what a call holds of its limits",
+    "gateway/intake": "what every head says",
+    "gateway/journey": "where every call goes",
+    "gateway/opening": "looks at an answer where there is another way",
+    "gateway/params": "our own fields in every request",
+    "gateway/prepare": "understands every request",
+    "gateway/pump": "every chunk of every answer",
+    "gateway/purse": "which limits a call must pass",
+    "gateway/recording": "both frames of every call",
+    "gateway/respond": "every write to a client",
+    "gateway/stage": "where every call stands",
+    "gateway/state": "what every call asks the worker for",
+    "dialects/adapt": "every call that is adapted",
+    "dialects/mistral_request": "every request that is adapted",
+    "dialects/tail": "the usage in the tail of an answer",
+    "dialects/translate": "every call that is translated",
+    "dialects/assemble": "folds events into an answer",
+    "dialects/text_chunks": "every event of a translated stream",
+    "dialects/anthropic/read_request": "every request of an Anthropic client",
+    "dialects/anthropic/stream_encoder": "every event to an Anthropic client",
+    "dialects/mistral_chat/messages_out": "every request translated for Mistral",
+    "clerk/meter": "every record: what was asked and answered, and its units",
+    "clerk/batch": "every record: which frames make it",
+    "clerk/join": "every frame that is read",
+    "clerk/attempts": "the attempts of every record",
+    "clerk/watch": "what every record may set off",
+    "clerk/figures": "what every record adds to the figures",
+    "clerk/log_alerts": "whether a record tells of something",
+    "clerk/charge": "what every record costs",
+    "clerk/message": "what a record that tells of something says",
+    "dialects/answer": "every answer on record",
+    "dialects/answer_usage": "the usage of every answer on record",
+    "store/log_rows": "every row",
+    "store/rollups": "the sums of every batch",
+}
+MODULES: Final = tuple(REASONS)

@@ -1,0 +1,369 @@
+"""What one call has taken of what it may spend: held before it sets out, moved with its attempts, settled at its end.
+
+Law: hold, then the open frame, then bytes upstream. The estimate is of the deployment that is tried; two attempts at
+once are both held. At the end stands what the call cheaply knows of its usage, or else its estimate, and the clerk sets
+right what the record turns out to cost. What was held is settled exactly once, whatever the call ends in.
+"""
+
+from collections.abc import Sequence
+from functools import partial
+from typing import Final
+
+from msgspec import Raw, Struct
+from msgspec.structs import replace
+
+from gantry.board.held import Held, HeldElsewhere
+from gantry.board.standings import Refused, pack_limits
+from gantry.core.errors import Forbidden
+from gantry.core.limits import Counted, Unpriced
+from gantry.core.usage import Usage
+from gantry.core.vocabulary import Operation
+from gantry.gateway.counting import Counting
+from gantry.gateway.estimate import MOST_TOKENS, UNKNOWN, measure
+from gantry.gateway.expense import Came, Expense, spent
+from gantry.gateway.kept_rates import KeptRates
+from gantry.gateway.limit_words import refusal, warning
+from gantry.gateway.params import NO_PARAMETERS
+from gantry.gateway.prepare import Question
+from gantry.gateway.purse import MONEY, Purse, Purses, Tariff, Terms, money_of, rate_of
+from gantry.journal.frames import NOTHING, HoldNote, LimitNote
+from gantry.routing.plan import Attempt, Route, shown
+from gantry.routing.snapshot import KeyRecord
+from gantry.wire.envelope import Envelope
+
+FREE: Final = frozenset((Operation.COUNT_TOKENS, Operation.MODELS, Operation.MODEL))
+_PIECE: Final = 256  # tokens of an answer that are held at once beyond its estimate
+_NO_NAMES: Final[Sequence[str]] = ()
+
+
+class Asked(Struct, frozen=True, gc=False):
+    """What an attempt has to pass, and what it may cost."""
+
+    tariff: Tariff
+    terms: Terms
+    expense: Expense
+
+    def same_price(self, other: "Asked") -> bool:
+        mine, theirs = self.expense, other.expense
+        return self.terms == other.terms and (mine.cost, mine.measure.tokens) == (theirs.cost, theirs.measure.tokens)
+
+    def beside(self) -> "Asked":
+        """Return it for an attempt of a call that another counts as one: it takes no more than what is used up."""
+        return replace(self, terms=money_of(self.terms))
+
+
+class Taken(Struct, gc=False):
+    """What is held for one attempt, and cost and tokens of one that is not the call's answer."""
+
+    attempt: Attempt | None
+    asked: Asked
+    held: Held
+    spent: tuple[int, int] = (0, 0)
+
+    def note(self, cost: int | None, tokens: int, held: Held | None, noted: Raw | None) -> HoldNote:
+        """Return what a frame says of it; `noted` are the counters that the open frame has."""
+        markup = self.asked.tariff.markup_ppm
+        counters = None if held is None else held.counters
+        if held is not None and counters is not None and (noted is None or noted is counters):
+            named = NOTHING if noted is counters else counters
+            return HoldNote(cost, tokens, [], markup is not None, markup or 0, named, held.amounts)
+        return HoldNote(cost, tokens, [] if held is None else list(held.counted), markup is not None, markup or 0)
+
+
+class Hold:
+    """One call's."""
+
+    __slots__ = (
+        "_answer",
+        "_at",
+        "_beside",
+        "_counting",
+        "_customer",
+        "_envelope",
+        "_kept_rates",
+        "_key",
+        "_more",
+        "_noted",
+        "_operation",
+        "_own",
+        "_purses",
+        "_raised",
+        "_raising",
+        "spent",
+        "warnings",
+    )
+
+    def __init__(
+        self,
+        purses: Purses,
+        kept_rates: KeptRates,
+        key: KeyRecord,
+        customer: str | None,
+        operation: Operation,
+        envelope: Envelope | None,
+        now: int,
+    ) -> None:
+        self._purses = purses
+        self._counting = Counting(purses.counters, purses.shared, now)
+        self._kept_rates = kept_rates
+        self._key = key
+        self._customer = customer
+        self._operation = operation
+        self._envelope = envelope
+        self._at = now  # a call counts in the windows that it began in
+        self._own: Taken | None = None
+        self._beside: list[Taken] = []  # attempts that are not the call's answer, or not yet
+        self._more: list[Held] = []  # of its own attempt, beyond the estimate
+        self._noted: Raw | None = None  # the counters that the open frame has
+        self._raised = 0  # tokens beyond the estimate
+        self._raising = False  # more is asked for
+        self._answer: Held | Refused | None = None  # the last
+        self.spent = ""  # why no more can be held
+        self.warnings: list[str] = []
+
+    # Before an attempt
+
+    def take(self, attempt: Attempt, host: str) -> None:
+        """Hold what an attempt may cost, in place of what another one might have.
+
+        Raises LimitReached, CreditsExhausted, and Forbidden where no price is known and calls without are not allowed.
+        """
+        asked = self._prepare(attempt, host)
+        own = self._own
+        if own is not None and asked is not None and own.asked.same_price(asked):
+            own.attempt, own.asked = attempt, asked
+            return
+        self.let_go()
+        if asked is not None:
+            counted_beside = self._beside and self._is_counted_beside
+            self._own = self._hold(attempt, asked.beside() if counted_beside else asked)
+
+    def take_beside(self, attempt: Attempt, host: str) -> None:
+        """Hold what a second attempt may cost beside the call's own; it is one call still. Raises as `take`."""
+        asked = self._prepare(attempt, host)
+        if asked is not None:
+            self._beside.append(self._hold(attempt, asked.beside()))
+
+    def take_free(self, route: Route | None) -> None:
+        """Count a call that nobody has to be paid for. Raises LimitReached."""
+        purse = self._find(route)
+        if purse is not None:
+            free = Expense(self._operation, UNKNOWN, 0)
+            tariff = Tariff(self._key, None, purse, purse.own, False, None, None, None, 0)
+            self._own = self._hold(None, Asked(tariff, purse.own, free))
+
+    # While an answer streams: see `gateway/bounded_stream`
+
+    @property
+    def input_tokens(self) -> int:
+        return 0 if self._own is None else self._own.asked.expense.input_tokens
+
+    @property
+    def output_tokens(self) -> int:
+        usage = None if self._own is None else self._own.asked.expense.measure.usage
+        return MOST_TOKENS if usage is None else (usage.output_tokens or 0) + self._raised
+
+    def may_go_on(self, output_tokens: int) -> bool:
+        """Hold more for an answer that is longer than was thought: a piece of it, or else what has come."""
+        needed = output_tokens - self.output_tokens
+        self._raise_by(max(needed, _PIECE), needed)
+        return not self.spent
+
+    def _raise_by(self, tokens: int, least: int) -> None:
+        """Ask for more, and once again for less; while the answer is not here, the stream goes on."""
+        own = self._own
+        if own is None or self._raising or self.spent:
+            return
+        self._raising = True
+        amount = own.asked.expense.priced(Usage(output_tokens=tokens)) or 0
+        then = partial(self._raise, own, tokens, least)
+        self._counting.hold_soon(money_of(own.asked.terms), amount, tokens, then)
+
+    def _raise(self, own: Taken, tokens: int, least: int, answer: Held | Refused) -> None:
+        self._raising = False
+        if isinstance(answer, Held):
+            if self._own is own:
+                self._more.append(answer)
+                self._raised += tokens
+            else:  # the call is over
+                self._counting.release(answer)
+        elif tokens > least:
+            self._raise_by(least, least)
+        else:
+            self.spent = refusal(answer, self._at).message
+
+    # What became of attempts
+
+    def drop_beside(self, attempt: Attempt, *, in_vain: bool) -> None:
+        """Note the end of an attempt that is not the call's answer; one that was in vain has read the request."""
+        for taken in self._beside:
+            if taken.attempt is attempt:
+                taken.spent = taken.asked.expense.reading() if in_vain else (0, 0)
+                return
+
+    def adopt_beside(self, attempt: Attempt, *, unsent: bool) -> None:
+        """Make a second attempt the call's own. What the first has taken stays until the call's end."""
+        rival = next((taken for taken in self._beside if taken.attempt is attempt), None)
+        if rival is not None:  # it may have had nothing to pass
+            self._beside.remove(rival)
+        own, self._own = self._own, rival
+        if own is not None:
+            own.spent = (0, 0) if unsent else own.asked.expense.reading()
+            self._beside.append(own)
+
+    def let_go(self) -> None:
+        """Give back what is held for the call's own attempt: it was not made, or gives way to another."""
+        own, self._own = self._own, None
+        if own is not None:
+            self._counting.release(own.held)
+
+    # What the record says
+
+    def note(self) -> HoldNote | None:
+        """Return what the open frame says."""
+        own = self._own
+        if own is None:
+            return None
+        self._noted = own.held.counters or NOTHING
+        expense = own.asked.expense
+        return own.note(expense.cost, expense.measure.tokens, own.held, None)
+
+    @property
+    def limits(self) -> LimitNote | None:
+        """What the close frame says of the limits that were asked."""
+        answer = self._answer
+        if answer is None:
+            return None
+        if isinstance(answer, Held) and answer.counters is not None:
+            return LimitNote(True, answer.limits, answer.befores, answer.added)
+        standings = answer.standings
+        refusing = None
+        if isinstance(answer, Refused) and answer.standing is not None:
+            first = answer.standing.terms
+            refusing = next((place for place, one in enumerate(standings) if one.terms is first), None)
+        limits = pack_limits([one.terms for one in standings])
+        befores, added = [one.current for one in standings], [one.new - one.current for one in standings]
+        return LimitNote(isinstance(answer, Held), limits, befores, added, refusing)
+
+    def settle(self, came: Came) -> HoldNote | None:
+        """Put what the call was in place of what was held; return what the close frame says."""
+        own, counting = self._own, self._counting
+        self._own = None
+        counting.close()
+        amount = tokens = 0
+        stays: Held | None = None
+        if own is not None:
+            if own.asked.tariff.purse.measures:
+                amount, tokens = spent(own.asked.expense, came)
+            if not came.sent and own.attempt is not None:
+                counting.release(own.held)
+            else:
+                stays = counting.settle(own.held, amount, tokens)
+        noted = self._noted
+        if own is not None and not self._more and not self._beside:  # of most calls
+            return own.note(amount, tokens, stays, noted)
+        for held in self._more:
+            counting.release(held)
+        counted: Sequence[Counted] = () if stays is None else stays.counted
+        for taken in self._beside:
+            counted = _joined(counted, counting.settle(taken.held, *taken.spent).counted)
+            amount, tokens = amount + taken.spent[0], tokens + taken.spent[1]
+        self._more.clear()
+        self._beside.clear()
+        if own is not None:
+            return own.note(amount, tokens, HeldElsewhere(counted=tuple(counted)), noted)
+        # What is on record as held was let go, for an attempt that could not be paid or need not be.
+        return None if noted is None else HoldNote(amount, tokens, list(counted))
+
+    # Within
+
+    @property
+    def _is_counted_beside(self) -> bool:
+        """Whether the call is counted as one by an attempt that is not its own any more."""
+        return any(one.unit not in MONEY for taken in self._beside for one in taken.asked.terms)
+
+    def _find(self, route: Route | None) -> Purse | None:
+        names = _NO_NAMES if route is None else route.names
+        return self._purses.find(self._key, names, self._customer, self._at)
+
+    def _prepare(self, attempt: Attempt, host: str) -> Asked | None:
+        """Return what an attempt has to pass; None where that is nothing. Raises Forbidden."""
+        tariff = self._purses.tariff(self._key, attempt, self._customer, host, self._at, self._kept_rates)
+        if tariff is None:
+            return None
+        return Asked(tariff, tariff.terms, self._estimate(tariff, attempt.route, host))
+
+    def _estimate(self, tariff: Tariff, route: Route, host: str) -> Expense:
+        """Return what an attempt may cost. Raises Forbidden where that is unknown and must not be."""
+        operation, kept, at = self._operation, self._kept_rates, self._at
+        units = measure(operation, self._envelope, route.provider.max_tokens)
+        if not tariff.counts_cost:
+            return Expense(operation, units, None, kept, route, host, at)
+        if tariff.rates is None:
+            kept.want()  # the clerk has not compiled them yet: what the call cost is set right later
+            return Expense(operation, units, None, kept, route, host, at)
+        rate, tier = tariff.rate, units.service_tier
+        if tier is not None:
+            rate = rate_of(tariff.rates, route, host, at, tier)
+        if rate is None and route.upstream_model is not None:
+            if tariff.purse.books.unpriced is Unpriced.BLOCK:
+                raise Forbidden(
+                    f"no price is known for {shown(route.names[0])}, and a limit of cost or credits would have to "
+                    "count this call; give the model a price (a custom model has its own), or set `unpriced` to "
+                    "`allow` in the settings of the books",
+                    param="model",
+                )
+            return Expense(operation, units, 0, kept, route, host, at)
+        amount = None if rate is None else units.cost_at(rate)
+        return Expense(operation, units, amount, kept, route, host, at, rate)
+
+    def _hold(self, attempt: Attempt | None, asked: Asked) -> Taken:
+        """Return what was taken. Raises LimitReached, CreditsExhausted, HoldAwaited."""
+        expense = asked.expense
+        measured = expense.measure
+        # Of tokens that cannot be known one is held, so that it does not pass a counter that is used up.
+        tokens = measured.tokens if expense.cost is not None or measured.is_known else 1
+        answer = self._answer = self._counting.hold(asked.terms, expense.cost, tokens)
+        if isinstance(answer, Refused):
+            raise refusal(answer, self._at)
+        if answer.warned:
+            self.warnings = [words for one in answer.warned if (words := warning(one)) is not None]
+        return Taken(attempt, asked, answer)
+
+
+def begin_hold(
+    purses: Purses,
+    kept_rates: KeptRates,
+    key: KeyRecord,
+    question: Question,
+    operation: Operation,
+    now: int,
+    *,
+    is_limited: bool,
+) -> Hold | None:
+    """Return the hold of a call, which has taken nothing yet; None for calls that are free of all limits.
+
+    For its counters a call begins `now`, once it is understood: a body that comes late must not find a window that is
+    over, for there is nothing left to refuse it.
+    """
+    parameters, customer = question.parameters, None
+    if parameters is not NO_PARAMETERS:
+        customer = parameters.customer
+        if "customer_params" in parameters.values:
+            purses.learn(key, parameters.journal)
+    if operation in FREE or not (is_limited or customer is not None):
+        return None
+    return Hold(purses, kept_rates, key, customer, operation, question.envelope, now)
+
+
+def _joined(counted: Sequence[Counted], others: Sequence[Counted]) -> Sequence[Counted]:
+    """Return what several attempts of one call have counted, each counter once."""
+    by_key = {(one.key, one.window): one for one in counted}
+    for other in others:
+        place = other.key, other.window
+        one = by_key.get(place)
+        if one is None or one.board < other.board:  # what was counted on shared counters that are gone is gone
+            by_key[place] = other
+        elif one.board == other.board:
+            by_key[place] = replace(one, amount=one.amount + other.amount)
+    return tuple(by_key.values())

@@ -1,0 +1,36 @@
+"""store/database: a question that takes too long is ended, and told apart from a database that is away."""
+
+from pathlib import Path
+
+import pytest
+from sqlalchemy import text
+
+from gantry.store.database import Database, TooMuchToRead
+
+ENDLESS = text("WITH RECURSIVE numbers(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM numbers) SELECT max(n) FROM numbers")
+
+
+@pytest.fixture
+def database(address: str | Path) -> Database:
+    return Database(address)
+
+
+def test_a_statement_without_an_end_is_ended(database: Database) -> None:
+    with pytest.raises(TooMuchToRead, match="took longer"), database.reading(patience=0.05) as connection:
+        connection.execute(ENDLESS)
+    with database.reading(patience=60) as connection:
+        assert connection.scalar(text("SELECT 1")) == 1, "and the next question of the same connection is not"
+    database.close()
+
+
+def test_so_are_short_ones_without_an_end(database: Database) -> None:
+    def ask_without_an_end() -> None:
+        with database.reading(patience=0.05) as connection:
+            while True:
+                connection.execute(text("SELECT 1"))
+
+    with pytest.raises(TooMuchToRead):
+        ask_without_an_end()
+    with database.reading() as connection:
+        assert connection.scalar(text("SELECT 1")) == 1
+    database.close()
