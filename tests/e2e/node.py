@@ -143,7 +143,7 @@ class Node:
         done = subprocess.run(
             command, capture_output=True, text=True, timeout=SECONDS, env=bare_environment(self.home), check=False
         )
-        assert done.returncode == code, done.stderr
+        assert done.returncode == code, done.stdout + done.stderr
         return done
 
     def status(self) -> dict[str, Any]:

@@ -1,5 +1,8 @@
-"""The relay to the console: how long it waits for an answer."""
+"""The relay to the console: how long it waits for an answer, and what it does about a connection that is gone."""
 
+import asyncio
+from collections.abc import Callable
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, cast
 
@@ -9,6 +12,7 @@ from gantry.core.vocabulary import Dialect
 from gantry.dial.origin import Origin
 from gantry.gateway.client_address import TrustedProxies
 from gantry.gateway.console_relay import ConsoleRelay
+from tests.gateway.conftest import Heard, json_answer, read_request, running_node
 
 
 class Recorded:
@@ -57,3 +61,31 @@ def test_the_minute_counts_from_the_last_byte_of_the_upload(state: Any) -> None:
     relay.check(261.0)
     assert client.called[-1] == "finish_exchange"
     assert responder.called == ["start", "finish"]
+
+
+@pytest.mark.parametrize(("method", "status", "asked"), [("GET", 200, 2), ("POST", 503, 1)])
+def test_a_kept_connection_that_is_closed_costs_a_reader_nothing(
+    run: Callable[[Any], Any], tmp_path: Path, method: str, status: int, asked: int
+) -> None:
+    """A console closes a connection just as a request comes. Only what changes nothing may be asked twice."""
+    connections = 0
+    heard = Heard()
+
+    async def console(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        nonlocal connections
+        connections += 1
+        await read_request(reader, heard)
+        writer.write(json_answer(b"{}"))
+        if connections == 1:
+            await read_request(reader, heard)
+        writer.close()
+
+    async def main() -> None:
+        async with running_node(tmp_path, "http://127.0.0.1:9") as node:
+            node.home.console_socket.parent.mkdir(exist_ok=True)
+            async with await asyncio.start_unix_server(console, node.home.console_socket):
+                assert (await node.ask("/api/users/", method="GET")).status == 200
+                assert (await node.ask("/api/users/", method=method)).status == status
+                assert connections == asked
+
+    run(main())

@@ -55,6 +55,7 @@ _CONNECTIONS: Final = 8  # to an identity provider
 _IDLE_SECONDS: Final = 10.0
 _SECONDS_TO_FINISH: Final = 4  # less than the supervisor waits
 _BACKLOG: Final = 256
+_KEEP_ALIVE_SECONDS: Final = 120  # longer than workers keep a connection idle, so it is they who close it
 
 logger = logging.getLogger(__name__)
 
@@ -137,6 +138,7 @@ async def run_console(home: Home, lifeline: int, environ: Mapping[str, str]) -> 
             log_config=None,
             access_log=False,
             server_header=False,
+            timeout_keep_alive=_KEEP_ALIVE_SECONDS,
             timeout_graceful_shutdown=_SECONDS_TO_FINISH,
         ),
         app.state.watch,

@@ -4,7 +4,7 @@ whose console serves this one too.
 Law: no understanding. The console authenticates for itself; the worker takes the hop-by-hop fields off, says where the
 request came from, which nobody else can, and that nobody shall guess what an answer is. Nothing here is a call, so
 nothing is recorded. Another machine gets `X-Forwarded-For`, which it believes of trusted proxies; what came from one
-goes no further.
+goes no further. What only reads is asked again, once, when a kept connection turns out to be closed.
 """
 
 from typing import Final
@@ -28,6 +28,7 @@ _NOT_ELSEWHERE: Final = _NOT_CONSOLE | {b"x-forwarded-for"}
 _NOT_CLIENT: Final = HOP_BY_HOP | {b"x-content-type-options"}
 _NOSNIFF: Final = b"x-content-type-options: nosniff\r\n"
 _EVENTS: Final = b"text/event-stream"
+_SAFE: Final = ("GET", "HEAD")
 _SECONDS_TO_ANSWER: Final = 60.0
 
 
@@ -41,6 +42,7 @@ class ConsoleRelay:
         "_ended",
         "_head",
         "_is_elsewhere",
+        "_is_kept",
         "_is_watch",
         "_last_byte",
         "_over",
@@ -73,6 +75,7 @@ class ConsoleRelay:
         self._early: list[bytes] = []
         self._ended = False
         self._over = False
+        self._is_kept = False  # the connection served others before, and may have been closed meanwhile
         self._is_watch = False  # events without an end, which hold up nobody who leaves
         self._last_byte = state.now  # of the request: a large one may take longer to come than an answer may
 
@@ -130,6 +133,7 @@ class ConsoleRelay:
 
     def on_connection(self, connection: UpstreamConnection, connect_time: float | None) -> None:
         self._connection = connection
+        self._is_kept = connect_time is None
         head = self._head
         address = self._proxies.client_of(self._client.peer, head.headers).encode("latin-1", "replace")
         if self._is_elsewhere:
@@ -178,6 +182,8 @@ class ConsoleRelay:
         if self._responder.started:
             self._leave()
             self._responder.cut()
+        elif self._is_kept and self._head.method in _SAFE and not self._head.has_body:
+            self._pool.lease(self, fresh=True)
         else:
             self.on_connect_failed(fault)
 
