@@ -1,6 +1,7 @@
 """`gantry doctor`: one broken home per illness, and the healthy ones it must not alarm about."""
 
 import json
+import os
 import secrets
 import sqlite3
 import time
@@ -10,6 +11,7 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
+from gantry.board.board import CLERK_SLOT, SUPERVISOR_SLOT, Board
 from gantry.cli import doctor
 from gantry.cli.doctor import examine, look_at_python
 from gantry.cli.finding import Finding, Verdict
@@ -165,6 +167,15 @@ def test_torn_and_foreign_frames(home: Home) -> None:
         segment.write(mark_of(writer.incarnation, 1).magic + b"torn")
     assert "1 frames cannot be read" in the(home, "journal", Verdict.FAIL).message
     assert "8 bytes" in the(home, "journal", Verdict.WARN).message
+
+
+@pytest.mark.parametrize(("seconds", "verdict"), [(1, Verdict.WARN), (61, Verdict.FAIL)])
+def test_a_process_that_is_missing(home: Home, seconds: int, verdict: Verdict) -> None:
+    """One that is still starting is nothing to get up for."""
+    board = Board(home.board)
+    board.slot(SUPERVISOR_SLOT).claim(os.getpid(), time.time_ns() - seconds * 10**9)
+    board.slot(CLERK_SLOT).claim(os.getpid(), time.time_ns())
+    assert "console" in the(home, "processes", verdict).message
 
 
 def test_a_full_disk(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -41,6 +41,7 @@ _FRAMES_AT_ONCE, _BYTES_AT_ONCE = 1000, 8 << 20
 _LITTLE_DISK, _NO_DISK = 2 << 30, 200 << 20
 _DISTRIBUTIONS_PREFIX = "/usr"
 _GIB, _MIB = 1 << 30, 1 << 20
+_SECONDS_TO_START = 60.0  # of all processes, on a machine that is busy
 
 
 @click.command("doctor")
@@ -146,7 +147,11 @@ def _look_at_processes(status: NodeStatus) -> Iterator[Finding]:
         return
     yield ok("processes", f"supervisor {status.supervisor.pid}, {len(status.workers)} workers")
     for name, process in (("clerk", status.clerk), ("console", status.console)):
-        if process.pid is None and process.state != "elsewhere":
+        if process.pid is not None or process.state == "elsewhere":
+            continue
+        if (status.supervisor.uptime_seconds or 0.0) < _SECONDS_TO_START:
+            yield warn("processes", f"the {name} is not up yet", "The gateway has just been started; ask again soon.")
+        else:
             yield fail("processes", f"no {name} runs", "Its last words are in the supervisor's log.")
     if status.clerk.rejected:
         advice = f"Look into {Path(status.home) / 'rejected'}; each was stored as a minimal record."
