@@ -20,7 +20,7 @@ export interface Metric {
 }
 
 const hundredths: Format = (value) => percent(value == null ? null : value / 100);
-const speed: Format = (value) => (value == null ? "–" : `${value < 1000 ? value.toFixed(1) : compact(value)} tok/s`);
+const speed: Format = (value) => (value == null ? "–" : value < 1000 ? value.toFixed(1) : compact(value));
 
 export const METRICS: readonly Metric[] = [
   { key: "number_of_requests", label: "Requests", format: compact },
@@ -28,7 +28,7 @@ export const METRICS: readonly Metric[] = [
   { key: "total_tokens", label: "Tokens", format: compact },
   { key: "average_latency", label: "Latency", format: duration, less: true, average: true },
   { key: "average_ttft", label: "Time to first token", format: duration, less: true, average: true },
-  { key: "average_tps", label: "Speed", format: speed, average: true },
+  { key: "average_tps", label: "Tokens a second", format: speed, average: true },
   { key: "error_count", label: "Errors", format: count, less: true },
   { key: "error_percentage", label: "Error share", format: hundredths, less: true, average: true },
   { key: "prompt_cache_hit_tokens", label: "Prompt cache, tokens read", format: compact },
