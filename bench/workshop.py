@@ -18,6 +18,20 @@ ROOT = Path(__file__).resolve().parent.parent
 CACHE = ROOT / ".cache" / "bench"
 
 
+class Load:
+    """A load generator, which does one job after the other."""
+
+    def __init__(self, child: Child) -> None:
+        self._child = child
+
+    def begin(self, job: Job) -> None:
+        """Hand it a job; `results` waits for its end."""
+        self._child.write_line(msgspec.json.encode(job))
+
+    def results(self, seconds: float) -> list[TargetResult]:
+        return msgspec.json.decode(self._child.read_line(seconds), type=list[TargetResult])
+
+
 class Workshop:
     """What every scenario needs. Pinned, the systems under test get one CPU, and upstream and load the others."""
 
@@ -38,7 +52,7 @@ class Workshop:
         write_certificates(folder)
         self.authority = folder / "ca.pem"
         self._upstream = self.helper("upstream", str(folder))
-        self._load = self.helper("load")
+        self._load = self.another_load()
         ports = json.loads(self._upstream.read_line(10))
         self.upstream_port: int = ports["port"]
         self.upstream_tls_port: int = ports["tls_port"]
@@ -58,14 +72,18 @@ class Workshop:
 
     def begin(self, job: Job) -> None:
         """Hand a job to the load generator; `results` waits for its end."""
-        self._load.write_line(msgspec.json.encode(job))
+        self._load.begin(job)
 
     def results(self, seconds: float) -> list[TargetResult]:
-        return msgspec.json.decode(self._load.read_line(seconds), type=list[TargetResult])
+        return self._load.results(seconds)
 
     def perform(self, job: Job) -> list[TargetResult]:
         self.begin(job)
         return self.results((job.seconds or 0) + job.stagger + 90)
+
+    def another_load(self) -> "Load":
+        """Return one more load generator, for jobs at the same time."""
+        return Load(self.helper("load"))
 
     def free_port(self) -> int:
         with socket.socket() as probe:
