@@ -89,6 +89,7 @@ from gantry.store.staging import put_all
 __all__ = ["BoardNote", "LogChange", "LogPage", "LogQuery", "LogStore", "RecordBatch", "StoreUnavailable"]
 
 _TAIL_LIMIT = 1000
+_TAKE_OUT = "DELETE FROM request_logs WHERE seq >= ?"
 
 OpenCall = tuple[str, str, bytes]  # log id, incarnation, payload
 OpenPart = tuple[str, str, int, int, bytes]  # log id, incarnation, seq, direction, data
@@ -245,7 +246,8 @@ class LogStore:
     def _insert_new(self, cursor: Any, rows: Sequence[Row]) -> dict[int, int]:
         """Insert rows, and return of those that were not there before the index and the number they have now.
 
-        Nearly always all are new, and one count says so. Otherwise the insert is undone and done again row by row.
+        Nearly always all are new, and one count says so. Otherwise the rows are taken out and inserted one by one. That
+        needs no savepoint, under which SQLite would write a copy of each page that the transaction changes to a file.
         """
         if not rows:
             return {}
@@ -254,10 +256,9 @@ class LogStore:
             self._ensure_days({day_of(number) for number in (numbers[0], numbers[-1])})
             return copy_new(cursor, rows, numbers, self._database.violation)
         numbered = [(seq, *row) for seq, row in zip(self._sql.next_numbers(cursor, len(rows)), rows, strict=True)]
-        cursor.execute("SAVEPOINT rows_before")
         if self._sql.logs.insert(cursor, numbered) == len(rows):
             return {index: row[0] for index, row in enumerate(numbered)}
-        cursor.execute("ROLLBACK TO SAVEPOINT rows_before")
+        cursor.execute(_TAKE_OUT, (numbered[0][0],))
         new = {}
         for index, row in enumerate(numbered):
             cursor.execute(self._sql.insert_log(len(row)), row)
