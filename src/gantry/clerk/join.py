@@ -4,13 +4,16 @@ Law: pure; frames in, values out, in the order of the journal. Every frame comes
 among what is still open, or as unreadable. A call without `opened` was opened in an earlier batch.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
+from typing import Final
 
 import msgspec
 from msgspec import Struct
+from msgspec.structs import astuple
 
 from gantry.core.vocabulary import Outcome
 from gantry.journal.frames import (
+    DECODERS,
     CacheSwept,
     CallClosed,
     CallOpened,
@@ -19,15 +22,15 @@ from gantry.journal.frames import (
     FrameKind,
     LogPosted,
     PartCaptured,
-    decode_payload,
     encode_payload,
 )
 from gantry.journal.segments import FORMAT_VERSION, RawFrame
 
-_KINDS: Mapping[int, FrameKind] = {kind.value: kind for kind in FrameKind}  # calling an enum costs ten times as much
-
-_REQUEST = Direction.REQUEST
-CRASHED = "the gateway worker ended before the call did"
+_DECODERS: Final = DECODERS
+_REQUEST: Final = Direction.REQUEST
+_VERSION: Final = FORMAT_VERSION
+_astuple: Final = astuple
+CRASHED: Final = "the gateway worker ended before the call did"
 
 
 class Part(Struct, frozen=True, gc=False):
@@ -72,22 +75,25 @@ def join_frames(incarnation: str, frames: Iterable[RawFrame], into: Joined) -> N
         except (msgspec.DecodeError, ValueError) as error:
             into.unreadable.append(Unreadable(incarnation, raw, str(error)))
             continue
-        if isinstance(frame, LogPosted):
+        # By its type itself: `isinstance` asks the metaclass of a struct, which takes three times as long.
+        if type(frame) is CallOpened:
+            _call_of(frame.log_id, incarnation, calls).opened = frame
+        elif type(frame) is CallClosed:
+            _call_of(frame.log_id, incarnation, calls).closed = frame
+        elif type(frame) is PartCaptured:
+            part = Part(raw.place, frame.direction, frame.data)
+            _call_of(frame.log_id, incarnation, calls).parts.append(part)
+        elif type(frame) is LogPosted:
             into.posted.append(frame)
-            continue
-        if isinstance(frame, CacheSwept):
+        elif type(frame) is CacheSwept:
             into.swept.extend(frame.keys)
-            continue
-        log_id = frame.log_id
-        call = calls.get(log_id)
-        if call is None:
-            call = calls[log_id] = Call(log_id, incarnation)
-        if isinstance(frame, CallOpened):
-            call.opened = frame
-        elif isinstance(frame, CallClosed):
-            call.closed = frame
-        else:
-            call.parts.append(Part(raw.place, frame.direction, frame.data))
+
+
+def _call_of(log_id: str, incarnation: str, calls: dict[str, Call]) -> Call:
+    call = calls.get(log_id)
+    if call is None:
+        call = calls[log_id] = Call(log_id, incarnation)
+    return call
 
 
 def captured(call: Call, direction: Direction) -> bytes:
@@ -138,7 +144,10 @@ def frames_of(call: Call) -> list[tuple[FrameKind, bytes]]:
 
 
 def _decode(raw: RawFrame) -> Frame:
-    kind = _KINDS.get(raw.kind)
-    if raw.version != FORMAT_VERSION or kind is None:
-        raise ValueError(f"kind {raw.kind} in format {raw.version} is of another version of Gantry")
-    return decode_payload(kind, raw.payload)
+    kind: int
+    payload: bytes
+    _, version, kind, payload = _astuple(raw)
+    decode = _DECODERS.get(kind)
+    if version != _VERSION or decode is None:
+        raise ValueError(f"kind {kind} in format {version} is of another version of Gantry")
+    return decode(payload)

@@ -7,7 +7,7 @@ Payloads are msgpack arrays (`array_like`): short, and a later version may appen
 removed or reordered; an incompatible change takes a new `FORMAT_VERSION` in `gantry.journal.segments`.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from enum import IntEnum
 
 import msgspec
@@ -230,6 +230,7 @@ FRAME_TYPES: dict[FrameKind, type[Frame]] = {
 
 _encoder = msgspec.msgpack.Encoder()
 _decoders = {kind: msgspec.msgpack.Decoder(frame_type) for kind, frame_type in FRAME_TYPES.items()}
+DECODERS: Mapping[int, Callable[[bytes], Frame]] = {kind.value: one.decode for kind, one in _decoders.items()}
 
 encode_payload = _encoder.encode
 _NO_BYTES, _BYTES_FOLLOW = b"\xc4\x00", b"\xc6"  # `bin 8` of no bytes; `bin 32`, before a length of four bytes

@@ -11,18 +11,20 @@ segment's place (directory and number), so bytes that a caller planted in a body
 import hashlib
 import struct
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Final, NamedTuple
 from zlib import crc32
 
 from msgspec import Struct
 
-FORMAT_VERSION = 2
-HEAD_BYTES = 16
-SUFFIX = ".seg"
+FORMAT_VERSION: Final = 2
+HEAD_BYTES: Final = 16
+SUFFIX: Final = ".seg"
 
-_HEAD = struct.Struct(">4sBBHII")
-_pack_head = _HEAD.pack
-_VERSION_BITS = FORMAT_VERSION << 24
+_HEAD: Final = struct.Struct(">4sBBHII")
+_pack_head: Final = _HEAD.pack
+_unpack_head: Final = _HEAD.unpack_from
+_VERSION_BITS: Final = FORMAT_VERSION << 24
+_crc32: Final = crc32
 
 
 class Mark(NamedTuple):
@@ -81,14 +83,20 @@ def scan_frames(data: bytes, mark: Mark, base: int, limit: int) -> tuple[list[Ra
     frames: list[RawFrame] = []
     magic, seed = mark
     position, size = 0, len(data)
-    unpack = _HEAD.unpack_from
+    found: bytes
+    version: int
+    kind: int
+    flags: int
+    length: int
+    crc: int
     while len(frames) < limit and position + HEAD_BYTES <= size:
-        found, version, kind, flags, length, crc = unpack(data, position)
+        found, version, kind, flags, length, crc = _unpack_head(data, position)
         end = position + HEAD_BYTES + length
         if found != magic or flags or end > size:
             break
         payload = data[position + HEAD_BYTES : end]
-        if crc32(payload, seed ^ version << 24 ^ kind << 16 ^ length) != crc:
+        checked: int = _crc32(payload, seed ^ version << 24 ^ kind << 16 ^ length)
+        if checked != crc:
             break
         frames.append(RawFrame(base + position, version, kind, payload))
         position = end
@@ -116,9 +124,11 @@ def find_frame(data: bytes, mark: Mark, start: int) -> int:
 def count_frames(data: bytes, mark: Mark) -> tuple[int, int]:
     """Return how many frames begin `data`, by their heads alone, and the bytes they take."""
     count, position, size = 0, 0, len(data)
-    magic, unpack = mark.magic, _HEAD.unpack_from
+    magic = mark.magic
+    found: bytes
+    length: int
     while position + HEAD_BYTES <= size:
-        found, _, _, _, length, _ = unpack(data, position)
+        found, _, _, _, length, _ = _unpack_head(data, position)
         end = position + HEAD_BYTES + length
         if found != magic or end > size:
             break
