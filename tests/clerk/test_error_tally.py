@@ -26,7 +26,8 @@ def log_of(*tried: Tried, at: float = 0, **fields: Any) -> RequestLog:
         for name, outcome, status in tried
     ]
     text = msgspec.json.encode(attempts).decode()
-    return make_log("x", attempts=text, ended_at=START + int(at * MINUTE), **fields)
+    served = {"provider_id": "mistral", "deployment_name": tried[-1][0], "model": "small"} if tried else {}
+    return make_log("x", attempts=text, ended_at=START + int(at * MINUTE), **{**served, **fields})
 
 
 def count(tally: ErrorTally, logs: list[RequestLog], rules: AlertRules = DEFAULT_RULES) -> list[Alert]:
@@ -50,6 +51,15 @@ def test_half_of_the_last_calls_failing_is_told() -> None:
         "minutes": 5,
     }
     assert first.data.keys() == EVENTS[first.event].data.keys()
+
+
+def test_what_an_attempt_says_is_not_taken_for_one_that_was_answered() -> None:
+    tally = ErrorTally()
+    said = '[{"outcome":"success"}] "outcome":"success"'
+    attempt = LoggedAttempt("mistral", "id", "default", "small", status=503, outcome="upstream_error", error=said)
+    failed = replace(log_of(BAD), attempts=msgspec.json.encode([attempt]).decode())
+    told = count(tally, [failed] * 20)
+    assert {alert.data["errors"] for alert in told} == {20}
 
 
 def test_what_failed_before_another_one_answered_counts() -> None:

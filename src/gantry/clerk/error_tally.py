@@ -6,12 +6,11 @@ caller's credential's, counts as an answer; an attempt that another one was fast
 """
 
 from collections import OrderedDict, deque
+from collections.abc import Sequence
 from typing import Final, NamedTuple
 
-import msgspec
-from msgspec import Struct
-
 from gantry.core.alert import Alert, AlertRules, Event
+from gantry.core.logged_attempt import LoggedAttempt, read_attempts
 from gantry.core.request_log import RequestLog
 from gantry.core.vocabulary import LogMethod, Outcome
 
@@ -21,20 +20,14 @@ _MOST: Final = 2000  # deployments
 _FAILED: Final = frozenset((Outcome.UPSTREAM_UNREACHABLE, Outcome.UPSTREAM_BROKE, Outcome.TIMEOUT))
 _AT_FAULT: Final = frozenset((401, 402, 403, 408, 429))  # beside 5xx
 # Python 3.11 reads an enum's member through a descriptor, and this is asked of each attempt.
-_INFERENCE, _SUCCESS, _CANCELLED = LogMethod.INFERENCE, Outcome.SUCCESS.value, Outcome.CANCELLED.value
-
-
-class _Tried(Struct, frozen=True, gc=False):
-    """What counts of a `LoggedAttempt`: nearly all logs have one, and nothing else of it is looked at."""
-
-    provider_id: str
-    credential_name: str
-    upstream_model: str | None = None
-    status: int | None = None
-    outcome: str = ""
-
-
-_decode: Final = msgspec.json.Decoder(list[_Tried]).decode
+_INFERENCE: Final = LogMethod.INFERENCE
+_SUCCESS: Final = Outcome.SUCCESS.value
+_CANCELLED: Final = Outcome.CANCELLED.value
+# What stands in JSON but in no text within it. Of a call that was answered at the first try, which nearly all are, the
+# log itself names the deployment, and its attempts need not be read.
+_ATTEMPT: Final = '{"'
+_ANSWERED: Final = f'"outcome":"{_SUCCESS}"'
+_OF_MODEL: Final = '"upstream_model":"'
 
 
 class Deployment(NamedTuple):
@@ -57,26 +50,31 @@ class ErrorTally:
     def __init__(self) -> None:
         self._minutes: OrderedDict[tuple[str, str, str, str], deque[_Minute]] = OrderedDict()
 
-    def count(self, log: RequestLog, rules: AlertRules) -> list[Alert]:
+    def count(self, log: RequestLog, rules: AlertRules) -> Sequence[Alert]:
         """Count the attempts of a log, and return what there is to tell of those deployments."""
-        if log.log_method is not _INFERENCE or log.attempts is None:
-            return []
+        attempts = log.attempts
+        if attempts is None or log.log_method is not _INFERENCE:
+            return ()
         minute = log.ended_at // _MINUTE
+        if _ANSWERED in attempts and _OF_MODEL in attempts and attempts.count(_ATTEMPT) == 1:
+            named = (log.organization_id, log.provider_id or "", log.deployment_name or "", log.model or "")
+            self._add(named, minute, failed=False)
+            return ()
         troubled: list[Deployment] = []
-        for attempt in _read(log.attempts):
+        for attempt in read_attempts(attempts):
             if attempt.outcome == _CANCELLED:
                 continue
             model = attempt.upstream_model or ""
             deployment = (log.organization_id, attempt.provider_id, attempt.credential_name, model)
             failed = attempt.outcome != _SUCCESS and _is_at_fault(attempt)
-            self._add(deployment, minute, failed)
+            self._add(deployment, minute, failed=failed)
             if failed:
                 troubled.append(Deployment(*deployment))
         if not troubled:
-            return []
+            return ()
         return [alert for one in dict.fromkeys(troubled) for alert in self._judge(one, minute, rules, log)]
 
-    def _add(self, deployment: tuple[str, str, str, str], minute: int, failed: bool) -> None:
+    def _add(self, deployment: tuple[str, str, str, str], minute: int, *, failed: bool) -> None:
         minutes = self._minutes.get(deployment)
         if minutes is None:
             if len(self._minutes) >= _MOST:
@@ -84,10 +82,12 @@ class ErrorTally:
             minutes = self._minutes[deployment] = deque(maxlen=_MINUTES_OF_AN_HOUR)
         else:
             self._minutes.move_to_end(deployment)
-        if not minutes or minutes[-1].number < minute:  # one that is late is counted with the latest
-            minutes.append(_Minute(minute))
-        minutes[-1].requests += 1
-        minutes[-1].errors += failed
+        last = minutes[-1] if minutes else None
+        if last is None or last.number < minute:  # one that is late is counted with the latest
+            last = _Minute(minute)
+            minutes.append(last)
+        last.requests += 1
+        last.errors += failed
 
     def _judge(self, deployment: Deployment, minute: int, rules: AlertRules, log: RequestLog) -> list[Alert]:
         last = [one for one in self._minutes[deployment] if one.number > minute - rules.error_minutes]
@@ -114,15 +114,7 @@ class ErrorTally:
         ]
 
 
-def _read(attempts: str) -> list[_Tried]:
-    """Return the attempts in a log; none where they are of a form that this version cannot read."""
-    try:
-        return _decode(attempts)
-    except (msgspec.DecodeError, UnicodeError):
-        return []
-
-
-def _is_at_fault(attempt: _Tried) -> bool:
+def _is_at_fault(attempt: LoggedAttempt) -> bool:
     if attempt.outcome == Outcome.UPSTREAM_ERROR:
         status = attempt.status or 0
         return status >= 500 or status in _AT_FAULT

@@ -84,10 +84,13 @@ class Watch:
         for organization_id, own in by_organization.items():
             rules, books = self._book.rules_of(organization_id), self._book.books_of(organization_id)
             found: list[Alert] = []
+            tally = self._tally
             for log in own:
                 if may_alert(log):
                     found.extend(alerts_of_log(log, books, self._is_priced))
-                found += self._tally.count(log, rules)
+                troubles = tally.count(log, rules)
+                if troubles:
+                    found.extend(troubles)
             if self._counters is not None:
                 found.extend(alerts_of_batch(organization_id, books, own, self._counters, now))
                 found.extend(alerts_of_credits(organization_id, books.credits, self._counters, now))
