@@ -6,7 +6,7 @@ no figures of its own: a model gets them with its first call that succeeded, whi
 
 import logging
 import time
-from bisect import bisect_left
+from bisect import bisect_right
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Final
@@ -19,6 +19,8 @@ MOST: Final = 500  # models, of all organizations together
 OTHER: Final = "other"
 _EVERY: Final = 2.0  # seconds
 _INFERENCE, _SUCCESS = LogMethod.INFERENCE, Outcome.SUCCESS
+
+_Lasted = tuple[ModelFigures, list[int], list[int]]  # with latencies and times to the first token
 
 logger = logging.getLogger(__name__)
 
@@ -37,10 +39,18 @@ class Tally:
 
     def add(self, logs: Iterable[RequestLog]) -> None:
         """Count calls that went through the gateway."""
+        lasted: dict[int, _Lasted] = {}
         for log in logs:
             if log.log_method is _INFERENCE:
-                _count(self._figures_of(log), log)
-                self._changed = True
+                figures = self._figures_of(log)
+                found = lasted.get(id(figures))
+                if found is None:
+                    found = lasted[id(figures)] = figures, [], []
+                _count(log, *found)
+        for figures, latencies, firsts in lasted.values():
+            _add_durations(figures.latency, latencies)
+            _add_durations(figures.time_to_first_token, firsts)
+            self._changed = True
 
     def write_if_due(self) -> None:
         """Tell what changed, now and then. A disk without room costs the charts their newest points."""
@@ -72,7 +82,7 @@ class Tally:
         return figures
 
 
-def _count(figures: ModelFigures, log: RequestLog) -> None:
+def _count(log: RequestLog, figures: ModelFigures, latencies: list[int], firsts: list[int]) -> None:
     outcome, usage = log.outcome._value_, log.usage
     figures.outcomes[outcome] = figures.outcomes.get(outcome, 0) + 1
     figures.cost += log.cost or 0
@@ -81,12 +91,20 @@ def _count(figures: ModelFigures, log: RequestLog) -> None:
     tokens[1] += usage.cached_input_tokens or 0
     tokens[2] += usage.output_tokens or 0
     tokens[3] += usage.reasoning_tokens or 0
-    if log.latency is not None:
-        _last(figures.latency, log.latency)
-    if log.time_to_first_token is not None:
-        _last(figures.time_to_first_token, log.time_to_first_token)
+    latency, first = log.latency, log.time_to_first_token
+    if latency is not None:
+        latencies.append(latency)
+    if first is not None:
+        firsts.append(first)
 
 
-def _last(durations: Durations, duration: int) -> None:
-    durations.counts[bisect_left(BOUNDS_NS, duration)] += 1
-    durations.total += duration
+def _add_durations(durations: Durations, some: list[int]) -> None:
+    """Add durations in order: to look for the bound of each takes four times as long."""
+    some.sort()
+    start = 0
+    for place, bound in enumerate(BOUNDS_NS):
+        end = bisect_right(some, bound, start)
+        durations.counts[place] += end - start
+        start = end
+    durations.counts[-1] += len(some) - start
+    durations.total += sum(some)

@@ -9,9 +9,10 @@ hour in nanoseconds there are 550 bins; a hundred calls have some dozens of them
 
 import sys
 from array import array
-from collections import Counter
+from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Mapping
-from math import ceil, log
+from functools import cache
+from math import ceil, inf, log
 from typing import Final
 
 ACCURACY: Final = 0.02
@@ -29,16 +30,28 @@ Sketch = dict[int, int]  # counts by bins
 
 
 def sketch_of(values: Iterable[int]) -> Sketch:
-    """Return the sketch of some values: `bin_of` each, without a call where they are as usual."""
-    values = list(values)
-    if values and min(values) >= 1 and max(values) <= _LARGEST:
-        return Counter([_FIRST + ceil(log(value) * _BINS_PER_E) for value in values])
-    return Counter(map(bin_of, values))
+    """Return the sketch of some values. In order, those of a bin lie together and need one logarithm."""
+    ordered = sorted(values)
+    sketch: Sketch = {}
+    start = 0
+    while start < len(ordered):
+        place = bin_of(ordered[start])
+        end = bisect_left(ordered, _end_of(place), start)
+        sketch[place] = end - start
+        start = end
+    return sketch
 
 
 def bin_of(value: int) -> int:
     """Return the bin of a value; what 64 bits do not hold counts as the most that they do."""
     return _FIRST + ceil(log(min(value, _LARGEST)) * _BINS_PER_E) if value >= 1 else _ZERO
+
+
+@cache
+def _end_of(place: int) -> float:
+    """Return the first integer beyond a bin; there are some thousand bins."""
+    end = bisect_right(range(_LARGEST), place, key=bin_of)
+    return end if end < _LARGEST else inf
 
 
 def merge(into: Sketch, other: Mapping[int, int]) -> None:
