@@ -8,16 +8,18 @@ from decimal import Decimal
 from typing import Any, Final
 
 from msgspec import Struct
-from msgspec.structs import replace
+from msgspec.structs import astuple, replace
 
 from gantry.core.money import NanoUSD
-from gantry.core.usage import Usage
+from gantry.core.usage import UNITS, Usage
 
 AUDIO: Final = "input_audio_seconds"  # the one unit whose price is for an hour
 _MILLION: Final = 1_000_000
 _HALF: Final = 500_000
 _HOUR_SECONDS: Final = 3600
 _SCALE: Final = _MILLION * _HOUR_SECONDS  # prices are for a million units, and for an hour of audio
+_FURTHER: Final = slice(UNITS.index("total_tokens") + 1, len(UNITS))  # units, in a usage: all but the usual ones
+_NOTHING_FURTHER: Final = (None,) * (len(UNITS) - UNITS.index("total_tokens") - 1)
 _OF_TOOLS: Final = frozenset(("web_searches", "tool_calls", "searching"))
 
 
@@ -93,9 +95,16 @@ def cost_by_unit(rate: Rate, usage: Usage) -> dict[str, NanoUSD]:
 
 def cost_and_parts(rate: Rate, usage: Usage) -> tuple[NanoUSD | None, dict[str, NanoUSD]]:
     """Return `cost` and `cost_by_unit` for the price of one."""
+    prices, counts = rate.prices, astuple(usage)
+    if counts[_FURTHER] == _NOTHING_FURTHER and prices.requests is None and not prices.above:
+        given, cached, kept, made = counts[:4]
+        if not (given is None or made is None or cached or kept or prices.input is None or prices.output is None):
+            read, written = given * prices.input, made * prices.output
+            units = {"input_tokens": _divide(read, _MILLION), "output_tokens": _divide(written, _MILLION)}
+            return _divide(read + written, _MILLION), units  # as below, for what nearly all usages are
     total = 0
     parts = {}
-    for unit, count, price in _used(rate.prices, usage):
+    for unit, count, price in _used(prices, usage):
         charge = count * price
         total += charge
         parts[unit] = _divide(charge, _SCALE)
