@@ -6,7 +6,7 @@ Metering is pure, so what failed once would fail again, and is rejected at once.
 
 import logging
 from collections.abc import Callable, Iterable
-from typing import Protocol
+from typing import Final, Protocol
 
 import msgspec
 from msgspec import Struct
@@ -32,11 +32,11 @@ from gantry.store.cached_answers import AnswerGiven, AnswerKept, CacheChanges
 from gantry.store.customer_sums import CustomerNote
 from gantry.store.logs import LogStore, OpenCall, OpenPart
 
-_REQUEST, _RESPONSE = (
-    Direction  # Python 3.11 reads an enum's member through a descriptor, which costs time on each call
-)
-_REMEMBERED_CALLS = 2048
-_REMEMBERED_BYTES = 8 << 10  # of one call's request
+# Python 3.11 reads an enum's member through a descriptor, which costs time on each call.
+_REQUEST: Final = Direction.REQUEST
+_RESPONSE: Final = Direction.RESPONSE
+_REMEMBERED_CALLS: Final = 2048
+_REMEMBERED_BYTES: Final = 8 << 10  # of one call's request
 
 IsKept = Callable[[str, str], bool]  # an entry of the response cache, by organization and name
 
@@ -189,9 +189,12 @@ class BatchBuilder:
         if call.opened is None:
             batch.reject(call, "its open frame is lost", self._clock())
             return
-        request, response = captured(call, _REQUEST), captured(call, _RESPONSE)
+        opened = call.opened
+        request, response = opened.request_body, closed.response_body
+        if call.parts:
+            request, response = captured(call, _REQUEST), captured(call, _RESPONSE)
         try:
-            log = self._meter.call(call.opened, request, response, closed)
+            log = self._meter.call(opened, request, response, closed)
         except Exception as error:  # noqa: BLE001 - the boundary around all that understands what was said
             logger.error("call %s cannot be metered: %s", call.log_id, kind_of(error))
             batch.reject(call, f"metering failed: {kind_of(error)}", self._clock())
@@ -201,9 +204,11 @@ class BatchBuilder:
                 self._note_cache(note, log, batch.cache)
             if note is None or not note.unlogged:
                 batch.add(log, call)
-                batch.note(log, call.opened.params)
-                if self._corrections is not None:
-                    batch.differ(log, self._corrections.of_call(log, call.opened.hold, closed.settled))
+                if opened.params:
+                    batch.note(log, opened.params)
+                held, settled = opened.hold, closed.settled
+                if self._corrections is not None and not (held is None and settled is None):
+                    batch.differ(log, self._corrections.of_call(log, held, settled))
 
     def _note_cache(self, note: CacheNote, log: RequestLog, into: CacheChanges) -> None:
         """Note that an answer was kept, unless it was deleted since, or that it was given once more."""

@@ -13,7 +13,7 @@ from msgspec import Raw, Struct
 from gantry.dialects.members import UNREADABLE, decode_list, decode_members
 
 ABSENT: Final = Raw()  # one object, so that a member that was not there is known without a look at its bytes
-_NOTHING: Final = (b"", b"null")
+_NOTHING: Final = (ABSENT, Raw(b"null"))
 
 _Shape = TypeVar("_Shape", bound=Struct)
 
@@ -118,7 +118,7 @@ def read_shape(shape: type[_Shape], data: bytes | Raw) -> _Shape | None:
 
 def has_value(raw: Raw) -> bool:
     """Say whether a member was there and not null."""
-    return raw is not ABSENT and bytes(raw) not in _NOTHING
+    return raw is not ABSENT and raw not in _NOTHING
 
 
 def _as_utf8(data: bytes) -> bytes:

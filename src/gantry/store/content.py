@@ -9,15 +9,19 @@ so it begins where it saves more. The compressor's window is small for small con
 """
 
 import zlib
+from typing import Final
 
 import msgspec
 from msgspec import Struct
 
-_PLAIN = b"\x00"
-_DEFLATED = b"\x01"
-_WORTH_COMPRESSING = 1024  # bytes
-_SMALL = 12 * 1024
-_BEGINNING = 24  # bytes of a text that are looked for first: to look for all of it takes longer, the longer it is
+_PLAIN: Final = b"\x00"
+_DEFLATED: Final = b"\x01"
+_ROOM: Final = 32  # bytes beside the raw exchange: the flag, lengths, places
+_WORTH_COMPRESSING: Final = 1024  # bytes
+_SMALL: Final = 12 * 1024
+_BEGINNING: Final = (
+    24  # bytes of a text that are looked for first: to look for all of it takes longer, the longer it is
+)
 
 _Place = tuple[int, int]  # where a text begins and ends, in the bytes of the raw request or response
 
@@ -31,32 +35,29 @@ class Content(Struct, frozen=True, gc=False):
     output: str | None
 
 
-class _Packed(Struct, frozen=True, array_like=True, gc=False):
-    full_request: bytes | None
-    input: str | _Place | None
-    full_response: bytes | None
-    output: str | _Place | None
+_Packed = tuple[bytes | None, str | _Place | None, bytes | None, str | _Place | None]  # in the order of Content
+
+_encode_into: Final = msgspec.msgpack.Encoder().encode_into
+_decode: Final = msgspec.msgpack.Decoder(_Packed).decode
 
 
-_encode = msgspec.msgpack.Encoder().encode
-_decode = msgspec.msgpack.Decoder(_Packed).decode
-
-
-def pack_content(content: Content) -> bytes:
+def pack_content(content: Content) -> bytearray:
     request, response = content.full_request, content.full_response
-    plain = _encode(_Packed(request, _placed(content.input, request), response, _placed(content.output, response)))
-    if len(plain) < _WORTH_COMPRESSING:
-        return _PLAIN + plain
-    window, memory = (-13, 6) if len(plain) < _SMALL else (-15, 8)
+    asked, answered = _placed(content.input, request), _placed(content.output, response)
+    packed = bytearray(_ROOM + len(request or b"") + len(response or b""))
+    _encode_into((request, asked, response, answered), packed, 1)
+    if len(packed) <= _WORTH_COMPRESSING:
+        return packed
+    window, memory = (-13, 6) if len(packed) <= _SMALL else (-15, 8)
     compressor = zlib.compressobj(1, zlib.DEFLATED, window, memory)
-    return _DEFLATED + compressor.compress(plain) + compressor.flush()
+    return bytearray(_DEFLATED + compressor.compress(memoryview(packed)[1:]) + compressor.flush())
 
 
-def unpack_content(packed: bytes) -> Content:
+def unpack_content(packed: bytes | bytearray) -> Content:
     body = packed[1:]
-    said = _decode(body if packed[:1] == _PLAIN else zlib.decompress(body, -15))
-    request, response = said.full_request, said.full_response
-    return Content(request, _text(said.input, request), response, _text(said.output, response))
+    plain = body if packed[:1] == _PLAIN else zlib.decompress(body, -15)
+    request, asked, response, answered = _decode(plain)
+    return Content(request, _text(asked, request), response, _text(answered, response))
 
 
 def _placed(text: str | None, raw: bytes | None) -> str | _Place | None:

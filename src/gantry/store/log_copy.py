@@ -67,7 +67,7 @@ def copy_new(cursor: Any, rows: Sequence[Row], numbers: Sequence[int], violation
     return {index: numbers[index] for index in new}
 
 
-def copy_bodies(cursor: Any, bodies: Iterable[tuple[int, bytes]]) -> None:
+def copy_bodies(cursor: Any, bodies: Iterable[tuple[int, bytes | bytearray]]) -> None:
     with cursor.copy(_COPY_BODIES) as copy:
         copy.set_types(("int8", "bytea"))
         for body in bodies:

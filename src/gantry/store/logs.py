@@ -255,7 +255,7 @@ class LogStore:
             numbers = next_numbers(cursor, len(rows), None if self._arrival is None else self._arrival())
             self._ensure_days({day_of(number) for number in (numbers[0], numbers[-1])})
             return copy_new(cursor, rows, numbers, self._database.violation)
-        numbered = [(seq, *row) for seq, row in zip(self._sql.next_numbers(cursor, len(rows)), rows, strict=True)]
+        numbered = [[seq, *row] for seq, row in zip(self._sql.next_numbers(cursor, len(rows)), rows, strict=True)]
         if self._sql.logs.insert(cursor, numbered) == len(rows):
             return {index: row[0] for index, row in enumerate(numbered)}
         cursor.execute(_TAKE_OUT, (numbered[0][0],))
@@ -282,8 +282,7 @@ class LogStore:
             copy_bodies(cursor, bodies)
             put_words(cursor, entries)
             return
-        # A bytearray goes as it is; for bytes sqlite3 looks for an adapter.
-        self._sql.bodies.insert(cursor, [(seq, bytearray(content)) for seq, content in bodies])
+        self._sql.bodies.insert(cursor, bodies)
         _run_many(cursor, self._sql.full_text.put, entries)
 
     def _add_up(self, cursor: Any, rollup: Rollup, mend: Callable[[Row], Row]) -> None:
