@@ -7,9 +7,10 @@ import stat
 from pathlib import Path
 from typing import Any
 
+import click
 import pytest
 
-from gantry.cli import import_files
+from gantry.cli import import_files, importing
 from gantry.cli.import_apply import merged
 from gantry.core.limits import LimitScope, LimitUnit
 from gantry.home import Home, load_keyring
@@ -109,13 +110,16 @@ def test_new_keys_are_shown_when_no_file_is_named(run: Run, keys: str) -> None:
     assert [one["name"] for one in shown] == ["ci"]
 
 
-def test_new_keys_are_shown_when_their_file_cannot_be_written(run: Run, keys: str, tmp_path: Path) -> None:
-    taken = tmp_path / "taken"
-    taken.write_text("mine")
-    result = run("import", "litellm", "--keys", keys, "--apply", "--new-keys", str(taken))
+def test_new_keys_are_shown_when_their_file_cannot_be_written_after_all(
+    run: Run, keys: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(path: Path, text: str) -> None:
+        raise click.ClickException(f"{path} cannot be written: No space left on device")
+
+    monkeypatch.setattr(importing, "write_private", refuse)
+    result = run("import", "litellm", "--keys", keys, "--apply", "--new-keys", "new.csv")
     assert "gk_" in result.stdout
-    assert "is there already" in result.stderr
-    assert taken.read_text() == "mine"
+    assert "warning: new.csv cannot be written" in result.stderr
 
 
 def test_the_toml_is_a_configuration_with_its_secrets(run: Run, config: str, tmp_path: Path) -> None:
@@ -234,12 +238,12 @@ def test_logs_are_taken_in_once_under_the_keys_they_name(run: Run, home_path: Pa
     report, rejected = tmp_path / "report.json", tmp_path / "rejected.jsonl"
     options = ("import", "logs", "litellm", str(path))
 
-    assert "3 would be taken in" in run(*options, "--dry-run").stderr
+    assert "3 would be taken in" in run(*options, "--dry-run", code=1).stderr
     assert run("logs", "list", "--json").stdout == ""
-    result = run(*options, "--report", str(report), "--rejected", str(rejected))
+    result = run(*options, "--report", str(report), "--rejected", str(rejected), code=1)
     assert "4 rows: 3 are taken in, 0 were stored already, 1 could not be read." in result.stderr
     assert "row 4 is not read: it has no request_id" in result.stderr
-    assert "0 are taken in, 3 were stored already" in run(*options).stderr
+    assert "0 are taken in, 3 were stored already" in run(*options, code=1).stderr
 
     logs = [json.loads(line) for line in run("logs", "list", "--json").stdout.splitlines()]
     assert len(logs) == 3
@@ -268,3 +272,41 @@ def test_logs_of_nothing_are_refused(run: Run, tmp_path: Path) -> None:
     path = tmp_path / "empty"
     path.write_text("")
     assert "the file is empty" in run("import", "logs", "respan", str(path), code=1).stderr
+
+
+def test_a_file_that_cannot_be_written_stops_it_before_anything_is_done(
+    run: Run, home_path: Path, config: str, keys: str, tmp_path: Path
+) -> None:
+    there, nowhere = tmp_path / "there", tmp_path / "no" / "x"
+    there.write_text("")
+    for option, path in (("--new-keys", there), ("--report", there), ("--toml", nowhere)):
+        result = run("import", "litellm", config, "--keys", keys, "--apply", option, str(path), code=1)
+        assert str(path) in result.stderr
+    assert "is there already" in run("import", "logs", "respan", config, "--report", str(there), code=1).stderr
+    assert not home_path.exists()
+
+
+def test_what_is_written_in_a_file_commands_no_terminal(run: Run, tmp_path: Path) -> None:
+    path = tmp_path / "config.yaml"
+    path.write_text('model_list: []\n"\\e[2Jodd": 1\n')
+    result = run("import", "litellm", str(path))
+    assert "[2Jodd" in result.stderr
+    assert "\x1b" not in result.output
+
+
+@pytest.mark.parametrize(
+    ("content", "reason"),
+    [
+        (b"", "the file is empty"),
+        (b"[1, 2", "it has no rows"),
+        (b"id,model\n", "it has no rows"),
+        (gzip.compress(b'{"id": "a"}\n' * 1000)[:-9], "cannot be read"),
+        (gzip.compress(b"")[:10] + b"\xff" * 99, "cannot be read"),
+    ],
+)
+def test_a_file_without_a_row_is_an_error(run: Run, tmp_path: Path, content: bytes, reason: str) -> None:
+    path = tmp_path / "logs"
+    path.write_bytes(content)
+    result = run("import", "logs", "respan", str(path), "--dry-run", code=1)
+    assert f"{path}" in result.stderr
+    assert reason in result.stderr

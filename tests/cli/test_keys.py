@@ -155,3 +155,13 @@ def test_keys_that_a_key_made_are_listed_on_demand_and_revoked_with_it(run: Run,
     record = _record(home_path, secret.reveal())
     assert record is not None
     assert (record.revoked, record.bound_by) == (True, (maker.id,))
+
+
+@pytest.mark.parametrize("expires", ["9999-12-31", "999999999w"])
+def test_a_time_that_no_database_holds_is_refused(run: Run, expires: str) -> None:
+    assert "2262" in run("keys", "create", "ci", "--expires", expires, code=2).stderr
+
+
+def test_a_span_that_no_database_holds_is_refused(run: Run) -> None:
+    run("keys", "create", "ci")
+    assert "no span of time" in run("keys", "rotate", "ci", "--grace", "999999999w", code=2).stderr

@@ -354,8 +354,26 @@ def test_a_deployment_that_is_none_is_told(catalog: Catalog) -> None:
         ("a: 1\na: 2\n", "line 2: 'a' stands there twice"),
         ("a: [1\n", "line"),
         ("a: !!python/name:os.system x\n", "line 1"),
+        ("a: 1\nb: .inf\n", "line 2: no number"),
+        ("a: 1\nb: 1" + "0" * 400, "line 2: no number"),
+        ("a: 1\nb: 1" + "0" * 5000, "line 2: "),
+        ("a: 1\nb: 2020-13-45\n", "line 2: month"),
+        ("a: 1\nb: \x00\n", "line 2: a character that is no text"),
+        ('a: 1\nb: "\\ud800"\n', "line 2: half a character"),
+        ('a: 1\n"\\ud800": 1\n', "line 2: half a character"),
+        ("a: 1\nb: &b [*b]\n", "line 2: an anchor that is repeated within itself"),
+        ("\n".join(" " * depth + "a:" for depth in range(3000)), "nested too deeply"),
     ],
 )
 def test_yaml_that_is_wrong_or_more_than_json_is_refused(text: str, reason: str) -> None:
     with pytest.raises(ImportRefused, match=reason):
         read_yaml(text)
+
+
+@pytest.mark.parametrize("repeated", ["[{}]", "{{<<: [{}]}}"])
+def test_nine_lines_that_say_a_billion_members_are_refused_before_any_is_made(repeated: str) -> None:
+    lines = ["a0: &a0 {x: 1}"]
+    lines += [f"a{depth}: &a{depth} {repeated.format(', '.join([f'*a{depth - 1}'] * 9))}" for depth in range(1, 10)]
+    with pytest.raises(ImportRefused, match="more than 1,000,000 members"):
+        read_yaml("\n".join(lines))
+    assert len(read_yaml("\n".join(lines[:3])).value) == 3

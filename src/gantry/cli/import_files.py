@@ -2,6 +2,7 @@
 
 import gzip
 import os
+import zlib
 from collections.abc import Iterator
 from importlib import import_module
 from importlib.util import find_spec
@@ -26,7 +27,7 @@ def chunks_of(path: Path) -> Iterator[bytes]:
             stream = gzip.GzipFile(fileobj=plain) if packed else plain
             while chunk := stream.read(_CHUNK):
                 yield chunk
-    except (OSError, EOFError) as error:
+    except (OSError, EOFError, zlib.error) as error:
         raise click.ClickException(f"{path} cannot be read: {getattr(error, 'strerror', None) or error}") from error
 
 
@@ -63,13 +64,22 @@ def json_of(path: Path) -> Any:
         raise click.ClickException(f"{path} is no JSON: {error}") from error
 
 
+def check_new(*paths: Path | None) -> None:
+    """Raise ClickException for a file that is to be written later and could not be: before anything is done."""
+    for path in paths:
+        if path is not None and os.path.lexists(path):
+            raise click.ClickException(f"{path} is there already; name another file")
+        if path is not None and not path.absolute().parent.is_dir():
+            raise click.ClickException(f"{path} cannot be written: there is no folder {path.absolute().parent}")
+
+
 def write_private(path: Path, text: str) -> None:
     """Write a file that only its owner reads, and that is not there yet. Raises ClickException."""
     try:
         fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+        with os.fdopen(fd, "w", encoding="utf-8") as file:
+            file.write(text)
     except FileExistsError as error:
         raise click.ClickException(f"{path} is there already; name another file") from error
     except OSError as error:
         raise click.ClickException(f"{path} cannot be written: {error.strerror}") from error
-    with os.fdopen(fd, "w", encoding="utf-8") as file:
-        file.write(text)

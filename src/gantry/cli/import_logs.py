@@ -13,9 +13,10 @@ import msgspec
 
 from gantry.board.board import Board
 from gantry.clerk.take_in import Intake, Owner, Progress, Store, StoringStuck, storing
-from gantry.cli.import_files import chunks_of, write_private
+from gantry.cli.import_files import check_new, chunks_of, write_private
 from gantry.cli.opened import OpenHome, open_home, store_address
 from gantry.cli.options import home_option, organization_option
+from gantry.cli.table import plain
 from gantry.core.vocabulary import Environment, Scope
 from gantry.imports.log_source import LogSource
 from gantry.imports.plan import ImportRefused
@@ -87,7 +88,9 @@ def logs(
     """Take in the logs of SOURCE from its export: JSON lines, JSON or CSV, also packed by gzip.
 
     They keep their ids, times and costs. What is stored already is left out: run it again after whatever stopped it.
+    The exit code is 1 where a row could not be read; the others are taken in all the same.
     """
+    check_new(report)
     chosen, bad = LOG_SOURCES[source], _Bad(rejected)
     with open_home(home, organization) as opened, ExitStack() as stack:
         store = stack.enter_context(closing(LogStore(store_address(opened.settings, opened.home.logs_db))))
@@ -116,9 +119,11 @@ def logs(
     _tell(intake.progress, bad, dry_run=dry_run)
     findings = chosen.findings(intake.progress.columns)
     for line in lines_of(findings, everything=False):
-        click.echo(line, err=True)
+        click.echo(plain(line), err=True)
     if report is not None:
         _write_report(report, chosen, intake.progress, bad)
+    if intake.progress.bad:
+        raise SystemExit(1)
 
 
 def _no_room_needed(_journal: JournalWriter) -> None:
@@ -145,7 +150,12 @@ def _take_all(intake: Intake, files: tuple[Path, ...], form: Form | None, bad: _
 
 
 def _rows(path: Path, form: Form | None) -> Iterator[Row | BadRow]:
-    yield from read_rows(chunks_of(path), form)
+    """Yield the rows of an export. Raises ImportRefused for one that has none, ClickException."""
+    row = None
+    for row in read_rows(chunks_of(path), form):
+        yield row
+    if row is None:
+        raise ImportRefused("it has no rows")
 
 
 def _counts(progress: Progress, seconds: float) -> str:
@@ -189,7 +199,7 @@ def _providers() -> dict[str, str]:
 
 def _tell(progress: Progress, bad: _Bad, *, dry_run: bool) -> None:
     for row in bad.first[:_MOST_SHOWN]:
-        click.echo(f"row {row.number} is not read: {row.reason}", err=True)
+        click.echo(plain(f"row {row.number} is not read: {row.reason}"), err=True)
     if progress.bad > _MOST_SHOWN:
         click.echo(f"and {progress.bad - _MOST_SHOWN} more: --rejected FILE lists them all", err=True)
     would = "would be taken in" if dry_run else "are taken in"

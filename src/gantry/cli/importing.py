@@ -14,11 +14,12 @@ import click
 import msgspec
 
 from gantry.cli.import_apply import NewKey, apply_plan, summary_lines
-from gantry.cli.import_files import chunks_of, json_of, write_private, yaml_of
+from gantry.cli.import_files import check_new, chunks_of, json_of, write_private, yaml_of
 from gantry.cli.import_logs import logs as logs_command
 from gantry.cli.live import make_live
 from gantry.cli.opened import open_home
 from gantry.cli.options import home_option, organization_option
+from gantry.cli.table import plain
 from gantry.imports.finding import Finding
 from gantry.imports.litellm_config import read_litellm
 from gantry.imports.litellm_keys import read_keys
@@ -147,6 +148,7 @@ def _finish(
     """Show a plan or apply it, and write what was asked for."""
     if new_keys is not None and not apply_it:
         raise click.UsageError("--new-keys goes with --apply: only then are keys made")
+    check_new(toml, report, new_keys)
     if toml is not None:
         write_private(toml, write_toml(plan, reveal=True))
         click.echo(f"{toml} has the tables of gantry.toml, with their secrets.", err=True)
@@ -156,9 +158,9 @@ def _finish(
         click.echo(write_toml(plan, reveal=False), nl=False)
         for key in plan.keys:
             known_as = f" in place of {key.known_as}" if key.known_as else ""
-            click.echo(f"# an API key {key.name}{known_as}, by --apply")
+            click.echo(plain(f"# an API key {key.name}{known_as}, by --apply"))
     for line in lines_of(plan.findings, everything=False):
-        click.echo(line, err=True)
+        click.echo(plain(line), err=True)
     click.echo(f"{summary(plan.findings)}.", err=True)
     if not apply_it:
         click.echo("Nothing was changed: --apply makes it so, --toml FILE writes it for gantry.toml.", err=True)
@@ -167,7 +169,7 @@ def _finish(
         applied = apply_plan(opened, plan)
         _show_keys(applied.keys, new_keys)
         for line in summary_lines(applied):
-            click.echo(line, err=True)
+            click.echo(plain(line), err=True)
         make_live(opened, applied.version)
 
 

@@ -7,6 +7,8 @@ from datetime import UTC, datetime
 import click
 
 _NS = 1_000_000_000
+_LATEST = 2**63 - 1  # in the year 2262: what a database holds
+_LONGEST = 100 * 366 * 86400 * _NS
 _UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 604800}
 _SPAN = re.compile(r"(\d{1,9})([smhdw])")
 
@@ -40,7 +42,7 @@ class Span(click.ParamType[int]):
 
     def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> int:
         found = value if isinstance(value, int) else span_ns(str(value))
-        if found is None:
+        if found is None or found > _LONGEST:
             self.fail(f"{value!r} is no span of time; it looks like 30d, 12h, 45m or 90s", param, ctx)
         return found
 
@@ -58,6 +60,8 @@ class Ahead(click.ParamType[int]):
         moment = moment_ns(str(value)) if span is None else time.time_ns() + self.direction * span
         if moment is None:
             self.fail(f"{value!r} is neither a span like 30d nor a time like 2026-12-31T18:00:00Z", param, ctx)
+        if abs(moment) > _LATEST:
+            self.fail(f"{value!r} is no time between the years 1678 and 2262", param, ctx)
         return moment
 
 

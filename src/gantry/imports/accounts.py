@@ -13,6 +13,7 @@ from urllib.parse import urlsplit
 from msgspec import Struct
 
 from gantry.core.secret import Secret
+from gantry.providers.provider_choice import ChoiceError, check_base_url
 from gantry.providers.spec import ProviderSpec
 from gantry.settings import DeclaredProvider
 
@@ -99,6 +100,16 @@ def owner_of(spec: ProviderSpec, address: str | None) -> ProviderSpec | str:
     if address is None or spec.id not in SPOKEN_BY_SERVERS or server_name(address) == server_name(spec.base_url):
         return spec
     return server_name(address)
+
+
+def refusal_of(address: str | None) -> str | None:
+    """Return why an address is none that is called; it is not shown where a secret may stand in it."""
+    try:
+        if address is not None:
+            check_base_url(address)
+    except ChoiceError as error:
+        return str(error)
+    return None
 
 
 def server_name(base_url: str) -> str:

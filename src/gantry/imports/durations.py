@@ -4,6 +4,7 @@ import re
 from typing import Any, Final
 
 from gantry.core.periods import Period
+from gantry.imports.amounts import amount_in
 
 _SPAN: Final = re.compile(r"(\d+)(s|m|h|d|w|mo|y)")
 _SECONDS: Final = {"s": 1, "m": 60, "h": 3600, "d": 86_400, "w": 604_800, "mo": 30 * 86_400, "y": 365 * 86_400}
@@ -21,8 +22,9 @@ _PERIODS: Final = (
 
 def seconds_in(text: Any) -> int | None:
     """Return how long a span is; None where it is none."""
-    if isinstance(text, int | float) and not isinstance(text, bool):
-        return int(text)
+    if isinstance(text, int | float):
+        number = amount_in(text)
+        return None if number is None else int(number)
     found = _SPAN.fullmatch(str(text).strip().lower())
     return None if found is None else int(found[1]) * _SECONDS[found[2]]
 

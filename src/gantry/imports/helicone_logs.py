@@ -6,6 +6,7 @@ The columns are those of `HeliconeRequest` (packages/llm-mapper/types.ts) and of
 
 from typing import Any, Final
 
+from gantry.imports.amounts import number_in
 from gantry.imports.finding import Fate, kept, needless
 from gantry.imports.log_source import (
     Columns,
@@ -15,7 +16,6 @@ from gantry.imports.log_source import (
     from_milliseconds,
     is_true,
     json_in,
-    number_in,
     object_in,
     read_with,
     to,

@@ -8,6 +8,7 @@ blob-storage-export-fields, where the same have underscores.
 import re
 from typing import Any, Final
 
+from gantry.imports.amounts import number_in
 from gantry.imports.finding import Fate, kept, needless
 from gantry.imports.log_source import (
     Columns,
@@ -15,7 +16,6 @@ from gantry.imports.log_source import (
     Reading,
     columns_as,
     json_in,
-    number_in,
     object_in,
     read_with,
     seconds_between,

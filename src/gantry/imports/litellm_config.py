@@ -10,7 +10,7 @@ from typing import Any, Final
 from msgspec.structs import replace
 
 from gantry.core.limit_words import LimitWords
-from gantry.core.routing_rules import MOST_FALLBACKS, MOST_RETRIES, Strategy
+from gantry.core.routing_rules import MOST_FALLBACKS, Strategy
 from gantry.core.secret import Secret
 from gantry.imports.accounts import (
     Account,
@@ -19,12 +19,14 @@ from gantry.imports.accounts import (
     prefix_of,
     provider_claiming,
     provider_named,
+    refusal_of,
 )
+from gantry.imports.amounts import amount_in, number_in
 from gantry.imports.durations import days_in, period_of
 from gantry.imports.finding import Notes, carried, changed, left
 from gantry.imports.litellm_fields import CONFIG
 from gantry.imports.plan import ImportRefused, Plan
-from gantry.imports.routes import Name, Target, build_routes
+from gantry.imports.routes import Name, Target, build_routes, retries_in
 from gantry.providers.spec import ProviderSpec
 
 SOURCE: Final = "litellm"
@@ -157,7 +159,8 @@ class _Reading:
         wanted = params.get("litellm_credential_name")
         if wanted is None:
             return {}
-        for one in self._document.get("credential_list") or ():
+        listed = self._document.get("credential_list")
+        for one in listed if isinstance(listed, list) else ():
             if isinstance(one, dict) and one.get("credential_name") == wanted:
                 values = one.get("credential_values")
                 return values if isinstance(values, dict) else {}
@@ -188,7 +191,8 @@ class _Reading:
             return (
                 f"there is no provider {prefix}: docs/catalogue.md lists them, and a server of your own needs api_base"
             )
-        return owner_of(spec, None if self._is_variable(address) else address), rest
+        written_out = None if self._is_variable(address) else address
+        return refusal_of(written_out) or (owner_of(spec, written_out), rest)
 
     def _account(self, provider: ProviderSpec | str, params: dict[str, Any], inside: str) -> Account:
         key, variable = self._secret(params.get("api_key"))
@@ -239,15 +243,15 @@ class _Reading:
 
     def _weight(self, account: Account, params: dict[str, Any], inside: str) -> float:
         for name in ("weight", "rpm", "tpm"):
-            value = params.get(name)
-            if isinstance(value, int | float) and not isinstance(value, bool) and value > 0:
+            value = self._number(params.get(name), f"{inside}.{name}")
+            if value is not None and value > 0:
                 if name != "weight":
                     words = "its weight among the deployments of its name, as simple-shuffle takes it; no limit"
                     self._notes.say(f"{inside}.{name}", changed(words))
-                if not self._accounts.weigh(account, float(value)):
+                if not self._accounts.weigh(account, value):
                     words = "a group's member has it; its credential has the weight of another model"
                     self._notes.say(f"{inside}.{name}", changed(words))
-                return float(value)
+                return value
         return 1.0
 
     def _pattern(self, name: str, written: str, place: str) -> None:
@@ -264,8 +268,8 @@ class _Reading:
     def _facts(self, name: Name, params: dict[str, Any], info: Any) -> None:
         info = info if isinstance(info, dict) else {}
         for theirs, ours in _PRICES.items():
-            value = params.get(theirs, info.get(theirs))
-            if isinstance(value, int | float):
+            value = amount_in(params.get(theirs, info.get(theirs)))
+            if value is not None:
                 name.facts.setdefault(ours, round(value * _PER_MILLION, 9))
         for theirs, (ours, kind) in _FACTS.items():
             if isinstance(info.get(theirs), kind):
@@ -275,8 +279,9 @@ class _Reading:
         for theirs, ours in (("timeout", "total_timeout"), ("stream_timeout", "first_token_timeout")):
             self._put_seconds(name.rule, ours, params.get(theirs), f"{inside}.{theirs}")
         for theirs in ("num_retries", "max_retries"):
-            if isinstance(params.get(theirs), int):
-                name.rule.setdefault("retries", {"num_retries": min(params[theirs], MOST_RETRIES)})
+            retries = retries_in(params.get(theirs))
+            if retries:
+                name.rule.setdefault("retries", retries)
 
     def _limits_of_names(self) -> None:
         """Make a limit of what a deployment may spend or hold, where its name has no other."""
@@ -288,16 +293,16 @@ class _Reading:
                     "max_parallel_requests": ("concurrency", None),
                 }
                 for theirs, (unit, period) in wanted.items():
-                    amount = params.get(theirs)
-                    if not isinstance(amount, int | float) or isinstance(amount, bool):
-                        continue
                     where = f"{target.place}.litellm_params.{theirs}"
+                    amount = self._number(params.get(theirs), where)
+                    if amount is None:
+                        continue
                     if len(name.targets) > 1 or (unit == "cost" and period is None):
                         self._notes.say(where, left("no limit counts one of several deployments, nor so long a period"))
                         continue
                     self._notes.say(where, changed(f"a limit of {unit} on {name.name}, whoever calls it"))
-                    amount = float(amount) if unit == "cost" else int(amount)
-                    self._limits.append(replace(LimitWords(model=name.name, per=period), **{unit: amount}))
+                    counted = amount if unit == "cost" else int(amount)
+                    self._limits.append(replace(LimitWords(model=name.name, per=period), **{unit: counted}))
 
     # Settings
 
@@ -337,12 +342,8 @@ class _Reading:
         return defaults
 
     def _put_seconds(self, rule: dict[str, Any], name: str, value: Any, place: str) -> None:
-        if value is None or name in rule:
-            return
-        try:
-            seconds = float(value)
-        except (TypeError, ValueError):
-            self._notes.say(place, left(f"{value!r} is no number of seconds"))
+        seconds = None if name in rule else self._number(value, place)
+        if seconds is None:
             return
         if seconds > _LONGEST_TIMEOUT:
             self._notes.say(place, changed(f"{name} is an hour at most; without it a call takes as long as it takes"))
@@ -376,8 +377,7 @@ class _Reading:
         retries: dict[str, Any] = {}
         for member in ("num_retries", "max_retries"):
             count, _ = self._either(member)
-            if isinstance(count, int):
-                retries.setdefault("num_retries", min(count, MOST_RETRIES))
+            retries = {**retries_in(count), **retries}
         pause, place = self._either("retry_after")
         if isinstance(pause, int | float) and 0 < pause <= _LONGEST_PAUSE:
             retries["retry_after"] = float(pause)
@@ -413,8 +413,9 @@ class _Reading:
         if not settings.get("cache") and not self._section("router_settings").get("cache_responses"):
             return {}
         cache: dict[str, Any] = {"enabled": params.get("mode") != "default_off"}
-        if isinstance(params.get("ttl"), int | float) and params["ttl"] > 0:
-            cache["ttl"] = int(params["ttl"])
+        ttl = self._number(params.get("ttl"), "litellm_settings.cache_params.ttl")
+        if ttl is not None and ttl > 0:
+            cache["ttl"] = int(ttl)
         return cache
 
     def _general(self) -> None:
@@ -422,21 +423,31 @@ class _Reading:
         most = general.get("global_max_parallel_requests")
         if isinstance(most, int) and most > 0:
             self._limits.append(LimitWords(organization=True, concurrency=most))
-        budget, period = overall.get("max_budget"), period_of(overall.get("budget_duration"))
-        if isinstance(budget, int | float) and not isinstance(budget, bool):
+        budget = self._number(overall.get("max_budget"), "litellm_settings.max_budget")
+        period = period_of(overall.get("budget_duration"))
+        if budget is not None:
             if period is None:
                 words = "no limit has such a period: `gantry limits add --organization --cost … --per month`"
                 self._notes.say("litellm_settings.max_budget", left(words))
             else:
-                self._limits.append(LimitWords(organization=True, cost=float(budget), per=period))
+                self._limits.append(LimitWords(organization=True, cost=budget, per=period))
         days = days_in(general.get("maximum_spend_logs_retention_period"))
         if days is not None:
             self._settings["retention_days"] = days
-        size = general.get("max_request_size_mb")
-        if isinstance(size, int | float) and size > 0:
+        size = self._number(general.get("max_request_size_mb"), "general_settings.max_request_size_mb")
+        if size is not None and size > 0:
             self._settings["max_body_bytes"] = int(size * _MIB)
 
     # Values
+
+    def _number(self, value: Any, place: str) -> float | None:
+        """Return the number that a member is; one that is none is noted."""
+        if value is None:
+            return None
+        number = number_in(value)
+        if number is None:
+            self._notes.say(place, left("it is no number"))
+        return number
 
     def _written(self, account: Account) -> str:
         spec = self._catalog.get(account.provider)

@@ -6,8 +6,8 @@ here has a form of its own, with a checksum, which a worker asks before it looks
 The columns are those of `schema.prisma` in github.com/BerriAI/litellm; the API's `/key/list` has the same names.
 """
 
+import itertools
 from collections.abc import Iterable, Mapping
-from datetime import UTC, datetime
 from typing import Any, Final
 
 import msgspec
@@ -15,11 +15,15 @@ from msgspec.structs import replace
 
 from gantry.core.limit_words import LimitWords
 from gantry.core.periods import Period
+from gantry.imports.amounts import LARGEST, moment_in, number_in
 from gantry.imports.durations import period_of
 from gantry.imports.finding import Notes, Table, carried, changed, left, needless
+from gantry.imports.log_source import is_true
 from gantry.imports.plan import Plan, PlannedKey
 
 SOURCE: Final = "litellm"
+_NS: Final = 1_000_000_000
+_UNREADABLE: Final = -1
 _EVERY_MODEL: Final = ("all-proxy-models", "*")
 _EVERY_TEAM_MODEL: Final = "all-team-models"
 _NO_TEAMS: Final = left("there are no teams, users or projects; a key belongs to the organization")
@@ -90,16 +94,21 @@ def read_keys(rows: Iterable[Mapping[str, Any]], now: int) -> Plan:
     for index, row in enumerate(document):
         row.update({name: _parsed(value) for name, value in row.items()})
         place = f"keys[{index}]"
-        expires_at = _moment(row.get("expires"))
-        if row.get("blocked") in (True, "true", "t", "True"):
+        expires_at, models = _expiry(row.get("expires")), row.get("models") or []
+        if is_true(row.get("blocked")):
             notes.abandon(place, "the key is blocked, and is not made anew")
+        elif expires_at == _UNREADABLE:
+            words = "no time is read from `expires`, and a key without end is not made: `gantry keys create --expires`"
+            notes.abandon(place, words)
         elif expires_at is not None and expires_at <= now:
             notes.abandon(place, "the key has expired, and is not made anew")
+        elif not isinstance(models, list):
+            words = "no list is read from `models`, and a key for all is not made: `gantry keys create --models`"
+            notes.abandon(place, words)
         else:
             name = _name(row, index, taken, notes, place)
-            models = _models(row.get("models"), notes, place)
-            known_as = str(row.get("key_name") or "")
-            keys.append(PlannedKey(name=name, known_as=known_as, models=models, expires_at=expires_at))
+            known_as, allowed = str(row.get("key_name") or ""), _models(models, notes, place)
+            keys.append(PlannedKey(name=name, known_as=known_as, models=allowed, expires_at=expires_at))
             limits += _limits(row, name, notes, place)
     return Plan(
         source=SOURCE, keys=tuple(keys), limits=tuple(limits), findings=notes.findings({"keys": document}, KEYS)
@@ -108,17 +117,16 @@ def read_keys(rows: Iterable[Mapping[str, Any]], now: int) -> Plan:
 
 def _name(row: Mapping[str, Any], index: int, taken: set[str], notes: Notes, place: str) -> str:
     wanted = str(row.get("key_alias") or row.get("key_name") or f"litellm key {index + 1}")
-    name = next(
-        one for number in range(1, 10_000) if (one := wanted if number == 1 else f"{wanted} ({number})") not in taken
-    )
+    numbers = itertools.count(1)
+    name = next(one for number in numbers if (one := wanted if number == 1 else f"{wanted} ({number})") not in taken)
     taken.add(name)
     if name != wanted:
         notes.say(f"{place}.key_alias", changed(f"another key is called so: this one is {name}"))
     return name
 
 
-def _models(models: Any, notes: Notes, place: str) -> tuple[str, ...]:
-    listed = [str(one) for one in models] if isinstance(models, list) else []
+def _models(models: list[Any], notes: Notes, place: str) -> tuple[str, ...]:
+    listed = [str(one) for one in models]
     if any(one in _EVERY_MODEL for one in listed):
         return ()
     if _EVERY_TEAM_MODEL in listed:
@@ -133,7 +141,7 @@ def _limits(row: Mapping[str, Any], name: str, notes: Notes, place: str) -> list
     limits = []
     period = period_of(row.get("budget_duration"))
     for member, warn in (("max_budget", False), ("soft_budget", True)):
-        amount = _number(row.get(member))
+        amount = number_in(row.get(member))
         if amount is None:
             continue
         if period is None:
@@ -145,7 +153,7 @@ def _limits(row: Mapping[str, Any], name: str, notes: Notes, place: str) -> list
         ("tpm_limit", "tokens", Period.MINUTE),
         ("max_parallel_requests", "concurrency", None),
     ):
-        amount = _number(row.get(member))
+        amount = number_in(row.get(member))
         if amount is None:
             continue
         if amount < 1:
@@ -168,22 +176,9 @@ def _parsed(value: Any) -> Any:
     return value
 
 
-def _number(value: Any) -> float | None:
-    if isinstance(value, bool) or value in (None, ""):
+def _expiry(value: Any) -> int | None:
+    """Return when a key ends, in ns since the epoch; -1 where a time was given and is none that can be read."""
+    if value in (None, "", "infinity"):  # the last is PostgreSQL's word
         return None
-    try:
-        return float(value)
-    except (TypeError, ValueError):
-        return None
-
-
-def _moment(value: Any) -> int | None:
-    """Return a time as ns since the epoch; without a zone it is UTC."""
-    if not isinstance(value, str) or not value:
-        return None
-    try:
-        parsed = datetime.fromisoformat(value)
-    except ValueError:
-        return None
-    aware = parsed if parsed.tzinfo is not None else parsed.replace(tzinfo=UTC)
-    return int(aware.timestamp()) * 1_000_000_000
+    moment = moment_in(value)
+    return _UNREADABLE if moment is None else min(int(moment.timestamp()) * _NS, LARGEST)

@@ -6,6 +6,7 @@ was set to keep it (`store_prompts_in_spend_logs`).
 
 from typing import Any, Final
 
+from gantry.imports.amounts import number_in
 from gantry.imports.finding import Fate, kept, left, needless
 from gantry.imports.log_source import (
     Columns,
@@ -15,7 +16,6 @@ from gantry.imports.log_source import (
     from_milliseconds,
     is_true,
     json_in,
-    number_in,
     object_in,
     read_with,
     seconds_between,

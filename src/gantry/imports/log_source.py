@@ -5,12 +5,12 @@ told. What has no place of its own goes along in `imported`, but for secrets, wh
 """
 
 from collections.abc import Callable, Iterator, Mapping
-from datetime import UTC, datetime
 from typing import Any, Final
 
 import msgspec
 from msgspec import Struct
 
+from gantry.imports.amounts import moment_in, number_in
 from gantry.imports.finding import Fate, Field, Finding
 
 IMPORTED: Final = "imported"  # the member of a log that has what was kept and not read
@@ -144,35 +144,16 @@ def object_in(value: Any) -> dict[str, Any]:
     return found if isinstance(found, dict) else {}
 
 
-def number_in(value: Any) -> float | None:
-    if value in (None, "") or isinstance(value, bool):
-        return None
-    try:
-        return float(value)
-    except (TypeError, ValueError):
-        return None
-
-
 def is_true(value: Any) -> bool:
     return value is True or str(value).lower() in ("true", "t", "1", "1.0")
 
 
 def seconds_between(start: Any, end: Any) -> float | None:
     """Return the seconds from one time to a later one; None where one is missing or is none."""
-    first, last = _moment(start), _moment(end)
+    first, last = moment_in(start), moment_in(end)
     return None if first is None or last is None else max((last - first).total_seconds(), 0.0)
 
 
 def from_milliseconds(value: Any) -> float | None:
     number = number_in(value)
     return None if number is None or number < 0 else number / 1000
-
-
-def _moment(value: Any) -> datetime | None:
-    if not isinstance(value, str):
-        return None
-    try:
-        parsed = datetime.fromisoformat(value)
-    except ValueError:
-        return None
-    return parsed if parsed.tzinfo is not None else parsed.replace(tzinfo=UTC)

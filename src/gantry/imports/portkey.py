@@ -11,11 +11,21 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
-from gantry.core.routing_rules import MOST_RETRIES
 from gantry.core.secret import Secret
-from gantry.imports.accounts import Account, Accounts, group_id, owner_of, prefix_of, provider_named, server_name
+from gantry.imports.accounts import (
+    Account,
+    Accounts,
+    group_id,
+    owner_of,
+    prefix_of,
+    provider_named,
+    refusal_of,
+    server_name,
+)
+from gantry.imports.amounts import amount_in
 from gantry.imports.finding import Field, Notes, Table, carried, changed, for_all, left, needless
 from gantry.imports.plan import ImportRefused, Plan
+from gantry.imports.routes import retries_in
 from gantry.providers.spec import ProviderSpec
 
 SOURCE: Final = "portkey"
@@ -209,17 +219,21 @@ class _Reading:
         model = model or target.get("deployment_id")
         spec = provider_named(_PROVIDERS.get(provider, provider.replace("-", "_")), self._catalog)
         spec = spec or provider_named(provider, self._catalog)
-        host = target.get("custom_host")
+        host = str(target["custom_host"]) if target.get("custom_host") else None
+        refused = refusal_of(host)
+        if refused is not None:
+            self._abandon(at, f"this target is not read: {refused}")
+            return None
         if spec is None and not (provider and host):
             reason = (
                 _NO_STORED_KEY.words if target.get("virtual_key") else f"there is no provider {provider or 'in it'}"
             )
             self._abandon(at, f"this target is not read: {reason}")
             return None
-        owner = server_name(str(host)) if spec is None else owner_of(spec, str(host) if host else None)
+        owner = owner_of(spec, host) if spec is not None else server_name(host or "")
         key = Secret(str(target["api_key"])) if target.get("api_key") else None
         fields = self._fields(owner, target, place)
-        address = str(host) if host else None
+        address = host
         if target.get("resource_name") and isinstance(owner, ProviderSpec) and owner.id in _RESOURCES:
             address = _RESOURCES[owner.id].format(target["resource_name"])
         written = prefix_of(owner) if isinstance(owner, ProviderSpec) else owner
@@ -274,8 +288,8 @@ class _Reading:
         retries = self._retries(target)
         if retries:
             rule["retries"] = retries
-        timeout = target.get("request_timeout")
-        if isinstance(timeout, int | float) and timeout > 0:
+        timeout = amount_in(target.get("request_timeout"))
+        if timeout is not None and timeout > 0:
             rule["total_timeout"] = min(timeout / _MILLISECONDS, _LONGEST_TIMEOUT)
         if rule:
             self._rules.setdefault(model, rule)
@@ -297,23 +311,22 @@ class _Reading:
 
     def _retries(self, target: dict[str, Any]) -> dict[str, Any]:
         retry = target.get("retry")
-        attempts = retry.get("attempts") if isinstance(retry, dict) else None
-        return {"num_retries": min(attempts, MOST_RETRIES)} if isinstance(attempts, int) else {}
+        return retries_in(retry.get("attempts")) if isinstance(retry, dict) else {}
 
     def _cache(self) -> dict[str, Any]:
         cache = self._document.get("cache")
         if not cache:
             return {}
         settings: dict[str, Any] = {"enabled": True}
-        age = cache.get("max_age") if isinstance(cache, dict) else None
-        if isinstance(age, int | float) and age > 0:
+        age = amount_in(cache.get("max_age")) if isinstance(cache, dict) else None
+        if age is not None and age > 0:
             settings["ttl"] = int(age)
         return settings
 
 
 def _weight(target: dict[str, Any]) -> float:
-    weight = target.get("weight")
-    return float(weight) if isinstance(weight, int | float) and not isinstance(weight, bool) and weight >= 0 else 1.0
+    weight = amount_in(target.get("weight"))
+    return 1.0 if weight is None or weight < 0 else weight
 
 
 def _snaked(value: Any, opaque: bool = False) -> Any:

@@ -4,12 +4,15 @@ Law: a name leads to one model here, and a group is called by its id. So a name 
 a custom model of the first, a rule by which the others follow when that fails, and a group for callers who name it.
 """
 
+import itertools
 from collections.abc import Collection, Iterator
 from typing import Any
 
 from msgspec import Struct
 
+from gantry.core.routing_rules import MOST_RETRIES
 from gantry.imports.accounts import group_id
+from gantry.imports.amounts import amount_in
 from gantry.imports.finding import Notes, changed, left
 from gantry.settings import DeclaredModel
 
@@ -76,6 +79,12 @@ def build_routes(names: Collection[Name], prefixes: Collection[str], notes: Note
     return Routes(models=tuple(models), groups=groups, rules=rules)
 
 
+def retries_in(count: Any) -> dict[str, Any]:
+    """Return what a rule says of a number of retries; nothing for what is none."""
+    number = amount_in(count)
+    return {} if number is None else {"num_retries": min(max(int(number), 0), MOST_RETRIES)}
+
+
 def _alias(name: Name, prefixes: Collection[str], notes: Notes) -> Iterator[DeclaredModel]:
     prefix, slash, _ = name.name.partition("/")
     place = f"{name.targets[0].place}.model_name"
@@ -100,9 +109,8 @@ def _alias(name: Name, prefixes: Collection[str], notes: Notes) -> Iterator[Decl
 
 def _group(name: Name, ids: set[str]) -> dict[str, Any]:
     wanted = group_id(name.name)
-    chosen = next(
-        one for number in range(1, 1000) if (one := wanted if number == 1 else f"{wanted}-{number}") not in ids
-    )
+    numbers = itertools.count(1)
+    chosen = next(one for number in numbers if (one := wanted if number == 1 else f"{wanted}-{number}") not in ids)
     ids.add(chosen)
     group: dict[str, Any] = {"id": chosen, "name": name.name}
     if name.strategy is not None:
