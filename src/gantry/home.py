@@ -33,6 +33,7 @@ class Home:
         self.path = path.expanduser().absolute()
         self.master_key = self.path / "master.key"
         self.next_key = self.path / "next-key"
+        self.restoring = self.path / ".restoring"  # what a restore is not yet done with
         self.needed_key = self.path / "master.key.needed"  # by which key it goes that a restored home waits for
         self.control_db = self.path / "control.db"
         self.logs_db = self.path / "logs.db"
@@ -54,7 +55,12 @@ class Home:
         self.config = self.path / "gantry.toml"
 
     def prepare(self) -> None:
-        """Create what is missing, readable by the owner only."""
+        """Create what is missing, readable by the owner only. Raises HomeError."""
+        if self.restoring.exists():
+            raise HomeError(
+                f"{self.path} is only half restored: run the same `gantry restore` again, which begins anew. "
+                "To start without the backup, move the folder away."
+            )
         try:
             self.path.mkdir(mode=0o700, parents=True, exist_ok=True)
             for folder in (self.journal, self.cache):

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from gantry.imports import litellm_config, litellm_keys, openrouter, portkey
+from gantry.imports import litellm_config, litellm_fields, litellm_keys, openrouter, portkey
 from gantry.imports.amounts import LARGEST, amount_in, moment_in, number_in
 from gantry.imports.finding import Fate, Table
 from gantry.imports.plan import ImportRefused, Plan
@@ -69,7 +69,7 @@ def variants(document: dict[str, Any], table: Table) -> Iterator[dict[str, Any]]
 @pytest.mark.parametrize(
     ("document", "table", "read"),
     [
-        (LITELLM, litellm_config.CONFIG, litellm_config.read_litellm),
+        (LITELLM, litellm_fields.CONFIG, litellm_config.read_litellm),
         (PORTKEY, portkey.CONFIG, portkey.read_portkey),
         (OPENROUTER, openrouter.CONFIG, openrouter.read_openrouter),
     ],
@@ -140,7 +140,8 @@ def test_as_many_keys_may_have_one_name_as_there_are() -> None:
 
 def test_a_number_counts() -> None:
     assert [number_in(value) for value in ("1.5", 2, 2**62)] == [1.5, 2.0, float(2**62)]
-    assert [number_in(value) for value in ("", None, True, "x", "inf", float("nan"), 10**400, 1e30, [])] == [None] * 9
+    no_numbers: tuple[Any, ...] = ("", None, True, "x", "inf", float("nan"), 10**400, 1e30, [])
+    assert [number_in(value) for value in no_numbers] == [None] * 9
     assert (amount_in("1"), amount_in(1)) == (None, 1.0)
     assert moment_in("2026-01-01T00:00:00Z") == moment_in("2026-01-01")
     assert [moment_in(value) for value in ("soon", 5, None)] == [None] * 3

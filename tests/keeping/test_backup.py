@@ -1,7 +1,10 @@
 """A backup of a home under load, restored elsewhere: calls work, keys work, and the logs are those that there were."""
 
+import errno
+import gzip
 import io
 import json
+import lzma
 import os
 import shutil
 import stat
@@ -13,6 +16,7 @@ from pathlib import Path
 import pytest
 
 from gantry.home import Home, HomeError, load_keyring
+from gantry.keeping import backup
 from gantry.keeping.backup import back_up
 from gantry.keeping.manifest import BackupError
 from gantry.keeping.restore import restore
@@ -21,6 +25,7 @@ from gantry.store.control_tables import CONTROL
 from gantry.store.log_tables import LOGS
 from gantry.store.logs import LogStore
 from gantry.store.migrate import known_revisions
+from gantry.store.sqlite_copy import copy_database
 from tests.e2e.node import Node, Server, await_true, bare_environment, running_node
 from tests.e2e.traffic import Traffic, check_rollups, query, read_records
 
@@ -120,7 +125,7 @@ def test_what_is_not_what_was_put_into_it_restores_nothing(home: Home, tmp_path:
         restore(file, other, known=KNOWN)
 
 
-@pytest.mark.parametrize("path", ["/etc/cron.d/x", "../x", "prices/../../x", ""])
+@pytest.mark.parametrize("path", ["/etc/cron.d/x", "../x", "prices/../../x", "", ".restoring/x"])
 def test_a_manifest_that_leads_out_of_the_home_is_refused(home: Home, tmp_path: Path, path: str) -> None:
     file = backed_up(home, tmp_path)
     with tarfile.open(file) as archive:
@@ -150,6 +155,87 @@ def test_an_interrupted_restore_is_done_again(home: Home, tmp_path: Path) -> Non
     with ControlStore(other.control_db) as store:
         assert store.version() >= 1
     assert ".restoring" not in os.listdir(other.path)
+
+
+def test_a_half_restored_home_is_not_begun_to_be_used(home: Home, tmp_path: Path) -> None:
+    file = backed_up(home, tmp_path, with_master_key=True)
+    other = Home(tmp_path / "other")
+    (other.path / ".restoring").mkdir(parents=True)
+    shutil.copy(home.control_db, other.control_db)
+    with pytest.raises(HomeError, match="only half restored: run the same `gantry restore` again"):
+        other.prepare()
+    restore(file, other, known=KNOWN)
+    other.prepare()
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("kept.tar", b""),
+        ("kept.tar", b"no tar at all" * 99),
+        ("kept.tar", bytes(10_240)),
+        ("kept.tar.gz", gzip.compress(bytes(10_240))[:10] + b"\xff" * 99),
+        ("kept.tar.xz", lzma.compress(bytes(10_240))[:30] + b"\xff" * 99),
+        ("manifest.json", b"{}"),
+        ("manifest.json", b"\xff"),
+        ("manifest.json", b"[" * 10_000),
+        ("prices/a\0b", b""),
+    ],
+)
+def test_what_is_no_backup_is_said_to_be_none(home: Home, tmp_path: Path, name: str, content: bytes) -> None:
+    file = tmp_path / "backup"
+    if name.startswith("kept"):
+        file.write_bytes(content)
+    else:
+        file = backed_up(home, file)
+        if name != "manifest.json":  # it names a file that no file system has
+            with tarfile.open(file) as archive:
+                read = archive.extractfile("manifest.json")
+                assert read is not None
+                manifest = json.load(read)
+            manifest["files"].append({"path": name, "size": 0, "sha256": ""})
+            name, content = "manifest.json", json.dumps(manifest).encode()
+        damaged(file, name, content)
+    other = Home(tmp_path / "other")
+    with pytest.raises(BackupError):
+        restore(file, other, known=KNOWN)
+    assert not other.path.exists() or os.listdir(other.path) == []
+
+
+def test_two_backups_at_once_leave_each_other_alone(
+    home: Home, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(os, "getpid", lambda: 7)  # as in two containers
+    file = tmp_path / "kept" / "kept.tar"
+    copies: list[Path] = []
+    file.parent.mkdir()
+
+    def copy(source: Path, copied_to: Path) -> None:
+        copies.append(source)
+        if len(copies) == 1:  # the first is in the middle of it when the second comes
+            backed_up(home, file)
+        copy_database(source, copied_to)
+
+    monkeypatch.setattr(backup, "copy_database", copy)
+    with pytest.raises(BackupError, match="is there already"):
+        backed_up(home, file)
+    assert len(copies) == 4
+    assert os.listdir(file.parent) == [file.name]
+    restore(file, Home(tmp_path / "other"), known=KNOWN)
+
+
+def test_a_full_disk_leaves_nothing_of_a_backup(home: Home, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    target = tmp_path / "kept"
+    target.mkdir()
+
+    def refuse(source: Path, copied_to: Path) -> None:
+        copied_to.write_bytes(b"half")
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(backup, "copy_database", refuse)
+    with pytest.raises(BackupError, match="No space left on device"):
+        backed_up(home, target / "kept.tar")
+    assert os.listdir(target) == []
 
 
 def gantry_on(home: Path, *arguments: str) -> None:

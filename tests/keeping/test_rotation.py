@@ -7,7 +7,9 @@ import sys
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
 
+from gantry.cli import secrets
 from gantry.core.master_key import MasterKey, read_master_key
 from gantry.core.sealing import SealBroken
 from gantry.home import Home, HomeError, Keyring, MasterKeys, load_keyring
@@ -110,6 +112,17 @@ def test_a_secret_that_does_not_open_is_named_and_nothing_is_lost(tmp_path: Path
             connection.exec_driver_sql("DELETE FROM alert_channels")
     rotate(home)
     assert key
+
+
+def test_a_second_rotation_of_a_home_waits_for_its_turn(tmp_path: Path) -> None:
+    home, _ = make_sealed_home(tmp_path / "home")
+    lock = home.lock("rotation")
+    refused = CliRunner().invoke(secrets.group, ["rotate", "--home", str(home.path)])
+    assert refused.exit_code == 1
+    assert "in use by another gantry rotation" in refused.output
+    assert not home.next_key.exists()
+    lock.release()
+    assert CliRunner().invoke(secrets.group, ["rotate", "--home", str(home.path)]).exit_code == 0
 
 
 def test_a_file_deleted_meanwhile_does_not_come_back(tmp_path: Path) -> None:

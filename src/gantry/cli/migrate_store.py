@@ -47,6 +47,9 @@ def command(home: Path, address: str, moves_over: bool, abandon: bool) -> None:
             return
         if not (kept.control_db.exists() and kept.logs_db.exists()):
             raise MoveRefused(f"{kept.path} has no control.db and logs.db: there is nothing to move.")
+        kept.lock(
+            "move"
+        )  # for this process's life: another one would let the writers go on in the middle of a cut-over
         source = MoveSource(kept.control_db, kept.logs_db)
         try:
             if abandon:

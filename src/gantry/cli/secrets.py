@@ -31,6 +31,7 @@ def rotate(home: Path, prepare: bool, alone: bool) -> None:
     goes on where it was.
     """
     with open_home(home) as opened:
+        opened.home.lock("rotation")  # for this process's life: of two next keys one would seal what nobody opens
         environment_key = os.environ.get("GANTRY_MASTER_KEY")
         rotation = Rotation(opened.home, environment_key)
         if prepare:

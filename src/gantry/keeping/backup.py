@@ -13,6 +13,7 @@ never believed.
 import os
 import shutil
 import tarfile
+import tempfile
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -53,8 +54,7 @@ def back_up(
     now = clock()
     if target.is_dir():
         target = target / f"gantry-{datetime.fromtimestamp(now // 10**9, UTC):%Y%m%dT%H%M%SZ}{SUFFIX}"
-    if target.exists():
-        raise BackupError(f"{target} is there already; name another file, or a folder.")
+    _refuse_taken(target)
     if with_master_key and not home.master_key.exists():
         raise BackupError(f"{home.master_key} is missing: the key is in GANTRY_MASTER_KEY. Keep a copy of that.")
     with _half_written(target) as (archive, staged):
@@ -84,10 +84,13 @@ def back_up(
 
 @contextmanager
 def _half_written(target: Path) -> Iterator[tuple[tarfile.TarFile, Path]]:
-    """Open a file aside, which gets its name when all is in it, and a folder to copy to."""
-    aside = target.with_name(f".{target.name}.{os.getpid()}")
-    staged = target.with_name(f".{target.name}.{os.getpid()}.files")
+    """Open a file aside, which gets its name when all is in it, and a folder to copy to: nobody else's, whose pid it
+    ever is that writes another backup beside this one.
+    """
+    folder = None
     try:
+        folder = Path(tempfile.mkdtemp(prefix=f".{target.name}.", dir=target.parent))
+        aside, staged = folder / "archive", folder / "files"
         staged.mkdir(mode=0o700)
         with open(os.open(aside, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600), "wb") as file:
             mode = "w:gz" if target.suffix in _COMPRESSED else "w"
@@ -95,13 +98,19 @@ def _half_written(target: Path) -> Iterator[tuple[tarfile.TarFile, Path]]:
                 yield archive, staged
             file.flush()
             os.fsync(file.fileno())
+        _refuse_taken(target)  # by another backup meanwhile
         aside.replace(target)
         sync_folder(target.parent)
     except OSError as error:
         raise BackupError(f"{target} cannot be written: {error}. Nothing is left of it.") from error
     finally:
-        aside.unlink(missing_ok=True)
-        shutil.rmtree(staged, ignore_errors=True)
+        if folder is not None:
+            shutil.rmtree(folder, ignore_errors=True)
+
+
+def _refuse_taken(target: Path) -> None:
+    if target.exists():
+        raise BackupError(f"{target} is there already; name another file, or a folder.")
 
 
 def _staged(home: Home, staged: Path, with_databases: bool, with_master_key: bool) -> Iterator[Path]:

@@ -61,7 +61,7 @@ def read_manifest(data: bytes) -> Manifest:
         )
     for file in found.files:
         parts = PurePosixPath(file.path)
-        if parts.is_absolute() or ".." in parts.parts or not parts.parts:
+        if parts.is_absolute() or ".." in parts.parts or not parts.parts or parts.parts[0].startswith("."):
             raise BackupError(f"the manifest names {file.path!r}, which is no place in a home; nothing was restored")
     return found
 

@@ -4,6 +4,7 @@ Law: everything is checked aside, inside the home, before anything stands in its
 found is a restore that was interrupted: what there is belongs to it, and it begins anew.
 """
 
+import lzma
 import os
 import shutil
 import tarfile
@@ -16,7 +17,6 @@ from gantry.home import Home
 from gantry.keeping.manifest import NAME, BackupError, KeptFile, Manifest, digest_of, read_manifest
 from gantry.whole_file import sync_folder
 
-_ASIDE: Final = ".restoring"
 _NOBODYS: Final = frozenset(("lost+found",))  # of a file system's own
 
 
@@ -26,8 +26,8 @@ def restore(source: Path, home: Home, *, known: Mapping[str, Iterable[str]], key
     `known` are the revisions that this version can migrate, by tree; `key_id` is that of the master key that the new
     home will have, where it is known already.
     """
-    aside = home.path / _ASIDE
-    _refuse_what_is_there(home, aside)
+    aside = home.restoring
+    _refuse_what_is_there(home)
     whole = False
     try:
         with tarfile.open(source, "r:*") as archive:
@@ -42,16 +42,16 @@ def restore(source: Path, home: Home, *, known: Mapping[str, Iterable[str]], key
             aside.mkdir(mode=0o700)
             for file in manifest.files:
                 _extract(archive, file, aside)
+        if not manifest.has_master_key:
+            (aside / home.needed_key.name).write_text(f"{manifest.master_key_id}\n")
         whole = True
-    except (tarfile.TarError, EOFError, zlib.error) as error:
+    except (tarfile.TarError, EOFError, zlib.error, lzma.LZMAError, ValueError, OverflowError) as error:
         raise BackupError(f"{source} is no backup, or only a part of one: {error}") from error
     except OSError as error:
         raise BackupError(f"{source} cannot be restored to {home.path}: {error}") from error
     finally:
         if not whole:
-            _clear(home.path, [_ASIDE])
-    if not manifest.has_master_key:
-        (aside / home.needed_key.name).write_text(f"{manifest.master_key_id}\n")
+            _clear(home.path, [aside.name])
     for path in sorted(aside.iterdir()):
         path.replace(home.path / path.name)
     sync_folder(home.path)
@@ -59,15 +59,15 @@ def restore(source: Path, home: Home, *, known: Mapping[str, Iterable[str]], key
     return manifest
 
 
-def _refuse_what_is_there(home: Home, aside: Path) -> None:
+def _refuse_what_is_there(home: Home) -> None:
     """Refuse a home that has something in it, unless that is what an interrupted restore left."""
     try:
         names = set(os.listdir(home.path)) - _NOBODYS
     except FileNotFoundError:
         return
-    if _ASIDE in names:
-        _clear(home.path, names - {_ASIDE})
-        _clear(home.path, [aside.name])
+    if home.restoring.name in names:
+        _clear(home.path, names - {home.restoring.name})
+        _clear(home.path, [home.restoring.name])
     elif names:
         raise BackupError(
             f"{home.path} is not empty: it has {', '.join(sorted(names)[:3])}. "
