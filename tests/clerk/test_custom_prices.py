@@ -94,8 +94,9 @@ def test_nothing_is_metered_before_the_first_reading_and_a_database_that_went_aw
     assert home.price_of("fast", version) == 1
     home.prices._store = Broken()  # type: ignore[assignment]
     with caplog.at_level(logging.WARNING):
-        assert home.price_of("fast", version + 1) == 1
-    assert "priced as they were before" in caplog.text
+        for later in range(1, 4):
+            assert home.price_of("fast", version + later) == 1
+    assert caplog.text.count("priced as they were before") == 1
 
 
 class Broken:

@@ -11,11 +11,12 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
-from gantry.board.board import CLERK_SLOT, SUPERVISOR_SLOT, Board
+from gantry.board.board import CLERK_SLOT, CONSOLE_SLOT, FIRST_WORKER_SLOT, SUPERVISOR_SLOT, Board
 from gantry.cli import doctor
-from gantry.cli.doctor import examine, look_at_python
+from gantry.cli.doctor import examine, look_at_python, missing
 from gantry.cli.finding import Finding, Verdict
 from gantry.cli.main import gantry
+from gantry.console.node_status import NodeStatus, read_status
 from gantry.core.secret import Secret
 from gantry.home import Home, load_keyring
 from gantry.journal.frames import FrameKind, LogPosted, encode_payload
@@ -170,12 +171,35 @@ def test_torn_and_foreign_frames(home: Home) -> None:
 
 
 @pytest.mark.parametrize(("seconds", "verdict"), [(1, Verdict.WARN), (61, Verdict.FAIL)])
-def test_a_process_that_is_missing(home: Home, seconds: int, verdict: Verdict) -> None:
+def test_a_process_that_is_missing(home: Home, seconds: int, verdict: Verdict, monkeypatch: pytest.MonkeyPatch) -> None:
     """One that is still starting is nothing to get up for."""
+    monkeypatch.setattr(doctor, "_SECONDS_TO_COME_AGAIN", 0.0)
     board = Board(home.board)
     board.slot(SUPERVISOR_SLOT).claim(os.getpid(), time.time_ns() - seconds * 10**9)
     board.slot(CLERK_SLOT).claim(os.getpid(), time.time_ns())
+    board.slot(FIRST_WORKER_SLOT).claim(os.getpid(), time.time_ns())
     assert "console" in the(home, "processes", verdict).message
+    board.slot(CONSOLE_SLOT).claim(os.getpid(), time.time_ns())
+    board.slot(FIRST_WORKER_SLOT).release()
+    assert "worker" in the(home, "processes", verdict).message
+
+
+def test_a_process_that_is_started_again_is_waited_for(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
+    board = Board(home.board)
+    board.slot(SUPERVISOR_SLOT).claim(os.getpid(), time.time_ns() - 100 * 10**9)
+    board.slot(CLERK_SLOT).claim(os.getpid(), time.time_ns())
+    board.slot(FIRST_WORKER_SLOT).claim(os.getpid(), time.time_ns())
+    looks: list[NodeStatus] = []
+
+    def look(home: Home) -> NodeStatus:
+        if looks:  # it came between the two
+            board.slot(CONSOLE_SLOT).claim(os.getpid(), time.time_ns())
+        looks.append(read_status(home))
+        return looks[-1]
+
+    monkeypatch.setattr(doctor, "read_status", look)
+    assert "FAIL" not in {finding.verdict.name for finding in examine(home) if finding.subject == "processes"}
+    assert [missing(status) for status in looks] == [["console"], []]
 
 
 def test_a_full_disk(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:

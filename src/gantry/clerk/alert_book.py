@@ -13,6 +13,7 @@ from typing import Any, Final
 import msgspec
 from msgspec import Struct
 
+from gantry.clerk.complaint import Complaint
 from gantry.core.alert import DEFAULT_RULES, SETTING, AlertRules
 from gantry.core.limits import NO_BOOKS, Books
 from gantry.core.sealing import SealBroken
@@ -48,6 +49,8 @@ class AlertBook:
         self._store: ControlStore | None = None
         self._version = 0
         self._looked: float | None = None
+        self._store_is_away = Complaint(logger, "alerts go by the channels that were there before: %s")
+        self._snapshot_is_unread = Complaint(logger, "alerts go by the configuration that was there before: %s")
         self._file: tuple[int, int, int] | None = None
         self._rules: Mapping[str, AlertRules] = {}
         self._sealed: Mapping[str, bytes] = {}
@@ -67,7 +70,9 @@ class AlertBook:
         except StoreUnavailable as error:
             if not self._version:
                 raise
-            logger.warning("alerts go by the channels that were there before: %s", error)
+            self._store_is_away.make(error)
+        else:
+            self._store_is_away.withdraw()
         self._looked = now
         self._read_snapshot()
 
@@ -105,8 +110,10 @@ class AlertBook:
                 return
             body = read_body(self._home.snapshot.read_bytes(), self._keyring.snapshot)
         except (OSError, SealBroken, SnapshotUnreadable) as error:
-            logger.info("alerts go by the configuration that was there before: %s", error)
+            if self._file is not None or not isinstance(error, FileNotFoundError):  # else none was published yet
+                self._snapshot_is_unread.make(error)
             return
+        self._snapshot_is_unread.withdraw()
         self._file = file
         self.books = body.books
         self.credentials = dict(self._owned(body))

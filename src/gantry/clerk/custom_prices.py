@@ -10,6 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Final
 
+from gantry.clerk.complaint import Complaint
 from gantry.core.custom_model import CustomModel
 from gantry.core.model_ref import parse_model_ref
 from gantry.store.control import ControlStore, version_of
@@ -32,6 +33,7 @@ class CustomPrices:
         self._version = 0
         self._beyond = 0
         self._looked = 0.0
+        self._store_is_away = Complaint(logger, "custom models are priced as they were before: %s")
         self._models: dict[tuple[str, str], CustomModel] = {}
 
     def refresh(self) -> None:
@@ -44,7 +46,9 @@ class CustomPrices:
             if not self._version:
                 raise
             self._looked = self._clock()
-            logger.warning("custom models are priced as they were before: %s", error)
+            self._store_is_away.make(error)
+        else:
+            self._store_is_away.withdraw()
 
     def find(self, organization_id: str, name: str | None, version: int = 0) -> CustomModel | None:
         """Return the custom model that a caller asked for, as of a configuration version or a later one."""

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Final
 
 from gantry.board.model_figures import BOUNDS_NS, Durations, ModelFigures, write_figures
+from gantry.clerk.complaint import Complaint
 from gantry.core.request_log import RequestLog
 from gantry.core.vocabulary import LogMethod, Outcome
 
@@ -36,6 +37,7 @@ class Tally:
         self._others: dict[str, ModelFigures] = {}
         self._changed = True  # what another clerk left ends with it
         self._written = 0.0
+        self._unwritten = Complaint(logger, "figures for /metrics cannot be written: %s")
 
     def add(self, logs: Iterable[RequestLog]) -> None:
         """Count calls that went through the gateway."""
@@ -66,7 +68,9 @@ class Tally:
         try:
             write_figures(self._path, by_organization)
         except OSError as error:
-            logger.warning("figures for /metrics cannot be written: %s", error)
+            self._unwritten.make(error)
+        else:
+            self._unwritten.withdraw()
 
     def _figures_of(self, log: RequestLog) -> ModelFigures:
         key = (log.organization_id, log.provider_id or "", log.model or "")

@@ -9,6 +9,7 @@ import shutil
 import stat
 import sys
 import sysconfig
+import time
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
@@ -42,6 +43,8 @@ _LITTLE_DISK, _NO_DISK = 2 << 30, 200 << 20
 _DISTRIBUTIONS_PREFIX = "/usr"
 _GIB, _MIB = 1 << 30, 1 << 20
 _SECONDS_TO_START = 60.0  # of all processes, on a machine that is busy
+_SECONDS_TO_COME_AGAIN = 15.0  # of one of them
+_LOOK_AGAIN = 0.2
 
 
 @click.command("doctor")
@@ -66,7 +69,7 @@ def examine(home: Home) -> Iterator[Finding]:
     if not home.path.is_dir():
         yield fail("home", f"{home.path} is not a directory", "Start `gantry serve`, or name another with --home.")
         return
-    status = read_status(home)
+    status = _status_of(home)
     yield look_at_python(sysconfig.get_config_var("CONFIG_ARGS"), sys.base_prefix)
     yield look_at_build(read_build())
     yield from _look_at_permissions(home)
@@ -98,6 +101,30 @@ def examine(home: Home) -> Iterator[Finding]:
     if settings.tls_certificate is not None and settings.tls_key is not None:
         yield look_at_certificate(settings.tls_certificate, settings.tls_key, datetime.now(UTC))
     yield _look_at_disk(home)
+
+
+def _status_of(home: Home) -> NodeStatus:
+    """Return what runs. What has just ended is waited for: the supervisor starts it again, and so does a rotation."""
+    deadline = time.monotonic() + _SECONDS_TO_COME_AGAIN
+    while True:
+        status = read_status(home)
+        if _is_starting(status) or not missing(status) or time.monotonic() > deadline:
+            return status
+        time.sleep(_LOOK_AGAIN)
+
+
+def _is_starting(status: NodeStatus) -> bool:
+    return (status.supervisor.uptime_seconds or 0.0) < _SECONDS_TO_START
+
+
+def missing(status: NodeStatus) -> list[str]:
+    """Return which processes a node that is up is without."""
+    if not status.running:
+        return []
+    there = {"worker": bool(status.workers)}
+    for name, process in (("clerk", status.clerk), ("console", status.console)):
+        there[name] = process.pid is not None or process.state == "elsewhere"
+    return [name for name, is_there in there.items() if not is_there]
 
 
 def look_at_python(configured: str | None, prefix: str) -> Finding:
@@ -146,10 +173,8 @@ def _look_at_processes(status: NodeStatus) -> Iterator[Finding]:
             yield ok("processes", "the gateway is not running")
         return
     yield ok("processes", f"supervisor {status.supervisor.pid}, {len(status.workers)} workers")
-    for name, process in (("clerk", status.clerk), ("console", status.console)):
-        if process.pid is not None or process.state == "elsewhere":
-            continue
-        if (status.supervisor.uptime_seconds or 0.0) < _SECONDS_TO_START:
+    for name in missing(status):
+        if _is_starting(status):
             yield warn("processes", f"the {name} is not up yet", "The gateway has just been started; ask again soon.")
         else:
             yield fail("processes", f"no {name} runs", "Its last words are in the supervisor's log.")

@@ -136,12 +136,14 @@ class LogWatch:
         return await self._ask(read)
 
     async def _look_on(self) -> None:
+        waits = False
         while self._watchers:
             try:
-                more = await self._look()
+                more, waits = await self._look(), False
             except GatewayError as error:  # the store is locked or gone: those who watch wait for it
-                logger.info("the tail of the logs waits: %s", error)
-                more = False
+                if not waits:
+                    logger.info("the tail of the logs waits: %s", error)
+                more, waits = False, True
             if not more:
                 await asyncio.sleep(self._pause)
 
