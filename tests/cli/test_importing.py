@@ -251,6 +251,8 @@ def test_logs_are_taken_in_once_under_the_keys_they_name(run: Run, home_path: Pa
     names = {key["id"]: key["name"] for key in json.loads(run("keys", "list", "--json").stdout)}
     assert sorted(names[log["key_id"]] for log in logs) == ["ci", "ci", "imported from LiteLLM"]
     assert len(run("logs", "list", "--where", "metadata__import_id=req-1", "--json").stdout.splitlines()) == 1
+    shown = json.loads(run("logs", "show", "req-1").stdout)
+    assert shown["metadata"] == {"import_source": "litellm", "import_id": "req-1"} | shown["metadata"]
 
     found = json.loads(report.read_text())
     assert found["counts"] == {"rows": 4, "new": 3, "known": 0, "bad": 1}

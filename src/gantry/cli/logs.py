@@ -18,6 +18,7 @@ from gantry.cli.when import Ago
 from gantry.console.filter_grammar import read_filters
 from gantry.core.request_log import RequestLog
 from gantry.core.vocabulary import Environment
+from gantry.dialects.posted import log_id_of
 from gantry.store.log_filter import AllOf, Filter, FilterRefused, Kind, field_named, parts_of
 from gantry.store.log_query import MAX_PAGE_SIZE
 from gantry.store.logs import LogQuery, LogStore
@@ -98,9 +99,13 @@ def list_logs(
 @home_option
 @organization_option
 def show(log_id: str, home: Path, organization: str | None) -> None:
-    """Show one log with all that was said, as JSON; and, beside it on stderr, its attempts with why each was made."""
+    """Show one log with all that was said, as JSON; and, beside it on stderr, its attempts with why each was made.
+
+    LOG_ID is what answers carry, or the `unique_id` of a log that was posted, or the id that an imported one had.
+    """
     with open_logs(home, organization) as (opened, logs):
-        log = logs.find(opened.organization_id, log_id)
+        owner = opened.organization_id
+        log = logs.find(owner, log_id) or logs.find(owner, log_id_of(owner, log_id))
     if log is None:
         raise click.ClickException(f"no log has the id {log_id!r}; a call just made is stored within a second")
     click.echo(msgspec.json.format(msgspec.json.encode(view_log(log)), indent=2))
