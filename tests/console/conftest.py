@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from argon2 import PasswordHasher
@@ -60,6 +61,19 @@ class Keys:
             revoke_key(change, key)
 
 
+def state_of(home: Home, keyring: Keyring, /, **others: Any) -> ConsoleState:
+    """Return what a console of a home knows, but for what a test gives it otherwise; the test closes it."""
+    usual: dict[str, Any] = {
+        "control": lambda: ControlStore(home.control_db),
+        "logs": lambda: LogStore(home.logs_db),
+        "journal": JournalWriter(home.journal),
+        "pepper": keyring.pepper,
+        "vault": Vault(keyring.vault),
+        "clock": lambda: NOW,
+    }
+    return ConsoleState(**{**usual, **others})
+
+
 @pytest.fixture
 def home(tmp_path: Path) -> Home:
     home = Home(tmp_path / "home")
@@ -93,13 +107,11 @@ def logs(home: Home) -> Iterator[LogStore]:
 
 @pytest.fixture
 def state(home: Home, keyring: Keyring) -> Iterator[ConsoleState]:
-    state = ConsoleState(
+    state = state_of(
+        home,
+        keyring,
         control=lambda: ControlStore(home.control_db, busy_timeout=0.1),
         logs=lambda: LogStore(home.logs_db, busy_timeout=0.1),
-        journal=JournalWriter(home.journal),
-        pepper=keyring.pepper,
-        vault=Vault(keyring.vault),
-        clock=lambda: NOW,
         entrance=Entrance(keyring.session, passwords=Passwords(CHEAP)),
         health=home.health,
         counters=home.counters,

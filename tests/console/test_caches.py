@@ -10,13 +10,10 @@ from gantry.console.app import create_app
 from gantry.console.state import ConsoleState
 from gantry.core.vocabulary import DEFAULT_SCOPES, Scope
 from gantry.home import Home, Keyring
-from gantry.journal.writer import JournalWriter
 from gantry.store.cached_answers import AnswerGiven, AnswerKept, CacheChanges
-from gantry.store.control import ControlStore
 from gantry.store.keys import ApiKey
 from gantry.store.logs import LogStore, RecordBatch
-from gantry.store.vault import Vault
-from tests.console.conftest import NOW, SECOND, Keys, bearer, log_id_at, make_log
+from tests.console.conftest import NOW, SECOND, Keys, bearer, log_id_at, make_log, state_of
 from tests.console.shaped_client import ShapedClient
 
 Headers = dict[str, str]
@@ -29,15 +26,7 @@ def answers(home: Home, keyring: Keyring) -> AnswerCache:
 
 @pytest.fixture
 def state(home: Home, keyring: Keyring, answers: AnswerCache) -> Iterator[ConsoleState]:
-    state = ConsoleState(
-        control=lambda: ControlStore(home.control_db),
-        logs=lambda: LogStore(home.logs_db),
-        journal=JournalWriter(home.journal),
-        pepper=keyring.pepper,
-        vault=Vault(keyring.vault),
-        clock=lambda: NOW,
-        answers=answers,
-    )
+    state = state_of(home, keyring, answers=answers)
     yield state
     state.close()
 

@@ -18,17 +18,14 @@ from gantry.core.custom_model import CustomModel
 from gantry.core.custom_provider import CustomProvider
 from gantry.core.vocabulary import DEFAULT_SCOPES, Scope
 from gantry.home import Home, Keyring
-from gantry.journal.writer import JournalWriter
 from gantry.prices.load import load_rates
 from gantry.prices.rates import Rates
 from gantry.providers.model_form import ModelForm, World, changed
 from gantry.store.control import ControlStore
 from gantry.store.custom_models import find_custom_model, put_custom_model
 from gantry.store.database import StoreUnavailable
-from gantry.store.logs import LogStore
 from gantry.store.providers import put_provider
-from gantry.store.vault import Vault
-from tests.console.conftest import NOW, Keys, bearer
+from tests.console.conftest import NOW, Keys, bearer, state_of
 from tests.console.shaped_client import ShapedClient
 
 MODELS = "/api/models/"
@@ -43,14 +40,8 @@ def book() -> ModelBook:
 
 @pytest.fixture
 def state(home: Home, keyring: Keyring, book: ModelBook) -> Iterator[ConsoleState]:
-    state = ConsoleState(
-        control=lambda: ControlStore(home.control_db, clock=lambda: NOW, busy_timeout=0.1),
-        logs=lambda: LogStore(home.logs_db),
-        journal=JournalWriter(home.journal),
-        pepper=keyring.pepper,
-        vault=Vault(keyring.vault),
-        clock=lambda: NOW,
-        models=book,
+    state = state_of(
+        home, keyring, control=lambda: ControlStore(home.control_db, clock=lambda: NOW, busy_timeout=0.1), models=book
     )
     yield state
     state.close()
@@ -100,14 +91,7 @@ def test_the_public_catalogue_is_for_everybody(client: TestClient) -> None:
 
 
 def test_a_price_that_nobody_knows_is_null(home: Home, keyring: Keyring, keys: Keys) -> None:
-    state = ConsoleState(
-        control=lambda: ControlStore(home.control_db),
-        logs=lambda: LogStore(home.logs_db),
-        journal=JournalWriter(home.journal),
-        pepper=keyring.pepper,
-        vault=Vault(keyring.vault),
-        clock=lambda: NOW,
-    )
+    state = state_of(home, keyring)
     with ShapedClient(create_app(state)) as client:
         models = client.get("/api/models/public?unnest=true").json()
     state.close()
@@ -383,16 +367,7 @@ def test_a_change_is_answered_when_the_workers_route_by_it(
     slot = board.slot(FIRST_WORKER_SLOT)
     slot.claim(os.getpid(), time.time_ns())
     slot[Word.STATE] = State.READY
-    state = ConsoleState(
-        control=lambda: ControlStore(home.control_db),
-        logs=lambda: LogStore(home.logs_db),
-        journal=JournalWriter(home.journal),
-        pepper=keyring.pepper,
-        vault=Vault(keyring.vault),
-        clock=lambda: NOW,
-        models=book,
-        board=board,
-    )
+    state = state_of(home, keyring, models=book, board=board)
     leaving = threading.Event()
 
     def follow() -> None:
@@ -426,16 +401,7 @@ def test_a_change_that_is_not_live_in_time_says_so(
     slot = board.slot(FIRST_WORKER_SLOT)
     slot.claim(os.getpid(), time.time_ns())
     slot[Word.STATE] = State.READY
-    slow = ConsoleState(
-        control=lambda: ControlStore(home.control_db),
-        logs=lambda: LogStore(home.logs_db),
-        journal=state.journal,
-        pepper=keyring.pepper,
-        vault=Vault(keyring.vault),
-        clock=lambda: NOW,
-        models=book,
-        board=board,
-    )
+    slow = state_of(home, keyring, journal=state.journal, models=book, board=board)
     try:
         with ShapedClient(create_app(slow)) as client:
             made = client.post(MODELS, headers=manager, json={"model_name": "m", "base_model_name": "gpt-4o"})

@@ -9,12 +9,10 @@ from gantry.console.app import create_app
 from gantry.console.state import ConsoleState
 from gantry.core.vocabulary import DEFAULT_SCOPES, Scope
 from gantry.home import Home, Keyring
-from gantry.journal.writer import JournalWriter
 from gantry.store.control import ControlStore, default_organization
 from gantry.store.keys import KeyPolicy, add_key
 from gantry.store.logs import LogStore
-from gantry.store.vault import Vault
-from tests.console.conftest import NOW, bearer
+from tests.console.conftest import NOW, bearer, state_of
 from tests.console.shaped_client import ShapedClient
 from tests.store.conftest import address, postgres_server
 
@@ -26,14 +24,7 @@ Headers = dict[str, str]
 @pytest.fixture
 def state(home: Home, keyring: Keyring, address: str | Path) -> Iterator[ConsoleState]:
     logs = home.logs_db if isinstance(address, Path) else address
-    state = ConsoleState(
-        control=lambda: ControlStore(address),
-        logs=lambda: LogStore(logs),
-        journal=JournalWriter(home.journal),
-        pepper=keyring.pepper,
-        vault=Vault(keyring.vault),
-        clock=lambda: NOW,
-    )
+    state = state_of(home, keyring, control=lambda: ControlStore(address), logs=lambda: LogStore(logs))
     yield state
     state.close()
 

@@ -17,20 +17,17 @@ from gantry.console.app import create_app
 from gantry.console.entrance import Entrance
 from gantry.console.identity_provider import IdentityProvider, IdentityProviderSettings, read_provider
 from gantry.console.passwords import Passwords
-from gantry.console.state import ConsoleState
 from gantry.core.role import Role
 from gantry.core.secret import Secret
 from gantry.core.vocabulary import Scope
 from gantry.dial.origin import ProxyRules
 from gantry.dial.pool import Dialler, PoolLimits
 from gantry.home import Home, Keyring
-from gantry.journal.writer import JournalWriter
 from gantry.settings import DeclaredIdentityProvider, SettingsError, SignUp
 from gantry.store.control import ControlStore
 from gantry.store.logs import LogStore
 from gantry.store.people import add_member, add_person, people_of
-from gantry.store.vault import Vault
-from tests.console.conftest import CHEAP, NOW, Keys
+from tests.console.conftest import CHEAP, NOW, Keys, state_of
 from tests.console.openid_provider import CLIENT_ID, CLIENT_SECRET, OpenIDProvider, encoded, signing_input
 
 SECONDS = NOW / 1_000_000_000
@@ -66,13 +63,11 @@ class World:
             allowed_domains=(),
         )
         provider = IdentityProvider(structs.replace(settings, **changes), self._dialler, lambda: SECONDS)
-        self.state = ConsoleState(
+        self.state = state_of(
+            self._home,
+            self._keyring,
             control=lambda: ControlStore(self._home.control_db, busy_timeout=0.1),
             logs=lambda: LogStore(self._home.logs_db, busy_timeout=0.1),
-            journal=JournalWriter(self._home.journal),
-            pepper=self._keyring.pepper,
-            vault=Vault(self._keyring.vault),
-            clock=lambda: NOW,
             entrance=Entrance(
                 self._keyring.session,
                 url="http://testserver",

@@ -11,12 +11,10 @@ from gantry.console.entrance import Entrance
 from gantry.console.passwords import Passwords
 from gantry.console.state import ConsoleState
 from gantry.home import Home, Keyring
-from gantry.journal.writer import JournalWriter
 from gantry.store.control import ControlStore
 from gantry.store.logs import LogStore
 from gantry.store.sessions import IDLE, LONGEST
-from gantry.store.vault import Vault
-from tests.console.conftest import CHEAP, EMAIL, NOW, PASSWORD, Keys, bearer, claim
+from tests.console.conftest import CHEAP, EMAIL, NOW, PASSWORD, Keys, bearer, claim, state_of
 
 SESSION = "/api/session"
 SIGN_IN = {"email": EMAIL, "password": PASSWORD}
@@ -109,13 +107,11 @@ def test_over_https_it_is_bound_to_the_host(state: ConsoleState, keyring: Keyrin
 
 
 def secured(home: Home, keyring: Keyring) -> ConsoleState:
-    return ConsoleState(
+    return state_of(
+        home,
+        keyring,
         control=lambda: ControlStore(home.control_db, busy_timeout=0.1),
         logs=lambda: LogStore(home.logs_db, busy_timeout=0.1),
-        journal=JournalWriter(home.journal),
-        pepper=keyring.pepper,
-        vault=Vault(keyring.vault),
-        clock=lambda: NOW,
         entrance=Entrance(keyring.session, url="https://gantry.test/", passwords=Passwords(CHEAP)),
     )
 

@@ -8,15 +8,12 @@ import pytest
 from fastapi.testclient import TestClient
 
 from gantry.console.app import create_app
-from gantry.console.state import ConsoleState, Lazily
+from gantry.console.state import Lazily
 from gantry.core.vocabulary import Scope
 from gantry.home import Home, Keyring
-from gantry.journal.writer import JournalWriter
-from gantry.store.control import ControlStore
 from gantry.store.database import StoreUnavailable
 from gantry.store.logs import LogStore
-from gantry.store.vault import Vault
-from tests.console.conftest import NOW, Keys, bearer
+from tests.console.conftest import Keys, bearer, state_of
 from tests.console.shaped_client import ShapedClient
 
 LIST = "/api/request-logs/list/"
@@ -63,15 +60,7 @@ def stuck() -> Iterator[Stuck]:
 
 def test_a_store_that_hangs_is_not_waited_for(keys: Keys, home: Home, keyring: Keyring, stuck: Stuck) -> None:
     _, secret = keys.add()
-    state = ConsoleState(
-        control=lambda: ControlStore(home.control_db),
-        logs=stuck.open,
-        journal=JournalWriter(home.journal),
-        pepper=keyring.pepper,
-        vault=Vault(keyring.vault),
-        clock=lambda: NOW,
-        patience=0.2,
-    )
+    state = state_of(home, keyring, logs=stuck.open, patience=0.2)
     with ShapedClient(create_app(state)) as client:
         answer = client.get(LIST, headers=bearer(secret))
     assert answer.status_code == 503
@@ -82,14 +71,7 @@ def test_a_store_that_hangs_is_not_waited_for(keys: Keys, home: Home, keyring: K
 @pytest.mark.parametrize("path", ["/api/traces/list", "/api/log_threads", "/api/traces/summary", LIST])
 def test_too_much_to_look_through_is_no_empty_answer(keys: Keys, home: Home, keyring: Keyring, path: str) -> None:
     _, secret = keys.add(Scope.READ)
-    state = ConsoleState(
-        control=lambda: ControlStore(home.control_db),
-        logs=lambda: LogStore(home.logs_db, patience=-1.0),  # over before it began
-        journal=JournalWriter(home.journal),
-        pepper=keyring.pepper,
-        vault=Vault(keyring.vault),
-        clock=lambda: NOW,
-    )
+    state = state_of(home, keyring, logs=lambda: LogStore(home.logs_db, patience=-1.0))
     with ShapedClient(create_app(state)) as client:
         answer = client.get(path, params={"model": "nobody-called-it"}, headers=bearer(secret))
     state.close()

@@ -14,19 +14,16 @@ from gantry.board.board import CLERK_SLOT, CONSOLE_SLOT, FIRST_WORKER_SLOT, SUPE
 from gantry.console.app import create_app
 from gantry.console.node_status import read_status
 from gantry.console.otlp_target import OtlpTarget, target_of
-from gantry.console.state import ConsoleState
 from gantry.core.log_item import iso_of
 from gantry.core.secret import Secret
 from gantry.core.vocabulary import DEFAULT_SCOPES, Scope
 from gantry.home import Home, Keyring
-from gantry.journal.writer import JournalWriter
 from gantry.store.control import ControlStore
 from gantry.store.keys import KeyPolicy, add_key
 from gantry.store.logs import LogStore
 from gantry.store.organizations import add_organization
-from gantry.store.vault import Vault
 from tests.cli.test_status import occupy
-from tests.console.conftest import NOW, SECOND, Keys, bearer
+from tests.console.conftest import NOW, SECOND, Keys, bearer, state_of
 from tests.console.shaped_client import ShapedClient
 
 
@@ -111,16 +108,7 @@ def test_the_operator_sees_where_spans_go_and_how_far_they_are(home: Home, keyri
 
 @contextmanager
 def exporting_to(target: OtlpTarget | None, home: Home, keyring: Keyring, board: Board) -> Iterator[ShapedClient]:
-    state = ConsoleState(
-        control=lambda: ControlStore(home.control_db),
-        logs=lambda: LogStore(home.logs_db),
-        journal=JournalWriter(home.journal),
-        pepper=keyring.pepper,
-        vault=Vault(keyring.vault),
-        clock=lambda: NOW,
-        board=board,
-        spans_to=target,
-    )
+    state = state_of(home, keyring, board=board, spans_to=target)
     with ShapedClient(create_app(state)) as client:
         yield client
     state.close()

@@ -21,13 +21,11 @@ from gantry.core.secret import Secret
 from gantry.core.usage import Usage
 from gantry.core.vocabulary import DEFAULT_SCOPES, ContentPolicy, Environment, Scope
 from gantry.home import Home, Keyring
-from gantry.journal.writer import JournalWriter
 from gantry.store.control import ControlStore
 from gantry.store.keys import ApiKey, KeyPolicy, add_key, find_key, rotate_key
 from gantry.store.limits import add_limit, limits_of
 from gantry.store.logs import LogStore
-from gantry.store.vault import Vault
-from tests.console.conftest import MINUTE, NOW, SECOND, Keys, bearer, make_log, store_logs
+from tests.console.conftest import MINUTE, NOW, SECOND, Keys, bearer, make_log, state_of, store_logs
 from tests.console.shaped_client import ShapedClient
 from tests.console.test_deployment_health import neighbour
 
@@ -71,14 +69,8 @@ def counters(home: Home) -> Iterator[Counters]:
 
 @pytest.fixture
 def state(home: Home, keyring: Keyring) -> Iterator[ConsoleState]:
-    state = ConsoleState(
-        control=lambda: ControlStore(home.control_db, clock=lambda: NOW),
-        logs=lambda: LogStore(home.logs_db),
-        journal=JournalWriter(home.journal),
-        pepper=keyring.pepper,
-        vault=Vault(keyring.vault),
-        clock=lambda: NOW,
-        counters=home.counters,
+    state = state_of(
+        home, keyring, control=lambda: ControlStore(home.control_db, clock=lambda: NOW), counters=home.counters
     )
     yield state
     state.close()

@@ -15,13 +15,10 @@ from gantry.core.periods import Period
 from gantry.core.usage import Usage
 from gantry.core.vocabulary import DEFAULT_SCOPES, Environment, Scope
 from gantry.home import Home, Keyring
-from gantry.journal.writer import JournalWriter
-from gantry.store.control import ControlStore
 from gantry.store.customer_sums import CustomerNote
 from gantry.store.keys import ApiKey
 from gantry.store.logs import LogStore, RecordBatch
-from gantry.store.vault import Vault
-from tests.console.conftest import NOW, SECOND, Keys, bearer, make_log, store_logs
+from tests.console.conftest import NOW, SECOND, Keys, bearer, make_log, state_of, store_logs
 from tests.console.shaped_client import ShapedClient
 from tests.console.test_deployment_health import neighbour
 
@@ -46,15 +43,7 @@ def counters(home: Home) -> Counters:
 
 @pytest.fixture
 def state(home: Home, keyring: Keyring, counters: Counters) -> ConsoleState:
-    return ConsoleState(
-        control=lambda: ControlStore(home.control_db),
-        logs=lambda: LogStore(home.logs_db),
-        journal=JournalWriter(home.journal),
-        pepper=keyring.pepper,
-        vault=Vault(keyring.vault),
-        clock=lambda: NOW,
-        counters=home.counters,
-    )
+    return state_of(home, keyring, counters=home.counters)
 
 
 @pytest.fixture

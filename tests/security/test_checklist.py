@@ -36,16 +36,14 @@ from gantry.gateway.headers import MOST_HOPS
 from gantry.gateway.limits import WorkerLimits
 from gantry.gateway.params import lift_parameters
 from gantry.home import Home, HomeError, Keyring, load_keyring
-from gantry.journal.writer import JournalWriter
 from gantry.routing.snapshot import KeyRecord
 from gantry.store.audit_log import find_break
 from gantry.store.control import ControlStore
 from gantry.store.control_tables import api_keys, audit_entries
 from gantry.store.database import StoreUnavailable
 from gantry.store.keys import revoke_key, rotate_key
-from gantry.store.vault import Vault
 from gantry.wire.envelope import peek
-from tests.console.conftest import EMAIL, NOW, PASSWORD, SECOND, Keys, bearer, claim, sign_in
+from tests.console.conftest import EMAIL, NOW, PASSWORD, SECOND, Keys, bearer, claim, sign_in, state_of
 from tests.dial.loopback import Caller, Server, answering, dialler
 from tests.gateway.conftest import Upstream, json_answer, running_node
 from tests.gateway.conftest import answering as upstream_answering
@@ -485,14 +483,7 @@ def test_17_a_store_that_is_away_lets_nobody_in(home: Home, keyring: Keyring, ke
     def away() -> ControlStore:
         raise StoreUnavailable("away")
 
-    state = ConsoleState(
-        control=away,
-        logs=lambda: pytest.fail("nobody was let in"),
-        journal=JournalWriter(home.journal),
-        pepper=keyring.pepper,
-        vault=Vault(keyring.vault),
-        clock=lambda: NOW,
-    )
+    state = state_of(home, keyring, control=away, logs=lambda: pytest.fail("nobody was let in"))
     with TestClient(create_app(state), raise_server_exceptions=False) as client:
         secret = keys.add(Scope.READ | Scope.MANAGE)[1]
         answers = [client.get(CREDENTIALS, headers=bearer(secret)), client.get("/api/request-logs/list/")]

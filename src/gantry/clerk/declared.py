@@ -90,19 +90,7 @@ class _Wanted:
             if custom != known:
                 self.customs.append(custom)
                 self._known_customs[custom.id] = custom
-        return NewCredential(
-            provider_id=choice.spec.id,
-            name=entry.name,
-            base_url=choice.base_url,
-            secrets=secrets,
-            source=entry.api_key_env,
-            weight=entry.weight,
-            models=entry.models,
-            excluded_models=entry.exclude_models,
-            environment=entry.environment,
-            managed_by=ManagedBy.FILE,
-            platform=entry.platform,
-        )
+        return credential_of(entry, choice, secrets, ManagedBy.FILE)
 
 
 def apply_declared(
@@ -155,6 +143,25 @@ def read_declared(
     secrets = read_fields(choice.spec, given)
     check_given(choice.spec, secrets, entry.api_key_env is not None)
     return choice, secrets
+
+
+def credential_of(
+    entry: DeclaredProvider, choice: ProviderChoice, secrets: dict[str, Secret], managed_by: ManagedBy | None
+) -> NewCredential:
+    """Return the credential that an entry comes to, once it was read."""
+    return NewCredential(
+        provider_id=choice.spec.id,
+        name=entry.name,
+        base_url=choice.base_url,
+        secrets=secrets,
+        source=entry.api_key_env,
+        weight=entry.weight,
+        models=entry.models,
+        excluded_models=entry.exclude_models,
+        environment=entry.environment,
+        managed_by=managed_by,
+        platform=entry.platform,
+    )
 
 
 def offer(spec: ProviderSpec, variable: str, environ: Mapping[str, str]) -> NewCredential | None:

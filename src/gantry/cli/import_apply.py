@@ -12,7 +12,7 @@ from typing import Any
 from msgspec import Struct
 from msgspec.structs import replace
 
-from gantry.clerk.declared import read_declared
+from gantry.clerk.declared import credential_of, read_declared
 from gantry.clerk.declared_models import read_models
 from gantry.clerk.model_world import read_world
 from gantry.clerk.price_table import open_rates
@@ -34,7 +34,7 @@ from gantry.providers.provider_choice import ChoiceError
 from gantry.providers.spec import load_catalog
 from gantry.store import Connection
 from gantry.store.control import Change
-from gantry.store.credentials import CredentialExists, NewCredential, add_credential
+from gantry.store.credentials import CredentialExists, add_credential
 from gantry.store.custom_models import custom_models_of, put_custom_model
 from gantry.store.keys import KeyNotFound, KeyPolicy, add_key, find_key, keys_of
 from gantry.store.limits import add_limit, limits_of
@@ -95,20 +95,8 @@ class _Applying:
                             base_url=choice.base_url,
                         ),
                     )
-                add_credential(
-                    self._change,
-                    vault,
-                    self._organization_id,
-                    NewCredential(
-                        provider_id=choice.spec.id,
-                        name=entry.name,
-                        base_url=choice.base_url,
-                        secrets=secrets,
-                        source=entry.api_key_env,
-                        weight=entry.weight,
-                        models=entry.models,
-                    ),
-                )
+                credential = credential_of(entry, choice, secrets, None)
+                add_credential(self._change, vault, self._organization_id, credential)
             except (ChoiceError, CredentialExists) as error:
                 self.skipped.append(f"{label}: {error}")
             else:

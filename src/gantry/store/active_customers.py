@@ -11,9 +11,9 @@ from sqlalchemy import ColumnElement, Connection, Select, func, select, union
 
 from gantry.core.time_range import DAY, length_of
 from gantry.store.log_filter import conditions_in
-from gantry.store.log_query import LogQuery, matching
+from gantry.store.log_query import matching
 from gantry.store.log_tables import customer_days, request_logs
-from gantry.store.usage_sums import UsageQuery
+from gantry.store.usage_sums import UsageQuery, logs_of
 
 
 def count_by_bucket(connection: Connection, query: UsageQuery) -> list[int]:
@@ -55,7 +55,7 @@ def _count_rows(connection: Connection, query: UsageQuery) -> list[int]:
     if length is None:  # months
         return [_count(connection, query, *query.shown.bounds(number)) for number in range(len(counts))]
     number = (columns.started_at - query.shown.starts[0]) // length
-    rows = matching(_asked(query, query.shown.since, query.shown.until))
+    rows = matching(logs_of(query, query.shown.since, query.shown.until))
     statement = select(number.label("number"), func.count(columns.customer_identifier.distinct())).where(rows)
     for place, count in connection.execute(statement.group_by("number")):
         counts[int(place)] = int(count)
@@ -105,15 +105,4 @@ def _in_days(query: UsageQuery, first: int, last: int) -> list[ColumnElement[boo
 
 def _of_rows(query: UsageQuery, since: int, until: int) -> Select[Any]:
     identifier = request_logs.c.customer_identifier
-    return select(identifier).where(matching(_asked(query, since, until)), identifier.is_not(None)).distinct()
-
-
-def _asked(query: UsageQuery, since: int, until: int) -> LogQuery:
-    return LogQuery(
-        organization_id=query.organization_id,
-        environment=query.environment,
-        since=since,
-        until=until,
-        key_id=query.key_id,
-        filters=query.filters,
-    )
+    return select(identifier).where(matching(logs_of(query, since, until)), identifier.is_not(None)).distinct()

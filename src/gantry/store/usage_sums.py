@@ -157,7 +157,7 @@ def _customer_rows(query: UsageQuery, measure: Measure, since: int, until: int) 
     called, measures = request_logs.c.customer_identifier, measures_of_rows()
     part, whole = (sum_of(measures[name]) if name else literal(0.0) for name in measure)
     statement = select_from(called.label("called"), part.label("part"), whole.label("whole"))
-    return statement.where(called.is_not(None), matching(_asked(query, since, until))).group_by(called)
+    return statement.where(called.is_not(None), matching(logs_of(query, since, until))).group_by(called)
 
 
 def spans_for(query: UsageQuery, by: str | None) -> Sequence[_Span]:
@@ -283,7 +283,7 @@ class _Reading:
 
     def _of_rows(self, since: int, until: int) -> Iterator[Select[Any]]:
         """Yield the statements over rows: what hits saved apart, for it stands in no index of the other measures."""
-        asked = matching(_asked(self._query, since, until))
+        asked = matching(logs_of(self._query, since, until))
         place = self._place(request_logs.c.started_at)
         if self._is_uneven:
             place = place // QUARTER * QUARTER
@@ -336,7 +336,7 @@ def read_bytes(connection: Connection, query: UsageQuery) -> dict[int, int]:
     shown = query.shown
     if shown.since >= shown.until:
         return {}
-    asked = _asked(query, shown.since, shown.until)
+    asked = logs_of(query, shown.since, shown.until)
     columns = request_logs.c
     length = length_of(shown.tick)
     moment = columns.started_at
@@ -356,7 +356,8 @@ def first_day(connection: Connection, organization_id: str) -> int | None:
     return None if day is None else int(day) * DAY
 
 
-def _asked(query: UsageQuery, since: int, until: int) -> LogQuery:
+def logs_of(query: UsageQuery, since: int, until: int) -> LogQuery:
+    """Return the logs of a part of what is asked for, where its sums do not tell it."""
     return LogQuery(
         organization_id=query.organization_id,
         environment=query.environment,
