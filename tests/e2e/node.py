@@ -1,6 +1,7 @@
 """A node as its users run it: `gantry serve` in front of `gantry simulate`, both real processes, asked through the CLI.
 
-Law: whatever a test does to a node, no process of it outlives the test. Waiting is asking again until a deadline.
+Law: whatever a test does to a node, no process of it outlives the test. Waiting is asking again until a deadline; how
+a node is, is asked where `gantry status` asks, but in this process: as a command it cost more than a node's own start.
 """
 
 import http.client
@@ -16,6 +17,10 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import msgspec
+
+from gantry.console.node_status import read_status
+from gantry.home import Home
 from tests.postgresql import settings_of
 
 SECONDS = 60.0  # the longest that anything here may take
@@ -147,8 +152,10 @@ class Node:
         return done
 
     def status(self) -> dict[str, Any]:
-        status: dict[str, Any] = json.loads(self.gantry("status", "--json").stdout)
-        return status
+        if self._inside is not None:  # out of our sight
+            status: dict[str, Any] = json.loads(self.gantry("status", "--json").stdout)
+            return status
+        return status_of(self.home)
 
     def pid_of(self, role: str) -> int:
         """Return the pid of a role's process once it is ready; of the workers, the one with most calls under way."""
@@ -228,6 +235,12 @@ class Node:
         finally:
             for line in self.processes():
                 os.kill(int(line.split()[0]), signal.SIGKILL)
+
+
+def status_of(home: Path) -> dict[str, Any]:
+    """Return what `gantry status --json` would say of a home."""
+    status: dict[str, Any] = msgspec.to_builtins(read_status(Home(home), bare_environment(home)))
+    return status
 
 
 def is_ready(status: Mapping[str, Any], workers: int = 2) -> bool:

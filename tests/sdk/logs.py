@@ -4,16 +4,16 @@ Prices are those published (reference: dollars per million tokens, per minute of
 characters); a row multiplies them itself, so that a wrong price shows.
 """
 
-import json
 import re
 from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import pytest
 import requests
 
+from tests.e2e.node import await_true, status_of
 from tests.sdk.environments import Client
-from tests.sdk.roads import GANTRY, run
 
 Log = Mapping[str, Any]
 
@@ -97,7 +97,4 @@ def read_logs(url: str, key: str) -> list[Log]:
 
 def await_stored(home: tuple[str, str]) -> None:
     """Return when the clerk has stored every record that there is."""
-    for _ in range(60):
-        if json.loads(run((*GANTRY, "status", *home, "--json")))["clerk"]["lag"] == 0:
-            return
-    raise AssertionError("the clerk does not catch up")
+    await_true(lambda: status_of(Path(home[1]))["clerk"]["lag"] == 0, "a clerk that catches up")

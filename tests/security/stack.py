@@ -12,6 +12,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from tests.e2e.node import status_of
+
 _SECONDS = 60.0
 
 
@@ -60,15 +62,7 @@ class Stack:
         return self.ask("POST", path, key, json.dumps(content).encode(), **headers)
 
     def status(self) -> dict[str, Any]:
-        done = subprocess.run(
-            [sys.executable, "-m", "gantry.cli.main", "status", "--json", "--home", str(self.home)],
-            capture_output=True,
-            text=True,
-            check=True,
-            env=bare_environment(),
-        )
-        status: dict[str, Any] = json.loads(done.stdout)
-        return status
+        return status_of(self.home)
 
     @contextmanager
     def clerk_stopped(self) -> Iterator[None]:
