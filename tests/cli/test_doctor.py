@@ -205,3 +205,11 @@ def test_a_process_that_is_started_again_is_waited_for(home: Home, monkeypatch: 
 def test_a_full_disk(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(doctor, "_NO_DISK", 1 << 62)
     assert "Make room" in str(the(home, "disk", Verdict.FAIL).advice)
+
+
+@pytest.mark.parametrize("name", ["board", "snapshot", "next-key"])
+def test_what_cannot_be_read_is_a_finding_and_no_traceback(home: Home, name: str) -> None:
+    """As for somebody who is not the gateway's user; root may read everything, so it is a folder here."""
+    (home.path / name).unlink(missing_ok=True)
+    (home.path / name).mkdir()
+    assert name in the(home, "files", Verdict.FAIL).message

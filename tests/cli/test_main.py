@@ -1,11 +1,14 @@
 """`gantry`: every command is where the table says, and none is imported before it is called."""
 
+import errno
+import os
 import subprocess
 import sys
 
 import click
 import pytest
 
+from gantry.cli import main
 from gantry.cli.main import COMMANDS, gantry
 from tests.cli.conftest import Run
 
@@ -34,3 +37,16 @@ def test_the_overview_and_serve_import_no_database() -> None:
         "found = {'sqlalchemy', 'alembic', 'fastapi', 'pydantic'} & set(sys.modules); assert not found, found"
     )
     subprocess.run([sys.executable, "-c", program], check=True)
+
+
+def test_a_home_of_somebody_elses_is_said_to_be_one(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def refuse(prog_name: str) -> None:
+        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), "/var/lib/gantry/board")
+
+    monkeypatch.setattr(main, "gantry", refuse)
+    with pytest.raises(SystemExit, match="1"):
+        main.main()
+    said = capsys.readouterr().err
+    assert said == "Error: /var/lib/gantry/board: Permission denied. Run it as the user that the gateway runs as.\n"

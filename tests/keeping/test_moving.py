@@ -14,7 +14,8 @@ import pytest
 from gantry.core.retention import Retention
 from gantry.home import Home
 from gantry.keeping import moving
-from gantry.keeping.moving import Move, MoveRefused
+from gantry.keeping.moving import Move, MoveRefused, refuse_other_revision
+from gantry.store import log_tables
 from gantry.store.control import ControlStore, default_organization
 from gantry.store.followers import begin_following
 from gantry.store.logs import LogChange, LogStore, RecordBatch
@@ -220,3 +221,10 @@ def test_a_busy_gateway_moves_over_and_loses_and_repeats_nothing(tmp_path: Path,
         await_true(lambda: node.ask("/api/request-logs/list/")[0] == 200, "a console on the new database")
         added = node.gantry("keys", "create", "later").stdout.split()[-1]
         assert node.chat("with a new key", added)[0] == 200
+
+
+def test_tables_of_another_version_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(MoveRefused, match=r"has revision none .* Start `gantry serve`"):
+        refuse_other_revision(log_tables.LOGS, tmp_path / "logs.db")
+    LogStore(tmp_path / "logs.db").close()
+    refuse_other_revision(log_tables.LOGS, tmp_path / "logs.db")

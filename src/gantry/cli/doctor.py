@@ -66,6 +66,16 @@ def command(context: click.Context, home: Path, as_json: bool) -> None:
 
 def examine(home: Home) -> Iterator[Finding]:
     """Yield the findings about a home, the most fundamental first."""
+    try:
+        yield from _examine(home)
+    except OSError as error:
+        advice = "Is this the user that the gateway runs as? Else move what lies there away, and ask again."
+        yield fail(
+            "files", f"{error.filename or home.path}: {error.strerror or error}; nothing more was looked at", advice
+        )
+
+
+def _examine(home: Home) -> Iterator[Finding]:
     if not home.path.is_dir():
         yield fail("home", f"{home.path} is not a directory", "Start `gantry serve`, or name another with --home.")
         return

@@ -3,6 +3,7 @@
 Law: data goes to stdout, messages to stderr. Starting `gantry serve` does not pay for importing a database's libraries.
 """
 
+import sys
 from importlib import import_module
 from typing import NamedTuple
 
@@ -85,7 +86,12 @@ def gantry() -> None:
 
 
 def main() -> None:
-    gantry(prog_name="gantry")
+    try:
+        gantry(prog_name="gantry")
+    except PermissionError as error:
+        name = error.filename or "a file"
+        click.echo(f"Error: {name}: {error.strerror}. Run it as the user that the gateway runs as.", err=True)
+        sys.exit(1)
 
 
 if __name__ == "__main__":

@@ -11,8 +11,10 @@ from gantry.cli.opened import shown_faults
 from gantry.cli.options import FROM_STDIN, home_option
 from gantry.core.money import usd_from_nano
 from gantry.home import Home
-from gantry.keeping.moving import Move, Moved, MoveRefused, cut_over, go_on, set_aside
+from gantry.keeping.moving import Move, Moved, MoveRefused, cut_over, go_on, refuse_other_revision, set_aside
 from gantry.settings import load_settings
+from gantry.store.control_tables import CONTROL
+from gantry.store.log_tables import LOGS
 from gantry.store.move_source import MoveSource
 from gantry.store.move_target import PostgresTarget, forget_move
 
@@ -47,9 +49,11 @@ def command(home: Path, address: str, moves_over: bool, abandon: bool) -> None:
             return
         if not (kept.control_db.exists() and kept.logs_db.exists()):
             raise MoveRefused(f"{kept.path} has no control.db and logs.db: there is nothing to move.")
-        kept.lock(
-            "move"
-        )  # for this process's life: another one would let the writers go on in the middle of a cut-over
+        # For this process's life: another move would let the writers go on in the middle of a cut-over.
+        kept.lock("move")
+        if not abandon:
+            refuse_other_revision(CONTROL, kept.control_db)
+            refuse_other_revision(LOGS, kept.logs_db)
         source = MoveSource(kept.control_db, kept.logs_db)
         try:
             if abandon:

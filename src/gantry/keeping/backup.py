@@ -102,7 +102,7 @@ def _half_written(target: Path) -> Iterator[tuple[tarfile.TarFile, Path]]:
         aside.replace(target)
         sync_folder(target.parent)
     except OSError as error:
-        raise BackupError(f"{target} cannot be written: {error}. Nothing is left of it.") from error
+        raise BackupError(f"{target} cannot be written: {error.strerror or error}. Nothing is left of it.") from error
     finally:
         if folder is not None:
             shutil.rmtree(folder, ignore_errors=True)

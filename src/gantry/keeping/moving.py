@@ -13,6 +13,7 @@ import os
 import signal
 import time
 from collections.abc import Callable, Mapping
+from pathlib import Path
 
 import msgspec
 from msgspec import Struct
@@ -20,6 +21,9 @@ from msgspec import Struct
 from gantry.board.board import CLERK_SLOT, CONSOLE_SLOT, Board, State, Word
 from gantry.home import Home, HomeError
 from gantry.keeping import KeepingRefused
+from gantry.store.database import Database
+from gantry.store.integrity import find_revision
+from gantry.store.metadata import Tree
 from gantry.store.move_check import differences, figures_of, tables
 from gantry.store.move_source import LogRow, MoveSource, SourceView
 from gantry.store.move_target import LogTarget, PostgresTarget
@@ -115,6 +119,20 @@ class Move:
                     cost = sum(figures[1] for figures in source.values())
         self._reached("compared")
         return Moved(rows, cost)
+
+
+def refuse_other_revision(tree: Tree, file: Path) -> None:
+    """Raise MoveRefused for tables that are not those of this version: what is copied is what they are now."""
+    database = Database(file)
+    try:
+        revision = find_revision(database, tree)
+    finally:
+        database.close()
+    if revision != tree.head:
+        raise MoveRefused(
+            f"{file} has revision {revision or 'none'} of its tables, and this version moves {tree.head}. Start "
+            "`gantry serve` with this version, which migrates it, then run the same command again."
+        )
 
 
 def copy_new(source: MoveSource, target: LogTarget, reached: Reached = lambda step: None) -> int:
