@@ -6,8 +6,9 @@ import msgspec
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gantry.dialects.chat_fold import ChatFold, read_whole
+from gantry.dialects.chat_fold import ChatFold
 from gantry.dialects.usage import read_usage_and_terms
+from gantry.dialects.whole_chat import read_whole
 
 COUNTS: st.SearchStrategy[Any] = st.sampled_from(
     (0, 1, 7, 7.0, 7.5, 10**15, 10**15 + 1, 10**30, -1, True, "7", None, {})

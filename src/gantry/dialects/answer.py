@@ -12,7 +12,7 @@ from gantry.core.errors import GatewayError
 from gantry.core.vocabulary import STATEFUL_OPERATIONS, Dialect, Operation
 from gantry.dialects.audio_fold import AudioFold
 from gantry.dialects.batch_results import JobFold, read_batch_results
-from gantry.dialects.chat_fold import ChatFold, read_whole
+from gantry.dialects.chat_fold import ChatFold
 from gantry.dialects.codecs import CODECS
 from gantry.dialects.conversation_fold import ConversationFold
 from gantry.dialects.documents import (
@@ -35,6 +35,7 @@ from gantry.dialects.responses_fold import ResponsesFold
 from gantry.dialects.tail import find_usage
 from gantry.dialects.told_answer import assemble_by_codec, read_by_codec, retell
 from gantry.dialects.usage import read_usage
+from gantry.dialects.whole_chat import read_whole
 from gantry.wire.sse import SSEParser
 
 __all__ = ["EMPTY_ANSWER", "Answer", "fold_stream", "is_stream", "read_answer"]

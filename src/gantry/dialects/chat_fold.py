@@ -9,11 +9,9 @@ from typing import Any
 
 import msgspec
 from msgspec import Raw
-from msgspec.structs import astuple
 
 from gantry.dialects.call_fold import CallFold
 from gantry.dialects.chat_chunk import (
-    ABSENT,
     ChoicePart,
     Chunk,
     MessagePart,
@@ -25,7 +23,6 @@ from gantry.dialects.chat_chunk import (
 from gantry.dialects.content_fold import ContentFold
 from gantry.dialects.error_message import error_message
 from gantry.dialects.fold import Answer, Envelope, encode
-from gantry.dialects.usage import read_usage_and_terms
 
 
 class ChoiceFold:
@@ -99,52 +96,6 @@ class ChoiceFold:
         elif part.reasoning:
             self._reasoning_key = "reasoning"
             self._reasoning.append(part.reasoning)
-
-
-def read_whole(body: bytes) -> Answer | None:
-    """Return what `ChatFold` comes to with this as its only document; None when that is not a JSON object."""
-    chunk = read_chunk(body)
-    if chunk is None:
-        return None
-    plain = _read_plain(chunk)
-    if plain is not None:
-        return plain
-    fold = ChatFold(streamed=False)
-    fold.add_chunk(chunk)
-    return fold.answer(True)
-
-
-def _read_plain(chunk: Chunk) -> Answer | None:
-    """Return the same of what most answers are, one message of one text with its usage; None where there is more.
-
-    There is nothing to fold in it, and folding it takes twice as long.
-    """
-    response_id, model, choices, usage, _, _, service_tier, error, message, detail = astuple(chunk)
-    if not choices or len(choices) > 1 or not has_value(usage) or not (error is message is detail is ABSENT):
-        return None
-    _, delta, message, _, finish_reason = astuple(choices[0])
-    if delta is not None or not has_value(message):
-        return None
-    _, content, *more = astuple(read_message(message))
-    if type(content) is not str or any(more):
-        return None
-    told, terms, problems = read_usage_and_terms(usage)
-    return Answer(
-        model or None,
-        response_id or None,
-        terms or service_tier or None,
-        told,
-        bytes(usage).decode("utf-8", "replace"),
-        bytes(message).decode("utf-8", "replace"),
-        None,
-        None,
-        finish_reason or None,
-        content,
-        None,
-        None,
-        True,
-        tuple(problems),
-    )
 
 
 class ChatFold(Envelope):

@@ -10,18 +10,19 @@ a caller writes has a meaning to the engine.
 
 import re
 from collections.abc import Iterable
-from typing import Any
+from typing import Any, Final
 
 import msgspec
 from msgspec import Struct
 from sqlalchemy import Connection, text
 
 from gantry.store.content import Content, unpack_content
+from gantry.store.plain_messages import PlainMessage, decode_plain
 
 TABLE = "request_log_texts"
-MOST_CHARACTERS = 64 * 1024  # of an input or an output; PostgreSQL bounds an entry at 1 MB
+MOST_CHARACTERS: Final = 64 * 1024  # of an input or an output; PostgreSQL bounds an entry at 1 MB
 MOST_WORDS = 32  # of a search
-_SLICE = 1000
+_SLICE: Final = 1000
 
 _SQLITE = (
     f"CREATE VIRTUAL TABLE {TABLE} USING fts5("
@@ -49,23 +50,11 @@ _SILENT = frozenset(
     file_id signature b64_json embedding encrypted_content finish_reason
     """.split()
 )
-_DATA_LENGTH = 512  # of a text without a space: encoded bytes
+_DATA_LENGTH: Final = 512  # of a text without a space: encoded bytes
 _WORD = re.compile(r"(?:[^\W_]|[\u0300-\u036f])+")
 _PHRASE = re.compile(r'"(?P<quoted>[^"]*)"?|(?P<plain>[^\s"]+)')
 
 Entry = tuple[str, str, int]  # the words of input and output, the number of the log's row
-
-
-class _Message(Struct, forbid_unknown_fields=True, gc=False):
-    """A message with one text and nothing else that says something, as most are."""
-
-    content: str
-    role: str | None = None
-    tool_calls: None = None
-    refusal: None = None
-
-
-_decode_plain = msgspec.json.Decoder(list[_Message] | _Message).decode
 
 
 class Phrase(Struct, frozen=True):
@@ -129,12 +118,12 @@ def said_words(said: str | None) -> str:
 def _texts_in(said: str) -> list[str]:
     """Return the texts in a JSON text. Raises msgspec.DecodeError."""
     try:
-        plain = _decode_plain(said)
+        plain = decode_plain(said)
     except msgspec.ValidationError:
         found: list[str] = []
         _gather(msgspec.json.decode(said), found)
         return found
-    texts = [plain.content] if type(plain) is _Message else [message.content for message in plain]
+    texts = [plain.content] if type(plain) is PlainMessage else [message.content for message in plain]
     return texts if len(max(texts, key=len, default="")) <= _DATA_LENGTH else [*filter(_is_text, texts)]
 
 
