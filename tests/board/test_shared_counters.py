@@ -322,8 +322,9 @@ def test_nobody_reads_the_answer_of_one_who_no_longer_waited(server: Server, tmp
     terms = [terms_of(f"{number}", capacity=1000) for number in range(40)]
 
     async def work() -> None:
-        async with Machine(server, tmp_path / "a", timeout=0.3) as machine:
+        async with Machine(server, tmp_path / "a") as machine:
             await asyncio.gather(*(machine.hold(term, 1, 1) for term in terms))  # many connections
+            machine.shared._timeout = 0.3
             for _ in range(3):
                 server.signal(signal.SIGSTOP)
                 await asyncio.gather(*(machine.hold(term, 500, 1) for term in terms))
