@@ -605,8 +605,8 @@ def test_what_records_have_of_a_call_is_the_same_for_all_calls_of_its_counters(c
         terms_of("calls", LimitUnit.REQUESTS),
     )
     first, second = (held(counters.hold(terms, cost, 1, NOW)) for cost in (10, 20))
-    assert first.counters is second.counters
-    assert first.limits is second.limits
+    assert first.gate.counters is second.gate.counters
+    assert first.gate.limits is second.gate.limits
     assert (list(first.amounts), list(second.amounts)) == ([15, 1, 1], [30, 1, 1])
     assert (list(second.befores), list(second.added)) == ([15, 1, 1], [30, 1, 1])
     counters.settle(second, 4, 1, NOW)

@@ -4,15 +4,16 @@ import multiprocessing
 import os
 import random
 import signal
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from multiprocessing.process import BaseProcess
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from gantry.board.counters import Counters
 from gantry.board.held import Held
-from gantry.board.rows import RowFile, Table, Target, changes_at
+from gantry.board.rows import RowFile, Table, Target
 from gantry.board.standings import Refused
 from gantry.core.limits import CounterKind, CustomerTerms, LimitUnit
 from tests.board.ledger import NOW, terms_of
@@ -153,11 +154,10 @@ def test_a_killed_process_leaves_nothing_by_half(path: Path) -> None:
     assert supervisor.read(pair[0], NOW) > 0
 
 
-class DyingTargets(list[Target]):
-    """Kills its process when the second change is to be made."""
+class DyingWords:
+    """Kills its process when it is to be changed."""
 
-    def __iter__(self) -> Iterator[Target]:
-        yield self[0]
+    def __setitem__(self, at: int, number: int) -> None:
         os.kill(os.getpid(), signal.SIGKILL)
 
 
@@ -174,9 +174,9 @@ def test_who_comes_next_makes_the_changes_of_one_who_was_killed_between_them(pat
         file = RowFile(path, NOW)
         with file.locked():
             found = [place_of(file, key) for key in keys]
-            file.change(
-                changes_at(DyingTargets(target for target, _ in found), [place for _, place in found]), [7, 8, 9]
-            )
+            targets: list[Any] = [target for target, _ in found]
+            targets[1] = DyingWords(), targets[1][1]
+            file.change(targets, [place for _, place in found], [7, 8, 9])
 
     before = RowFile(path, NOW)
     process = FORKING.Process(target=die, args=(0,))

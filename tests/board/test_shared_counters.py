@@ -17,7 +17,7 @@ import pytest
 from msgspec.structs import replace
 
 from gantry.board.counters import Counters
-from gantry.board.held import Held
+from gantry.board.held import Held, HeldElsewhere, Taking
 from gantry.board.standings import Refused
 from gantry.core.limits import Counted, CounterKind, LimitUnit
 from gantry.core.periods import Period
@@ -104,14 +104,16 @@ class Machine:
         await self.shared.close()
         self.local.close()
 
-    async def hold(self, *asked: Any, now: int | None = None) -> Held | Refused:
+    async def hold(self, *asked: Any, now: int | None = None) -> HeldElsewhere | Refused:
         *terms, cost, tokens = asked
-        future: asyncio.Future[Held | Refused] = asyncio.get_running_loop().create_future()
+        future: asyncio.Future[Taking | Refused] = asyncio.get_running_loop().create_future()
         self.shared.hold(terms, cost, tokens, NOW if now is None else now, future.set_result)
-        return await future
+        answer = await future
+        assert not isinstance(answer, Held)
+        return answer
 
-    async def settle(self, held: Held | Refused, cost: int, tokens: int) -> tuple[Counted, ...]:
-        assert isinstance(held, Held), held
+    async def settle(self, held: Taking | Refused, cost: int, tokens: int) -> tuple[Counted, ...]:
+        assert isinstance(held, HeldElsewhere), held
         future: asyncio.Future[tuple[Counted, ...]] = asyncio.get_running_loop().create_future()
         self.shared.settle(held, cost, tokens, NOW, future.set_result)
         return await future
@@ -139,7 +141,7 @@ def test_what_was_settled_last_is_counted_though_the_worker_ends(server: Server,
         async with Machine(server, tmp_path / "a") as machine:
             held = [await machine.hold(budget, 100, 0) for _ in range(3)]
             for one in held:
-                assert isinstance(one, Held)
+                assert isinstance(one, HeldElsewhere)
                 machine.shared.settle(one, 20, 0, NOW, lambda _: None)
         with SharedLedger(server.url) as ledger:
             assert ledger.read(budget, NOW) == 60
@@ -153,7 +155,7 @@ def test_two_clients_spend_a_budget_exactly(server: Server, tmp_path: Path) -> N
 
     async def spend(machine: Machine) -> int:
         passed = 0
-        while isinstance(answer := await machine.hold(tokens, budget, gauge, 3, 7), Held):
+        while isinstance(answer := await machine.hold(tokens, budget, gauge, 3, 7), HeldElsewhere):
             passed += 1
             await machine.settle(answer, 2, 5)
         assert answer.standing is not None
@@ -188,12 +190,12 @@ def test_all_counters_or_none_and_a_refusal_has_the_numbers(server: Server, tmp_
             with SharedLedger(server.url) as ledger:
                 assert [ledger.read(term, NOW) for term in (wide, gauge, bucket, narrow)] == [0, 0, 0, 0]
             for _ in range(2):
-                assert isinstance(await machine.hold(bucket, 1, 1), Held)
+                assert isinstance(await machine.hold(bucket, 1, 1), HeldElsewhere)
             answer = await machine.hold(bucket, 1, 1)
             assert isinstance(answer, Refused)
             assert answer.standing is not None
             assert answer.standing.retry_after == 30
-            assert isinstance(await machine.hold(gauge, 1, 1), Held)
+            assert isinstance(await machine.hold(gauge, 1, 1), HeldElsewhere)
             answer = await machine.hold(gauge, 1, 1)
             assert isinstance(answer, Refused)
 
@@ -207,14 +209,14 @@ def test_prices_warnings_and_markups_are_as_on_the_file(server: Server, tmp_path
     async def work() -> None:
         async with Machine(server, tmp_path / "a") as machine:
             held = await machine.hold(budget, soft, 100, 1)
-            assert isinstance(held, Held)
+            assert isinstance(held, HeldElsewhere)
             assert [one.amount for one in held.counted] == [120, 100]
             assert [one.terms for one in held.warned] == [budget, soft]
             assert isinstance(await machine.hold(budget, None, 1), Refused)
-            assert isinstance(await machine.hold(budget, 0, 1), Held)  # pain 15
+            assert isinstance(await machine.hold(budget, 0, 1), HeldElsewhere)  # pain 15
             assert [one.amount for one in await machine.settle(held, 50, 1)] == [60, 50]
             assert await machine.settle(held, 99, 1) == held.counted  # once
-            assert isinstance(await machine.hold(budget, None, 1), Held)
+            assert isinstance(await machine.hold(budget, None, 1), HeldElsewhere)
             machine.shared.release(await machine.hold(soft, 9, 1), NOW)  # type: ignore[arg-type]
             with SharedLedger(server.url) as ledger:
                 await machine.until(lambda: ledger.read(soft, NOW) == 50)
@@ -272,7 +274,7 @@ def test_calls_under_way_of_a_machine_that_is_gone_are_let_go_by_and_by(server: 
     async def work() -> None:
         async with Machine(server, tmp_path / "b", lease=0.6) as alive:
             async with Machine(server, tmp_path / "a", lease=0.6) as gone:
-                assert isinstance(await gone.hold(gauge, 0, 0), Held)
+                assert isinstance(await gone.hold(gauge, 0, 0), HeldElsewhere)
             kept = await alive.hold(gauge, 0, 0)
             assert isinstance(await alive.hold(gauge, 0, 0), Refused)
             with SharedLedger(server.url) as ledger:
@@ -292,7 +294,7 @@ def test_pain_28_a_server_that_stands_still_hangs_no_call_and_counts_none_late(s
     async def work() -> None:
         async with Machine(server, tmp_path / "a", timeout=0.3) as machine:
             held = await machine.hold(budget, gauge, 60, 1)
-            assert isinstance(held, Held)
+            assert isinstance(held, HeldElsewhere)
             server.signal(signal.SIGSTOP)
             began = time.monotonic()
             first = await machine.hold(budget, gauge, 30, 1)
@@ -302,7 +304,7 @@ def test_pain_28_a_server_that_stands_still_hangs_no_call_and_counts_none_late(s
             for _ in range(100):  # at once: the file has what the server last said
                 assert isinstance(await machine.hold(budget, gauge, 30, 1), Refused)
             assert time.monotonic() - began < 0.3
-            assert isinstance(first, Held)
+            assert isinstance(first, HeldElsewhere)
             assert [one.amount for one in first.counted] == [0]
             assert machine.local.read(budget, NOW) == 90
             assert await machine.settle(held, 10, 1) == held.counted  # the estimate stays, and the clerk sets it right
@@ -313,7 +315,7 @@ def test_pain_28_a_server_that_stands_still_hangs_no_call_and_counts_none_late(s
             await machine.until(lambda: machine.shared.answers)
             with SharedLedger(server.url) as ledger:
                 assert ledger.read(budget, NOW) == 60  # what it read late it did not count
-            assert isinstance(await machine.hold(budget, gauge, 40, 1), Held)
+            assert isinstance(await machine.hold(budget, gauge, 40, 1), HeldElsewhere)
 
     run(work())
 
@@ -333,7 +335,7 @@ def test_nobody_reads_the_answer_of_one_who_no_longer_waited(server: Server, tmp
             machine.shared._timeout = PATIENT
             for number, term in enumerate(terms):
                 held = await machine.hold(term, 100 + number, 1)
-                assert isinstance(held, Held)
+                assert isinstance(held, HeldElsewhere)
                 assert [(one.terms, one.current, one.new) for one in held.standings] == [(term, 1, 101 + number)]
 
     run(work())
@@ -356,7 +358,7 @@ def test_a_server_that_was_killed_is_found_again_and_known_to_have_lost_all(
             server.start()
             await machine.until(lambda: machine.shared.answers)
             other = await machine.hold(budget, 30, 1)
-            assert isinstance(other, Held)
+            assert isinstance(other, HeldElsewhere)
             assert [one.amount for one in await machine.settle(held, 10, 1)] == [0]
             with SharedLedger(server.url) as ledger:
                 assert (ledger.read(budget, NOW), ledger.is_new) == (30, True)
@@ -375,7 +377,7 @@ def test_a_server_that_is_not_there_at_the_start_is_looked_for(server: Server, t
             await machine.until(lambda: machine.shared.answers)
             await machine.settle(held, 50, 1)
             assert machine.local.read(budget, NOW) == 50
-            assert isinstance(await machine.hold(budget, 60, 1), Held)
+            assert isinstance(await machine.hold(budget, 60, 1), HeldElsewhere)
 
     run(work())
 
@@ -383,9 +385,9 @@ def test_a_server_that_is_not_there_at_the_start_is_looked_for(server: Server, t
 def test_a_server_that_forgot_its_scripts_is_told_them_again(server: Server, tmp_path: Path) -> None:
     async def work() -> None:
         async with Machine(server, tmp_path / "a") as machine:
-            assert isinstance(await machine.hold(terms_of("one"), 60, 1), Held)
+            assert isinstance(await machine.hold(terms_of("one"), 60, 1), HeldElsewhere)
             await machine.shared._client.script_flush()
-            assert isinstance(await machine.hold(terms_of("one"), 40, 1), Held)
+            assert isinstance(await machine.hold(terms_of("one"), 40, 1), HeldElsewhere)
             assert isinstance(await machine.hold(terms_of("one"), 1, 1), Refused)
 
     run(work())
@@ -405,7 +407,7 @@ def test_the_server_counts_as_the_file_does(server: Server, tmp_path: Path) -> N
     file = Counters(tmp_path / "file", slot=SLOT)
 
     async def work() -> None:
-        open_calls: list[tuple[Held, Held]] = []
+        open_calls: list[tuple[HeldElsewhere, Held]] = []
         passed = refused = 0
         async with Machine(server, tmp_path / "a") as machine:
             for _ in range(400):
@@ -420,7 +422,7 @@ def test_the_server_counts_as_the_file_does(server: Server, tmp_path: Path) -> N
                 here_answer, there_answer = file.hold(chosen, *asked, NOW), await machine.hold(*chosen, *asked)
                 assert there_answer.standings == here_answer.standings
                 if isinstance(here_answer, Held):
-                    assert isinstance(there_answer, Held)
+                    assert isinstance(there_answer, HeldElsewhere)
                     assert unnamed(there_answer.counted) == here_answer.counted
                     assert there_answer.warned == here_answer.warned
                     open_calls.append((there_answer, here_answer))

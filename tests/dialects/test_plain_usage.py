@@ -11,7 +11,8 @@ from gantry.core.usage import Usage
 from gantry.core.vocabulary import Dialect
 from gantry.dialects.plain_usage import read_plain, usage_in_answer
 from gantry.dialects.reported_usage import read_reported_usage
-from gantry.prices.rate import Prices, Rate, cost, plain_cost
+from gantry.prices.plain import plain_prices
+from gantry.prices.rate import Prices, Rate, cost
 
 COUNTS = st.one_of(st.integers(-3, 200), st.just(10**16), st.none())
 DETAILS = st.dictionaries(
@@ -51,12 +52,15 @@ def check(dialect: Dialect, said: dict[str, Any]) -> None:
     if plain is None:
         return
     usage = read_reported_usage(dialect, raw)[0]
-    assert (usage.input_tokens, usage.output_tokens) == (plain.input_tokens, plain.output_tokens)
-    assert plain.total_tokens == (
+    read, written, total = plain
+    assert (usage.input_tokens, usage.output_tokens) == (read, written)
+    assert total == (
         usage.total_tokens if usage.total_tokens is not None else (usage.input_tokens or 0) + (usage.output_tokens or 0)
     )
     assert not usage.clamped
-    assert plain_cost(RATE, plain.input_tokens, plain.output_tokens) == cost(RATE, usage)
+    prices = plain_prices(RATE)
+    assert prices is not None
+    assert prices.cost(read, written) == cost(RATE, usage)
 
 
 @given(OPENAI)
@@ -88,13 +92,13 @@ def test_messages_are_read_alike(said: dict[str, Any]) -> None:
 )
 def test_what_most_answers_say_is_read(said: dict[str, Any], counts: tuple[int, int, int]) -> None:
     body = json.dumps({"id": "1", "choices": [{"text": '"usage":{}'}], "usage": said}).encode()
-    plain = read_plain(usage_in_answer(body))
-    assert plain is not None
-    assert (plain.input_tokens, plain.output_tokens, plain.total_tokens) == counts
+    assert read_plain(usage_in_answer(body)) == counts
 
 
 def test_a_price_by_threshold_or_request_is_not_for_two_prices_to_say() -> None:
     for prices in (Prices(input=1, output=1, requests=1), Prices(input=1, output=1, above=((5, Prices(input=2)),))):
-        assert plain_cost(Rate(prices, "m", "s", "v"), 10, 10) is None
+        assert plain_prices(Rate(prices, "m", "s", "v")) is None
     free = Rate(Prices(input=0, output=0), "m", "s", "v")
-    assert plain_cost(free, 5, 5) == cost(free, Usage(input_tokens=5, output_tokens=5)) == 0
+    plain = plain_prices(free)
+    assert plain is not None
+    assert plain.cost(5, 5) == cost(free, Usage(input_tokens=5, output_tokens=5)) == 0

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from gantry.board.counters import Counters
-from gantry.board.held import Held
+from gantry.board.held import HeldElsewhere, Taking
 from gantry.board.standings import Refused
 from gantry.core.limits import Counted, CounterTerms, LimitUnit
 from gantry.core.vocabulary import Outcome
@@ -55,22 +55,32 @@ class LateCounters:
         cost: int | None,
         tokens: int,
         now: int,
-        then: Callable[[Held | Refused], None],
+        then: Callable[[Taking | Refused], None],
         *,
         present: int = 0,
     ) -> None:
         async def answer() -> None:
             await self.gate.wait()
-            then(self._local.hold(terms, cost, tokens, now))
+            held = self._local.hold(terms, cost, tokens, now)
+            then(held if isinstance(held, Refused) else HeldElsewhere(held.counted, held.warned, held.standings, held))
 
         self.asked += 1
         self._task = asyncio.get_running_loop().create_task(answer())
 
-    def settle(self, held: Held, cost: int, tokens: int, now: int, then: Callable[[tuple[Counted, ...]], None]) -> None:
-        asyncio.get_running_loop().call_soon(lambda: then(self._local.settle(held, cost, tokens, now).counted))
+    def settle(
+        self, held: Taking, cost: int, tokens: int, now: int, then: Callable[[tuple[Counted, ...]], None]
+    ) -> None:
+        def settle() -> None:
+            assert isinstance(held, HeldElsewhere)
+            assert held.local is not None
+            then(self._local.settle(held.local, cost, tokens, now).counted)
 
-    def release(self, held: Held, now: int) -> None:
-        self._local.release(held, now)
+        asyncio.get_running_loop().call_soon(settle)
+
+    def release(self, held: Taking, now: int) -> None:
+        assert isinstance(held, HeldElsewhere)
+        assert held.local is not None
+        self._local.release(held.local, now)
 
 
 @contextlib.asynccontextmanager

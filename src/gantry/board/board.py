@@ -8,9 +8,10 @@ import errno
 import mmap
 import os
 from bisect import bisect_left
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from enum import IntEnum
 from pathlib import Path
+from typing import Final
 
 SLOTS = 64
 WORDS = 128
@@ -20,7 +21,7 @@ _HEAD_BYTES = 4096
 _FILE_BYTES = _HEAD_BYTES + SLOTS * WORDS * 8
 
 # Upper bounds in microseconds of the latency histograms; the last bucket is open.
-LATENCY_BOUNDS_US = (
+LATENCY_BOUNDS_US: Final[Sequence[int]] = (
     1_000,
     2_500,
     5_000,

@@ -9,7 +9,7 @@ from typing import Final
 
 from gantry.board import rate
 from gantry.board.board import SLOTS
-from gantry.board.rows import GAUGE_COLUMNS, HeadWord, RowFile, Segment, Table, changes_at
+from gantry.board.rows import GAUGE_COLUMNS, HeadWord, RowFile, Segment, Table
 from gantry.core.limits import Counted, CounterKind, CounterTerms, LimitUnit
 from gantry.core.periods import ALWAYS, Period, Window, window_at
 
@@ -120,7 +120,7 @@ class CounterRows:
         elif capacity := form >> _FORM_BITS:
             full_at, rest = rate.take(words[index + VALUE], words[index + REST], capacity, amount, now)
             targets = [(words, index + VALUE), (words, index + REST)]
-            self._file.change(changes_at(targets, [place + VALUE, place + REST]), [full_at, rest])
+            self._file.change(targets, [place + VALUE, place + REST], [full_at, rest])
         return True
 
     def empty(self, place: Place) -> None:
@@ -169,7 +169,7 @@ class CounterRows:
         columns = words[index + GAUGE_COLUMNS : index + segment.width].tolist()
         columns[slot] = 0
         targets = [(words, index + VALUE), (words, index + column)]
-        self._file.change(changes_at(targets, [place + VALUE, place + column]), [sum(columns), 0])
+        self._file.change(targets, [place + VALUE, place + column], [sum(columns), 0])
 
 
 def bounded(count: int) -> int:

@@ -15,14 +15,14 @@ import logging
 import time
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from gantry.board import rate
 from gantry.board.board import SLOTS
-from gantry.board.counter_rows import FILLED, NEVER, VALUE, CounterRows, NoRoom, bounded
+from gantry.board.counter_rows import FILLED, VALUE, CounterRows, NoRoom, bounded
 from gantry.board.customer_rows import CustomerRows
-from gantry.board.held import GAUGE, RATE, WINDOW, Amounts, Gate, Held, Lane, Spot, counted_on, picker
-from gantry.board.rows import GAUGE_COLUMNS, HeadWord, RowFile, RowsUnreadable, Table, Target, changes_at
+from gantry.board.held import CALLS, FAR, WINDOW, Gate, Held, Lane, Spot
+from gantry.board.rows import CHANGES, FIRST, GAUGE_COLUMNS, HeadWord, RowFile, RowsUnreadable, Table, Target
 from gantry.board.standings import (
     Refused,
     Standing,
@@ -32,13 +32,15 @@ from gantry.board.standings import (
     refusal,
     refuses,
 )
-from gantry.core.limits import Counted, CounterTerms, CustomerTerms, LimitUnit
+from gantry.core.limits import Counted, CounterTerms, CustomerTerms
 
 _MOST_REMEMBERED: Final = 32_768
 _MOST_GATES: Final = 2048
-_CHANGES, _STAMP = int(HeadWord.CHANGES), int(HeadWord.STAMP)
+_STAMP: Final[Any] = int(HeadWord.STAMP)  # an index of which compiled code makes no object anew
 _EPOCHS: Final = int(HeadWord.EPOCHS)
-_AMOUNTS: Final = {LimitUnit.COST: 0, LimitUnit.REQUESTS: 1, LimitUnit.TOKENS: 2, LimitUnit.CONCURRENCY: 1}
+_lock: Final = fcntl.flock
+_EXCLUSIVE: Final = fcntl.LOCK_EX
+_NONE: Final = fcntl.LOCK_UN
 
 logger = logging.getLogger(__name__)
 
@@ -86,155 +88,157 @@ class Counters:
         is the time by which buckets of a minute have filled up, where that is later than `now`.
         """
         file = self._file
-        fcntl.flock(file.fd, fcntl.LOCK_EX)
+        _lock(file.fd, _EXCLUSIVE)
         try:
-            if file.head[_CHANGES]:
+            if file.head[CHANGES]:
                 file.make_changes()
-            return self._hold(terms, cost, tokens, now, present if present > now else now)
+            gate = self._gates.get(id(terms))
+            if gate is None or gate.terms is not terms or not gate.starts <= now < gate.ends or not self._is_true(gate):
+                gate = self._open(terms, now)
+            return self._hold(gate, cost, tokens, now, present if present > now else now)
         except NoRoom:
             return Refused(None, (), "the disk has no room for a counter")
         finally:
-            fcntl.flock(file.fd, fcntl.LOCK_UN)
+            _lock(file.fd, _NONE)
 
     def settle(self, held: Held, cost: int, tokens: int, now: int) -> Held:
         """Replace a call's estimate by what it was. Calls under way are one less."""
-        came = (cost if cost > 0 else 0, 1, tokens if tokens > 0 else 0)
-        self._replace(held, came, now, held.gate.settled)
+        self._replace(held, held.gate.settled, cost if cost > 0 else 0, tokens if tokens > 0 else 0, 1, now)
         return held
 
     def release(self, held: Held, now: int) -> None:
         """Count nothing of a call any more, as if it had never been."""
-        self._replace(held, (0, 0, 0), now, held.gate.all)
+        self._replace(held, held.gate.all, 0, 0, 0, now)
 
-    def _hold(
-        self, terms: Sequence[CounterTerms], cost: int | None, tokens: int, now: int, present: int
-    ) -> Held | Refused:
-        gate = self._gates.get(id(terms))
-        is_on = gate is not None and gate.terms is terms and gate.starts <= now < gate.ends
-        if gate is None or not is_on or (self._file.head[_STAMP] != gate.stamp and not self._is_true(gate)):
-            gate = self._open(terms, now)
-        asked = (cost or 0, 1, tokens)
-        befores: list[int] = []
-        moments: list[int] = []
-        numbers: list[int] = []
+    def _hold(self, gate: Gate, cost: int | None, tokens: int, now: int, present: int) -> Held | Refused:
         is_notable = cost is None
-        lane = gate.all
-        for (words, at, notable, other), amount in zip(lane.rows, lane.pick(asked), strict=True):
-            before = words[at]
-            if other is None:
+        known = 0 if cost is None else cost
+        befores: list[int] = []
+        added: list[int] = []
+        moments: list[int] = []
+        changes = gate.all.changes
+        note, place = changes.note, FIRST
+        for spot in gate.all.spots:
+            amount = spot.amount(known, tokens, 1)
+            before: int = spot.words[spot.value_at]
+            if spot.is_window:
                 new = before + amount
-                numbers.append(new)
+                note[place] = new if new < FAR else bounded(new)
+                place += 1
+            elif spot.is_gauge:
+                new = before + 1
+                place = self._enter(note, place, spot, 1)
             else:
-                if other.kind == RATE:
-                    moments.append(before if before > present else present)
-                    before = self._take(numbers, other, amount, present)
-                else:
-                    self._enter(numbers, other, 1)
+                moments.append(before if before > present else present)
+                before = self._missing(spot, present)
                 new = before + amount
+                place = self._take(note, place, spot, amount, present)
             befores.append(before)
-            if new >= notable:
+            added.append(amount)
+            if new >= spot.notable:
                 is_notable = True
-        held = Held(gate, befores, asked, moments, is_notable, asked)
+        held = Held(gate, befores, added, moments, is_notable)
         if is_notable:
             refused = self._refuse(held, cost, now, present)
             if refused is not None:
                 return refused
-            numbers = [number if number <= NEVER else NEVER for number in numbers]
-        self._file.change(lane.changes, numbers)
+        self._file.make(changes)
         return held
 
-    def _replace(self, held: Held, came: Amounts, now: int, lane: Lane) -> None:
+    def _replace(self, held: Held, lane: Lane, cost: int, tokens: int, calls: int, now: int) -> None:
         """Put other amounts in place of those that are held. A row that means something else now stays as it is."""
         if held.is_over:
             return
         held.is_over = True
-        file, gate = self._file, held.gate
-        fcntl.flock(file.fd, fcntl.LOCK_EX)
+        file, added = self._file, held.added
+        _lock(file.fd, _EXCLUSIVE)
         try:
-            if file.head[_CHANGES]:
+            if file.head[CHANGES]:
                 file.make_changes()
-            if file.head[_STAMP] != gate.stamp and not self._is_true(gate):
-                self._replace_some(held, came, now)
-                return
-            numbers: list[int] = []
-            for (words, at, _, other), amount, before in zip(
-                lane.rows, lane.pick(came), lane.pick(held.held), strict=True
-            ):
-                if other is None:
-                    number = words[at] + amount - before
-                    numbers.append(number if 0 <= number <= NEVER else bounded(number))
+            is_true = self._is_true(held.gate)
+            if not is_true:
+                lane = held.gate.all
+            amounts = added.copy()
+            note, place = lane.changes.note, FIRST
+            for number, spot in enumerate(lane.spots):
+                row = lane.places[number]
+                amount = spot.amount(cost, tokens, calls)
+                difference = amount - added[row]
+                if not is_true and not spot.is_same:  # it is as it is, and nothing is counted
+                    amount = 0
+                    place = self._leave(note, place, spot)
+                elif spot.is_window:
+                    value: int = spot.words[spot.value_at]
+                    value += difference
+                    note[place] = value if 0 <= value < FAR else bounded(value)
+                    place += 1
+                elif spot.is_gauge:
+                    place = self._enter(note, place, spot, -1)
+                elif difference:
+                    place = self._take(note, place, spot, difference, max(now, self._clock() - rate.FARTHEST))
                 else:
-                    self._give_back(numbers, other, amount - before, now)
-            file.change(lane.changes, numbers)
+                    place = self._leave(note, place, spot)
+                amounts[row] = amount
+            file.make(lane.changes)
         finally:
-            fcntl.flock(file.fd, fcntl.LOCK_UN)
-        held.came = came
+            _lock(file.fd, _NONE)
+        held.amounts = amounts
 
-    def _replace_some(self, held: Held, came: Amounts, now: int) -> None:
-        """Do the same where some of the rows mean something else now: those are as they are, and nothing is counted."""
-        lane = held.gate.all
-        left: list[int] = []
-        numbers: list[int] = []
-        for spot, amount, before in zip(held.gate.spots, lane.pick(came), lane.pick(held.held), strict=True):
-            words, at = spot.words, spot.value_at
-            is_same = words[at - 1] == spot.stamp
-            left.append(amount if is_same else 0)
-            if spot.kind == WINDOW:
-                numbers.append(bounded(words[at] + amount - before) if is_same else words[at])
-            elif is_same:
-                self._give_back(numbers, spot, amount - before, now)
-            else:
-                numbers += (words[at + further] for further in self._further(spot))
-        self._file.change(lane.changes, numbers)
-        held.left = left
+    def _leave(self, note: list[Any], place: int, spot: Spot) -> int:
+        """Change nothing of a row; return where the next row's numbers are noted."""
+        for further in self._further(spot):
+            note[place] = spot.words[spot.value_at + further]
+            place += 1
+        return place
 
-    def _give_back(self, numbers: list[int], spot: Spot, difference: int, now: int) -> None:
-        """Change what is counted on a row that is more than a count."""
-        words, at = spot.words, spot.value_at
-        if spot.kind == GAUGE:
-            self._enter(numbers, spot, -1)
-        elif spot.kind == WINDOW:
-            numbers.append(bounded(words[at] + difference))
-        elif difference:
-            self._take(numbers, spot, difference, max(now, self._clock() - rate.FARTHEST))
-        elif spot.term.capacity > 0:
-            numbers += (words[at], words[at + 1])
+    def _missing(self, spot: Spot, now: int) -> int:
+        """Return how many were taken from a bucket and are not there again."""
+        full_at: int = spot.words[spot.value_at]
+        return 0 if full_at < now else rate.taken(full_at, spot.words[spot.value_at + 1], spot.capacity, now)
 
-    def _take(self, numbers: list[int], spot: Spot, amount: int, now: int) -> int:
-        """Take from a bucket, or give back to it; return how many were missing from it.
+    def _take(self, note: list[Any], place: int, spot: Spot, amount: int, now: int) -> int:
+        """Take from a bucket, or give back to it; return where the next row's numbers are noted.
 
         One that only warns gets no emptier than empty.
         """
-        term, words, at = spot.term, spot.words, spot.value_at
-        full_at, rest, capacity = words[at], words[at + 1], term.capacity
-        if capacity > 0:
-            after = rate.take(full_at, rest, capacity, amount, now)
-            numbers += after if term.blocks else min(after, max((full_at, rest), (now + rate.MINUTE, 0)))
-        return 0 if full_at < now else rate.taken(full_at, rest, capacity, now)
+        capacity, words, at = spot.capacity, spot.words, spot.value_at
+        if capacity <= 0:
+            return place
+        full_at: int = words[at]
+        rest: int = words[at + 1]
+        full_after, rest_after = rate.take(full_at, rest, capacity, amount, now)
+        if not spot.blocks:
+            full_after, rest_after = min((full_after, rest_after), max((full_at, rest), (now + rate.MINUTE, 0)))
+        note[place], note[place + 1] = full_after, rest_after
+        return place + 2
 
-    def _enter(self, numbers: list[int], spot: Spot, difference: int) -> None:
-        """Count a call under way, or one that is over, in all and in the slot's column, as long as that is ours."""
+    def _enter(self, note: list[Any], place: int, spot: Spot, difference: int) -> int:
+        """Count a call under way, or one that is over, in all and in the slot's column, as long as that is ours; return
+        where the next row's numbers are noted."""
         slot, words, at = self._slot, spot.words, spot.value_at
         assert slot is not None, "`_open` has seen to it"
         if self._file.head[_EPOCHS + slot] != self._epoch:
             difference = 0
-        numbers += (words[at] + difference, words[at + GAUGE_COLUMNS + slot - VALUE] + difference)
+        note[place] = words[at] + difference
+        note[place + 1] = words[at + GAUGE_COLUMNS + slot - VALUE] + difference
+        return place + 2
 
     def _refuse(self, held: Held, cost: int | None, now: int, present: int) -> Refused | None:
         """Return the refusal of the first counter that refuses."""
         standings = held.standings
-        for spot, standing, amount in zip(held.gate.spots, standings, held.added, strict=True):
+        for spot, standing, amount in zip(held.gate.all.spots, standings, held.added, strict=True):
             if refuses(spot.term, standing.current, amount, cost):
                 return Refused(self._refusal(standing, spot, amount, now, present), standings)
         return None
 
     def _refusal(self, standing: Standing, spot: Spot, amount: int, now: int, present: int) -> Standing:
         """Return the standing of a counter that refuses, with when it will not."""
-        if spot.kind != RATE:
-            return refusal(standing, spot.resets_at, now)
-        capacity = spot.term.capacity
-        fullness = (spot.words[spot.value_at], spot.words[spot.value_at + 1]) if standing.current else (present, 0)
-        passes_at = rate.passes_at(*fullness, capacity, amount) if capacity > 0 else None
+        if spot.is_window or spot.is_gauge:
+            return refusal(standing, spot.window.end, now)
+        capacity, full_at, rest = spot.capacity, present, 0
+        if standing.current:
+            full_at, rest = spot.words[spot.value_at], spot.words[spot.value_at + 1]
+        passes_at = rate.passes_at(full_at, rest, capacity, amount) if capacity > 0 else None
         return refusal(standing, passes_at, present)
 
     def _open(self, terms: Sequence[CounterTerms], now: int) -> Gate:
@@ -242,24 +246,16 @@ class Counters:
         spots: list[Spot] = []
         for term in terms:
             spot = self._spots.get(id(term))
-            if (
-                spot is None
-                or spot.term is not term
-                or spot.words[spot.value_at - 1] != spot.stamp
-                or not spot.starts <= now < spot.ends
-            ):
+            if spot is None or spot.term is not term or not spot.is_same or not spot.starts <= now < spot.ends:
                 spot = self._find(term, now, spots)
             if spot is not None:
                 spots.append(spot)
-        settled = [spot for spot in spots if spot.kind == GAUGE or spot.term.unit is not LimitUnit.REQUESTS]
+        settled = [place for place, spot in enumerate(spots) if spot.is_gauge or spot.asked != CALLS]
         gate = Gate(
             terms,
-            tuple(spots),
-            max((spot.starts for spot in spots), default=0),
-            min((spot.ends for spot in spots), default=NEVER),
-            self._lane(spots),
-            self._lane(settled),
-            pack_counters([counted_on(spot, 0) for spot in spots]),
+            self._lane(spots, list(range(len(spots)))),
+            self._lane(spots, settled),
+            pack_counters([spot.counted(0) for spot in spots]),
             pack_limits([spot.term for spot in spots]),
             self._file.head[_STAMP],
         )
@@ -270,28 +266,30 @@ class Counters:
         return gate
 
     def _is_true(self, gate: Gate) -> bool:
-        """Say whether all rows still are these counters'; some in the file mean something else than before."""
-        is_true = all(spot.words[spot.value_at - 1] == spot.stamp for spot in gate.spots)
-        if is_true:
-            gate.stamp = self._file.head[_STAMP]
-        return is_true
+        """Say whether all rows still are a gate's counters': one may mean something else where any in the file does."""
+        stamp: int = self._file.head[_STAMP]
+        if stamp != gate.stamp:
+            if not gate.is_same:
+                return False
+            gate.stamp = stamp
+        return True
 
-    def _lane(self, spots: Sequence[Spot]) -> Lane:
+    def _lane(self, spots: Sequence[Spot], chosen: list[int]) -> Lane:
         targets: list[Target] = []
         places: list[int] = []
-        for spot in spots:
+        of_lane = [spots[place] for place in chosen]
+        for spot in of_lane:
             further = self._further(spot)
-            targets += ((spot.words, spot.value_at + one) for one in further)
-            places += (spot.place + one for one in further)
-        rows = [(spot.words, spot.value_at, spot.notable, spot if spot.kind != WINDOW else None) for spot in spots]
-        return Lane(rows, picker(spots), changes_at(targets, places))
+            targets += [(spot.words, spot.value_at + one) for one in further]
+            places += [spot.place + one for one in further]
+        return Lane(of_lane, chosen, self._file.changes_at(targets, places))
 
     def _further(self, spot: Spot) -> Sequence[int]:
         """Return where the numbers of a row are that calls change, counted from its value."""
-        if spot.kind == WINDOW:
+        if spot.is_window:
             return (0,)
-        if spot.kind == RATE:
-            return (0, 1) if spot.term.capacity > 0 else ()
+        if not spot.is_gauge:
+            return (0, 1) if spot.capacity > 0 else ()
         if self._slot is None:
             raise ValueError("who has no slot on the board cannot hold counters of calls under way")
         return 0, GAUGE_COLUMNS + self._slot - VALUE
@@ -310,22 +308,8 @@ class Counters:
         segment, index = found
         if len(self._spots) >= _MOST_REMEMBERED:
             self._spots.clear()
-        words, at = segment.words, index + VALUE
-        spot = self._spots[id(term)] = Spot(
-            term,
-            words,
-            words[index],
-            at,
-            segment.place(at),
-            window.start,
-            NEVER if window.end is None else window.end,
-            int(term.kind),
-            _AMOUNTS[term.unit],
-            term.markup_ppm if term.unit is LimitUnit.COST else 0,
-            notable_from(term),
-            window.end,
-            window.number,
-        )
+        at = index + VALUE
+        spot = self._spots[id(term)] = Spot(term, segment.words, at, segment.place(at), window, notable_from(term))
         return spot
 
     # A node's start and end
@@ -391,7 +375,7 @@ class Counters:
             words, index, place = found[0].words, found[1], found[0].place(found[1])
             targets = [(words, index + VALUE), (words, index + FILLED)]
             numbers = [bounded(words[index + VALUE] + amount), 1]
-            self._file.change(changes_at(targets, [place + VALUE, place + FILLED]), numbers)
+            self._file.change(targets, [place + VALUE, place + FILLED], numbers)
             return True
 
     def mark_filled(self) -> None:

@@ -2,117 +2,164 @@
 
 Law: what a row means is known by the stamp before its value, and who looks at it holds the file's lock. What a record
 says of its counters is encoded once; a call adds its amounts.
+
+These are no structs, for nothing encodes them and each call reads many of their fields (adr/0016).
 """
 
-from collections.abc import Callable, Sequence
-from operator import itemgetter
-from typing import Final
+from collections.abc import Sequence
+from typing import Any, Final
 
-from msgspec import Raw, Struct, field
+from msgspec import Raw
 
-from gantry.board.rows import Changes, changes_at
-from gantry.board.standings import Standing, is_to_tell, pack_counters, pack_limits
-from gantry.core.limits import Counted, CounterKind, CounterTerms, marked_up
+from gantry.board.rows import Changes
+from gantry.board.standings import Standing, is_to_tell
+from gantry.core.limits import Counted, CounterKind, CounterTerms, LimitUnit, marked_up
+from gantry.core.periods import Window
 
-WINDOW, RATE, GAUGE = (int(kind) for kind in CounterKind)
+WINDOW: Final = int(CounterKind.WINDOW)
+GAUGE: Final = int(CounterKind.GAUGE)
+COST: Final = 0  # what is asked of a counter
+TOKENS: Final = 1
+CALLS: Final = 2
+FAR: Final = (1 << 62) - 1  # a moment that does not come, and which compiled code makes no object of
+_ASKED: Final = {
+    LimitUnit.COST: COST,
+    LimitUnit.TOKENS: TOKENS,
+    LimitUnit.REQUESTS: CALLS,
+    LimitUnit.CONCURRENCY: CALLS,
+}
 
-Amounts = tuple[int, int, int]  # of cost, requests, tokens
 
-
-class Spot(Struct, frozen=True, gc=False):
+class Spot:
     """A counter's row as a process remembers it, with what each call asks of it laid out."""
 
-    term: CounterTerms
-    words: "memoryview[int]"
-    stamp: int  # stands before the value
-    value_at: int
-    place: int  # of the value, for everybody
-    starts: int
-    ends: int
-    kind: int
-    amount_at: int  # in a call's amounts: cost, requests, tokens
-    markup_ppm: int
-    notable: int  # from this count on there is more to ask
-    resets_at: int | None
-    number: int  # of the window
+    __slots__ = (
+        "asked",
+        "blocks",
+        "capacity",
+        "ends",
+        "is_gauge",
+        "is_window",
+        "markup_ppm",
+        "notable",
+        "place",
+        "stamp",
+        "starts",
+        "term",
+        "value_at",
+        "window",
+        "words",
+    )
+
+    def __init__(
+        self, term: CounterTerms, words: "memoryview[int]", value_at: int, place: int, window: Window, notable: int
+    ) -> None:
+        self.term = term
+        self.capacity = term.capacity
+        self.blocks = term.blocks
+        self.words = words
+        self.stamp = words[value_at - 1]
+        self.value_at: Any = value_at  # an int, of which compiled code makes no object anew
+        self.place = place  # of the value, for everybody
+        self.window = window
+        self.starts = window.start
+        self.ends = FAR if window.end is None else window.end
+        self.is_window = int(term.kind) == WINDOW
+        self.is_gauge = int(term.kind) == GAUGE
+        self.asked = _ASKED[term.unit]
+        self.markup_ppm = term.markup_ppm if term.unit is LimitUnit.COST else 0
+        self.notable = notable  # from this count on there is more to ask
+
+    @property
+    def is_same(self) -> bool:
+        """Whether the row still is this counter's."""
+        return bool(self.words[self.value_at - 1] == self.stamp)
+
+    def amount(self, cost: int, tokens: int, calls: int) -> int:
+        """Return what a call adds."""
+        if self.asked == CALLS:
+            return calls
+        if self.asked == TOKENS:
+            return tokens
+        return marked_up(cost, self.markup_ppm) if self.markup_ppm else cost
+
+    def counted(self, amount: int) -> Counted:
+        """Return an amount as records have it."""
+        term = self.term
+        return Counted(term.key, term.unit, int(term.kind), self.window.number, amount, self.markup_ppm)
 
 
-Row = tuple["memoryview[int]", int, int, Spot | None]  # its value, what is notable, and itself if it is no plain count
-
-
-class Lane(Struct, frozen=True, gc=False):
+class Lane:
     """Some of a gate's rows, and where what is counted on them is written."""
 
-    rows: list[Row]
-    pick: Callable[[Amounts], Sequence[int]]  # of a call's amounts, one for each row
-    changes: Changes
+    __slots__ = ("changes", "places", "spots")
+
+    def __init__(self, spots: list[Spot], places: list[int], changes: Changes) -> None:
+        self.spots = spots
+        self.places = places  # of the rows in the gate
+        self.changes = changes
 
 
-class Gate(Struct, gc=False):
+class Gate:
     """The rows of all counters that a call passes at once, and what is the same for each call that does."""
 
-    terms: Sequence[CounterTerms]
-    spots: tuple[Spot, ...]
-    starts: int  # from then on, and before it ends, the windows of all are on
-    ends: int
-    all: Lane
-    settled: Lane  # without those that count a call as one, whatever it comes to
-    counters: Raw  # as records have them
-    limits: Raw
-    stamp: int  # the last of the file's when all rows were these counters'
+    __slots__ = ("all", "counters", "ends", "limits", "settled", "stamp", "starts", "terms")
+
+    def __init__(
+        self, terms: Sequence[CounterTerms], every: Lane, settled: Lane, counters: Raw, limits: Raw, stamp: int
+    ) -> None:
+        self.terms = terms
+        self.all = every
+        self.settled = settled  # without those that count a call as one, whatever it comes to
+        # From the one on, and before the other, the windows of all are on.
+        self.starts = max((spot.starts for spot in every.spots), default=0)
+        self.ends = min((spot.ends for spot in every.spots), default=FAR)
+        self.counters = counters  # as records have them
+        self.limits = limits
+        self.stamp = stamp  # the last of the file's when all rows were these counters'
+
+    @property
+    def is_same(self) -> bool:
+        """Whether all rows still are these counters'."""
+        return all(spot.is_same for spot in self.all.spots)
 
 
-_NO_LANE: Final = Lane([], tuple, changes_at((), ()))
-_NO_GATE: Final = Gate((), (), 0, 0, _NO_LANE, _NO_LANE, pack_counters(()), pack_limits(()), 0)
-
-
-class Held(Struct, gc=False):
+class Held:
     """A call has passed all its counters. It is settled or released once; a second time changes nothing."""
 
-    gate: Gate = field(default_factory=lambda: _NO_GATE)
-    befores: Sequence[int] = ()  # by counter, what is counted of other calls
-    held: Amounts = (0, 0, 0)  # what is added for this one: of cost, requests, tokens
-    moments: Sequence[int] = ()  # when buckets would be full without it
-    is_notable: bool = False
-    came: Amounts = (0, 0, 0)  # what is counted of it now
-    left: Sequence[int] | None = None  # the same by counter, where some are not there any more
-    is_over: bool = False
+    __slots__ = ("added", "amounts", "befores", "gate", "is_notable", "is_over", "moments")
 
-    @property
-    def counters(self) -> Raw | None:
-        """The counters as records have them, the same for all calls that pass them; None where they are elsewhere."""
-        return self.gate.counters
-
-    @property
-    def limits(self) -> Raw:
-        """The limits as records have them."""
-        return self.gate.limits
-
-    @property
-    def amounts(self) -> Sequence[int]:
-        """What is counted of it now, by counter."""
-        return self.gate.all.pick(self.came) if self.left is None else self.left
-
-    @property
-    def added(self) -> Sequence[int]:
-        """What was added when it was held, by counter."""
-        return self.gate.all.pick(self.held)
+    def __init__(
+        self, gate: Gate, befores: list[int], added: list[int], moments: Sequence[int], is_notable: bool
+    ) -> None:
+        self.gate = gate
+        self.befores = befores  # by counter, what is counted of other calls
+        self.added = added  # by counter, what was added when it was held
+        self.amounts = added  # by counter, what is counted of it now
+        self.moments = moments  # when buckets would be full without it
+        self.is_notable = is_notable
+        self.is_over = False
 
     @property
     def counted(self) -> tuple[Counted, ...]:
         """What the record says of it; nothing is told of calls under way."""
-        return tuple(
-            counted_on(spot, amount)
-            for spot, amount in zip(self.gate.spots, self.amounts, strict=True)
-            if spot.kind != GAUGE
-        )
+        every = zip(self.gate.all.spots, self.amounts, strict=True)
+        return tuple([spot.counted(amount) for spot, amount in every if not spot.is_gauge])
 
     @property
     def standings(self) -> tuple[Standing, ...]:
         moments = iter(self.moments)
+        every = zip(self.gate.all.spots, self.befores, self.added, strict=True)
         return tuple(
-            Standing(spot.term, before, before + amount, next(moments) if spot.kind == RATE else spot.resets_at)
-            for spot, before, amount in zip(self.gate.spots, self.befores, self.added, strict=True)
+            [
+                Standing(
+                    spot.term,
+                    before,
+                    before + amount,
+                    spot.window.end if spot.is_window or spot.is_gauge else next(moments),
+                )
+                for spot, before, amount in every
+            ]
         )
 
     @property
@@ -120,28 +167,33 @@ class Held(Struct, gc=False):
         """Counters over capacity that only warn, and those past the lowest percentage of an alert."""
         if not self.is_notable:
             return ()
-        return tuple(one for one in self.standings if is_to_tell(one.terms, one.new))
+        return tuple([one for one in self.standings if is_to_tell(one.terms, one.new)])
 
 
-class HeldElsewhere(Held, kw_only=True, gc=False):
+class HeldElsewhere:
     """What is held, or is counted now, on counters that are not of this file."""
 
-    counted: tuple[Counted, ...]
-    warned: tuple[Standing, ...] = ()
-    standings: tuple[Standing, ...] = ()
+    __slots__ = ("call", "counted", "is_over", "local", "made", "names", "standings", "terms", "there", "warned")
 
-    @property
-    def counters(self) -> Raw | None:
-        return None
+    def __init__(
+        self,
+        counted: tuple[Counted, ...],
+        warned: tuple[Standing, ...] = (),
+        standings: tuple[Standing, ...] = (),
+        local: Held | None = None,
+    ) -> None:
+        self.counted = counted
+        self.warned = warned
+        self.standings = standings
+        self.local = local  # on this machine's file, where the server was silent
+        # On the server:
+        self.terms: tuple[CounterTerms, ...] = ()
+        self.names: tuple[str, ...] = ()
+        self.there: tuple[int, ...] = ()  # what is held of each
+        self.call = ""
+        self.made = b""
+        self.is_over = False
 
 
-def counted_on(spot: Spot, amount: int) -> Counted:
-    return Counted(spot.term.key, spot.term.unit, spot.kind, spot.number, amount, spot.markup_ppm)
-
-
-def picker(spots: Sequence[Spot]) -> Callable[[Amounts], Sequence[int]]:
-    """Return what makes one amount for each row of a call's amounts."""
-    if len(spots) > 1 and not any(spot.markup_ppm for spot in spots):
-        return itemgetter(*(spot.amount_at for spot in spots))
-    marked = [(spot.amount_at, spot.markup_ppm) for spot in spots]
-    return lambda amounts: [marked_up(amounts[at], markup_ppm) for at, markup_ppm in marked]
+Taking = Held | HeldElsewhere
+NOTHING_HELD: Final = HeldElsewhere(())

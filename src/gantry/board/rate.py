@@ -24,7 +24,8 @@ def take(full_at: int, rest: int, capacity: int, amount: int, now: int) -> Fulln
     """Return when a bucket is full after `amount` more has been taken, or given back."""
     if full_at < now or full_at > now + _TOO_FAR:
         full_at, rest = now, 0
-    whole, rest = divmod(rest + amount * MINUTE, capacity)
+    parts = rest + amount * MINUTE
+    whole, rest = parts // capacity, parts % capacity
     full_at += whole
     return (full_at, rest) if whole <= FARTHEST or full_at < now + FARTHEST else (now + FARTHEST, 0)
 

@@ -20,8 +20,8 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from enum import IntEnum
 from pathlib import Path
-from struct import pack, pack_into, unpack, unpack_from
-from typing import Final, NamedTuple
+from struct import Struct, pack, unpack_from
+from typing import Any, Final
 
 from gantry.board.board import SLOTS
 
@@ -75,23 +75,28 @@ class HeadWord(IntEnum):
 
 
 _HEAD_BYTES: Final = _GRAIN
-_STAMP, _SEGMENTS, _CHANGES = int(HeadWord.STAMP), int(HeadWord.SEGMENTS), int(HeadWord.CHANGES)
+_STAMP, _SEGMENTS = int(HeadWord.STAMP), int(HeadWord.SEGMENTS)
+CHANGES: Final[Any] = int(HeadWord.CHANGES)  # an index of which compiled code makes no object anew
 _CHANGE_AT: Final = int(HeadWord.CHANGE) * 8
+FIRST: Final = 3  # of the numbers in the note of changes
 
 Target = tuple["memoryview[int]", int]  # the words of a segment, and an index in them
 
 
-class Changes(NamedTuple):
-    """Where numbers are to change together, made once for many times."""
+class Changes:
+    """Numbers that change together. Where they are is found once for many times; then only the numbers are put in."""
 
-    targets: Sequence[Target]
-    form: str  # of how they are noted
-    places: bytes  # the targets, for everybody
+    __slots__ = ("count", "indexes", "note", "pack_note", "places", "words")
 
-
-def changes_at(targets: Sequence[Target], places: Sequence[int]) -> Changes:
-    count = len(places)
-    return Changes(targets, f"{8 * count}s{count}q", pack(f"{count}q", *places))
+    def __init__(self, head: mmap.mmap, targets: Sequence[Target], places: Sequence[int]) -> None:
+        count = self.count = len(places)
+        self.words = [words for words, _ in targets]
+        self.indexes: list[Any] = [index for _, index in targets]  # ints, of which compiled code makes no objects anew
+        self.places = places  # the targets, for everybody
+        form = Struct(f"{8 * count}s{count}q")
+        self.pack_note: Callable[..., None] = form.pack_into
+        # What it is called with: the map of the head, where, and what; the numbers stand from FIRST on.
+        self.note: list[Any] = [head, _CHANGE_AT, pack(f"{count}q", *places), *(0 for _ in places)]
 
 
 class Segment:
@@ -200,7 +205,7 @@ class RowFile:
         """Hold the lock, and find nothing half done."""
         fcntl.flock(self.fd, fcntl.LOCK_EX)
         try:
-            if self.head[_CHANGES]:
+            if self.head[CHANGES]:
                 self.make_changes()
             yield
         finally:
@@ -255,36 +260,43 @@ class RowFile:
         stamp = self.head[_STAMP] = self.head[_STAMP] + 1
         return stamp
 
-    def change(self, changes: Changes, numbers: Sequence[int]) -> None:
+    def change(self, targets: Sequence[Target], places: Sequence[int], numbers: Sequence[int]) -> None:
         """Make changes, all of them even when this process is killed in the middle; of a great many, part by part."""
-        targets, form, places = changes
-        count = len(numbers)
+        for first in range(0, len(places), MOST_CHANGES):
+            end = first + MOST_CHANGES
+            part = Changes(self._head_map, targets[first:end], places[first:end])
+            part.note[FIRST:] = numbers[first:end]
+            self.make(part)
+
+    def changes_at(self, targets: Sequence[Target], places: Sequence[int]) -> Changes:
+        """Return changes to be made many times, with other numbers each."""
+        return Changes(self._head_map, targets, places)
+
+    def make(self, changes: Changes) -> None:
+        """Make changes whose numbers were put in."""
+        count, words, indexes, note = changes.count, changes.words, changes.indexes, changes.note
         if count == 1:
-            words, at = targets[0]
-            words[at] = numbers[0]
+            words[0][indexes[0]] = note[FIRST]
         elif count > MOST_CHANGES:
-            for first in range(0, count, MOST_CHANGES):
-                end = first + MOST_CHANGES
-                part = changes_at(targets[first:end], unpack(f"{count}q", places)[first:end])
-                self.change(part, numbers[first:end])
+            self.change(list(zip(words, indexes, strict=True)), changes.places, note[FIRST:])
         elif count:
-            head = self.head
-            pack_into(form, self._head_map, _CHANGE_AT, places, *numbers)
-            head[_CHANGES] = count
-            for (words, at), number in zip(targets, numbers, strict=True):
-                words[at] = number
-            head[_CHANGES] = 0
+            head, pack_note = self.head, changes.pack_note
+            pack_note(*note)
+            head[CHANGES] = count
+            for place, index in enumerate(indexes):
+                words[place][index] = note[FIRST + place]
+            head[CHANGES] = 0
 
     def make_changes(self) -> None:
         """Make the changes that somebody noted who was killed before they were all made."""
-        count = self.head[_CHANGES]
+        count = self.head[CHANGES]
         if not count:
             return
         self._map_more()
         noted = unpack_from(f"{2 * count}q", self._head_map, _CHANGE_AT)
         for place, number in zip(noted[:count], noted[count:], strict=True):
             self._segments[place >> _SEGMENT_SHIFT].words[place & _WORD_MASK] = number
-        self.head[_CHANGES] = 0
+        self.head[CHANGES] = 0
 
     def _grow(self, table: Table) -> bool:
         """Add a segment to a table, if the disk has room for it."""

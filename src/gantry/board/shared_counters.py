@@ -24,7 +24,7 @@ from redis.backoff import NoBackoff
 from redis.exceptions import NoScriptError, RedisError
 
 from gantry.board.counters import Counters
-from gantry.board.held import Held, HeldElsewhere
+from gantry.board.held import HeldElsewhere, Taking
 from gantry.board.shared_scripts import (
     HOLD,
     LATE,
@@ -51,17 +51,6 @@ _LONGEST_PAUSE: Final = 2.0
 _SILENT: Final = "the counters that several machines share do not answer"
 
 logger = logging.getLogger(__name__)
-
-
-class SharedHeld(HeldElsewhere, kw_only=True, gc=False):
-    """What is held on the server, or on this machine's file where the server was silent."""
-
-    terms: tuple[CounterTerms, ...] = ()
-    names: tuple[str, ...] = ()
-    there: tuple[int, ...] = ()  # what is held of each
-    call: str = ""
-    made: bytes = b""
-    local: Held | None = None
 
 
 class _Silent(Exception):
@@ -101,7 +90,7 @@ class SharedCounters:
         self._watches: list[asyncio.Task[None]] = []
         self._under_way: dict[str, list[str]] = {}  # by call: the names of its gauges
         self._seen: dict[bytes, int] = {}
-        self._owed: deque[tuple[SharedHeld, Sequence[int]]] = deque(maxlen=_MOST_REMEMBERED)  # what was not replaced
+        self._owed: deque[tuple[HeldElsewhere, Sequence[int]]] = deque(maxlen=_MOST_REMEMBERED)  # what was not replaced
         self._wanted = asyncio.Event()  # that somebody looks for the server
         self.answers = False  # whether calls ask the server
 
@@ -129,7 +118,7 @@ class SharedCounters:
         cost: int | None,
         tokens: int,
         now: int,
-        then: Callable[[Held | Refused], None],
+        then: Callable[[Taking | Refused], None],
         *,
         present: int = 0,
     ) -> None:
@@ -139,17 +128,19 @@ class SharedCounters:
         else:
             then(self._hold_alone(tuple(terms), cost, tokens, now, present))
 
-    def settle(self, held: Held, cost: int, tokens: int, now: int, then: Callable[[tuple[Counted, ...]], None]) -> None:
+    def settle(
+        self, held: Taking, cost: int, tokens: int, now: int, then: Callable[[tuple[Counted, ...]], None]
+    ) -> None:
         """Replace a call's estimate by what it was. Where the server is silent, the estimate stays, and is told."""
-        assert isinstance(held, SharedHeld), "what is held here is settled here"
+        assert isinstance(held, HeldElsewhere), "what is held here is settled here"
         if held.local is not None:
             self._local.settle(held.local, cost, tokens, now)
         amounts = [amount_of(term, max(0, cost), max(0, tokens)) for term in held.terms]
         self._replace(held, amounts, then)
 
-    def release(self, held: Held, now: int) -> None:
+    def release(self, held: Taking, now: int) -> None:
         """Count nothing of a call any more."""
-        assert isinstance(held, SharedHeld), "what is held here is released here"
+        assert isinstance(held, HeldElsewhere), "what is held here is released here"
         if held.local is not None:
             self._local.release(held.local, now)
         self._replace(held, [0] * len(held.terms), _ignore)
@@ -160,7 +151,7 @@ class SharedCounters:
         cost: int | None,
         tokens: int,
         now: int,
-        then: Callable[[Held | Refused], None],
+        then: Callable[[Taking | Refused], None],
         present: int,
     ) -> None:
         self._calls += 1
@@ -194,7 +185,7 @@ class SharedCounters:
         call: str,
         made: bytes,
         names: Sequence[str],
-    ) -> SharedHeld:
+    ) -> HeldElsewhere:
         amounts = tuple(standing.new - standing.current for standing in standings)
         if len(self._seen) >= _MOST_REMEMBERED:
             self._seen.clear()
@@ -210,20 +201,14 @@ class SharedCounters:
             if term.kind is not CounterKind.GAUGE
         )
         warned = tuple(one for one in standings if is_to_tell(one.terms, one.new))
-        return SharedHeld(
-            counted=counted,
-            warned=warned,
-            standings=standings,
-            terms=terms,
-            names=tuple(names),
-            there=amounts,
-            call=call,
-            made=made,
-        )
+        held = HeldElsewhere(counted, warned, standings)
+        held.terms, held.names, held.there = terms, tuple(names), amounts
+        held.call, held.made = call, made
+        return held
 
     def _hold_alone(
         self, terms: tuple[CounterTerms, ...], cost: int | None, tokens: int, now: int, present: int
-    ) -> Held | Refused:
+    ) -> HeldElsewhere | Refused:
         """Hold on this machine's file, beginning from what the server last said."""
         if self._fail_closed:
             return Refused(None, (), _SILENT)
@@ -235,9 +220,11 @@ class SharedCounters:
         if isinstance(answer, Refused):
             return answer
         counted = tuple(replace(one, amount=0) for one in answer.counted)
-        return SharedHeld(counted=counted, warned=answer.warned, standings=answer.standings, local=answer)
+        return HeldElsewhere(counted, answer.warned, answer.standings, answer)
 
-    def _replace(self, held: SharedHeld, amounts: Sequence[int], then: Callable[[tuple[Counted, ...]], None]) -> None:
+    def _replace(
+        self, held: HeldElsewhere, amounts: Sequence[int], then: Callable[[tuple[Counted, ...]], None]
+    ) -> None:
         is_over, held.is_over = held.is_over, True
         self._under_way.pop(held.call, None)
         if is_over or held.local is not None or not self.answers:
@@ -246,7 +233,7 @@ class SharedCounters:
             self._spawn(self._replace_there(held, amounts, then))
 
     async def _replace_there(
-        self, held: SharedHeld, amounts: Sequence[int], then: Callable[[tuple[Counted, ...]], None]
+        self, held: HeldElsewhere, amounts: Sequence[int], then: Callable[[tuple[Counted, ...]], None]
     ) -> None:
         differences = [amount - before for amount, before in zip(amounts, held.there, strict=True)]
         try:
@@ -262,7 +249,7 @@ class SharedCounters:
         held.counted = tuple(replace(one, amount=now_counted[one.key]) for one in held.counted)
         then(held.counted)
 
-    async def _ask_replace(self, held: SharedHeld, differences: Sequence[int]) -> list[Any]:
+    async def _ask_replace(self, held: HeldElsewhere, differences: Sequence[int]) -> list[Any]:
         keys, arguments = ask_replace(held.terms, held.names, differences)
         return await self._ask(REPLACE, keys, [held.made, held.call, *arguments])
 

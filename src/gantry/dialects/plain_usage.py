@@ -52,10 +52,7 @@ class _PlainAnswer(Struct, gc=False):
     usage: _Usage | None = None
 
 
-class PlainUsage(Struct, frozen=True, gc=False):
-    input_tokens: int
-    output_tokens: int
-    total_tokens: int
+PlainUsage = tuple[int, int, int]  # tokens of input, of output, of both
 
 
 _decode_usage: Final = msgspec.json.Decoder(_Usage).decode
@@ -104,4 +101,4 @@ def _plain(found: _Usage) -> PlainUsage | None:
         return None
     if written < 0 or told > MAX_COUNT or written > MAX_COUNT or total > MAX_COUNT:
         return None
-    return PlainUsage(told, written, total)
+    return told, written, total

@@ -12,7 +12,7 @@ from functools import partial
 from typing import Final, Protocol
 
 from gantry.board.counters import Counters
-from gantry.board.held import Held, HeldElsewhere
+from gantry.board.held import Held, HeldElsewhere, Taking
 from gantry.board.standings import Refused
 from gantry.core.errors import InternalError
 from gantry.core.limits import Counted, CounterTerms, LimitUnit, marked_up
@@ -21,6 +21,7 @@ from gantry.gateway.waits import Awaited, Waiting
 logger = logging.getLogger(__name__)
 
 _COST, _TOKENS = LimitUnit.COST.value, LimitUnit.TOKENS.value
+_now: Final = time.time_ns
 _FAULT: Final = "a fault inside the gateway; its log has the details"
 _Asked = tuple[tuple[bytes, ...], int | None, int]
 
@@ -38,14 +39,14 @@ class SharedCounters(Protocol):
         cost: int | None,
         tokens: int,
         now: int,
-        then: Callable[[Held | Refused], None],
+        then: Callable[[Taking | Refused], None],
         *,
         present: int = 0,
     ) -> None: ...
     def settle(
-        self, held: Held, cost: int, tokens: int, now: int, then: Callable[[tuple[Counted, ...]], None]
+        self, held: Taking, cost: int, tokens: int, now: int, then: Callable[[tuple[Counted, ...]], None]
     ) -> None: ...
-    def release(self, held: Held, now: int) -> None: ...
+    def release(self, held: Taking, now: int) -> None: ...
 
 
 class HoldAwaited(Awaited):
@@ -64,58 +65,63 @@ class Counting:
         self._local = local
         self._shared = shared
         self._at = started_at  # a call counts in the windows that it began in
-        self._answers: dict[_Asked, Held | Refused] = {}
+        self._answers: dict[_Asked, Taking | Refused] = {}
         self._is_over = False
 
-    def hold(self, terms: Sequence[CounterTerms], cost: int | None, tokens: int) -> Held | Refused:
+    def hold(self, terms: Sequence[CounterTerms], cost: int | None, tokens: int) -> Taking | Refused:
         """Hold an estimate on all counters, or on none. Raises HoldAwaited."""
         if self._shared is None:
-            return self._local.hold(terms, cost, tokens, self._at, present=time.time_ns())
+            return self._local.hold(terms, cost, tokens, self._at, present=_now())
         asked = tuple(term.key for term in terms), cost, tokens
         answer = self._answers.get(asked)
         if answer is None:
             raise HoldAwaited(partial(self._ask, self._shared, asked, terms))
-        if isinstance(answer, Held):
+        if not isinstance(answer, Refused):
             del self._answers[asked]
         return answer
 
     def hold_soon(
-        self, terms: Sequence[CounterTerms], cost: int, tokens: int, then: Callable[[Held | Refused], None]
+        self, terms: Sequence[CounterTerms], cost: int, tokens: int, then: Callable[[Taking | Refused], None]
     ) -> None:
         """As `hold`, for a call that does not wait for the answer."""
         if self._shared is None:
-            then(self._local.hold(terms, cost, tokens, self._at, present=time.time_ns()))
+            then(self._local.hold(terms, cost, tokens, self._at, present=_now()))
         else:
-            self._shared.hold(terms, cost, tokens, self._at, then, present=time.time_ns())
+            self._shared.hold(terms, cost, tokens, self._at, then, present=_now())
 
-    def settle(self, held: Held, cost: int, tokens: int) -> Held:
+    def settle(self, held: Taking, cost: int, tokens: int) -> Taking:
         """Put what it was in the place of an estimate; return what is counted now, or will be in a moment."""
-        if self._shared is None:
+        if isinstance(held, Held):
             return self._local.settle(held, cost, tokens, self._at)
+        assert self._shared is not None, "it has held it"
         told: list[Sequence[Counted]] = []
         will_be = tuple(_counted(one, cost, tokens) for one in held.counted)
         self._shared.settle(held, cost, tokens, self._at, told.append)
-        return HeldElsewhere(counted=tuple(told[0]) if told else will_be)
+        return HeldElsewhere(tuple(told[0]) if told else will_be)
 
-    def release(self, held: Held) -> None:
+    def release(self, held: Taking) -> None:
         """Count nothing of it any more."""
-        (self._local if self._shared is None else self._shared).release(held, self._at)
+        if isinstance(held, Held):
+            self._local.release(held, self._at)
+        elif self._shared is not None:
+            self._shared.release(held, self._at)
 
     def close(self) -> None:
         """Give back what was held and never taken."""
         self._is_over = True
-        for answer in self._answers.values():
-            if isinstance(answer, Held):
-                self.release(answer)
-        self._answers.clear()
+        if self._answers:
+            for answer in self._answers.values():
+                if not isinstance(answer, Refused):
+                    self.release(answer)
+            self._answers.clear()
 
     def _ask(self, shared: SharedCounters, asked: _Asked, terms: Sequence[CounterTerms], then: Waiting) -> None:
         _, cost, tokens = asked
-        shared.hold(terms, cost, tokens, self._at, partial(self._answer, asked, then), present=time.time_ns())
+        shared.hold(terms, cost, tokens, self._at, partial(self._answer, asked, then), present=_now())
 
-    def _answer(self, asked: _Asked, then: Waiting, answer: Held | Refused) -> None:
+    def _answer(self, asked: _Asked, then: Waiting, answer: Taking | Refused) -> None:
         if self._is_over:
-            if isinstance(answer, Held):
+            if not isinstance(answer, Refused):
                 self.release(answer)
             return
         self._answers[asked] = answer

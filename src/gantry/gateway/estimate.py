@@ -9,11 +9,12 @@ from collections.abc import Mapping, Sequence
 from typing import Final
 
 import msgspec
-from msgspec import Raw, Struct
+from msgspec import Raw
 
 from gantry.core.usage import Usage
 from gantry.core.vocabulary import EMBEDDING_OPERATIONS, Operation
-from gantry.prices.rate import Rate, cost, plain_cost
+from gantry.prices.plain import PlainPrices
+from gantry.prices.rate import Rate, cost
 from gantry.wire.envelope import Envelope
 
 BYTES_PER_TOKEN: Final = 4
@@ -41,49 +42,58 @@ _READING: Final = EMBEDDING_OPERATIONS | {
 _NOTHING: Final = frozenset((Operation.COUNT_TOKENS, Operation.MODELS, Operation.MODEL, Operation.RESPONSE))
 # Only what the format of a request has: a bound that its provider does not read is none.
 Places = Sequence[tuple[str, str]]  # members, and where the number is inside one
-_BOUNDS: Final = (("max_tokens", ""), ("max_completion_tokens", ""))
+_BOUNDS: Final[Places] = (("max_tokens", ""), ("max_completion_tokens", ""))
 _BOUNDS_OF: Final[Mapping[Operation, Places]] = {
     Operation.RESPONSES: (("max_output_tokens", ""),),
     Operation.CONVERSATIONS: (("completion_args", "max_tokens"),),
 }
-_BOUNDS_OF_GOOGLE: Final = (("generationConfig", "maxOutputTokens"), ("generation_config", "max_output_tokens"))
-_ANSWERS: Final = (("n", ""),)
-_ANSWERS_OF_GOOGLE: Final = (("generationConfig", "candidateCount"), ("generation_config", "candidate_count"))
+_BOUNDS_OF_GOOGLE: Final[Places] = (("generationConfig", "maxOutputTokens"), ("generation_config", "max_output_tokens"))
+_ANSWERS: Final[Places] = (("n", ""),)
+_ANSWERS_OF_GOOGLE: Final[Places] = (("generationConfig", "candidateCount"), ("generation_config", "candidate_count"))
 _MOST_ANSWERS: Final = 1000
 _members_of: Final = msgspec.json.Decoder(dict[str, Raw]).decode
 _count_of: Final = msgspec.json.Decoder(int).decode
 
 
-class Measure(Struct, frozen=True, gc=False):
+class Measure:
     """What a request tells of the units that it may take: of most, so much to read and so much to write."""
 
-    tokens: int = 0  # of both directions
-    service_tier: str | None = None
-    read: int | None = None
-    written: int | None = None
-    others: Usage | None = None  # of those that are counted otherwise
+    __slots__ = ("is_plain", "others", "read", "service_tier", "tokens", "written")
+
+    def __init__(self, tokens: int, others: Usage | None = None) -> None:
+        self.tokens = tokens  # of both directions
+        self.others = others  # of units that are counted otherwise
+        self.is_plain = False  # nothing but so many tokens to read and to write
+        self.read = self.written = 0
+        self.service_tier: str | None = None
 
     @property
     def usage(self) -> Usage | None:
         """All units; None where the request does not tell."""
-        return self.others if self.read is None else Usage(input_tokens=self.read, output_tokens=self.written)
+        return Usage(input_tokens=self.read, output_tokens=self.written) if self.is_plain else self.others
 
     @property
     def is_known(self) -> bool:
-        return self.read is not None or self.others is not None
+        return self.is_plain or self.others is not None
 
-    def cost_at(self, rate: Rate) -> int | None:
-        """Return what it may cost; None where that is not known."""
-        read, written = self.read, self.written
-        plain = None if read is None or written is None else plain_cost(rate, read, written)
-        if plain is not None:
-            return plain
+    def cost_at(self, rate: Rate, plain: PlainPrices | None) -> int | None:
+        """Return what it may cost; None where that is not known. `plain` are the prices of the rate, if it has such."""
+        if plain is not None and self.is_plain:
+            return plain.cost(self.read, self.written)
         usage = self.usage
         return None if usage is None else cost(rate, usage)
 
 
-UNKNOWN: Final = Measure()
-FREE: Final = Measure(read=0, written=0)
+def plain_measure(read: int, written: int, service_tier: str | None = None) -> Measure:
+    """Return what is so many tokens to read and to write."""
+    measured = Measure(read + written)
+    measured.is_plain = True
+    measured.read, measured.written, measured.service_tier = read, written, service_tier
+    return measured
+
+
+UNKNOWN: Final = Measure(0)
+FREE: Final = plain_measure(0, 0)
 
 
 def measure(operation: Operation, envelope: Envelope | None, longest_answer: int) -> Measure:
@@ -96,17 +106,17 @@ def measure(operation: Operation, envelope: Envelope | None, longest_answer: int
         return UNKNOWN
     if operation is Operation.RERANK:
         read = text_tokens(envelope.body)
-        return Measure(read, others=Usage(input_tokens=read, searches=1, total_tokens=read))
+        return Measure(read, Usage(input_tokens=read, searches=1, total_tokens=read))
     if operation in _READING:
         read = text_tokens(envelope.body)
-        return Measure(read, others=Usage(input_tokens=read, total_tokens=read))
+        return Measure(read, Usage(input_tokens=read, total_tokens=read))
     if operation is Operation.IMAGES:
         read, count = text_tokens(envelope.body), _answers(envelope.members, _ANSWERS)
         drawn = count * _TOKENS_OF_IMAGE
-        return Measure(read + drawn, others=Usage(input_tokens=read, output_tokens=drawn, images=count))
+        return Measure(read + drawn, Usage(input_tokens=read, output_tokens=drawn, images=count))
     if operation is Operation.SPEECH:
         said = envelope.get("input")
-        return Measure(others=Usage(characters=max(len(said) - 2, 0) if said is not None else 0))
+        return Measure(0, Usage(characters=max(len(said) - 2, 0) if said is not None else 0))
     return UNKNOWN
 
 
@@ -126,7 +136,7 @@ def _measure_writing(operation: Operation, envelope: Envelope, longest_answer: i
         written = MOST_TOKENS
     read = -(-len(body) // BYTES_PER_TOKEN) if len(body) <= _LONG else text_tokens(body)
     tier = envelope.text_or_none("service_tier") if "service_tier" in members else None
-    return Measure(read + written, tier, read, written)
+    return plain_measure(read, written, tier)
 
 
 def text_tokens(body: bytes) -> int:

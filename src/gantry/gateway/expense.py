@@ -7,18 +7,19 @@ it; one that never began, nothing, unless its caller left while it was being mad
 
 from typing import Final
 
-from msgspec import Struct, structs
+from msgspec import structs
 
 from gantry.core.usage import NO_USAGE, Usage
 from gantry.core.vocabulary import EMBEDDING_OPERATIONS, Dialect, Operation, Outcome
-from gantry.dialects.plain_usage import MOST_BYTES, PlainUsage, read_plain, read_plain_answer, usage_in_answer
+from gantry.dialects.plain_usage import MOST_BYTES, read_plain, read_plain_answer, usage_in_answer
 from gantry.dialects.reported_usage import read_reported_usage
 from gantry.dialects.tail import cut_usage
 from gantry.dialects.usage import service_tier_in
 from gantry.gateway.estimate import Measure, received_tokens
 from gantry.gateway.kept_rates import KeptRates
 from gantry.gateway.purse import rate_of
-from gantry.prices.rate import Rate, cost, plain_cost
+from gantry.prices.plain import PlainPrices
+from gantry.prices.rate import Rate, cost
 from gantry.routing.plan import Route
 
 _FAILED: Final = 400
@@ -29,22 +30,39 @@ _UNTOLD: Final = frozenset((Operation.FILES, Operation.BATCHES, Operation.RESPON
 _ONLY_READING: Final = EMBEDDING_OPERATIONS | {Operation.RERANK}
 
 
-class Expense(Struct, frozen=True, gc=False):
+class Expense:
     """What one attempt may cost: its units and its price, each None where it cannot be known."""
 
-    operation: Operation
-    measure: Measure
-    cost: int | None = None
-    kept: KeptRates | None = None
-    route: Route | None = None
-    host: str = ""
-    at: int = 0
-    rate: Rate | None = None  # that the estimate was made by
+    __slots__ = ("at", "cost", "host", "kept", "measure", "operation", "plain", "rate", "route")
+
+    def __init__(
+        self,
+        operation: Operation,
+        measure: Measure,
+        kept: KeptRates | None = None,
+        route: Route | None = None,
+        host: str = "",
+        at: int = 0,
+    ) -> None:
+        self.operation = operation
+        self.measure = measure
+        self.kept = kept
+        self.route = route
+        self.host = host
+        self.at = at
+        self.cost: int | None = None
+        self.rate: Rate | None = None  # that the estimate was made by
+        self.plain: PlainPrices | None = None  # its prices, if it has only such
+
+    def estimate(self, rate: Rate, plain: PlainPrices | None) -> None:
+        """Say what the attempt may cost at a rate."""
+        self.rate, self.plain = rate, plain
+        self.cost = self.measure.cost_at(rate, plain)
 
     @property
     def input_tokens(self) -> int:
         measure = self.measure
-        if measure.read is not None:
+        if measure.is_plain:
             return measure.read
         return 0 if measure.others is None else measure.others.input_tokens or 0
 
@@ -55,13 +73,6 @@ class Expense(Struct, frozen=True, gc=False):
         if rate is None or tier != self.measure.service_tier:
             rate = self.find_rate(tier)
         return None if rate is None else cost(rate, usage)
-
-    def paid_plainly(self, usage: PlainUsage) -> tuple[int, int] | None:
-        """Return cost and tokens of input and output; None where that is not for the estimate's rate alone to say."""
-        if self.rate is None:
-            return None
-        paid = plain_cost(self.rate, usage.input_tokens, usage.output_tokens)
-        return None if paid is None else (paid, usage.total_tokens)
 
     def find_rate(self, service_tier: str | None) -> Rate | None:
         """Return the rate of this deployment; None where no price is known, or none is here yet."""
@@ -79,17 +90,30 @@ class Expense(Struct, frozen=True, gc=False):
         return self.priced(read) or 0, self.input_tokens
 
 
-class Came(Struct, frozen=True, gc=False):
+class Came:
     """What came of a call's answer, as far as it is at hand at its end."""
 
-    outcome: Outcome
-    status: int
-    sent: bool  # something of the request went out
-    body: bytes  # the end of the answer, or all of it
-    total: int  # bytes that came in all
-    streamed: bool
-    dialect: Dialect
-    told: Usage | None = None  # by us, of a stream that we ended
+    __slots__ = ("body", "dialect", "outcome", "sent", "status", "streamed", "told", "total")
+
+    def __init__(
+        self,
+        outcome: Outcome,
+        status: int,
+        sent: bool,
+        body: bytes,
+        total: int,
+        streamed: bool,
+        dialect: Dialect,
+        told: Usage | None = None,
+    ) -> None:
+        self.outcome = outcome
+        self.status = status
+        self.sent = sent  # something of the request went out
+        self.body = body  # the end of the answer, or all of it
+        self.total = total  # bytes that came in all
+        self.streamed = streamed
+        self.dialect = dialect
+        self.told = told  # by us, of a stream that we ended
 
 
 def spent(expense: Expense, came: Came) -> tuple[int, int]:
@@ -103,18 +127,17 @@ def spent(expense: Expense, came: Came) -> tuple[int, int]:
         return expense.priced(came.told) or 0, _tokens_of(came.told)
     is_told, body, raw = expense.operation not in _UNTOLD, came.body, None
     is_whole = not came.streamed and came.total == len(body) <= MOST_BYTES
-    if succeeded and is_whole and is_told:  # most
+    prices = expense.plain
+    if prices is not None and succeeded and is_whole and is_told:  # most
         plain = read_plain_answer(body)
-        paid = None if plain is None else expense.paid_plainly(plain)
-        if paid is not None:
-            return paid
+        if plain is not None:
+            return prices.cost(plain[0], plain[1]), plain[2]
     if is_told:
         raw = (usage_in_answer(body) if is_whole else b"") or cut_usage(body)
-    if raw is not None and succeeded:
+    if prices is not None and raw is not None and succeeded:
         plain = read_plain(raw)
-        paid = None if plain is None else expense.paid_plainly(plain)
-        if paid is not None:
-            return paid
+        if plain is not None:
+            return prices.cost(plain[0], plain[1]), plain[2]
     if raw is None and succeeded and not came.streamed:
         return expense.cost or 0, expense.measure.tokens
     usage, tier = NO_USAGE, None

@@ -9,10 +9,10 @@ from collections.abc import Sequence
 from functools import partial
 from typing import Final
 
-from msgspec import Raw, Struct
+from msgspec import Raw
 from msgspec.structs import replace
 
-from gantry.board.held import Held, HeldElsewhere
+from gantry.board.held import NOTHING_HELD, Held, HeldElsewhere, Taking
 from gantry.board.standings import Refused, pack_limits
 from gantry.core.errors import Forbidden
 from gantry.core.limits import Counted, Unpriced
@@ -27,6 +27,7 @@ from gantry.gateway.params import NO_PARAMETERS
 from gantry.gateway.prepare import Question
 from gantry.gateway.purse import MONEY, Purse, Purses, Tariff, Terms, money_of, rate_of
 from gantry.journal.frames import NOTHING, HoldNote, LimitNote
+from gantry.prices.plain import plain_prices
 from gantry.routing.plan import Attempt, Route, shown
 from gantry.routing.snapshot import KeyRecord
 from gantry.wire.envelope import Envelope
@@ -34,40 +35,38 @@ from gantry.wire.envelope import Envelope
 FREE: Final = frozenset((Operation.COUNT_TOKENS, Operation.MODELS, Operation.MODEL))
 _PIECE: Final = 256  # tokens of an answer that are held at once beyond its estimate
 _NO_NAMES: Final[Sequence[str]] = ()
+_NO_COUNTERS: Final[list[Counted]] = []
 
 
-class Asked(Struct, frozen=True, gc=False):
-    """What an attempt has to pass, and what it may cost."""
+class Taken:
+    """What one attempt has to pass and may cost, what is held for it, and cost and tokens of one that is not the call's
+    answer."""
 
-    tariff: Tariff
-    terms: Terms
-    expense: Expense
+    __slots__ = ("attempt", "expense", "held", "spent", "tariff", "terms")
 
-    def same_price(self, other: "Asked") -> bool:
+    def __init__(self, attempt: Attempt | None, tariff: Tariff, terms: Terms, expense: Expense) -> None:
+        self.attempt = attempt
+        self.tariff = tariff
+        self.terms = terms
+        self.expense = expense
+        self.held: Taking = NOTHING_HELD
+        self.spent = (0, 0)
+
+    def same_price(self, other: "Taken") -> bool:
         mine, theirs = self.expense, other.expense
-        return self.terms == other.terms and (mine.cost, mine.measure.tokens) == (theirs.cost, theirs.measure.tokens)
+        same = mine.cost == theirs.cost and mine.measure.tokens == theirs.measure.tokens
+        return same and self.terms == other.terms
 
-    def beside(self) -> "Asked":
-        """Return it for an attempt of a call that another counts as one: it takes no more than what is used up."""
-        return replace(self, terms=money_of(self.terms))
-
-
-class Taken(Struct, gc=False):
-    """What is held for one attempt, and cost and tokens of one that is not the call's answer."""
-
-    attempt: Attempt | None
-    asked: Asked
-    held: Held
-    spent: tuple[int, int] = (0, 0)
-
-    def note(self, cost: int | None, tokens: int, held: Held | None, noted: Raw | None) -> HoldNote:
+    def note(self, cost: int | None, tokens: int, held: Taking | None, noted: Raw | None) -> HoldNote:
         """Return what a frame says of it; `noted` are the counters that the open frame has."""
-        markup = self.asked.tariff.markup_ppm
-        counters = None if held is None else held.counters
-        if held is not None and counters is not None and (noted is None or noted is counters):
-            named = NOTHING if noted is counters else counters
-            return HoldNote(cost, tokens, [], markup is not None, markup or 0, named, held.amounts)
-        return HoldNote(cost, tokens, [] if held is None else list(held.counted), markup is not None, markup or 0)
+        markup = self.tariff.markup_ppm
+        if isinstance(held, Held):
+            counters = held.gate.counters
+            if noted is None or noted is counters:
+                named = NOTHING if noted is counters else counters
+                return HoldNote(cost, tokens, _NO_COUNTERS, markup is not None, markup or 0, named, held.amounts)
+        told = _NO_COUNTERS if held is None else list(held.counted)
+        return HoldNote(cost, tokens, told, markup is not None, markup or 0)
 
 
 class Hold:
@@ -113,11 +112,11 @@ class Hold:
         self._at = now  # a call counts in the windows that it began in
         self._own: Taken | None = None
         self._beside: list[Taken] = []  # attempts that are not the call's answer, or not yet
-        self._more: list[Held] = []  # of its own attempt, beyond the estimate
+        self._more: list[Taking] = []  # of its own attempt, beyond the estimate
         self._noted: Raw | None = None  # the counters that the open frame has
         self._raised = 0  # tokens beyond the estimate
         self._raising = False  # more is asked for
-        self._answer: Held | Refused | None = None  # the last
+        self._answer: Taking | Refused | None = None  # the last
         self.spent = ""  # why no more can be held
         self.warnings: list[str] = []
 
@@ -128,39 +127,46 @@ class Hold:
 
         Raises LimitReached, CreditsExhausted, and Forbidden where no price is known and calls without are not allowed.
         """
-        asked = self._prepare(attempt, host)
+        taken = self._prepare(attempt, host)
         own = self._own
-        if own is not None and asked is not None and own.asked.same_price(asked):
-            own.attempt, own.asked = attempt, asked
+        if own is not None and taken is not None and own.same_price(taken):
+            taken.held = own.held
+            self._own = taken
             return
         self.let_go()
-        if asked is not None:
-            counted_beside = self._beside and self._is_counted_beside
-            self._own = self._hold(attempt, asked.beside() if counted_beside else asked)
+        if taken is not None:
+            if self._beside and self._is_counted_beside:
+                taken.terms = money_of(taken.terms)
+            self._hold(taken)
+            self._own = taken
 
     def take_beside(self, attempt: Attempt, host: str) -> None:
         """Hold what a second attempt may cost beside the call's own; it is one call still. Raises as `take`."""
-        asked = self._prepare(attempt, host)
-        if asked is not None:
-            self._beside.append(self._hold(attempt, asked.beside()))
+        taken = self._prepare(attempt, host)
+        if taken is not None:
+            taken.terms = money_of(taken.terms)
+            self._hold(taken)
+            self._beside.append(taken)
 
     def take_free(self, route: Route | None) -> None:
         """Count a call that nobody has to be paid for. Raises LimitReached."""
         purse = self._find(route)
         if purse is not None:
-            free = Expense(self._operation, UNKNOWN, 0)
-            tariff = Tariff(self._key, None, purse, purse.own, False, None, None, None, 0)
-            self._own = self._hold(None, Asked(tariff, purse.own, free))
+            free = Expense(self._operation, UNKNOWN)
+            free.cost = 0
+            taken = Taken(None, Tariff(self._key, None, purse, purse.own), purse.own, free)
+            self._hold(taken)
+            self._own = taken
 
     # While an answer streams: see `gateway/bounded_stream`
 
     @property
     def input_tokens(self) -> int:
-        return 0 if self._own is None else self._own.asked.expense.input_tokens
+        return 0 if self._own is None else self._own.expense.input_tokens
 
     @property
     def output_tokens(self) -> int:
-        usage = None if self._own is None else self._own.asked.expense.measure.usage
+        usage = None if self._own is None else self._own.expense.measure.usage
         return MOST_TOKENS if usage is None else (usage.output_tokens or 0) + self._raised
 
     def may_go_on(self, output_tokens: int) -> bool:
@@ -175,13 +181,13 @@ class Hold:
         if own is None or self._raising or self.spent:
             return
         self._raising = True
-        amount = own.asked.expense.priced(Usage(output_tokens=tokens)) or 0
+        amount = own.expense.priced(Usage(output_tokens=tokens)) or 0
         then = partial(self._raise, own, tokens, least)
-        self._counting.hold_soon(money_of(own.asked.terms), amount, tokens, then)
+        self._counting.hold_soon(money_of(own.terms), amount, tokens, then)
 
-    def _raise(self, own: Taken, tokens: int, least: int, answer: Held | Refused) -> None:
+    def _raise(self, own: Taken, tokens: int, least: int, answer: Taking | Refused) -> None:
         self._raising = False
-        if isinstance(answer, Held):
+        if not isinstance(answer, Refused):
             if self._own is own:
                 self._more.append(answer)
                 self._raised += tokens
@@ -198,7 +204,7 @@ class Hold:
         """Note the end of an attempt that is not the call's answer; one that was in vain has read the request."""
         for taken in self._beside:
             if taken.attempt is attempt:
-                taken.spent = taken.asked.expense.reading() if in_vain else (0, 0)
+                taken.spent = taken.expense.reading() if in_vain else (0, 0)
                 return
 
     def adopt_beside(self, attempt: Attempt, *, unsent: bool) -> None:
@@ -208,7 +214,7 @@ class Hold:
             self._beside.remove(rival)
         own, self._own = self._own, rival
         if own is not None:
-            own.spent = (0, 0) if unsent else own.asked.expense.reading()
+            own.spent = (0, 0) if unsent else own.expense.reading()
             self._beside.append(own)
 
     def let_go(self) -> None:
@@ -224,9 +230,10 @@ class Hold:
         own = self._own
         if own is None:
             return None
-        self._noted = own.held.counters or NOTHING
-        expense = own.asked.expense
-        return own.note(expense.cost, expense.measure.tokens, own.held, None)
+        held = own.held
+        self._noted = held.gate.counters if isinstance(held, Held) else NOTHING
+        expense = own.expense
+        return own.note(expense.cost, expense.measure.tokens, held, None)
 
     @property
     def limits(self) -> LimitNote | None:
@@ -234,8 +241,8 @@ class Hold:
         answer = self._answer
         if answer is None:
             return None
-        if isinstance(answer, Held) and answer.counters is not None:
-            return LimitNote(True, answer.limits, answer.befores, answer.added)
+        if isinstance(answer, Held):
+            return LimitNote(True, answer.gate.limits, answer.befores, answer.added)
         standings = answer.standings
         refusing = None
         if isinstance(answer, Refused) and answer.standing is not None:
@@ -243,7 +250,7 @@ class Hold:
             refusing = next((place for place, one in enumerate(standings) if one.terms is first), None)
         limits = pack_limits([one.terms for one in standings])
         befores, added = [one.current for one in standings], [one.new - one.current for one in standings]
-        return LimitNote(isinstance(answer, Held), limits, befores, added, refusing)
+        return LimitNote(not isinstance(answer, Refused), limits, befores, added, refusing)
 
     def settle(self, came: Came) -> HoldNote | None:
         """Put what the call was in place of what was held; return what the close frame says."""
@@ -251,10 +258,10 @@ class Hold:
         self._own = None
         counting.close()
         amount = tokens = 0
-        stays: Held | None = None
+        stays: Taking | None = None
         if own is not None:
-            if own.asked.tariff.purse.measures:
-                amount, tokens = spent(own.asked.expense, came)
+            if own.tariff.purse.measures:
+                amount, tokens = spent(own.expense, came)
             if not came.sent and own.attempt is not None:
                 counting.release(own.held)
             else:
@@ -271,7 +278,7 @@ class Hold:
         self._more.clear()
         self._beside.clear()
         if own is not None:
-            return own.note(amount, tokens, HeldElsewhere(counted=tuple(counted)), noted)
+            return own.note(amount, tokens, HeldElsewhere(tuple(counted)), noted)
         # What is on record as held was let go, for an attempt that could not be paid or need not be.
         return None if noted is None else HoldNote(amount, tokens, list(counted))
 
@@ -280,32 +287,39 @@ class Hold:
     @property
     def _is_counted_beside(self) -> bool:
         """Whether the call is counted as one by an attempt that is not its own any more."""
-        return any(one.unit not in MONEY for taken in self._beside for one in taken.asked.terms)
+        return any(one.unit not in MONEY for taken in self._beside for one in taken.terms)
 
     def _find(self, route: Route | None) -> Purse | None:
         names = _NO_NAMES if route is None else route.names
         return self._purses.find(self._key, names, self._customer, self._at)
 
-    def _prepare(self, attempt: Attempt, host: str) -> Asked | None:
-        """Return what an attempt has to pass; None where that is nothing. Raises Forbidden."""
+    def _prepare(self, attempt: Attempt, host: str) -> Taken | None:
+        """Return what an attempt has to pass, of which nothing is held yet; None where that is nothing.
+
+        Raises Forbidden.
+        """
         tariff = self._purses.tariff(self._key, attempt, self._customer, host, self._at, self._kept_rates)
         if tariff is None:
             return None
-        return Asked(tariff, tariff.terms, self._estimate(tariff, attempt.route, host))
+        return Taken(attempt, tariff, tariff.terms, self._estimate(tariff, attempt.route, host))
 
     def _estimate(self, tariff: Tariff, route: Route, host: str) -> Expense:
         """Return what an attempt may cost. Raises Forbidden where that is unknown and must not be."""
         operation, kept, at = self._operation, self._kept_rates, self._at
-        units = measure(operation, self._envelope, route.provider.max_tokens)
+        units = measure(operation, self._envelope, tariff.longest_answer)
+        expense = Expense(operation, units, kept, route, host, at)
         if not tariff.counts_cost:
-            return Expense(operation, units, None, kept, route, host, at)
+            return expense
         if tariff.rates is None:
             kept.want()  # the clerk has not compiled them yet: what the call cost is set right later
-            return Expense(operation, units, None, kept, route, host, at)
-        rate, tier = tariff.rate, units.service_tier
+            return expense
+        rate, plain, tier = tariff.rate, tariff.plain, units.service_tier
         if tier is not None:
             rate = rate_of(tariff.rates, route, host, at, tier)
-        if rate is None and route.upstream_model is not None:
+            plain = None if rate is None else plain_prices(rate)
+        if rate is not None:
+            expense.estimate(rate, plain)
+        elif route.upstream_model is not None:
             if tariff.purse.books.unpriced is Unpriced.BLOCK:
                 raise Forbidden(
                     f"no price is known for {shown(route.names[0])}, and a limit of cost or credits would have to "
@@ -313,22 +327,22 @@ class Hold:
                     "`allow` in the settings of the books",
                     param="model",
                 )
-            return Expense(operation, units, 0, kept, route, host, at)
-        amount = None if rate is None else units.cost_at(rate)
-        return Expense(operation, units, amount, kept, route, host, at, rate)
+            expense.cost = 0
+        return expense
 
-    def _hold(self, attempt: Attempt | None, asked: Asked) -> Taken:
-        """Return what was taken. Raises LimitReached, CreditsExhausted, HoldAwaited."""
-        expense = asked.expense
+    def _hold(self, taken: Taken) -> None:
+        """Hold what an attempt may cost. Raises LimitReached, CreditsExhausted, HoldAwaited."""
+        expense = taken.expense
         measured = expense.measure
         # Of tokens that cannot be known one is held, so that it does not pass a counter that is used up.
         tokens = measured.tokens if expense.cost is not None or measured.is_known else 1
-        answer = self._answer = self._counting.hold(asked.terms, expense.cost, tokens)
-        if isinstance(answer, Refused):
+        answer = self._answer = self._counting.hold(taken.terms, expense.cost, tokens)
+        if not isinstance(answer, (Held, HeldElsewhere)):
             raise refusal(answer, self._at)
-        if answer.warned:
-            self.warnings = [words for one in answer.warned if (words := warning(one)) is not None]
-        return Taken(attempt, asked, answer)
+        warned = answer.warned
+        if warned:
+            self.warnings = [words for one in warned if (words := warning(one)) is not None]
+        taken.held = answer
 
 
 def begin_hold(

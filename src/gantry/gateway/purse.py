@@ -19,6 +19,7 @@ from gantry.dialects.customer_params import read_customer_text
 from gantry.gateway.counting import SharedCounters
 from gantry.gateway.kept_rates import KeptRates
 from gantry.prices.custom import custom_rate
+from gantry.prices.plain import plain_prices
 from gantry.prices.rate import Rate
 from gantry.prices.rates import MINUTE_NS, Rates
 from gantry.routing.plan import Attempt, Route
@@ -31,14 +32,17 @@ MONEY: Final = (LimitUnit.COST, LimitUnit.TOKENS)  # what attempts use up, each 
 Terms = tuple[CounterTerms, ...]
 
 
-class Purse(Struct, frozen=True, gc=False):
+class Purse:
     """What calls of one key for one model must pass. Through a platform credential, credits stand in front."""
 
-    own: Terms
-    on_platform: Terms
-    books: Books
-    spends: bool  # something beside the credits counts cost
-    measures: bool  # something counts cost or tokens
+    __slots__ = ("books", "measures", "on_platform", "own", "spends")
+
+    def __init__(self, own: Terms, on_platform: Terms, books: Books) -> None:
+        self.own = own
+        self.on_platform = on_platform
+        self.books = books
+        self.spends = any(one.unit is LimitUnit.COST for one in own)  # beside the credits
+        self.measures = any(one.unit in MONEY for one in on_platform)  # something counts cost or tokens
 
     def terms(self, *, platform: bool) -> Terms:
         return self.on_platform if platform else self.own
@@ -47,22 +51,48 @@ class Purse(Struct, frozen=True, gc=False):
         return self.spends or (platform and self.books.credits is not None)
 
 
-class Tariff(Struct, frozen=True, gc=False):
+class Tariff:
     """What an attempt has to pass and at which price, if its caller names no customer and no tier.
 
     It holds for one minute: so long do prices. It is known by its attempt, which is one for all calls of a key that
     have no choice.
     """
 
-    key: KeyRecord
-    attempt: Attempt | None
-    purse: Purse
-    terms: Terms
-    counts_cost: bool
-    markup_ppm: int | None  # of credits, where they pay for it
-    rates: Rates | None  # that the rate is from
-    rate: Rate | None
-    minute: int
+    __slots__ = (
+        "attempt",
+        "counts_cost",
+        "key",
+        "longest_answer",
+        "markup_ppm",
+        "minute",
+        "plain",
+        "purse",
+        "rate",
+        "rates",
+        "terms",
+    )
+
+    def __init__(
+        self,
+        key: KeyRecord,
+        attempt: Attempt | None,
+        purse: Purse,
+        terms: Terms,
+        rates: Rates | None = None,
+        rate: Rate | None = None,
+        minute: int = 0,
+    ) -> None:
+        self.key = key
+        self.attempt = attempt
+        self.purse = purse
+        self.terms = terms
+        self.counts_cost = False
+        self.markup_ppm: int | None = None  # of credits, where they pay for it
+        self.rates = rates  # that the rate is from
+        self.rate = rate
+        self.plain = None if rate is None else plain_prices(rate)
+        self.minute = minute
+        self.longest_answer = 0 if attempt is None else attempt.route.provider.max_tokens
 
 
 class _Customers(Struct, frozen=True, gc=False):
@@ -155,8 +185,9 @@ class Purses:
         counts_cost = purse.counts_cost(platform=platform)
         paid = purse.books.credits if platform else None
         rate = None if rates is None or not counts_cost else rate_of(rates, route, host, now, None)
-        markup = None if paid is None else paid.markup_ppm
-        found = Tariff(key, attempt, purse, terms, counts_cost, markup, rates, rate, minute)
+        found = Tariff(key, attempt, purse, terms, rates, rate, minute)
+        found.counts_cost = counts_cost
+        found.markup_ppm = None if paid is None else paid.markup_ppm
         if customer is None and not attempt.callers_credential:
             if len(self._tariffs) >= _MOST_TARIFFS:
                 self._tariffs.clear()
@@ -168,7 +199,7 @@ class Purses:
         books = self._snapshot.body.books.get(key.organization_id, NO_BOOKS)
         own = tuple(applying(books.limits, _party_of(key, names, customer)))
         paid = () if books.credits is None else (credit_terms(key.organization_id, books.credits),)
-        return _purse(own, paid + own, books)
+        return Purse(own, paid + own, books)
 
     def _with_customers_own(self, purse: Purse, key: KeyRecord, customer: str, now: int) -> Purse:
         """Return a purse with the counters of what a customer may spend, as the board has it now."""
@@ -181,7 +212,7 @@ class Purses:
             if len(self._by_customer) >= _MOST_REMEMBERED:
                 self._by_customer.clear()
             theirs = tuple(customer_counters(*name, terms)) if kept is None or kept.terms != terms else kept.counters
-            whole = _purse(purse.own + theirs, purse.on_platform + theirs, purse.books) if theirs else purse
+            whole = Purse(purse.own + theirs, purse.on_platform + theirs, purse.books) if theirs else purse
             kept = self._by_customer[name] = _Customers(terms, theirs, purse, whole)
         return kept.whole
 
@@ -195,11 +226,6 @@ def rate_of(rates: Rates, route: Route, host: str, at: int, service_tier: str | 
 def money_of(terms: Terms) -> Terms:
     """Return the counters of what is used up: not those that count calls."""
     return tuple(one for one in terms if one.unit in MONEY)
-
-
-def _purse(own: Terms, on_platform: Terms, books: Books) -> Purse:
-    spends = any(one.unit is LimitUnit.COST for one in own)
-    return Purse(own, on_platform, books, spends, any(one.unit in MONEY for one in on_platform))
 
 
 def _party_of(key: KeyRecord, names: Sequence[str], customer: str | None) -> Party:

@@ -15,7 +15,6 @@ from gantry.core.usage import UNITS, Usage
 
 AUDIO: Final = "input_audio_seconds"  # the one unit whose price is for an hour
 _MILLION: Final = 1_000_000
-_HALF: Final = 500_000
 _HOUR_SECONDS: Final = 3600
 _SCALE: Final = _MILLION * _HOUR_SECONDS  # prices are for a million units, and for an hour of audio
 _FURTHER: Final = slice(UNITS.index("total_tokens") + 1, len(UNITS))  # units, in a usage: all but the usual ones
@@ -74,18 +73,6 @@ def cost(rate: Rate, usage: Usage) -> NanoUSD | None:
     if not used:
         return None
     return _divide(sum(count * price for _, count, price in used), _SCALE)
-
-
-def plain_cost(rate: Rate, input_tokens: int, output_tokens: int) -> NanoUSD | None:
-    """Return `cost` of a usage of nothing else; None where more than two prices have a say, or one is missing."""
-    prices = rate.prices
-    given, written = prices.input, prices.output
-    if given is None or written is None or prices.above or prices.requests is not None:
-        return None
-    quotient, rest = divmod(input_tokens * given + output_tokens * written, _MILLION)
-    if rest < _HALF:
-        return NanoUSD(quotient)
-    return NanoUSD(quotient + (rest > _HALF or quotient % 2))
 
 
 def cost_by_unit(rate: Rate, usage: Usage) -> dict[str, NanoUSD]:
