@@ -14,7 +14,6 @@ from gantry.core.secret import Secret
 from gantry.core.vocabulary import STATEFUL_OPERATIONS, Dialect, Operation
 from gantry.dial.origin import parse_base_url
 from gantry.dialects.rules import RequestRules
-from gantry.providers import spec as spec_module
 from gantry.providers.spec import (
     Auth,
     AuthScheme,
@@ -176,17 +175,16 @@ def test_an_error_names_the_file_and_the_key(text: str, words: list[str]) -> Non
         assert word in message
 
 
-def test_a_file_is_named_after_its_id(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_file_is_named_after_its_id(tmp_path: Path) -> None:
     folder = tmp_path / "catalog"
     folder.mkdir()
     (folder / "acme.toml").write_text(ROW)
     (folder / "README.md").write_text("not a row")
-    monkeypatch.setattr(spec_module, "files", lambda _: tmp_path)
-    assert list(load_catalog()) == ["acme"]
+    assert list(load_catalog(folder)) == ["acme"]
 
     (folder / "acme.toml").rename(folder / "other.toml")
     with pytest.raises(SpecError, match=r"other\.toml: .* acme"):
-        load_catalog()
+        load_catalog(folder)
 
 
 # The catalogue

@@ -10,8 +10,8 @@ nothing that is newer than itself.
 
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from difflib import get_close_matches
 from fnmatch import fnmatchcase
+from importlib import import_module
 from typing import Any, Final, NamedTuple
 
 import msgspec
@@ -46,6 +46,7 @@ _STRUCTS: Final[Mapping[str, type[Struct]]] = {
 }
 _CHOICES: Final[Mapping[str, Sequence[str]]] = {"strategy": list(Strategy), "affinity": list(Affinity)}
 _PLACE: Final = re.compile(r" - at `\$\.?(.*)`$")
+_LIKENESS: Final = "difflib"  # for who has mistyped something
 _UNKNOWN: Final = re.compile(r"Object contains unknown field `(.*)`")
 
 
@@ -171,7 +172,7 @@ def _refusal(words: str) -> RulesRefused:
     last = place.rpartition(".")[2]
     if unknown is not None:
         names = _STRUCTS[re.sub(r"\d+", "", place)].__struct_fields__
-        near = get_close_matches(unknown[1], names, 1, cutoff=0.5)
+        near = import_module(_LIKENESS).get_close_matches(unknown[1], names, 1, cutoff=0.5)
         hint = f"did you mean `{near[0]}`?" if near else f"known are {', '.join(names)}"
         reason = f"there is no `{unknown[1]}` here; {hint}"
     elif reason.startswith("Invalid enum value"):

@@ -6,7 +6,6 @@ question. What cannot be asked of the next model is passed over. A call for whic
 
 import time
 from collections.abc import Callable, Mapping
-from email.utils import parsedate_to_datetime
 from functools import partial
 from typing import Final
 
@@ -33,6 +32,7 @@ from gantry.routing.snapshot import KeyRecord
 from gantry.routing.verdict import judge
 from gantry.wire.envelope import Envelope
 from gantry.wire.head import RequestHead, ResponseHead
+from gantry.wire.http_date import read_http_date
 
 _FAILED: Final = 400
 _LONGEST_ASKED: Final = 1e9  # seconds
@@ -258,12 +258,10 @@ def retry_after(fields: Mapping[bytes, bytes], now: float) -> float | None:
     value = fields.get(b"retry-after", b"").strip().decode("latin-1")
     if not value:
         return None
-    try:
-        if value.replace(".", "", 1).isdecimal():
-            return min(float(value), _LONGEST_ASKED)  # digits enough make infinity
-        return max(parsedate_to_datetime(value).timestamp() - now, 0.0)
-    except (ValueError, OverflowError):
-        return None
+    if value.replace(".", "", 1).isdecimal():
+        return min(float(value), _LONGEST_ASKED)  # digits enough make infinity
+    until = read_http_date(value)
+    return None if until is None else max(until - now, 0.0)
 
 
 def ties_of(plan: Plan, question: Question, key: KeyRecord, operation: Operation) -> Ties:

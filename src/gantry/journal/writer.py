@@ -11,7 +11,6 @@ import fcntl
 import logging
 import os
 import secrets
-import shutil
 import sys
 import threading
 import time
@@ -75,7 +74,8 @@ def allocated_bytes(root: Path) -> int:
 
 
 def disk_free(root: Path) -> int:
-    return shutil.disk_usage(root).free
+    disk = os.statvfs(root)
+    return disk.f_bavail * disk.f_frsize
 
 
 class JournalWriter:

@@ -10,7 +10,7 @@ import tomllib
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, date, datetime
 from decimal import Decimal, InvalidOperation
-from importlib.resources import files
+from pathlib import Path
 from typing import Final
 
 import msgspec
@@ -82,7 +82,7 @@ class Export(Struct, frozen=True):
 
 def load_formats() -> list[Format]:
     """Return the formats that this version knows."""
-    text = files("gantry.prices").joinpath("exports.toml").read_text(encoding="utf-8")
+    text = (Path(__file__).parent / "exports.toml").read_text(encoding="utf-8")
     return msgspec.convert(tomllib.loads(text)["export"], list[Format])
 
 

@@ -7,7 +7,7 @@ import tomllib
 from collections.abc import Iterable
 from datetime import UTC, date, datetime, time
 from decimal import Decimal
-from importlib.resources import files
+from pathlib import Path
 from typing import Any, Final
 
 import msgspec
@@ -125,7 +125,7 @@ def parse_overrides(text: str) -> Overrides:
 
 def load_overrides() -> Overrides:
     """Return the overrides that come with this version."""
-    return parse_overrides(files("gantry.prices").joinpath("overrides.toml").read_text(encoding="utf-8"))
+    return parse_overrides((Path(__file__).parent / "overrides.toml").read_text(encoding="utf-8"))
 
 
 def table_of(lines: Iterable[RateLine], source: str, version: str) -> PriceTable:

@@ -5,8 +5,8 @@ known as such, because a flipped bit would be a wrong price.
 """
 
 import hashlib
-from importlib.metadata import version
-from importlib.resources import files
+from importlib import import_module
+from pathlib import Path
 from typing import Final
 
 import msgspec
@@ -15,6 +15,7 @@ from gantry.prices.table import PriceTable, decode_table
 
 STEM: Final = "prices-"
 _DIGEST_BYTES: Final = 32
+_METADATA: Final = "importlib.metadata"  # 2 MB, for who asks for prices
 
 
 class TableDamaged(ValueError):
@@ -27,12 +28,13 @@ def table_name(data_digest: str = "") -> str:
     `data_digest` is that of the data, where it is not what came with this version.
     """
     digest = hashlib.sha256(data_digest.encode())
-    for entry in sorted(files("gantry.prices").iterdir(), key=lambda entry: entry.name):
+    for entry in sorted(Path(__file__).parent.iterdir(), key=lambda entry: entry.name):
         if entry.is_file():
             content = entry.read_bytes()
             digest.update(f"{entry.name} {len(content)}\n".encode())
             digest.update(content)
-    return f"{STEM}{version('genai-prices')}-{digest.hexdigest()[:16]}"
+    version = import_module(_METADATA).version("genai-prices")
+    return f"{STEM}{version}-{digest.hexdigest()[:16]}"
 
 
 def seal_table(encoded: bytes) -> bytes:

@@ -8,7 +8,7 @@ import tomllib
 from collections.abc import Mapping
 from datetime import date
 from enum import StrEnum
-from importlib.resources import files
+from pathlib import Path
 from typing import Final
 
 import msgspec
@@ -101,6 +101,6 @@ def load_facts() -> Mapping[str, tuple[ModelFacts, ...]]:
     """Return what this version knows about models, by the provider's id."""
     return {
         entry.name.removesuffix(".toml"): parse_facts(entry.read_text(encoding="utf-8"), entry.name)
-        for entry in sorted(files("gantry.providers").joinpath(_FOLDER).iterdir(), key=lambda item: item.name)
+        for entry in sorted((Path(__file__).parent / _FOLDER).iterdir(), key=lambda item: item.name)
         if entry.name.endswith(".toml")
     }

@@ -10,7 +10,7 @@ import tomllib
 from collections.abc import Collection, Mapping
 from enum import StrEnum
 from fnmatch import fnmatchcase
-from importlib.resources import files
+from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
@@ -22,6 +22,7 @@ from gantry.core.vocabulary import Dialect, Operation
 from gantry.dialects.rules import NO_RULES, RequestRules
 from gantry.providers.failures import FailureRule, shared_failures
 
+_CATALOG = Path(__file__).parent / "catalog"
 _CHAT = "/chat/completions"
 _PLACE = re.compile(r"\{([a-z_]+)\}")
 _HOST_PART = re.compile(r"[A-Za-z0-9_.-]+")
@@ -268,10 +269,10 @@ def _check_template(spec: ProviderSpec, template: str, where: str) -> None:
             raise SpecError(f"{where} has a place for {{{name}}}, which is no field of the credential, or a secret one")
 
 
-def load_catalog() -> Mapping[str, ProviderSpec]:
+def load_catalog(folder: Path = _CATALOG) -> Mapping[str, ProviderSpec]:
     """Return the built-in providers by id."""
     specs = {}
-    for entry in sorted(files("gantry.providers").joinpath("catalog").iterdir(), key=lambda item: item.name):
+    for entry in sorted(folder.iterdir(), key=lambda item: item.name):
         if entry.name.endswith(".toml"):
             spec = parse_spec(entry.read_text(encoding="utf-8"), entry.name)
             if entry.name != f"{spec.id}.toml":
