@@ -1,8 +1,7 @@
-"""Every operator, kind of field and connector against a naive evaluation of the same filter, on both engines."""
+"""Every operator, kind of field and connector against a naive evaluation of the same filter, on all engines."""
 
 import itertools
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -11,14 +10,16 @@ from gantry.console.filter_grammar import read_filters
 from gantry.core.request_log import RequestLog
 from gantry.core.usage import Usage
 from gantry.core.vocabulary import Outcome
+from gantry.store.database import Address
 from gantry.store.log_filter import FilterRefused
 from gantry.store.log_query import LogQuery
 from gantry.store.logs import LogStore, RecordBatch
 from tests.console.naive_filters import APPLIES, EQUALITY, KINDS, OPERATORS, ORDERING, holds, kind_of
-from tests.store.conftest import address, postgres_server
+from tests.store.conftest import address_of_logs as address
+from tests.store.conftest import clickhouse_server, postgres_server
 from tests.store.logs_of_tests import HOUR, ORGANIZATION, OTHER, make_log
 
-__all__ = ["address", "postgres_server"]
+__all__ = ["address", "clickhouse_server", "postgres_server"]
 
 SECOND = 1_000_000_000
 LOGS = [
@@ -119,7 +120,7 @@ PATTERNS: dict[str, list[list[Any]]] = {
 
 
 @pytest.fixture
-def logs(address: str | Path) -> Iterator[LogStore]:
+def logs(address: Address) -> Iterator[LogStore]:
     store = LogStore(address)
     store.record(RecordBatch(logs=LOGS))
     yield store
@@ -157,6 +158,7 @@ def takes(operator: str, values: list[Any]) -> bool:
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(900)
 def test_every_operator_on_every_kind_of_field(logs: LogStore) -> None:
     wrong = []
     for name, param in params():

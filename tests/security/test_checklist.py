@@ -61,6 +61,9 @@ SQL = re.compile(r"^\s*(SELECT|INSERT|UPDATE|DELETE|CREATE|DROP|ALTER|PRAGMA|SET
 # What may stand in the text of a statement: constants, numbers, names of our own tables and columns, question marks.
 PUT_INTO_SQL = re.compile(r"[A-Z_]+|int\(.*\)|pages")
 NAMES_AND_MARKS = {
+    "store/clickhouse/client.py": {"CREATE"},
+    "store/clickhouse/remote.py": {"', '.join(COLUMNS)", "TABLE", "_AT_ONCE", "day.name"},
+    "store/clickhouse/split.py": {"', '.join(columns)", "', '.join(columns.values())", "TABLE", "condition", "where"},
     "store/log_days.py": {"bounds", "name", "part", "table", "where"},
     "store/move_source.py": {"columns", "name", "note", "table.name", "when"},
     "store/move_target.py": {"COUNTER + 1", "column.name", "day", "name", "table", "table.name"},

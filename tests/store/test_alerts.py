@@ -2,7 +2,6 @@
 
 import json
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -31,8 +30,12 @@ from gantry.store.alerts import (
     redeliver,
     settle,
 )
+from gantry.store.database import Address
 from gantry.store.logs import LogStore, RecordBatch
+from tests.store.conftest import address_of_logs as address
 from tests.store.logs_of_tests import ORGANIZATION, OTHER, make_log
+
+__all__ = ["address"]
 
 NOW = 1_795_000_000_000_000_000
 MINUTE = 60_000_000_000
@@ -143,7 +146,7 @@ def test_a_transaction_that_fails_has_told_nothing(logs: LogStore) -> None:
     assert tell(logs, alert(), ALL)
 
 
-def test_many_who_notice_the_same_tell_it_once(address: str | Path) -> None:
+def test_many_who_notice_the_same_tell_it_once(address: Address) -> None:
     stores = [LogStore(address) for _ in range(4)]
     subjects = [str(number % 10) for number in range(40)]
 
@@ -203,7 +206,7 @@ def test_a_claim_is_nobody_elses_until_it_is_over(logs: LogStore) -> None:
     assert {one.attempts for one in again} == {2}
 
 
-def test_claims_of_two_nodes_do_not_meet(address: str | Path) -> None:
+def test_claims_of_two_nodes_do_not_meet(address: Address) -> None:
     stores = [LogStore(address) for _ in range(2)]
     for number in range(40):
         tell(stores[0], alert(str(number)), ALL)

@@ -1,7 +1,6 @@
 """The self-audit: books that balance say nothing, on both engines, and each kind of wrong number is found by name."""
 
 import random
-from pathlib import Path
 
 import pytest
 from msgspec.structs import replace
@@ -15,7 +14,7 @@ from gantry.core.usage import Usage
 from gantry.core.vocabulary import Environment, Outcome
 from gantry.store.audit import Imbalance, audit_books
 from gantry.store.customers import delete_customer
-from gantry.store.database import Database
+from gantry.store.database import Address, open_database
 from gantry.store.log_tables import (
     credit_entries,
     customer_days,
@@ -23,12 +22,14 @@ from gantry.store.log_tables import (
     day_sums,
     hour_sums,
     minute_sums,
-    request_logs,
 )
-from gantry.store.logs import LogStore, RecordBatch
+from gantry.store.logs import LogChange, LogStore, RecordBatch
 from gantry.store.repricing import START, PricedQuery
 from gantry.store.rollups import MINUTES_KEPT, prune_minutes
+from tests.store.conftest import address_of_logs as address
 from tests.store.logs_of_tests import ORGANIZATION, OTHER, make_log
+
+__all__ = ["address"]
 
 
 def some_logs(count: int = 200) -> list[RequestLog]:
@@ -118,10 +119,10 @@ def test_books_balance_whatever_happens_to_them(stored: LogStore) -> None:
     ids=lambda value: getattr(value, "name", value) if not isinstance(value, set) else "",
 )
 def test_a_nano_dollar_too_much_is_found_wherever_it_is(
-    stored: LogStore, address: str | Path, table: Table, column: str, found: set[tuple[str, str, str]]
+    stored: LogStore, address: Address, table: Table, column: str, found: set[tuple[str, str, str]]
 ) -> None:
     key = list(table.primary_key.columns)
-    database = Database(address)
+    database = open_database(address)
     with database.writing() as connection:
         newest = select(*key).order_by(*(part.desc() for part in key)).limit(1)
         row = connection.execute(newest).one()
@@ -133,14 +134,10 @@ def test_a_nano_dollar_too_much_is_found_wherever_it_is(
     assert {abs(one.one_sum - one.other_sum) for one in said} == {1}
 
 
-def test_pain_2_a_row_that_differs_from_its_own_breakdown_is_found(logs: LogStore, address: str | Path) -> None:
+def test_pain_2_a_row_that_differs_from_its_own_breakdown_is_found(logs: LogStore) -> None:
     good = make_log("good", cost=11, cost_by_unit='{"input_tokens":4,"output_tokens":6}')  # each part is rounded
     logs.record(RecordBatch(logs=[good, replace(good, log_id="bad", cost=45)]))
-    database = Database(address)
-    with database.writing() as connection:
-        bad = request_logs.c.log_id == "bad"
-        connection.execute(update(request_logs).where(bad).values(cost=0))
-    database.close()
+    logs.change(ORGANIZATION, None, [LogChange("bad", {"cost": 0})])
     said = audit(logs)
     assert [one.log_id for one in said if one.log_id] == ["bad"]
     assert [one.sentence for one in said] == [

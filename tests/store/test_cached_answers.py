@@ -14,7 +14,10 @@ from gantry.store.log_filter import Condition, Operator
 from gantry.store.log_filter import field_named as log_field
 from gantry.store.log_query import LogQuery
 from gantry.store.logs import LogStore, RecordBatch
+from tests.store.conftest import address_of_logs as address
 from tests.store.logs_of_tests import HOUR, ORGANIZATION, OTHER, make_log
+
+__all__ = ["address"]
 
 NOW = 1000 * HOUR
 

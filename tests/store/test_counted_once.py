@@ -1,6 +1,5 @@
 """Results of a batch that are fetched again: charged once, shown each time."""
 
-from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -10,8 +9,12 @@ from gantry.core.limits import Counted, CounterKind, Difference, LimitUnit
 from gantry.core.request_log import RequestLog
 from gantry.core.usage import Usage
 from gantry.core.vocabulary import LogMethod
+from gantry.store.database import Address
 from gantry.store.logs import BoardNote, LogQuery, LogStore, RecordBatch
+from tests.store.conftest import address_of_logs as address
 from tests.store.logs_of_tests import ORGANIZATION, OTHER, make_log
+
+__all__ = ["address"]
 
 RESULTS = "batch-results:0123456789abcdef0123456789abcdef"
 USAGE = Usage(input_tokens=1000, output_tokens=10)
@@ -104,7 +107,7 @@ def test_what_only_looks_alike_is_charged(logs: LogStore, fields: dict[str, Any]
     assert other.cost == 500
 
 
-def test_a_transaction_that_fails_takes_nothing(logs: LogStore, address: str | Path) -> None:
+def test_a_transaction_that_fails_takes_nothing(logs: LogStore, address: Address) -> None:
     broken = RecordBatch(logs=[results("a")], checkpoints={"incarnation": (None, 0)})  # type: ignore[dict-item]
     with pytest.raises(Exception, match=r"(?i)null"):
         logs.record(broken)

@@ -21,7 +21,10 @@ from gantry.store.credits import (
 )
 from gantry.store.logs import LogStore, RecordBatch
 from gantry.store.repricing import START, PricedQuery
+from tests.store.conftest import address_of_logs as address
 from tests.store.logs_of_tests import HOUR, ORGANIZATION, OTHER, make_log
+
+__all__ = ["address"]
 
 OPENING = NewEntry(organization_id=ORGANIZATION, kind=EntryKind.PURCHASE, amount=1000, created_at=5, reference="a")
 EVERYTHING = PricedQuery(organization_id=ORGANIZATION, since=0, until=2**62)

@@ -32,7 +32,10 @@ from gantry.store.customers import (
 from gantry.store.log_filter import Condition, FilterRefused, Operator
 from gantry.store.logs import LogStore, RecordBatch
 from gantry.store.repricing import START, PricedQuery
+from tests.store.conftest import address_of_logs as address
 from tests.store.logs_of_tests import HOUR, ORGANIZATION, OTHER, make_log
+
+__all__ = ["address"]
 
 EVERYTHING = PricedQuery(organization_id=ORGANIZATION, since=0, until=2**62)
 

@@ -23,7 +23,10 @@ from gantry.store.erasures import (
 from gantry.store.log_query import LogQuery
 from gantry.store.log_tables import alerts
 from gantry.store.logs import LogStore, RecordBatch
+from tests.store.conftest import address_of_logs as address
 from tests.store.logs_of_tests import HOUR, ORGANIZATION, OTHER, make_log
+
+__all__ = ["address"]
 
 AT = 1000 * HOUR
 ERASURE = Erasure(

@@ -4,7 +4,10 @@ from gantry.store.followers import advance, claim, given_between, read_after
 from gantry.store.log_days import first_number
 from gantry.store.log_tail import newest_number
 from gantry.store.logs import LogStore, RecordBatch
+from tests.store.conftest import address_of_logs as address
 from tests.store.logs_of_tests import OTHER, make_log
+
+__all__ = ["address"]
 
 
 def test_a_follower_begins_at_the_end_and_goes_on_where_it_was(logs: LogStore) -> None:

@@ -13,7 +13,10 @@ from gantry.store.log_deletion import (
 from gantry.store.log_filter import EVERYTHING, Condition, Filter, Operator, field_named
 from gantry.store.log_query import LogQuery
 from gantry.store.logs import LogChange, LogStore, RecordBatch
+from tests.store.conftest import address_of_logs as address
 from tests.store.logs_of_tests import ORGANIZATION, OTHER, make_log
+
+__all__ = ["address"]
 
 
 def ids(logs: LogStore, said: str | None = None) -> list[str]:

@@ -6,7 +6,10 @@ from gantry.store.log_groups import read_groups
 from gantry.store.log_query import LogQuery
 from gantry.store.logs import LogStore, RecordBatch
 from gantry.store.usage_sums import MEASURES
+from tests.store.conftest import address_of_logs as address
 from tests.store.logs_of_tests import ORGANIZATION, OTHER, make_log
+
+__all__ = ["address"]
 
 
 def test_a_page_of_groups_those_that_cost_most_first(logs: LogStore) -> None:

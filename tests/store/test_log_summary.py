@@ -11,7 +11,10 @@ from gantry.store.log_filter import AllOf, Condition, Operator, field_named
 from gantry.store.log_query import LogQuery
 from gantry.store.log_summary import Summary
 from gantry.store.logs import LogStore, RecordBatch
+from tests.store.conftest import address_of_logs as address
 from tests.store.logs_of_tests import HOUR, ORGANIZATION, OTHER, make_log
+
+__all__ = ["address"]
 
 
 def _some_logs() -> list[RequestLog]:

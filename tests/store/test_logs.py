@@ -11,16 +11,19 @@ from sqlalchemy import func, select
 from gantry.console.filter_grammar import read_filters
 from gantry.core.usage import Usage
 from gantry.core.vocabulary import Environment, Outcome
-from gantry.store.database import Database, StoreUnavailable
+from gantry.store.database import Address, Apart, StoreUnavailable, open_database
 from gantry.store.log_filter import field_named
 from gantry.store.log_tables import hour_sums
 from gantry.store.logs import LogQuery, LogStore, RecordBatch
+from tests.store.conftest import address_of_logs as address
 from tests.store.logs_of_tests import HOUR, ORGANIZATION, OTHER, make_log
 
+__all__ = ["address"]
 
-def _sums(address: str | Path) -> tuple[int, int, int]:
+
+def _sums(address: Address) -> tuple[int, int, int]:
     """Return the requests, errors and input tokens that the hour_sums say."""
-    database = Database(address)
+    database = open_database(address)
     sums = (func.sum(hour_sums.c.requests), func.sum(hour_sums.c.errors), func.sum(hour_sums.c.input_tokens))
     with database.reading() as connection:
         row = connection.execute(select(*sums)).one()
@@ -62,7 +65,7 @@ def test_a_log_comes_back_as_it_was_stored(logs: LogStore) -> None:
     assert logs.find(ORGANIZATION, "b") is None
 
 
-def test_a_log_is_stored_and_counted_once(logs: LogStore, address: str | Path) -> None:
+def test_a_log_is_stored_and_counted_once(logs: LogStore, address: Address) -> None:
     batch = RecordBatch(logs=[make_log("a", usage=Usage(input_tokens=3)), make_log("b", usage=Usage(input_tokens=5))])
     assert logs.record(batch) == {"a", "b"}
     assert logs.record(batch) == set()
@@ -72,7 +75,7 @@ def test_a_log_is_stored_and_counted_once(logs: LogStore, address: str | Path) -
 
 
 def test_rows_with_and_without_rare_columns_keep_their_order_and_are_counted_once(
-    logs: LogStore, address: str | Path
+    logs: LogStore, address: Address
 ) -> None:
     mixed = [make_log("a"), make_log("b", customer_identifier="c"), make_log("c"), make_log("d", metadata="{}")]
     assert logs.record(RecordBatch(logs=mixed[1:3])) == {"b", "c"}
@@ -89,7 +92,7 @@ def test_two_organizations_may_choose_the_same_id(logs: LogStore) -> None:
     assert logs.find(OTHER, "a") == theirs
 
 
-def test_errors_are_counted(logs: LogStore, address: str | Path) -> None:
+def test_errors_are_counted(logs: LogStore, address: Address) -> None:
     batch = [
         make_log("a"),
         make_log("b", outcome=Outcome.LOGGED),
@@ -132,7 +135,7 @@ def test_a_batch_is_stored_whole_or_not_at_all(logs: LogStore) -> None:
     assert logs.record(RecordBatch(logs=[make_log("a")])) == {"a"}
 
 
-def test_what_an_engine_refuses_is_mended_and_stored(logs: LogStore, address: str | Path) -> None:
+def test_what_an_engine_refuses_is_mended_and_stored(logs: LogStore, address: Address) -> None:
     hostile = make_log(
         "a\0",
         customer_identifier="nul\0 and half a pair \ud800",
@@ -255,7 +258,9 @@ def test_a_full_disk_is_unavailable(tmp_path: Path) -> None:
     logs.close()
 
 
-def test_a_reader_does_not_hold_up_the_writer(logs: LogStore) -> None:
+def test_a_reader_does_not_hold_up_the_writer(logs: LogStore, address: Address) -> None:
+    if isinstance(address, Apart):
+        pytest.skip("ClickHouse has no view that stays as it is")
     logs.record(RecordBatch(logs=[make_log("a")]))
     with logs._database.reading() as connection:
         before = connection.exec_driver_sql("SELECT count(*) FROM request_logs").scalar_one()

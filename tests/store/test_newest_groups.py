@@ -17,7 +17,10 @@ from gantry.store.logs import LogStore, RecordBatch
 from gantry.store.newest_groups import THREAD, TRACE, NewestGroups, Place, read_newest
 from gantry.store.threads import read_threads
 from gantry.store.traces import TraceCount, count_traces, delete_spans, read_spans, read_traces
+from tests.store.conftest import address_of_logs as address
 from tests.store.logs_of_tests import HOUR, ORGANIZATION, OTHER, make_log
+
+__all__ = ["address"]
 
 VIEWER = Viewer(ORGANIZATION, Environment.PROD)
 SECOND = 1_000_000_000

@@ -1,21 +1,23 @@
 """Quantiles by hour and by day are those of the values, whatever batches they came in, on both engines."""
 
 import random
-from pathlib import Path
 
 import pytest
 from sqlalchemy import select
 
 from gantry.core.request_log import tokens_per_second
 from gantry.core.sketch import ACCURACY, quantile
-from gantry.store.database import Database
+from gantry.store.database import Address, open_database
 from gantry.store.log_tables import day_sketches, hour_sketches
 from gantry.store.logs import LogStore, RecordBatch
 from gantry.store.sketches import merged
+from tests.store.conftest import address_of_logs as address
 from tests.store.logs_of_tests import HOUR, ORGANIZATION, make_log
 
+__all__ = ["address"]
 
-def test_stored_sketches_tell_the_quantiles_of_all_logs(logs: LogStore, address: str | Path) -> None:
+
+def test_stored_sketches_tell_the_quantiles_of_all_logs(logs: LogStore, address: Address) -> None:
     chance = random.Random(3)
     some = [
         make_log(
@@ -35,7 +37,7 @@ def test_stored_sketches_tell_the_quantiles_of_all_logs(logs: LogStore, address:
 
     latencies = sorted(log.latency for log in some if log.latency is not None)
     assert not any(map(tokens_per_second, some))
-    database = Database(address)
+    database = open_database(address)
     with database.reading() as connection:
         for table in (hour_sketches, day_sketches):
             rows = connection.execute(select(table).where(table.c.organization_id == ORGANIZATION)).all()

@@ -3,7 +3,10 @@
 from gantry.core.usage import Usage
 from gantry.store.logs import LogStore, RecordBatch
 from gantry.store.spending import Spent
+from tests.store.conftest import address_of_logs as address
 from tests.store.logs_of_tests import HOUR, ORGANIZATION, OTHER, make_log
+
+__all__ = ["address"]
 
 DAY = 41  # of the thousandth hour
 USAGE = Usage(input_tokens=10, output_tokens=5)

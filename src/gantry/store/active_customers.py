@@ -13,6 +13,7 @@ from gantry.core.time_range import DAY, length_of
 from gantry.store.log_filter import conditions_in
 from gantry.store.log_query import matching
 from gantry.store.log_tables import customer_days, request_logs
+from gantry.store.together import together
 from gantry.store.usage_sums import UsageQuery, logs_of
 
 
@@ -73,9 +74,8 @@ def _oldest(connection: Connection, query: UsageQuery) -> int:
 def _count(connection: Connection, query: UsageQuery, since: int, until: int) -> int:
     if since >= until:
         return 0
-    pieces = list(_pieces(query, since, until))
-    together = pieces[0] if len(pieces) == 1 else union(*pieces)
-    return connection.scalar(select(func.count()).select_from(together.subquery())) or 0
+    found = together(connection, _pieces(query, since, until), union)
+    return connection.scalar(select(func.count()).select_from(found)) or 0
 
 
 def _pieces(query: UsageQuery, since: int, until: int) -> list[Select[Any]]:

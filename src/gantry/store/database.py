@@ -17,9 +17,11 @@ import sqlite3
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, nullcontext
+from importlib import import_module
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
+from msgspec import Struct
 from sqlalchemy import URL, Connection, Engine, Table, create_engine, event, make_url, text
 from sqlalchemy.exc import DataError as DataRefused  # a value that the engine cannot hold, such as a NUL in a text
 from sqlalchemy.exc import DBAPIError
@@ -29,8 +31,24 @@ from gantry.store.json_text import member_in_text
 from gantry.store.text_patterns import folded_text, matches_regex, number_in_text
 from gantry.store.upsert import insert_into
 
-__all__ = ["BUSY_TIMEOUT", "Clock", "DataRefused", "Database", "StoreUnavailable", "TooMuchToRead", "database_url"]
+__all__ = [
+    "BUSY_TIMEOUT",
+    "LOGS_APART",
+    "Address",
+    "Apart",
+    "Clock",
+    "DataRefused",
+    "Database",
+    "StoreUnavailable",
+    "TooMuchToRead",
+    "database_url",
+    "is_file",
+    "open_database",
+    "sql_address",
+]
 
+_SPLIT: Final = "gantry.store.clickhouse.split"  # and with it a client of ClickHouse, for those who have one
+LOGS_APART: Final = "gantry_logs_apart"  # of a connection's options: logs are in another store, see `Apart`
 BUSY_TIMEOUT = 5.0  # seconds a writer waits for another
 _KEPT_OPEN = 1  # connections of a pool that stay open; a loop of the clerk needs no more
 MOST_CONNECTIONS = 8  # of a pool
@@ -84,6 +102,34 @@ class TooMuchToRead(StoreUnavailable):
     """A question was ended because its answer took longer than it may; a narrower one may be answered in time."""
 
 
+class Apart(Struct, frozen=True):
+    """The address of a store whose logs are in ClickHouse: of the SQL store, and the URL of theirs."""
+
+    sql: str | Path
+    logs: str
+
+
+Address = str | Path | Apart  # of a log store
+
+
+def sql_address(address: Address) -> str | Path:
+    """Return where all is but the logs."""
+    return address.sql if isinstance(address, Apart) else address
+
+
+def is_file(address: Address) -> bool:
+    """Say whether it is SQLite's, and so this machine's alone."""
+    return isinstance(sql_address(address), Path)
+
+
+def open_database(address: Address, *, busy_timeout: float = BUSY_TIMEOUT) -> "Database":
+    """Open a log store's database, with its logs where they are. Raises StoreUnavailable."""
+    if not isinstance(address, Apart):
+        return Database(address, busy_timeout=busy_timeout)
+    found: Database = import_module(_SPLIT).SplitDatabase(address, busy_timeout=busy_timeout)
+    return found
+
+
 class Database:
     """One database, named by a path (SQLite) or a URL (`postgresql://…`)."""
 
@@ -112,13 +158,13 @@ class Database:
     @contextmanager
     def writing(self) -> Iterator[Connection]:
         """One transaction, committed at the end of the block. Raises StoreUnavailable."""
-        with self.faults(), self._writer.begin() as connection:
+        with self.faults(), self._connect(self._writer) as connection, connection.begin():
             yield connection
 
     @contextmanager
     def reading(self, patience: float | None = None) -> Iterator[Connection]:
         """One consistent view of the database, ended after `patience` seconds. Raises StoreUnavailable."""
-        with self.faults(), self._reader.connect() as connection:
+        with self.faults(), self._connect(self._reader) as connection:
             if patience is None:
                 yield connection
                 return
@@ -127,6 +173,9 @@ class Database:
                 connection.execute(text(f"SET LOCAL statement_timeout = {int(patience * 1000)}"))
             with _asked_until(connection, ends), _interrupted_at(connection, ends) if self.is_sqlite else nullcontext():
                 yield connection
+
+    def _connect(self, engine: Engine) -> Connection:
+        return engine.connect()
 
     @contextmanager
     def migrating(self) -> Iterator[Connection]:

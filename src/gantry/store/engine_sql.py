@@ -1,4 +1,4 @@
-"""What the two engines spell differently, as SQL elements with one meaning.
+"""What the engines spell differently, as SQL elements with one meaning; `gantry.store.clickhouse` has its own words.
 
 Law: each is a function of its arguments, and no stored value makes one fail: JSON is looked into only where it is JSON,
 a number is read only where there is one.
@@ -11,7 +11,7 @@ from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql.compiler import SQLCompiler
 from sqlalchemy.sql.functions import FunctionElement
 
-from gantry.store.full_text import TABLE, Phrase, match_text, tsquery_text
+from gantry.store.full_text import TABLE, Phrase, match_text, sought_text, tsquery_text
 from gantry.store.log_days import COUNTER
 from gantry.store.text_patterns import MATCHED_CHARACTERS, NUMBER
 
@@ -66,7 +66,10 @@ class arrived_since(FunctionElement[bool]):  # noqa: N801
 
 
 class found_by_words(FunctionElement[bool]):  # noqa: N801
-    """(seq, which, FTS5 expression, …): whether the log of this number says all phrases."""
+    """(seq, which, FTS5 expression, …): whether the log of this number says all phrases.
+
+    Each phrase is there as an expression of PostgreSQL's and as it stands in `full_text.spaced_words`.
+    """
 
     inherit_cache = True
     type = Boolean()
@@ -77,7 +80,8 @@ def says(seq: ColumnElement[int], which: str, phrases: list[Phrase]) -> ColumnEl
     expression = match_text(phrases)
     if which != "said":
         expression = f"{which} : ({expression})"
-    return found_by_words(seq, column(which), literal(expression), *(literal(tsquery_text(one)) for one in phrases))
+    spelled = (literal(spell(one)) for one in phrases for spell in (tsquery_text, sought_text))
+    return found_by_words(seq, column(which), literal(expression), *spelled)
 
 
 def _texts(element: FunctionElement[Any], compiler: SQLCompiler, **options: Any) -> list[str]:
@@ -186,7 +190,7 @@ def _found_in_postgresql(element: found_by_words, compiler: SQLCompiler, **optio
     assert isinstance(which, ColumnClause)
     columns = ("input", "output") if which.name == "said" else (which.name,)
     found = []
-    for phrase in phrases:
+    for phrase in phrases[::2]:
         query = f"to_tsquery('simple', {compiler.process(phrase, **options)})"
         found.append("(" + " OR ".join(f"{name} @@ {query}" for name in columns) + ")")
     seq_text = compiler.process(seq, **options)

@@ -14,9 +14,11 @@ from typing import Any, Final
 
 import msgspec
 from msgspec import Struct
-from sqlalchemy import Connection, text
+from sqlalchemy import ColumnElement, Connection, select, text
 
 from gantry.store.content import Content, unpack_content
+from gantry.store.database import LOGS_APART
+from gantry.store.log_tables import request_log_bodies
 from gantry.store.plain_messages import PlainMessage, decode_plain
 
 TABLE = "request_log_texts"
@@ -97,6 +99,18 @@ class FullTextStatements:
         )
 
 
+def take_out(connection: Connection, of: ColumnElement[bool]) -> None:
+    """Take out the entries of some rows of bodies, before these are deleted."""
+    if connection.get_execution_options().get(LOGS_APART):
+        return  # there the words go with the row
+    said = connection.execute(select(request_log_bodies).where(of)).all()
+    entries = [entry for row in said if (entry := entry_of(row.seq, unpack_content(row.content))) is not None]
+    if entries:
+        cursor: Any = connection.connection.cursor()
+        cursor.executemany(FullTextStatements(is_sqlite=connection.dialect.name == "sqlite").take_out, entries)
+        cursor.close()
+
+
 def entry_of(seq: int, said: Content) -> Entry | None:
     """Return a log's entry; None when there is nothing to find it by."""
     words = said_words(said.input), said_words(said.output)
@@ -170,3 +184,14 @@ def match_text(phrases: Iterable[Phrase]) -> str:
 def tsquery_text(phrase: Phrase) -> str:
     """Return an expression of PostgreSQL's full text."""
     return " <-> ".join(f"'{word}'" for word in phrase.words) + (":*" if phrase.open_end else "")
+
+
+def spaced_words(words: str) -> str:
+    """Return words in lower case with a space around each, so that a phrase is a part of the text; '' for none."""
+    found = _WORD.findall(words.lower())
+    return f" {' '.join(found)} " if found else ""
+
+
+def sought_text(phrase: Phrase) -> str:
+    """Return a phrase as it stands in `spaced_words`."""
+    return f" {' '.join(phrase.words).lower()}{'' if phrase.open_end else ' '}"

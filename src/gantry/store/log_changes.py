@@ -5,17 +5,18 @@ there to be changed is not there to be seen. Deleting takes out the row, what wa
 transaction; sums by hour stay.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import msgspec
 from msgspec import Raw, Struct
 from sqlalchemy import ColumnElement, Connection, Select, and_, delete, select, update
 
-from gantry.store.content import unpack_content
-from gantry.store.full_text import FullTextStatements, entry_of
+from gantry.store.full_text import take_out
 from gantry.store.log_filter import Value
 from gantry.store.log_tables import request_log_bodies, request_logs
+
+Write = Callable[[Connection, ColumnElement[bool], Mapping[str, Any]], None]
 
 
 class LogChange(Struct, frozen=True):
@@ -26,8 +27,16 @@ class LogChange(Struct, frozen=True):
     metadata: Mapping[str, Raw] = {}
 
 
+def write_marks(connection: Connection, owned: ColumnElement[bool], values: Mapping[str, Any]) -> None:
+    connection.execute(update(request_logs).where(owned).values(values))
+
+
 def change_logs(
-    connection: Connection, organization_id: str, key_id: str | None, changes: Sequence[LogChange]
+    connection: Connection,
+    organization_id: str,
+    key_id: str | None,
+    changes: Sequence[LogChange],
+    write: Write = write_marks,
 ) -> set[str]:
     """Apply changes and return the ids of the logs that were there."""
     changed = set()
@@ -41,7 +50,7 @@ def change_logs(
         if change.metadata:
             values["metadata"] = _merged(row.metadata, change.metadata)
         if values:
-            connection.execute(update(request_logs).where(owned).values(values))
+            write(connection, owned, values)
     return changed
 
 
@@ -52,15 +61,9 @@ def delete_log(connection: Connection, organization_id: str, key_id: str | None,
     if seq is None:
         return False
     body = request_log_bodies.c.seq == seq
-    content = connection.scalar(select(request_log_bodies.c.content).where(body))
-    entry = None if content is None else entry_of(seq, unpack_content(content))
-    if entry is not None:
-        statements = FullTextStatements(is_sqlite=connection.dialect.name == "sqlite")
-        cursor: Any = connection.connection.cursor()
-        cursor.execute(statements.take_out, entry)
-        cursor.close()
-    connection.execute(delete(request_log_bodies).where(body))
+    take_out(connection, body)
     connection.execute(delete(request_logs).where(owned))
+    connection.execute(delete(request_log_bodies).where(body))
     return True
 
 

@@ -5,14 +5,13 @@ ended, so that no row is looked at twice. Sums, customers and the ledger stay.
 """
 
 from collections.abc import Sequence
-from typing import Any, Final
+from typing import Final
 
 from msgspec import Struct
 from sqlalchemy import ColumnElement, Connection, and_, delete, func, or_, select
 
 from gantry.core.vocabulary import Environment
-from gantry.store.content import unpack_content
-from gantry.store.full_text import FullTextStatements, entry_of
+from gantry.store.full_text import take_out
 from gantry.store.log_tables import request_log_bodies, request_logs
 
 ROW_BYTES: Final = 1000  # of a log without what was said, with its places in the indexes
@@ -69,19 +68,16 @@ def old_logs(
 
 def delete_logs(connection: Connection, numbers: Sequence[int]) -> None:
     """Delete logs by their numbers, with all that was said."""
-    delete_said(connection, numbers)
+    said = request_log_bodies.c.seq.in_(numbers)
+    take_out(connection, said)
     connection.execute(delete(request_logs).where(request_logs.c.seq.in_(numbers)))
+    connection.execute(delete(request_log_bodies).where(said))
 
 
 def delete_said(connection: Connection, numbers: Sequence[int]) -> None:
     """Delete what was said in some logs, and its words."""
     wanted = request_log_bodies.c.seq.in_(numbers)
-    said = connection.execute(select(request_log_bodies).where(wanted)).all()
-    entries = [entry for row in said if (entry := entry_of(row.seq, unpack_content(row.content))) is not None]
-    if entries:
-        cursor: Any = connection.connection.cursor()
-        cursor.executemany(FullTextStatements(is_sqlite=connection.dialect.name == "sqlite").take_out, entries)
-        cursor.close()
+    take_out(connection, wanted)
     connection.execute(delete(request_log_bodies).where(wanted))
 
 

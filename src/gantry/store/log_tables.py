@@ -22,7 +22,7 @@ from sqlalchemy import (
 
 from gantry.store.metadata import PARTITIONED_BY, RowNumber, Sum, Tree, logs, revision_table
 
-LOGS = Tree("logs", logs, "l0009", revision_table("logs_revision"))
+LOGS = Tree("logs", logs, "l0010", revision_table("logs_revision"))
 
 # `seq` is the order of arrival, which `started_at` is not: a long call is stored after many short ones. A log's id is
 # unique within its organization only, because a client may choose it. Columns that are often NULL stand last, from
@@ -199,6 +199,18 @@ request_log_bodies = Table(
     Column("seq", RowNumber, primary_key=True, autoincrement=False),
     Column("content", LargeBinary, nullable=False),
     info={PARTITIONED_BY: "RANGE (seq)"},
+)
+
+# The ids of logs whose rows are in ClickHouse: who takes one counts it. The day (UTC) is that on which the call began.
+log_ids = Table(
+    "log_ids",
+    logs,
+    Column("log_id", String, nullable=False),
+    Column("organization_id", String, nullable=False),
+    Column("day", BigInteger, nullable=False),
+    PrimaryKeyConstraint("log_id", "organization_id"),
+    Index(None, "day"),
+    sqlite_with_rowid=False,
 )
 
 # Results of batches whose units were counted, and by which log; see `gantry.store.counted_once`.

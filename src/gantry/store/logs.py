@@ -10,7 +10,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence, Set
 from contextlib import contextmanager
-from pathlib import Path
+from importlib import import_module
 from typing import Any
 
 import msgspec
@@ -47,7 +47,7 @@ from gantry.store.customer_sums import (
     with_new_days,
 )
 from gantry.store.customers import CustomerMark, marks_of
-from gantry.store.database import BUSY_TIMEOUT, Clock, Database, StoreUnavailable
+from gantry.store.database import BUSY_TIMEOUT, Address, Apart, Clock, StoreUnavailable, open_database
 from gantry.store.followers import begin_following
 from gantry.store.full_text import entry_of
 from gantry.store.log_changes import LogChange, change_logs, delete_log
@@ -90,6 +90,7 @@ __all__ = ["BoardNote", "LogChange", "LogPage", "LogQuery", "LogStore", "RecordB
 
 _TAIL_LIMIT = 1000
 _TAKE_OUT = "DELETE FROM request_logs WHERE seq >= ?"
+_APART = "gantry.store.clickhouse.remote"  # and with it a client of ClickHouse, for those who have one
 
 OpenCall = tuple[str, str, bytes]  # log id, incarnation, payload
 OpenPart = tuple[str, str, int, int, bytes]  # log id, incarnation, seq, direction, data
@@ -127,7 +128,7 @@ class LogStore:
 
     def __init__(
         self,
-        address: str | Path,
+        address: Address,
         *,
         busy_timeout: float = BUSY_TIMEOUT,
         patience: float | None = None,
@@ -143,11 +144,13 @@ class LogStore:
         self._clock = clock
         self._arrival = arrival
         self._days: frozenset[int] = frozenset()
-        self._database = Database(address, busy_timeout=busy_timeout)
+        self._database = open_database(address, busy_timeout=busy_timeout)
+        self._apart = import_module(_APART).RemoteLogs(self._database) if isinstance(address, Apart) else None
         ensure_schema(self._database, LOGS)
         self._sql = LogStatements(self._database.dialect)
+        self._has_rows = self._database.is_sqlite and self._apart is None  # in SQLite
         # Rows of many lengths are inserted in turns: nothing in this process, a round trip each to a server.
-        self._row_of = short_row_of if self._database.is_sqlite else row_of
+        self._row_of = short_row_of if self._has_rows else row_of
 
     def close(self) -> None:
         self._database.close()
@@ -171,33 +174,48 @@ class LogStore:
     @property
     def has_other_writers(self) -> bool:
         """Whether logs may arrive in another order than their numbers': SQLite has one writer at a time."""
-        return not self._database.is_sqlite
+        return not self._has_rows
 
     @property
     def has_days(self) -> bool:
         """Whether what is stored of calls lies in a partition for each day, which goes as a whole."""
-        return not self._database.is_sqlite
+        return not self._has_rows
 
     def make_days(self) -> None:
         """Make the partitions of today and the days to come. Raises StoreUnavailable."""
+        if self._apart is not None:
+            return  # each is made by the first row in it
         with self._database.writing() as connection:
             now = today(connection)
             make_days(connection, range(now, now + AHEAD))
 
     def days(self) -> list[LogDay]:
         """Return the days there are partitions of, the oldest first. Raises StoreUnavailable."""
+        if self._apart is not None:
+            found: list[LogDay] = self._apart.days()
+            return found
         with self._database.reading() as connection:
             return days_in(connection)
 
     def is_over(self, day: LogDay, kept: Mapping[str, Kept], *, said: bool = False) -> bool:
         """Say whether nobody keeps anything of a day, or of what was said on it. Raises StoreUnavailable."""
+        if self._apart is not None:
+            return bool(self._apart.is_over(day, kept, said=said))
         with self._database.reading() as connection:
             return is_over(connection, day.name, kept, said=said)
 
     def drop_day(self, day: LogDay, *, said: bool = False) -> None:
         """Drop all that is stored of a day's calls, or only what was `said` in them. Raises StoreUnavailable."""
+        if self._apart is not None:
+            self._apart.drop_day(day, said=said)
+            return
         with self._database.apart() as connection:
             drop_day(connection, day, SAID if said else (*SAID, ROWS))
+
+    def wipe(self) -> None:
+        """Leave nothing of deleted logs where an engine only hides them. Raises StoreUnavailable."""
+        if self._apart is not None:
+            self._apart.wipe()
 
     def begin_following(self, name: str) -> None:
         """Make a follower's mark where there is none."""
@@ -206,6 +224,9 @@ class LogStore:
 
     def record(self, batch: RecordBatch) -> set[str]:
         """Store a batch and return the ids of the logs that were new. Raises StoreUnavailable: nothing was stored."""
+        if self._apart is not None:
+            self._apart.set_aside(len(batch.logs))
+            return self._record(batch, storable)
         try:
             return self._record(batch, _as_it_is)
         except self._database.refusals:  # a NUL, half a surrogate, an integer of 30 digits: callers send them
@@ -224,9 +245,10 @@ class LogStore:
                 for index, log in counted_once(connection, self._sql.count_results, results):
                     board = None if board is None else _note_without(board, logs[index])
                     logs[index], rows[index] = log, mend(self._row_of(log))
-            new = self._insert_new(cursor, rows)
+            new = self._insert_new(connection, cursor, rows)
             logs = [logs[index] for index in new] if len(new) < len(logs) else logs
-            self._insert_said(cursor, zip(new.values(), logs, strict=True), mend)
+            if self._apart is None:
+                self._insert_said(cursor, zip(new.values(), logs, strict=True), mend)
             self._add_up(cursor, rollup_of(logs), mend)
             self._add_customers(cursor, logs, batch.customers, mend)
             self._put_all(cursor, self._sql.enter, [mend(row) for row in usage_rows(logs)])
@@ -241,9 +263,11 @@ class LogStore:
             cursor.close()
             apply_changes(connection, batch.cache, is_sqlite=self._database.is_sqlite)
             post(connection, batch.outbox, logs)
+            if self._apart is not None:  # last, for nothing undoes it
+                self._apart.insert(zip(new.values(), logs, strict=True))
         return {log.log_id for log in logs}
 
-    def _insert_new(self, cursor: Any, rows: Sequence[Row]) -> dict[int, int]:
+    def _insert_new(self, connection: Connection, cursor: Any, rows: Sequence[Row]) -> dict[int, int]:
         """Insert rows, and return of those that were not there before the index and the number they have now.
 
         Nearly always all are new, and one count says so. Otherwise the rows are taken out and inserted one by one. That
@@ -251,6 +275,9 @@ class LogStore:
         """
         if not rows:
             return {}
+        if self._apart is not None:
+            taken: dict[int, int] = self._apart.take_ids(connection, cursor, rows)
+            return taken
         if not self._database.is_sqlite:
             numbers = next_numbers(cursor, len(rows), None if self._arrival is None else self._arrival())
             self._ensure_days({day_of(number) for number in (numbers[0], numbers[-1])})
@@ -381,7 +408,7 @@ class LogStore:
     def page(self, query: LogQuery) -> LogPage:
         """Return a page of logs with what was said in them, and the count of all that match."""
         with self._database.reading(self._patience) as connection:
-            return read_page(connection, query, is_sqlite=self._database.is_sqlite)
+            return read_page(connection, query, is_sqlite=self._has_rows)
 
     def summary(self, query: LogQuery) -> Summary:
         """Return the sums over all logs that match; its page and order mean nothing."""
@@ -396,7 +423,10 @@ class LogStore:
     def change(self, organization_id: str, key_id: str | None, changes: Sequence[LogChange]) -> set[str]:
         """Apply changes and return the ids of the logs that were there; `key_id` binds them to one key's logs."""
         with self._database.writing() as connection:
-            return change_logs(connection, organization_id, key_id, changes)
+            if self._apart is None:
+                return change_logs(connection, organization_id, key_id, changes)
+            self._apart.hold(connection, organization_id, [change.log_id for change in changes])
+            return change_logs(connection, organization_id, key_id, changes, self._apart.write_marks)
 
     def delete(self, organization_id: str, key_id: str | None, log_id: str) -> bool:
         """Delete a log and say whether it was there."""
@@ -412,7 +442,7 @@ class LogStore:
         """Write prices over those that were read, with the sums, and return those of logs that still had them."""
         with self._database.writing() as connection:
             cursor = connection.connection.cursor()
-            prices = self._put_prices(cursor, prices)
+            prices = self._put_prices(connection, cursor, prices)
             drift = drift_of(prices)
             _run_many(cursor, self._sql.drift_of_minutes, list(map(storable, drift_of_minutes(drift))))
             self._add_up(cursor, msgspec.structs.replace(drift, minutes=[]), storable)
@@ -423,9 +453,12 @@ class LogStore:
             cursor.close()
         return list(prices)
 
-    def _put_prices(self, cursor: Any, prices: Sequence[NewPrice]) -> Sequence[NewPrice]:
+    def _put_prices(self, connection: Connection, cursor: Any, prices: Sequence[NewPrice]) -> Sequence[NewPrice]:
         if not prices:
             return prices
+        if self._apart is not None:
+            put_there: list[NewPrice] = self._apart.put_prices(connection, prices)
+            return put_there
         if not self._database.is_sqlite:
             cursor.execute(self._sql.put_prices, (json_of(prices),))
             put = {seq for (seq,) in cursor.fetchall()}

@@ -24,9 +24,9 @@ _PLAIN: Final = tuple(name for name in PricedLog.__struct_fields__ if name != "u
 _BEFORE_USAGE: Final = _PLAIN[: PricedLog.__struct_fields__.index("usage")]
 _COLUMNS: Final = (*_PLAIN, *_USAGE, "usage_estimated", "input_audio")
 _NEW: Final = NewPrice.__struct_fields__[1:]
-_WRITTEN: Final = tuple(column.name for column in request_logs.c if column.name in _NEW)  # in which order SQL has them
-_IN_JSON: Final = (*_WRITTEN, "seq", "cost_before", "missing_before")
-_pick_new: Final = attrgetter(*_WRITTEN)
+WRITTEN: Final = tuple(column.name for column in request_logs.c if column.name in _NEW)  # in which order SQL has them
+_IN_JSON: Final = (*WRITTEN, "seq", "cost_before", "missing_before")
+_pick_new: Final = attrgetter(*WRITTEN)
 
 Mark = tuple[int, int]  # the start and the number of the last log of a page
 START: Final[Mark] = (0, 0)
@@ -76,7 +76,7 @@ def put_price() -> Any:
                 logs.price_missing == bindparam("missing_before", type_=logs.price_missing.type),
             )
         )
-        .values({name: bindparam(f"new_{name}", type_=logs[name].type) for name in _WRITTEN})
+        .values({name: bindparam(f"new_{name}", type_=logs[name].type) for name in WRITTEN})
     )
 
 
@@ -85,10 +85,10 @@ def put_prices_at_once(dialect: Any) -> str:
 
     It returns the numbers of the rows that it wrote. One by one, each row costs a plan.
     """
-    names = (*_WRITTEN, "seq", "cost", "price_missing")
+    names = (*WRITTEN, "seq", "cost", "price_missing")
     kinds = [request_logs.c[name].type.compile(dialect=dialect) for name in names]
     given = ", ".join(f"{name} {kind}" for name, kind in zip(_IN_JSON, kinds, strict=True))
-    written = ", ".join(f"{name} = new.{name}" for name in _WRITTEN)
+    written = ", ".join(f"{name} = new.{name}" for name in WRITTEN)
     return (
         f"UPDATE request_logs SET {written} FROM json_to_recordset(%s) AS new({given}) "  # noqa: S608 - names of columns
         "WHERE request_logs.seq = new.seq AND request_logs.cost IS NOT DISTINCT FROM new.cost_before "

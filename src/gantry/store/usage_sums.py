@@ -26,7 +26,6 @@ from sqlalchemy import (
     literal,
     not_,
     text,
-    union_all,
 )
 from sqlalchemy import select as select_from
 
@@ -37,6 +36,7 @@ from gantry.store.filter_sql import column_of, condition_of
 from gantry.store.log_filter import EVERYTHING, FIELDS, Filter, conditions_in
 from gantry.store.log_query import LogQuery, matching
 from gantry.store.log_tables import customer_days, day_sums, hour_sums, minute_sums, request_logs
+from gantry.store.together import together
 
 # Names of columns of the sums; the rest of them no dashboard shows.
 MEASURES: Final = tuple(
@@ -115,9 +115,9 @@ def read_usage(
 
 def largest_customers(connection: Connection, query: UsageQuery, measure: Measure, most: int) -> list[str]:
     """Return the customers that have most of a measure of CUSTOMER_MEASURES in the range, the first first."""
-    together = union_all(*_customers_in(query, measure)).subquery()
-    called, part = together.c.called, func.sum(together.c.part)
-    whole = func.nullif(func.sum(together.c.whole), 0)
+    found = together(connection, list(_customers_in(query, measure)))
+    called, part = found.c.called, func.sum(found.c.part)
+    whole = func.nullif(func.sum(found.c.whole), 0)
     size = part if measure[1] is None else part / whole
     ranked = select_from(called).group_by(called).order_by(size.desc().nulls_last(), called.desc()).limit(most)
     return list(connection.scalars(ranked))
@@ -125,8 +125,8 @@ def largest_customers(connection: Connection, query: UsageQuery, measure: Measur
 
 def sum_customers(connection: Connection, query: UsageQuery, measure: str) -> int:
     """Return the sum of a measure over all calls of the range that have a customer."""
-    together = union_all(*_customers_in(query, (measure, None))).subquery()
-    return int(connection.scalar(select_from(func.sum(together.c.part))) or 0)
+    found = together(connection, list(_customers_in(query, (measure, None))))
+    return int(connection.scalar(select_from(func.sum(found.c.part))) or 0)
 
 
 def _customers_in(query: UsageQuery, measure: Measure) -> Iterator[Select[Any]]:
