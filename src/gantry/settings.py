@@ -109,6 +109,10 @@ class ServeSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
             "postgresql:// URL of the store; by default control.db and logs.db in the home. Needs the extra postgres."
         ),
     ] = None
+    logs_url: Annotated[
+        Secret | None,
+        _help("https://USER:PASSWORD@HOST:PORT/NAME of a ClickHouse for request logs; needs the extra clickhouse."),
+    ] = None
     journal_budget: Annotated[Positive, _help("Bytes the journal may take on disk.")] = 4096 * MiB
     journal_full: Annotated[WhenFull, _help("New calls with a full journal: refuse, or pass uncounted.")] = (
         WhenFull.REFUSE
@@ -394,6 +398,8 @@ def load_settings(home: Home, flags: Mapping[str, Any], environ: Mapping[str, st
             raise SettingsError(f"{origin[name]}: {name} needs {other} beside it; to serve https, give both")
     if merged.database_url is not None:
         _check_postgresql(merged.database_url, origin["database_url"])
+    if merged.logs_url is not None:
+        _check_clickhouse(merged.logs_url, origin["logs_url"])
     if merged.redis_url is not None:
         _check_redis(merged.redis_url, origin["redis_url"])
     _check_console(merged, origin)
@@ -478,6 +484,14 @@ def _check_postgresql(url: Secret, source: str) -> None:
         raise SettingsError(f"{source}: database_url begins with {' or '.join(_POSTGRESQL_SCHEMES)}")
     if find_spec("psycopg") is None:
         raise SettingsError(f"{source}: database_url needs the extra postgres; install llm-gantry[postgres]")
+
+
+def _check_clickhouse(url: Secret, source: str) -> None:
+    parts = urlsplit(url.reveal())
+    if parts.scheme not in ("http", "https") or not parts.hostname:
+        raise SettingsError(f"{source}: logs_url must be http://HOST:PORT/DATABASE, or with https")
+    if find_spec("clickhouse_connect") is None:
+        raise SettingsError(f"{source}: logs_url needs the extra clickhouse; install llm-gantry[clickhouse]")
 
 
 def _check_redis(url: Secret, source: str) -> None:

@@ -1,4 +1,6 @@
-"""A recorder that kills its own process with SIGKILL at one point: `killed_clerk.py HOME POINT OCCURRENCE`.
+"""A recorder that kills its own process with SIGKILL at one point: `killed_clerk.py HOME POINT OCCURRENCE [LOGS_URL]`.
+
+With a LOGS_URL, logs go to ClickHouse, and `sending` and `sent` are points around that.
 
 POINT is part of an SQL statement, before whose execution the process dies, or one of `advance`, `advanced`, `removed`:
 around the steps in the journal that follow a commit; or `correct`, `corrected`: around a step on the board. Ends with
@@ -9,6 +11,7 @@ import os
 import signal
 import sys
 import time
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 from unittest.mock import patch
@@ -22,6 +25,7 @@ from gantry.clerk.correct import Corrections
 from gantry.clerk.record import Recorder
 from gantry.core.limits import Counted
 from gantry.journal.reader import JournalReader, Reading
+from gantry.store.database import Apart
 from gantry.store.logs import LogStore
 from tests.clerk.samples import PlainMeter
 
@@ -70,12 +74,28 @@ class MortalCounters(Counters):
         return found
 
 
-def main(home: Path, point: str, occurrence: int) -> None:
-    LogStore(home / "logs.db").close()  # making the tables is nobody's death
+def die_around_sending(death: Death) -> None:
+    """Make the steps around what ClickHouse is sent points too."""
+    client: Any = import_module("gantry.store.clickhouse.client").Client
+    insert = client.insert
+
+    def mortal(self: Any, rows: Any) -> None:
+        death.meet("sending")
+        insert(self, rows)
+        death.meet("sent")
+
+    client.insert = mortal
+
+
+def main(home: Path, point: str, occurrence: int, logs_url: str | None) -> None:
+    address = home / "logs.db" if logs_url is None else Apart(home / "logs.db", logs_url)
+    LogStore(address).close()  # making the tables is nobody's death
     MortalReader.death = MortalCounters.death = Death(point, occurrence)
     event.listen(Pool, "connect", MortalReader.death.on_connect)
+    if logs_url is not None:
+        die_around_sending(MortalReader.death)
     slot = Board(home / "board").slot(CLERK_SLOT)
-    store = LogStore(home / "logs.db")
+    store = LogStore(address)
     counters = MortalCounters(home / "counters")
     recorder = Recorder(
         home / "journal",
@@ -92,4 +112,4 @@ def main(home: Path, point: str, occurrence: int) -> None:
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]), sys.argv[2], int(sys.argv[3]))
+    main(Path(sys.argv[1]), sys.argv[2], int(sys.argv[3]), sys.argv[4] if len(sys.argv) > 4 else None)

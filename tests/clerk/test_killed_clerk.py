@@ -37,8 +37,8 @@ def fill_journal(house: House) -> None:
         writer.close()
 
 
-def run_clerk(home: Path, point: str, occurrence: int) -> int:
-    command = [sys.executable, "-m", "tests.clerk.killed_clerk", str(home), point, str(occurrence)]
+def run_clerk(home: Path, point: str, occurrence: int, *logs_url: str) -> int:
+    command = [sys.executable, "-m", "tests.clerk.killed_clerk", str(home), point, str(occurrence), *logs_url]
     return subprocess.run(command, cwd=ROOT, capture_output=True, check=False).returncode
 
 

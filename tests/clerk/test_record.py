@@ -15,6 +15,7 @@ from gantry.core.vocabulary import Outcome
 from gantry.journal.frames import Direction, FrameKind, decode_payload
 from gantry.journal.reader import list_incarnations
 from gantry.journal.segments import encode_frame, mark_of, scan_frames, segment_name
+from gantry.store.database import Apart
 from gantry.store.logs import LogStore, OpenCall, RecordBatch, StoreUnavailable
 from tests.clerk.samples import (
     ORGANIZATION,
@@ -38,14 +39,15 @@ NOW = STARTED_AT + 3_600_000_000_000
 class House:
     """A home with a journal, a store and a board, and recorders that come and go."""
 
-    def __init__(self, home: Path) -> None:
+    def __init__(self, home: Path, logs_url: str | None = None) -> None:
         self.journal = home / "journal"
         self.rejected = home / "rejected"
         self.database = home / "logs.db"
         self.journal.mkdir()
         self.board = Board(home / "board")
         self.slot: Slot = self.board.slot(CLERK_SLOT)
-        self.store = LogStore(self.database, busy_timeout=0.01)
+        address = self.database if logs_url is None else Apart(self.database, logs_url)
+        self.store = LogStore(address, busy_timeout=0.01)
         self.meter = PlainMeter()
 
     def recorder(self, store: LogStore | None = None, max_frames: int = 1000) -> Recorder:

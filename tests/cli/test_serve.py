@@ -45,6 +45,7 @@ def test_every_setting_has_an_option_except_secrets() -> None:
     options = {parameter.name for parameter in command.params}
     assert options == {"home", *(setting.name for setting in list_settings())} - {
         "database_url",
+        "logs_url",
         "otlp_headers",
         "redis_url",
         "smtp_url",

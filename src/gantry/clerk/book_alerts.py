@@ -3,7 +3,6 @@
 import time
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
-from pathlib import Path
 from typing import Final
 
 from gantry.clerk.alert_book import AlertBook
@@ -12,6 +11,7 @@ from gantry.core.alert import Alert, Event
 from gantry.core.credits import DAY
 from gantry.store.alerts import Outbox, post
 from gantry.store.audit import Imbalance
+from gantry.store.database import Address
 from gantry.store.logs import LogStore
 
 _ADVICE: Final = "`gantry doctor` shows all of it."
@@ -20,7 +20,7 @@ _ADVICE: Final = "`gantry doctor` shows all of it."
 class BookAlerts:
     """Hears of what an audit found; for the thread of the bookkeeping."""
 
-    def __init__(self, book: AlertBook, logs: str | Path, *, clock: Callable[[], int] = time.time_ns) -> None:
+    def __init__(self, book: AlertBook, logs: Address, *, clock: Callable[[], int] = time.time_ns) -> None:
         self._book = book
         self._address = logs
         self._clock = clock

@@ -22,6 +22,7 @@ from gantry.store.audit import Imbalance, audit_books
 from gantry.store.control import ControlStore
 from gantry.store.credits import expire_entries, granted_by_organization, organizations_with_expiry
 from gantry.store.customers import managed_since
+from gantry.store.database import Address, is_file
 from gantry.store.logs import LogStore
 from gantry.store.rollups import prune_minutes
 
@@ -49,7 +50,7 @@ class Bookkeeping:
         self,
         home: Home,
         keyring: Keyring,
-        logs: str | Path,
+        logs: Address,
         control: str | Path,
         *,
         clock: Callable[[], int] = time.time_ns,
@@ -70,8 +71,8 @@ class Bookkeeping:
     def step(self) -> bool:
         """Do what is due. Raises StoreUnavailable."""
         now = self._clock()
-        is_file = isinstance(self._addresses[0], Path)
-        if is_file and now < min(self._next_hour, self._next_audit):
+        rests = is_file(self._addresses[0])
+        if rests and now < min(self._next_hour, self._next_audit):
             return False
         if self._stores is None:
             logs, control = self._addresses
@@ -83,7 +84,7 @@ class Bookkeeping:
         if now >= self._next_audit:
             self._audit(self._stores[0], now)
             self._next_audit = (now // DAY + 1) * DAY + _SETTLING
-        if is_file:
+        if rests:
             self._close()
         return False
 
@@ -98,7 +99,7 @@ class Bookkeeping:
 
         A database that is a file is this machine's alone: whoever changed it has put it there.
         """
-        if isinstance(self._addresses[0], Path) or not self._home.counters.exists():
+        if is_file(self._addresses[0]) or not self._home.counters.exists():
             return
         if self._board is None:
             self._board = Counters(self._home.counters)

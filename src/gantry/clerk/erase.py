@@ -12,7 +12,6 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from pathlib import Path
 from typing import Final
 
 from msgspec import structs
@@ -28,6 +27,7 @@ from gantry.core.vocabulary import Environment
 from gantry.home import Home, HomeError, Keyring
 from gantry.journal.blank import blank_before
 from gantry.journal.reader import Position
+from gantry.store.database import Address, is_file
 from gantry.store.erasures import (
     all_erasures,
     count_erasures,
@@ -104,7 +104,7 @@ class Erasing:
         self,
         home: Home,
         keyring: Keyring,
-        logs: str | Path,
+        logs: Address,
         forgotten: Forgotten,
         *,
         clock: Callable[[], int] = time.time_ns,
@@ -113,7 +113,7 @@ class Erasing:
         self._home = home
         self._answers = AnswerCache(home.responses, keyring.responses, keyring.response_names)
         self._address = logs
-        self._is_file = isinstance(logs, Path)
+        self._is_file = is_file(logs)
         self._forgotten = forgotten
         self._clock = clock
         self._rest = rest
@@ -153,6 +153,7 @@ class Erasing:
             rejected = self._forget_rejected(erasure)
             if self._is_file:
                 yield from scrub(store)
+            store.wipe()
             with store.writing() as connection:
                 finish_erasure(connection, erasure, self._clock(), rejected)
             logger.info("erasure %s is done", erasure.id)
@@ -197,9 +198,7 @@ class Erasing:
         return gone
 
 
-def carry_out(
-    home: Home, keyring: Keyring, logs: str | Path, erasure: Erasure, *, patience: float = PATIENCE
-) -> Erasure:
+def carry_out(home: Home, keyring: Keyring, logs: Address, erasure: Erasure, *, patience: float = PATIENCE) -> Erasure:
     """Erase here where no clerk runs, and else wait for the one that does; return the receipt as it is then."""
     store = LogStore(logs)
     ends = time.monotonic() + patience

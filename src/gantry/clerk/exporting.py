@@ -16,6 +16,7 @@ from gantry.dial.webhook_url import WebhookURL
 from gantry.home import Home
 from gantry.settings import ServeSettings
 from gantry.store.control import ControlStore
+from gantry.store.database import Address
 from gantry.store.keys import key_names
 from gantry.store.logs import LogStore
 
@@ -42,7 +43,7 @@ class Poster:
 class Exporting:
     """For one thread."""
 
-    def __init__(self, home: Home, settings: ServeSettings, control: str | Path, logs: str | Path, slot: Slot) -> None:
+    def __init__(self, home: Home, settings: ServeSettings, control: str | Path, logs: Address, slot: Slot) -> None:
         self._home = home
         self._settings = settings
         self._control = control

@@ -61,9 +61,10 @@ from gantry.prices.folder import PriceFolder, Stamp
 from gantry.prices.rates import Rates
 from gantry.providers.spec import load_catalog
 from gantry.settings import SettingsError, load_settings
+from gantry.store.addresses import control_address, log_address
 from gantry.store.control import ControlStore
 from gantry.store.control_tables import CONTROL
-from gantry.store.database import Database, StoreUnavailable
+from gantry.store.database import Address, Database, StoreUnavailable, sql_address
 from gantry.store.erasures import all_erasures
 from gantry.store.listening import Listener
 from gantry.store.log_tables import LOGS
@@ -120,7 +121,7 @@ class Recording:
         self,
         home: Home,
         keyring: Keyring,
-        address: str | Path,
+        address: Address,
         control: str | Path,
         customs: CustomPrices,
         slot: Slot,
@@ -221,7 +222,7 @@ class Recording:
 class Correcting:
     """The step of the loop that sets right the counters that several machines share."""
 
-    def __init__(self, recording: Recording, shared: Secret, control: str | Path, logs: str | Path) -> None:
+    def __init__(self, recording: Recording, shared: Secret, control: str | Path, logs: Address) -> None:
         self._recording = recording
         self._shared = shared
         self._addresses = control, logs
@@ -327,13 +328,12 @@ def run_clerk(home: Home, lifeline: int, environ: Mapping[str, str]) -> None:
     keyring = load_keyring(home, environ.get("GANTRY_MASTER_KEY"))
     settings, _ = load_settings(home, {}, environ)
     logging.getLogger().setLevel(settings.log_level.upper())
-    url = settings.database_url.reveal() if settings.database_url is not None else None
-    _refuse_newer(url or home.control_db, url or home.logs_db)
+    control, logs = control_address(settings, home), log_address(settings, home)
+    _refuse_newer(control, sql_address(logs))
     slot = Board(home.board).slot(CLERK_SLOT)
     slot.claim(os.getpid(), time.time_ns())
     stop = threading.Event()
-    control, logs = url or home.control_db, url or home.logs_db
-    publishing = Publishing(home, control, keyring, environ, GrantedCredits(logs))
+    publishing = Publishing(home, control, keyring, environ, GrantedCredits(sql_address(logs)))
     customs, book = CustomPrices(control), AlertBook(home, keyring, control)
     forgotten = Forgotten(keyring.pepper)
     recording = Recording(home, keyring, logs, control, customs, slot, book, settings.redis_url, forgotten)

@@ -16,6 +16,7 @@ from typing import Final
 from gantry.core.retention import DAY, Retention
 from gantry.core.vocabulary import Environment
 from gantry.store.control import ControlStore
+from gantry.store.database import Address
 from gantry.store.log_days import ROWS, SAID, Kept
 from gantry.store.log_deletion import Found, Place, delete_logs, delete_said, old_logs, stored_bytes
 from gantry.store.logs import LogStore
@@ -34,7 +35,7 @@ class Retaining:
 
     def __init__(
         self,
-        logs: str | Path,
+        logs: Address,
         control: str | Path,
         usual: Retention,
         *,

@@ -31,6 +31,7 @@ from gantry.imports.rows import BadRow, Row
 from gantry.journal.frames import FrameKind, LogPosted, encode_payload
 from gantry.journal.writer import JournalFull, JournalLevel, JournalWriter
 from gantry.settings import ServeSettings
+from gantry.store.addresses import control_address, log_address
 from gantry.store.known_logs import MOST_ASKED, known_logs
 from gantry.store.logs import LogStore
 
@@ -197,8 +198,7 @@ def storing(home: Home, keyring: Keyring, settings: ServeSettings, board: Board)
     except HomeError:
         yield lambda journal: wait_for_room(journal, pause=time.sleep)
         return
-    url = settings.database_url.reveal() if settings.database_url is not None else None
-    control, logs = url or home.control_db, url or home.logs_db
+    control, logs = control_address(settings, home), log_address(settings, home)
     slot = board.slot(CLERK_SLOT)
     slot.claim(os.getpid(), time.time_ns())
     recording = Recording(

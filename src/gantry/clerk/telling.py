@@ -19,6 +19,7 @@ from gantry.dial.mail import MailServer, read_mail_server
 from gantry.dial.pool import Dialler
 from gantry.home import Home, Keyring
 from gantry.settings import ServeSettings
+from gantry.store.database import Address
 from gantry.store.logs import LogStore
 from gantry.store.vault import Vault
 
@@ -35,7 +36,7 @@ class Telling:
         settings: ServeSettings,
         environ: Mapping[str, str],
         control: str | Path,
-        logs: str | Path,
+        logs: Address,
     ) -> None:
         self._home = home
         self._keyring = keyring

@@ -12,7 +12,7 @@ import msgspec
 from msgspec import UNSET
 from msgspec.structs import asdict
 
-from gantry.cli.opened import OpenHome, open_home, store_address
+from gantry.cli.opened import OpenHome, open_home
 from gantry.cli.options import FROM_STDIN, home_option, json_option, split_text
 from gantry.cli.table import print_table
 from gantry.cli.when import iso
@@ -32,6 +32,7 @@ from gantry.core.alert import AlertRules, Event
 from gantry.core.errors import CallerError
 from gantry.core.vocabulary import Environment
 from gantry.home import HomeError
+from gantry.store.addresses import log_address
 from gantry.store.alert_channels import ChannelKind, ChannelNotFound, channels_of, find_channel
 from gantry.store.alerts import (
     DeliveryState,
@@ -284,7 +285,7 @@ def _opened(home: Path) -> Iterator[OpenHome]:
 
 @contextmanager
 def _logs_of(opened: OpenHome) -> Iterator[LogStore]:
-    logs = LogStore(store_address(opened.settings, opened.home.logs_db))
+    logs = LogStore(log_address(opened.settings, opened.home))
     try:
         yield logs
     finally:

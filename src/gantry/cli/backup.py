@@ -51,6 +51,8 @@ def backup(home: Path, target: Path, with_master_key: bool) -> None:
             f"  {dump_command(database, file)}",
             err=True,
         )
+    if settings.logs_url is not None:
+        click.echo("Request logs are not in it: they are in ClickHouse. Back that up now, after this.", err=True)
     click.echo(file)
 
 

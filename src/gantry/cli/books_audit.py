@@ -26,7 +26,7 @@ from gantry.store.audit import audit_books
 from gantry.store.control_tables import CONTROL
 from gantry.store.counter_sums import bound_keys
 from gantry.store.credits import charged_to, granted_by_organization
-from gantry.store.database import Database, StoreUnavailable
+from gantry.store.database import Address, Database, StoreUnavailable, open_database
 from gantry.store.integrity import find_revision
 from gantry.store.limits import StoredLimit
 from gantry.store.log_tables import LOGS
@@ -40,7 +40,7 @@ class Stores(Struct, frozen=True):
     """Where the two stores are; `are_shared` where both are one database that several machines may have."""
 
     control: str | Path
-    logs: str | Path
+    logs: Address
     are_shared: bool
 
 
@@ -62,7 +62,7 @@ class Drift(Struct, frozen=True):
 
 def look_at_books(stores: Stores) -> Iterator[Finding]:
     """Compare ledger, logs and sums."""
-    logs, control = Database(stores.logs), Database(stores.control)
+    logs, control = open_database(stores.logs), Database(stores.control)
     try:
         if find_revision(logs, LOGS) != LOGS.head or find_revision(control, CONTROL) != CONTROL.head:
             return  # which is told already
@@ -95,7 +95,7 @@ def look_at_board(home: Home, settings: ServeSettings, stores: Stores, status: N
                 "counters", f"{home.counters} cannot be read", "Stop the gateway and delete it: it is filled anew."
             )
         return
-    logs, control = Database(stores.logs), Database(stores.control)
+    logs, control = open_database(stores.logs), Database(stores.control)
     try:
         if find_revision(logs, LOGS) != LOGS.head or find_revision(control, CONTROL) != CONTROL.head:
             return

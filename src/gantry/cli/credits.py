@@ -8,7 +8,7 @@ import click
 import msgspec
 
 from gantry.cli.live import make_live
-from gantry.cli.opened import OpenHome, open_home, store_address
+from gantry.cli.opened import OpenHome, open_home
 from gantry.cli.options import home_option, json_option, organization_option
 from gantry.cli.rules_writing import author
 from gantry.cli.table import print_table
@@ -21,6 +21,7 @@ from gantry.core.errors import CallerError
 from gantry.core.limit_check import LimitRefused
 from gantry.core.limit_words import amount_in_words, read_amount
 from gantry.core.limits import LimitUnit
+from gantry.store.addresses import log_address
 from gantry.store.credits import count_entries, entries_of, find_entry
 from gantry.store.logs import LogStore
 
@@ -176,7 +177,7 @@ def show(entry_id: str, home: Path, organization: str | None) -> None:
 
 
 def _open_ledger(opened: OpenHome) -> LogStore:
-    return LogStore(store_address(opened.settings, opened.home.logs_db))
+    return LogStore(log_address(opened.settings, opened.home))
 
 
 def _usd(nano: int) -> str:

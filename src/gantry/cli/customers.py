@@ -11,7 +11,7 @@ import click
 import msgspec
 
 from gantry.clerk.erase import carry_out
-from gantry.cli.opened import OpenHome, counters_of, open_home, store_address
+from gantry.cli.opened import OpenHome, counters_of, open_home
 from gantry.cli.options import home_option, json_option, organization_option
 from gantry.cli.rules_writing import author
 from gantry.cli.table import print_table
@@ -26,6 +26,7 @@ from gantry.core.limits import PPM
 from gantry.core.money import nano_from_usd
 from gantry.core.vocabulary import Environment
 from gantry.dialects.customer_params import DURATIONS, MOST_MARKUP, MOST_REQUESTS, MOST_USD
+from gantry.store.addresses import log_address
 from gantry.store.customers import (
     FIELDS,
     Customer,
@@ -181,7 +182,7 @@ def erase(customer: str, home: Path, organization: str | None, environment: Envi
         with logs.writing() as connection:
             add_erasure(connection, erasure)
         opened.control.note(opened.organization_id, AuditAction.ERASURE_MADE, erasure.id, environment=environment)
-        done = carry_out(opened.home, opened.keyring, store_address(opened.settings, opened.home.logs_db), erasure)
+        done = carry_out(opened.home, opened.keyring, log_address(opened.settings, opened.home), erasure)
         click.echo(msgspec.json.format(msgspec.json.encode(erasure_item(done)), indent=2))
         if done.erased.finished_at is None:
             click.echo("It goes on; see it with GET /api/erasures/.", err=True)
@@ -190,7 +191,7 @@ def erase(customer: str, home: Path, organization: str | None, environment: Envi
 @contextmanager
 def _opened(home: Path, organization: str | None) -> Iterator[tuple[OpenHome, LogStore]]:
     with open_home(home, organization) as opened:
-        logs = LogStore(store_address(opened.settings, opened.home.logs_db))
+        logs = LogStore(log_address(opened.settings, opened.home))
         try:
             yield opened, logs
         finally:

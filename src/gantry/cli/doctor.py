@@ -11,6 +11,7 @@ import sys
 import sysconfig
 import time
 from collections.abc import Iterator
+from contextlib import closing
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -21,7 +22,6 @@ from msgspec import Struct
 from gantry.cli.books_audit import Stores, look_at_board, look_at_books
 from gantry.cli.certificate_end import look_at_certificate
 from gantry.cli.finding import Finding, Verdict, fail, ok, warn
-from gantry.cli.opened import store_address
 from gantry.cli.options import home_option, json_option
 from gantry.compiled import Build, read_build
 from gantry.console.node_status import NodeStatus, read_status
@@ -32,8 +32,9 @@ from gantry.journal.reader import START, JournalReader, Position, is_alive, list
 from gantry.journal.writer import JournalLevel
 from gantry.routing.snapshot import SnapshotUnreadable, read_snapshot
 from gantry.settings import SettingsError, load_settings
+from gantry.store.addresses import control_address, log_address
 from gantry.store.control_tables import CONTROL
-from gantry.store.database import Database, StoreUnavailable
+from gantry.store.database import Address, Apart, Database, StoreUnavailable, open_database, sql_address
 from gantry.store.integrity import StoredLogs, count_stored, find_damage, find_revision
 from gantry.store.log_tables import LOGS
 from gantry.store.metadata import Tree
@@ -95,8 +96,8 @@ def _examine(home: Home) -> Iterator[Finding]:
         yield fail("settings", str(error), "Mend gantry.toml or the environment, then ask again.")
         return
     stores = Stores(
-        store_address(settings, home.control_db),
-        store_address(settings, home.logs_db),
+        control_address(settings, home),
+        log_address(settings, home),
         settings.database_url is not None,
     )
     yield from _look_at_databases(stores)
@@ -212,9 +213,26 @@ def _describe_key(home: Home, keyring: Keyring | HomeError) -> Finding:
 
 
 def _look_at_databases(stores: Stores) -> Iterator[Finding]:
-    for tree, address in ((CONTROL, stores.control), (LOGS, stores.logs)):
+    for tree, address in ((CONTROL, stores.control), (LOGS, sql_address(stores.logs))):
         name = f"the {tree.name} tables" if stores.are_shared else f"{tree.name}.db"
         yield from _look_at_database(name, address, tree)
+    if isinstance(stores.logs, Apart):
+        yield _look_at_clickhouse(stores.logs)
+
+
+def _look_at_clickhouse(address: Apart) -> Finding:
+    """Say whether ClickHouse answers, and whether logs were left behind when they began to go there."""
+    try:
+        with closing(open_database(address)):
+            pass
+        with closing(Database(address.sql)) as database:
+            behind = count_stored(database)
+    except StoreUnavailable as error:
+        return fail("clickhouse", str(error), "See that the server of logs_url runs; the journal waits for it.")
+    if behind is not None and behind.records:
+        message = f"answers, but {behind.records} logs from before logs_url lie in the store, where nobody looks"
+        return warn("clickhouse", message, "Without logs_url they are shown again; nothing moves them.")
+    return ok("clickhouse", "answers")
 
 
 def _look_at_database(name: str, address: str | Path, tree: Tree) -> Iterator[Finding]:
@@ -242,10 +260,14 @@ def _look_at_database(name: str, address: str | Path, tree: Tree) -> Iterator[Fi
         yield warn(name, f"has revision {revision}, this version uses {tree.head}", advice)
 
 
-def _stored_logs(address: str | Path) -> StoredLogs | None:
-    if isinstance(address, Path) and not address.exists():
+def _stored_logs(address: Address) -> StoredLogs | None:
+    file = sql_address(address)
+    if isinstance(file, Path) and not file.exists():
         return None
-    database = Database(address)
+    try:
+        database = open_database(address)
+    except StoreUnavailable:
+        return None
     try:
         return None if find_damage(database) else count_stored(database)
     except StoreUnavailable:

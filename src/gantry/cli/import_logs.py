@@ -14,7 +14,7 @@ import msgspec
 from gantry.board.board import Board
 from gantry.clerk.take_in import Intake, Owner, Progress, Store, StoringStuck, storing
 from gantry.cli.import_files import check_new, chunks_of, write_private
-from gantry.cli.opened import OpenHome, open_home, store_address
+from gantry.cli.opened import OpenHome, open_home
 from gantry.cli.options import home_option, organization_option
 from gantry.cli.table import plain
 from gantry.core.vocabulary import Environment, Scope
@@ -25,6 +25,7 @@ from gantry.imports.rows import BadRow, Form, Row, read_rows
 from gantry.imports.sources import LOG_SOURCES
 from gantry.journal.writer import JournalFull, JournalWriter
 from gantry.providers.spec import load_catalog
+from gantry.store.addresses import log_address
 from gantry.store.keys import ApiKey, KeyPolicy, add_key, find_key, keys_of, revoke_key
 from gantry.store.logs import LogStore
 
@@ -93,7 +94,7 @@ def logs(
     check_new(report)
     chosen, bad = LOG_SOURCES[source], _Bad(rejected)
     with open_home(home, organization) as opened, ExitStack() as stack:
-        store = stack.enter_context(closing(LogStore(store_address(opened.settings, opened.home.logs_db))))
+        store = stack.enter_context(closing(LogStore(log_address(opened.settings, opened.home))))
         make_room: Store = _no_room_needed
         journal: JournalWriter | None = None
         if not dry_run:

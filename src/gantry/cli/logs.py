@@ -11,7 +11,7 @@ import click
 import msgspec
 
 from gantry.cli.log_view import line_of, view_log
-from gantry.cli.opened import OpenHome, open_home, store_address
+from gantry.cli.opened import OpenHome, open_home
 from gantry.cli.options import home_option, json_option, organization_option
 from gantry.cli.waterfall import waterfall_of
 from gantry.cli.when import Ago
@@ -19,6 +19,7 @@ from gantry.console.filter_grammar import read_filters
 from gantry.core.request_log import RequestLog
 from gantry.core.vocabulary import Environment
 from gantry.dialects.posted import log_id_of
+from gantry.store.addresses import log_address
 from gantry.store.log_filter import AllOf, Filter, FilterRefused, Kind, field_named, parts_of
 from gantry.store.log_query import MAX_PAGE_SIZE
 from gantry.store.logs import LogQuery, LogStore
@@ -136,7 +137,7 @@ def tail(home: Path, organization: str | None, lines: int, follow: bool, as_json
 @contextmanager
 def open_logs(path: Path, organization: str | None = None) -> Iterator[tuple[OpenHome, LogStore]]:
     with open_home(path, organization) as opened:
-        logs = LogStore(store_address(opened.settings, opened.home.logs_db))
+        logs = LogStore(log_address(opened.settings, opened.home))
         try:
             yield opened, logs
         except BrokenPipeError:  # `| head` has seen enough

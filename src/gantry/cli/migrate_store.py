@@ -44,6 +44,8 @@ def command(home: Path, address: str, moves_over: bool, abandon: bool) -> None:
         if not target_address.startswith(("postgresql://", "postgres://")):
             raise click.UsageError("--to begins with postgresql://")
         settings, _ = load_settings(kept, {}, os.environ)
+        if settings.logs_url is not None:
+            raise MoveRefused("logs_url is set, and logs in ClickHouse are not moved: move before they go there.")
         if settings.database_url is not None:
             _finish(kept, settings.database_url.reveal(), target_address)
             return

@@ -7,11 +7,12 @@ from typing import Any
 import click
 import msgspec
 
-from gantry.cli.opened import OpenHome, open_home, store_address
+from gantry.cli.opened import OpenHome, open_home
 from gantry.cli.options import home_option, organization_option
 from gantry.console.retention import changed_by, read_form, read_retention_item
 from gantry.core.errors import CallerError
 from gantry.core.retention import Retention
+from gantry.store.addresses import log_address
 from gantry.store.logs import LogStore
 from gantry.store.retention import put_retention, retention_of
 
@@ -68,7 +69,7 @@ def set_retention(home: Path, organization: str | None, endless: tuple[str, ...]
 
 
 def _show(opened: OpenHome, retention: Retention) -> None:
-    logs = LogStore(store_address(opened.settings, opened.home.logs_db))
+    logs = LogStore(log_address(opened.settings, opened.home))
     try:
         item = read_retention_item(logs, opened.organization_id, retention, time.time_ns())
     finally:

@@ -8,7 +8,7 @@ from typing import Any, Final
 import click
 import msgspec
 
-from gantry.cli.opened import OpenHome, open_home, store_address
+from gantry.cli.opened import OpenHome, open_home
 from gantry.cli.options import home_option, json_option, organization_option
 from gantry.cli.table import print_table
 from gantry.console.usage_groups import Group, folded, groups_of, label_of
@@ -16,6 +16,7 @@ from gantry.console.usage_item import added, date_group, metrics_of
 from gantry.core.time_range import DAY, Tick, bucket_start, make_range
 from gantry.core.vocabulary import Environment
 from gantry.store import Connection
+from gantry.store.addresses import log_address
 from gantry.store.credentials import credentials_of
 from gantry.store.keys import keys_of
 from gantry.store.logs import LogStore
@@ -59,7 +60,7 @@ def command(
     shown = make_range(today - (days - 1) * DAY, today + DAY, tick)
     with open_home(home, organization) as opened:
         query = UsageQuery(organization_id=opened.organization_id, shown=shown, environment=environment)
-        logs = LogStore(store_address(opened.settings, opened.home.logs_db))
+        logs = LogStore(log_address(opened.settings, opened.home))
         try:
             with logs.reading() as connection:
                 whole = read_usage(connection, query)

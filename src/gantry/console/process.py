@@ -44,6 +44,7 @@ from gantry.journal.writer import JournalWriter
 from gantry.prices.folder import PriceFolder
 from gantry.prices.kept import read_rates
 from gantry.settings import DeclaredIdentityProvider, ServeSettings, load_settings
+from gantry.store.addresses import control_address, log_address
 from gantry.store.control import ControlStore
 from gantry.store.logs import LogStore
 from gantry.store.vault import Vault
@@ -96,12 +97,11 @@ async def run_console(home: Home, lifeline: int, environ: Mapping[str, str]) -> 
     wait_while_moving(home, lifeline)
     keyring = load_keyring(home, environ.get("GANTRY_MASTER_KEY"))
     settings, declared = load_settings(home, {}, environ)
-    database = settings.database_url.reveal() if settings.database_url is not None else None
     url = settings.public_url or environ.get("GANTRY_LISTENS_ON")
     board = Board(home.board)
     state = ConsoleState(
-        control=lambda: ControlStore(database or home.control_db),
-        logs=lambda: LogStore(database or home.logs_db, patience=READING),
+        control=lambda: ControlStore(control_address(settings, home)),
+        logs=lambda: LogStore(log_address(settings, home), patience=READING),
         journal=JournalWriter(home.journal, budget=settings.journal_budget),
         pepper=keyring.pepper,
         vault=Vault(keyring.vault),
@@ -150,7 +150,7 @@ async def run_console(home: Home, lifeline: int, environ: Mapping[str, str]) -> 
     heartbeat = loop.create_task(_beat(slot))
     telling = None if url is None else loop.create_task(_tell_how_to_claim(state, board, url))
     leaving = threading.Event()
-    if database is None:
+    if settings.database_url is None:
         threading.Thread(target=read_ahead, args=(home.logs_db, leaving), name="read ahead", daemon=True).start()
     try:
         with _listening(home.console_socket, home.path) as listener:
