@@ -20,7 +20,7 @@ pytest.importorskip("redis", reason="the extra `redis` is not installed")
 from gantry.board.all_counters import SharedSilent
 from gantry.board.board import CLERK_SLOT, Board
 from gantry.board.counters import Counters
-from gantry.board.held import Held
+from gantry.board.held import HeldElsewhere
 from gantry.board.shared_ledger import SharedLedger
 from gantry.clerk.bounded_reading import BoundedReading
 from gantry.clerk.correct_shared import SharedCorrections, SharedNotes
@@ -131,7 +131,7 @@ class Clerk:
         town.calls += 1
         opening = replace(opened(town.calls), organization_id=town.organization, started_at=time.time_ns())
         held = await machine.hold(*town.terms, *HELD, now=opening.started_at)
-        assert isinstance(held, Held), held
+        assert isinstance(held, HeldElsewhere), held
         opening = replace(opening, hold=HoldNote(*HELD, list(held.counted)))
         counted = await machine.settle(held, *SETTLED)
         ending = replace(closed(town.calls), ended_at=opening.started_at + 9, settled=HoldNote(*SETTLED, list(counted)))
