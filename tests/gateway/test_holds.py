@@ -121,15 +121,17 @@ def test_a_fault_in_reading_what_a_call_cost_loses_no_record(
         raise ZeroDivisionError
 
     async def main() -> None:
-        cap = limit(2 * CENT)
+        cap, alone = limit(2 * CENT), limit(1, LimitUnit.CONCURRENCY)
         upstream = Upstream(answering(GOOD))
-        async with upstream.running(), limited_node(tmp_path, upstream.url, cap) as node:
+        async with upstream.running(), limited_node(tmp_path, upstream.url, cap, alone) as node:
             monkeypatch.setattr("gantry.gateway.hold.spent", fail)
             assert (await node.ask(CHAT, chat())).status == 200
             ((opened, closed),) = await all_closed(node, 1)
             assert opened.hold is not None
-            assert (closed.outcome, closed.settled) == (Outcome.SUCCESS, None)
+            assert closed.settled is not None
+            assert (closed.outcome, closed.settled.cost) == (Outcome.SUCCESS, CENT)
             assert counted(node, cap) == CENT, "the estimate stays"
+            assert (await node.ask(CHAT, chat())).status == 200, "no call is under way any more"
 
     run(main())
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from gantry.core.limits import LimitScope, LimitUnit
+from gantry.core.limits import Books, LimitScope, LimitUnit
 from gantry.core.vocabulary import DEFAULT_SCOPES, Outcome, Scope
 from tests.gateway.books import (
     CENT,
@@ -19,12 +19,13 @@ from tests.gateway.books import (
     chat,
     counted,
     counted_in,
+    credential,
     limit,
     limited_node,
     penny,
     told_limits,
 )
-from tests.gateway.catalogue import until
+from tests.gateway.catalogue import publish, until
 from tests.gateway.conftest import Node, Upstream, answering, json_answer
 from tests.gateway.scenes import SCENES
 from tests.gateway.test_kept_response import ANTHROPIC, make
@@ -181,6 +182,20 @@ def test_a_response_that_is_remembered_costs_nothing_and_is_a_request(run: Runne
             assert (counted(node, cap), counted(node, requests)) == (used, 3)
             refused = await node.ask(f"/api/responses/{made['id']}", method="GET")
             assert refused.status == 429
+
+    run(main())
+
+
+def test_a_kept_response_that_a_key_may_not_read_is_no_request(run: Runner, tmp_path: Path) -> None:
+    async def main() -> None:
+        requests = limit(3, LimitUnit.REQUESTS)
+        upstream = Upstream(ANTHROPIC)
+        async with upstream.running(), limited_node(tmp_path, upstream.url, requests) as node:
+            made = await make(node, max_output_tokens=10)
+            held = [credential("anthropic", upstream.url)]
+            await publish(node, 7, held, books=Books((requests,)), surfaces=("chat",))
+            refused = await node.ask(f"/api/responses/{made['id']}", method="GET")
+            assert (refused.status, counted(node, requests)) == (403, 1)
 
     run(main())
 

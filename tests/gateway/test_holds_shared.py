@@ -12,6 +12,7 @@ from gantry.board.held import HeldElsewhere, Taking
 from gantry.board.standings import Refused
 from gantry.core.limits import Counted, CounterTerms, LimitUnit
 from gantry.core.vocabulary import Outcome
+from gantry.gateway.cached_answer import CachedAnswer
 from tests.gateway.books import (
     CENT,
     CHAT,
@@ -221,6 +222,29 @@ def test_tunnels_kept_responses_and_cached_answers_wait_too(run: Runner, tmp_pat
                 assert (await node.ask(CHAT, chat(cache_enabled=True))).status == 200
             assert upstream.heard.count(b"POST ") == 1
             assert counted(node, requests) == 2
+
+    run(main())
+
+
+def test_a_cached_answer_that_waits_writes_nothing_before_its_counters_answer(run: Runner, tmp_path: Path) -> None:
+    async def main() -> None:
+        requests = limit(9, LimitUnit.REQUESTS)
+        upstream = Upstream(answering(json_answer(answered())))
+        async with upstream.running(), late_node(tmp_path, upstream.url, requests) as (node, late):
+            assert (await node.ask(CHAT, chat(cache_enabled=True))).status == 200
+            late.gate.clear()
+            asked = asyncio.create_task(node.ask(CHAT, chat(cache_enabled=True)))
+            await until(lambda: late.asked == 2)
+            (waiting,) = node.worker._state.calls
+            assert isinstance(waiting, CachedAnswer)
+            faults: list[dict[str, Any]] = []
+            asyncio.get_running_loop().set_exception_handler(lambda _, context: faults.append(context))
+            waiting.on_client_full()  # what was answered before it on the connection is not read at once
+            waiting.on_client_drained()
+            await asyncio.sleep(0)
+            late.gate.set()
+            assert (await asked).status == 200
+            assert not faults
 
     run(main())
 

@@ -176,8 +176,8 @@ class CachedAnswer:
     def _go_on(self) -> None:
         """Write a piece, and come back for the next."""
         self._comes_round = False
-        if self._over or self._paused_at is not None:
-            return
+        if self._over or self._paused_at is not None or not self._pieces:
+            return  # without pieces it waits for its counters still
         piece = self._pieces.pop()
         if self._pieces:
             self._responder.pass_on(piece)

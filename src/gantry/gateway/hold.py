@@ -5,6 +5,7 @@ once are both held. At the end stands what the call cheaply knows of its usage, 
 right what the record turns out to cost. What was held is settled exactly once, whatever the call ends in.
 """
 
+import logging
 from collections.abc import Sequence
 from functools import partial
 from typing import Final
@@ -31,6 +32,8 @@ from gantry.prices.plain import plain_prices
 from gantry.routing.plan import Attempt, Route, shown
 from gantry.routing.snapshot import KeyRecord
 from gantry.wire.envelope import Envelope
+
+logger = logging.getLogger(__name__)
 
 FREE: Final = frozenset((Operation.COUNT_TOKENS, Operation.MODELS, Operation.MODEL))
 _PIECE: Final = 256  # tokens of an answer that are held at once beyond its estimate
@@ -261,7 +264,7 @@ class Hold:
         stays: Taking | None = None
         if own is not None:
             if own.tariff.purse.measures:
-                amount, tokens = spent(own.expense, came)
+                amount, tokens = _spent_or_held(own, came)
             if not came.sent and own.attempt is not None:
                 counting.release(own.held)
             else:
@@ -368,6 +371,15 @@ def begin_hold(
     if operation in FREE or not (is_limited or customer is not None):
         return None
     return Hold(purses, kept_rates, key, customer, operation, question.envelope, now)
+
+
+def _spent_or_held(own: Taken, came: Came) -> tuple[int, int]:
+    """Return cost and tokens of an answer; of one that cannot be read, what was held for it."""
+    try:
+        return spent(own.expense, came)
+    except Exception:  # the boundary of all that reads an answer for its cost
+        logger.exception("what a call cost cannot be read from its answer; its estimate stays")
+        return own.expense.cost or 0, own.expense.measure.tokens
 
 
 def _joined(counted: Sequence[Counted], others: Sequence[Counted]) -> Sequence[Counted]:

@@ -117,12 +117,12 @@ class KeptResponse:
     def _act(self) -> bytes:
         """Do what the method and the path say, and return the answer's body. Raises GatewayError."""
         question = understand(self._intake, self._head, b"")
+        check_rights(self._key, Operation.RESPONSES)  # what may be made may be read
+        check_surface(self._key, replace(self._intake.surface, operation=Operation.RESPONSES))
         hold = self._recording.begin_hold(question)
         if hold is not None:
             hold.take_free(None)
         self._recording.open(self._head, question)
-        check_rights(self._key, Operation.RESPONSES)  # what may be made may be read
-        check_surface(self._key, replace(self._intake.surface, operation=Operation.RESPONSES))
         query = dict(parse_qsl(self._head.target.partition(b"?")[2].decode("latin-1")))
         if self._head.method == "DELETE" and not self._part:
             if not forget_response(self._state.turns, self._key, self._name):

@@ -469,11 +469,11 @@ class Recording:
     def _settle(
         self, hold: Hold, outcome: Outcome, status: int, content_type: str, content_encoding: str
     ) -> HoldNote | None:
-        """Settle what the call has taken of its limits. What an answer says of its cost never costs the record."""
+        """Settle what the call has taken of its limits. No fault in that costs the record."""
         settled = None
         try:
             settled = hold.settle(self._came(outcome, status, content_type, content_encoding))
-        except Exception:  # the boundary of all that reads an answer for its cost
+        except Exception:  # the boundary of all that settles
             logger.exception("what call %s has taken of its limits is not settled; its estimate stays", self.log_id)
         self.warnings += hold.warnings
         return settled
