@@ -102,5 +102,5 @@ def test_every_file_of_a_home_is_in_the_documentation(used: Used) -> None:
 def test_every_path_that_the_code_knows_is_in_the_documentation_and_no_other(tmp_path: Path) -> None:
     home = Home(tmp_path)
     known = {path.name for path in vars(home).values() if path.parent == home.path}
-    locks = {"clerk.lock", "supervisor.lock", home.console_socket.name}
+    locks = {"clerk.lock", "move.lock", "rotation.lock", "supervisor.lock", home.console_socket.name}
     assert known | locks == {name.rstrip("/") for name in named_in_the_table()}
