@@ -16,7 +16,7 @@ type Sign = typeof IconBolt;
 const GOOD = "light-dark(var(--mantine-color-teal-9), var(--mantine-color-teal-4))";
 const BAD = "var(--mantine-color-error)";
 const CALM = "var(--mantine-color-dimmed)";
-const WARM = "light-dark(var(--mantine-color-orange-9), var(--mantine-color-orange-4))";
+const WARM = "light-dark(#b4400a, var(--mantine-color-orange-4))";
 
 const WORDS: Record<string, [label: string, colour: string, sign: Sign, about: string]> = {
   success: ["OK", GOOD, IconCircleCheck, "It was answered"],
