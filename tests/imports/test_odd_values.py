@@ -93,7 +93,9 @@ def test_no_value_of_a_key_breaks_the_reading_of_all() -> None:
     for place in litellm_keys.KEYS:
         for value in ODD:
             row = {"key_alias": "a", "key_name": "sk-...1", place.removeprefix("keys[]."): value}
-            write_toml(litellm_keys.read_keys([row, {"key_alias": "b"}], 0), reveal=False)
+            plan = litellm_keys.read_keys([row, {"key_alias": "b"}], 0)
+            write_toml(plan, reveal=False)
+            assert "b" in [key.name for key in plan.keys], (place, value)
 
 
 @pytest.mark.parametrize("address", [f"https://user:{SECRET}@house.example/v1", "http://[::1", "ftp://house.example"])

@@ -102,13 +102,13 @@ class SplitDatabase(Database):
 
 
 def is_of_logs(statement: ClauseElement) -> bool:
-    """Say whether a statement asks for logs; one that asks for other things too has no store that knows both."""
+    """Say whether a statement asks for logs. Raises ValueError when it asks for other things, too."""
     tables = {element for element in iterate(statement) if isinstance(element, Table)}
     if tables.isdisjoint(_OF_LOGS):
         return False
     if tables <= _OF_LOGS:
         return True
-    raise NotImplementedError(f"of two stores: {', '.join(sorted(table.name for table in tables))}")
+    raise ValueError(f"no store knows all of {', '.join(sorted(table.name for table in tables))}")
 
 
 def hold_ids(connection: Connection, ids: Sequence[tuple[str, str]]) -> None:
