@@ -28,6 +28,7 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from gantry.store.json_text import member_in_text
+from gantry.store.page_gaps import blank_gaps
 from gantry.store.text_patterns import folded_text, matches_regex, number_in_text
 from gantry.store.upsert import insert_into
 
@@ -197,6 +198,13 @@ class Database:
             driver: Any = connection.connection.dbapi_connection
             busy: int = driver.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()[0]
         return busy == 0
+
+    def blank_gaps(self, page: int) -> int | None:
+        """Do `page_gaps.blank_gaps`. Raises StoreUnavailable."""
+        if not self.is_sqlite:
+            return None
+        with self.faults():
+            return blank_gaps(Path(self.url.database or ""), page)
 
     def insert_if_absent(self, connection: Connection, table: Table, values: Mapping[str, Any]) -> bool:
         """Insert a row unless one with its primary key is there, and say whether it was inserted."""

@@ -171,6 +171,10 @@ class LogStore:
         """Leave nothing in SQLite's write-ahead log; False where somebody still reads it. Raises StoreUnavailable."""
         return self._database.cut_log()
 
+    def blank_gaps(self, page: int) -> int | None:
+        """Blank what was moved within SQLite's file, from a page on; return the next. Raises StoreUnavailable."""
+        return self._database.blank_gaps(page)
+
     @property
     def has_other_writers(self) -> bool:
         """Whether logs may arrive in another order than their numbers': SQLite has one writer at a time."""

@@ -1,9 +1,10 @@
 """What a deleted row leaves behind in SQLite's files, made unreadable, a step at a time.
 
 Law: every writer blanks what it deletes, and the pages it gives back (`secure_delete`; it costs the clerk nothing that
-can be measured). What is left are three things: the index of words keeps those of deleted logs until its segments are
-merged; pages that an older version gave back keep their content until they are used again; and the write-ahead log
-keeps pages as they were. Each step here is a short transaction. PostgreSQL does its own with VACUUM.
+can be measured). What is left are four things: the index of words keeps those of deleted logs until its segments are
+merged; pages that an older version gave back keep their content until they are used again; gaps within pages keep what
+was moved; and the write-ahead log keeps pages as they were. Each step here is a short transaction. PostgreSQL does its
+own with VACUUM.
 """
 
 from collections.abc import Iterator
@@ -13,6 +14,7 @@ from sqlalchemy import text
 
 from gantry.store.full_text import TABLE
 from gantry.store.logs import LogStore
+from gantry.store.page_gaps import FIRST_PAGE
 
 _PAGES_MERGED: Final = 500
 _PAGES_BLANKED: Final = 250
@@ -23,6 +25,7 @@ def scrub(store: LogStore) -> Iterator[None]:
     """Do all of it but for the log, which `LogStore.cut_log` cuts; pausing after each transaction."""
     yield from _merge_words(store)
     yield from _blank_free_pages(store)
+    yield from _blank_gaps(store)
 
 
 def _merge_words(store: LogStore) -> Iterator[None]:
@@ -54,3 +57,10 @@ def _blank_free_pages(store: LogStore) -> Iterator[None]:
             break
     with store.writing() as connection:
         connection.execute(text(f"DROP TABLE {_BLANKS}"))
+
+
+def _blank_gaps(store: LogStore) -> Iterator[None]:
+    page: int | None = FIRST_PAGE
+    while page is not None:
+        page = store.blank_gaps(page)
+        yield
