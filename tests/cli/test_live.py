@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from gantry.board.board import FIRST_WORKER_SLOT, Board, State, Word
-from gantry.cli.live import wait_until_live
+from gantry.board.board import CLERK_SLOT, FIRST_WORKER_SLOT, SUPERVISOR_SLOT, Board, State, Word
+from gantry.cli.live import await_clerk, wait_until_live
 from gantry.home import Home
 
 NO_SUCH_PID = 2**22 + 1  # beyond the largest pid of Linux
@@ -72,3 +72,30 @@ def test_it_waits_until_the_last_one_has_it(home: Home) -> None:
 
     assert wait_until_live(home, 5, 10, clock=lambda: 0.0, sleep=sleep).startswith("Live: 1 of 1")
     assert turns == [2]
+
+
+def _waited(home: Home, *, after: int = 99, claim: int = 0) -> int:
+    """Wait for a clerk, for five turns at most; in the turn after so many, a slot is claimed. Return the turns."""
+    turns = 0
+
+    def sleep(_seconds: float) -> None:
+        nonlocal turns
+        turns += 1
+        if turns == after:
+            Board(home.board).slot(claim).claim(os.getpid(), time.time_ns())
+
+    await_clerk(home, 5.0, clock=lambda: float(turns), sleep=sleep)
+    return turns
+
+
+def test_a_clerk_is_waited_for_where_a_supervisor_starts_one(home: Home) -> None:
+    assert _waited(home) == 0, "no board"
+    board = Board(home.board)
+    assert _waited(home) == 0, "no supervisor"
+    board.slot(SUPERVISOR_SLOT).claim(NO_SUCH_PID, time.time_ns())
+    assert _waited(home) == 0, "a supervisor that was killed"
+    board.slot(SUPERVISOR_SLOT).claim(os.getpid(), time.time_ns())
+    assert _waited(home) == 5, "a clerk that does not come"
+    board.slot(CLERK_SLOT).claim(NO_SUCH_PID, time.time_ns())
+    assert _waited(home, after=2, claim=CLERK_SLOT) == 2, "one in the place of one that was killed"
+    assert _waited(home) == 0, "one that runs"

@@ -7,6 +7,7 @@ a node is, is asked where `gantry status` asks, but in this process: as a comman
 import http.client
 import json
 import os
+import re
 import select
 import signal
 import subprocess
@@ -23,6 +24,7 @@ from gantry.console.node_status import read_status
 from gantry.home import Home
 from tests.postgresql import settings_of
 
+_NOT_LIVE = re.compile(r"NOT live yet: .* do not route by version (\d+)")
 SECONDS = 60.0  # the longest that anything here may take
 _PAUSE = 0.02
 _SHOWN = 5000  # characters of a log, when a test fails
@@ -143,12 +145,15 @@ class Node:
         )
 
     def gantry(self, *arguments: str, code: int = 0) -> "subprocess.CompletedProcess[str]":
-        """Run a command of the CLI on this home."""
+        """Run a command of the CLI on this home; where what it changed is not live yet, wait until it is."""
         command = (*self._enter(), *_GANTRY, *arguments, "--home", str(self.home))
         done = subprocess.run(
             command, capture_output=True, text=True, timeout=SECONDS, env=bare_environment(self.home), check=False
         )
         assert done.returncode == code, done.stdout + done.stderr
+        if late := _NOT_LIVE.search(done.stderr):  # it waits for three seconds, and a busy machine takes longer
+            version = int(late[1])
+            await_true(lambda: (self.status()["snapshot"]["live_version"] or 0) >= version, done.stderr)
         return done
 
     def status(self) -> dict[str, Any]:
@@ -231,7 +236,9 @@ class Node:
         self.server.kill()
         self.simulator.kill()
         try:
-            await_true(lambda: not self.processes(), "children that leave with their supervisor", 20.0)
+            await_true(
+                lambda: not self.processes(), f"children that leave with their supervisor: {self.processes()}", 20.0
+            )
         finally:
             for line in self.processes():
                 os.kill(int(line.split()[0]), signal.SIGKILL)

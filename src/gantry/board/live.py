@@ -2,7 +2,7 @@
 
 import os
 
-from gantry.board.board import Board, Slot, State, Word
+from gantry.board.board import CLERK_SLOT, SUPERVISOR_SLOT, Board, Slot, State, Word
 
 
 def routing_workers(board: Board) -> list[Slot]:
@@ -15,9 +15,18 @@ def behind(workers: list[Slot], version: int) -> list[Slot]:
     return [slot for slot in workers if slot[Word.SNAPSHOT_VERSION] < version]
 
 
+def is_clerk_due(board: Board) -> bool:
+    """Say whether a supervisor runs whose clerk does not yet, or not again."""
+    return _is_alive(board.slot(SUPERVISOR_SLOT)) and not _is_alive(board.slot(CLERK_SLOT))
+
+
 def _is_routing(slot: Slot) -> bool:
-    if slot[Word.STATE] == State.DRAINING:
-        return False
+    return slot[Word.STATE] != State.DRAINING and _is_alive(slot)
+
+
+def _is_alive(slot: Slot) -> bool:
+    if not slot[Word.PID]:
+        return False  # to the system, 0 is all of this process's group
     try:
         os.kill(slot[Word.PID], 0)
     except ProcessLookupError:

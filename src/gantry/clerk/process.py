@@ -128,9 +128,14 @@ class Recording:
         book: AlertBook,
         shared: Secret | None = None,
         forgotten: Forgotten | None = None,
+        published: threading.Event | None = None,
     ) -> None:
-        """`shared` is the URL of the counters that several machines share."""
+        """`shared` is the URL of the counters that several machines share.
+
+        `published` is that of a publisher beside it, see `Publishing`: the clerk is ready when both are.
+        """
         self._home = home
+        self._published = published
         self._forgotten = forgotten
         self._shared = shared
         self.notes: SharedNotes | None = None  # for who sets right those counters
@@ -153,7 +158,7 @@ class Recording:
         self._refresh_rates()
         stored = recorder.run_once()
         self._tally.write_if_due()
-        if self._slot[Word.STATE] == State.STARTING:
+        if self._slot[Word.STATE] == State.STARTING and (self._published is None or self._published.is_set()):
             self._slot[Word.STATE] = State.READY
         return stored and recorder.is_behind
 
@@ -246,7 +251,11 @@ class Correcting:
 
 
 class Publishing:
-    """The publishing loop's step. The first one, and each after `reload`, applies what is declared in gantry.toml."""
+    """The publishing loop's step. The first one, and each after `reload`, applies what is declared in gantry.toml.
+
+    `begun` is set once it was applied and published, or that was tried in vain: a clerk is ready when workers route by
+    what it has to say, and a database that is away keeps it from recording no longer than it must.
+    """
 
     def __init__(
         self, home: Home, address: str | Path, keyring: Keyring, environ: Mapping[str, str], granted: GrantedCredits
@@ -260,6 +269,7 @@ class Publishing:
         self._store: ControlStore | None = None
         self._publisher: Publisher | None = None
         self._listener: Listener | None = None
+        self.begun = threading.Event()
         self._reload = threading.Event()
         self._reload.set()
 
@@ -268,6 +278,16 @@ class Publishing:
 
     def step(self) -> bool:
         """Publish what is new, wait until more is told where somebody tells, and say so. Raises StoreUnavailable."""
+        try:
+            self._publish()
+        finally:
+            self.begun.set()
+        if self._listener is None:
+            return False
+        self._listener.wait(_LISTENING)
+        return True
+
+    def _publish(self) -> None:
         if self._store is None:
             self._store = ControlStore(self._address)
             self._listener = self._store.listener()
@@ -280,10 +300,6 @@ class Publishing:
         if publication is not None:
             logger.info("snapshot %d is published", publication.version)
             _warn(publication.problems)
-        if self._listener is None:
-            return False
-        self._listener.wait(_LISTENING)
-        return True
 
     def _declare(self, store: ControlStore) -> None:
         """Apply gantry.toml and the environment. What is wrong with them is said, and stops no publishing."""
@@ -336,7 +352,9 @@ def run_clerk(home: Home, lifeline: int, environ: Mapping[str, str]) -> None:
     publishing = Publishing(home, control, keyring, environ, GrantedCredits(sql_address(logs)))
     customs, book = CustomPrices(control), AlertBook(home, keyring, control)
     forgotten = Forgotten(keyring.pepper)
-    recording = Recording(home, keyring, logs, control, customs, slot, book, settings.redis_url, forgotten)
+    recording = Recording(
+        home, keyring, logs, control, customs, slot, book, settings.redis_url, forgotten, publishing.begun
+    )
     book_alerts = BookAlerts(AlertBook(home, keyring, control), logs)
     bookkeeping = Bookkeeping(home, keyring, logs, control, tell=book_alerts.tell)
     telling = Telling(home, keyring, settings, environ, control, logs)

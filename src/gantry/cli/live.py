@@ -1,6 +1,7 @@
 """When is a change live? It is made live, waited for, and said plainly.
 
-A running clerk publishes by itself; without one, whoever changed the store holds its lock for a moment and publishes.
+A running clerk publishes by itself, and so does one that a running supervisor is about to start, which alone applies
+what gantry.toml declares. Without one, whoever changed the store holds its lock for a moment and publishes.
 Live means that every worker of this machine has acknowledged the version on the board.
 """
 
@@ -11,7 +12,7 @@ from collections.abc import Callable
 import click
 
 from gantry.board.board import Board, Word
-from gantry.board.live import behind, routing_workers
+from gantry.board.live import behind, is_clerk_due, routing_workers
 from gantry.clerk.granted import GrantedCredits
 from gantry.clerk.publish import Publisher
 from gantry.cli.opened import OpenHome, store_address
@@ -23,6 +24,7 @@ _POLL = 0.01
 
 def make_live(opened: OpenHome, version: int) -> None:
     """Bring a configuration version to the workers, and say on stderr how far it got."""
+    await_clerk(opened.home, TIMEOUT)
     try:
         lock = opened.home.lock("clerk")
     except HomeError:
@@ -38,6 +40,22 @@ def make_live(opened: OpenHome, version: int) -> None:
         for problem in published.problems:
             click.echo(f"warning: {problem}", err=True)
     click.echo(wait_until_live(opened.home, version, TIMEOUT), err=True)
+
+
+def await_clerk(
+    home: Home,
+    timeout: float,
+    *,
+    clock: Callable[[], float] = time.monotonic,
+    sleep: Callable[[float], None] = time.sleep,
+) -> None:
+    """Wait for a clerk where a supervisor starts one: a key that were live before its declared limits has none."""
+    if not home.board.exists():
+        return
+    board = Board(home.board)
+    deadline = clock() + timeout
+    while is_clerk_due(board) and clock() < deadline:
+        sleep(_POLL)
 
 
 def is_running(home: Home) -> bool:
