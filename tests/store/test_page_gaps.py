@@ -148,3 +148,11 @@ def test_of_a_page_only_what_the_format_gives_no_meaning_to() -> None:
     for kind in (0, 1, 3, 4, 6, 255):
         assert list(gaps_in(bytes((kind,)) + bytes(leaf[1:]), 100)) == []
     assert list(gaps_in(bytes(leaf), 70)) == [], "cells beyond the end: it is no page of a tree"
+
+
+def test_a_free_block_shorter_than_its_own_head_is_none() -> None:
+    for length in (0, 1, 2, 3):
+        leaf = bytearray(b"x" * 100)
+        leaf[:8] = bytes((13, 0, 90, 0, 0, 0, 80, 0))
+        leaf[90:94] = bytes((0, 95, 0, length))
+        assert list(gaps_in(bytes(leaf), 100)) == [(8, 80)], length

@@ -73,8 +73,8 @@ def gaps_in(page: bytes | memoryview, usable: int) -> Iterator[tuple[int, int]]:
     yield end, begin
     while begin <= block <= usable - _FREE_BLOCK.size:
         following, length = _FREE_BLOCK.unpack_from(page, block)
-        if block + length > usable:
-            return
+        if not _FREE_BLOCK.size <= length <= usable - block:
+            return  # it is no page of a tree, or a broken one
         yield block + _FREE_BLOCK.size, block + length
         if following <= block:
             return
