@@ -1,5 +1,6 @@
 """store/database: a question that takes too long is ended, and told apart from a database that is away."""
 
+import threading
 from pathlib import Path
 
 import pytest
@@ -34,3 +35,27 @@ def test_so_are_short_ones_without_an_end(database: Database) -> None:
     with database.reading() as connection:
         assert connection.scalar(text("SELECT 1")) == 1
     database.close()
+
+
+def test_cutting_the_log_while_somebody_reads_holds_up_no_writer(tmp_path: Path) -> None:
+    path = tmp_path / "file.db"
+    cutting, writer = Database(path), Database(path, busy_timeout=1.0)
+    with writer.writing() as connection:
+        connection.execute(text("CREATE TABLE said (number)"))
+    cut: list[bool] = []
+    thread = threading.Thread(target=lambda: cut.append(cutting.cut_log()))
+    with writer.reading() as reader:
+        reader.execute(text("SELECT * FROM said")).all()
+        with writer.writing() as connection:  # which the reader does not see: its log must be kept
+            connection.execute(text("INSERT INTO said VALUES (0)"))
+        thread.start()
+        try:
+            while thread.is_alive():
+                with writer.writing() as connection:
+                    connection.execute(text("INSERT INTO said VALUES (1)"))
+        finally:
+            thread.join()
+    assert cut == [False]
+    assert cutting.cut_log()
+    cutting.close()
+    writer.close()

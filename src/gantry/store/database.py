@@ -16,7 +16,7 @@ import os
 import sqlite3
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager, nullcontext
+from contextlib import closing, contextmanager, nullcontext
 from importlib import import_module
 from pathlib import Path
 from typing import Any, Final
@@ -70,6 +70,7 @@ _SESSION = (
     "SET jit = off",
 )
 _PAGE_SIZE = 8192  # bytes: half as many reads from a cold disk as with 4096, and the clerk is no slower
+_CUT_PATIENCE = 0.05  # seconds
 _STEPS_BETWEEN_LOOKS = 20_000  # of SQLite's machine, at its clock: a millisecond or less
 
 _QUERY_CANCELED = "57014"  # PostgreSQL's, of what statement_timeout ends
@@ -194,9 +195,9 @@ class Database:
         """Move SQLite's write-ahead log into the database and cut it; False where somebody still reads it."""
         if not self.is_sqlite:
             return True
-        with self.faults(), self._writer.connect() as connection:
-            driver: Any = connection.connection.dbapi_connection
-            busy: int = driver.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()[0]
+        # Whoever waits for readers here holds up all writers for as long: not for the patience of a writer.
+        with self.faults(), closing(sqlite3.connect(self.url.database or "", timeout=_CUT_PATIENCE)) as connection:
+            busy: int = connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()[0]
         return busy == 0
 
     def blank_gaps(self, page: int) -> int | None:
