@@ -10,7 +10,7 @@ from gantry.console import otlp
 from gantry.console.otlp import JSON, MOST_BYTES, PROTOBUF
 from gantry.console.state import ConsoleState
 from gantry.core.vocabulary import Scope
-from gantry.dialects.otlp.message import Batch, Span
+from gantry.dialects.otlp.message import Attributes, Batch, Span
 from gantry.dialects.posted import log_id_of
 from gantry.dialects.posted_log import read_posted
 from gantry.home import Home
@@ -102,11 +102,14 @@ def test_too_many_spans_are_refused(client: TestClient, keys: Keys, monkeypatch:
     assert (answer.status_code, "at most 1 spans" in answer.json()["detail"]) == (413, True)
 
 
-def test_a_resource_may_not_fill_the_journal(client: TestClient, keys: Keys, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(("resource", "scope"), [({"service.name": "x" * 1000}, ""), ({}, "é" * 501)])
+def test_a_resource_may_not_fill_the_journal(
+    client: TestClient, keys: Keys, monkeypatch: pytest.MonkeyPatch, resource: Attributes, scope: str
+) -> None:
     _, secret = keys.add()
     monkeypatch.setattr(otlp, "MOST_TOLD", 5000)
     for spans, status in (([GOOD], 200), ([GOOD] * 5, 413)):
-        content = to_json([Batch({"service.name": "x" * 1000}, "", tuple(spans))])
+        content = to_json([Batch(resource, scope, tuple(spans))])
         answer = client.post(TRACES, content=content, headers={**bearer(secret), "content-type": JSON})
         assert answer.status_code == status, answer.text
 

@@ -37,7 +37,7 @@ from gantry.wire.protobuf import Unreadable
 
 MOST_BYTES: Final = 16 * 1024 * 1024  # as sent, and as unpacked
 MOST_SPANS: Final = 5000
-MOST_TOLD: Final = 64 * 1024 * 1024  # bytes that resources come to, each of which stands in every log of its spans
+MOST_TOLD: Final = 64 * 1024 * 1024  # bytes that resources and scopes come to in the logs of their spans
 JSON, PROTOBUF = "application/json", "application/x-protobuf"
 _SECONDS_TO_SEND: Final = 60.0
 _SECONDS_TO_WAIT: Final = 5.0
@@ -106,24 +106,24 @@ def _read(body: bytes, as_json: bool) -> list[Batch]:
     spans = sum(len(batch.spans) for batch in batches)
     if spans > MOST_SPANS:
         raise PayloadTooLarge(f"A request may have at most {MOST_SPANS} spans, not {spans}. Export fewer at a time.")
-    told = _told_of_resources(batches)
+    told = _told_of_batches(batches)
     if told > MOST_TOLD:
         raise PayloadTooLarge(
-            f"The attributes of the resource stand in the log of each span, and would take {told} bytes of "
-            f"{MOST_TOLD} at most. Export fewer spans at a time, or name less in the resource."
+            f"The attributes of the resource and the name of the scope stand in the log of each span, and would take "
+            f"{told} bytes of {MOST_TOLD} at most. Export fewer spans at a time, or name less in the resource."
         )
     return batches
 
 
-def _told_of_resources(batches: list[Batch]) -> int:
-    """Return how many bytes resources come to in the logs of their spans."""
+def _told_of_batches(batches: list[Batch]) -> int:
+    """Return how many bytes resources and scopes come to in the logs of their spans."""
     told, size, last = 0, 0, None
     for batch in batches:
         if not batch.spans:
             continue
         if batch.resource is not last:
             size, last = len(msgspec.json.encode(batch.resource)), batch.resource
-        told += len(batch.spans) * size
+        told += len(batch.spans) * (size + len(batch.scope.encode()))
     return told
 
 
