@@ -8,6 +8,7 @@ import pytest
 from gantry.core.errors import InvalidRequest
 from gantry.core.usage import NO_USAGE
 from gantry.core.vocabulary import ContentPolicy
+from gantry.dialects.otlp import span_attributes
 from gantry.dialects.otlp.message import Attributes, Batch, Event, Link
 from gantry.dialects.otlp.span_log import log_of_span
 from gantry.dialects.posted import withhold
@@ -351,3 +352,12 @@ def test_a_kind_that_is_none_is_left_out(kind: int, named: str | None) -> None:
 def test_a_span_of_too_many_attributes_is_refused() -> None:
     with pytest.raises(InvalidRequest, match="more than 10000 attributes"):
         log_of_span(make_span({str(number): 1 for number in range(10_001)}), Batch({}, "", ()))
+
+
+def test_a_document_of_too_many_values_stays_the_text_it_is(monkeypatch: pytest.MonkeyPatch) -> None:
+    told = '[{"role":"user","content":"hi"}]'
+    span = make_span({"gen_ai.input.messages": told})
+    assert "input" in msgspec.json.decode(log_of_span(span, Batch({}, "", (span,))))
+    monkeypatch.setattr(span_attributes, "MOST_VALUES", 2)
+    log = msgspec.json.decode(log_of_span(span, Batch({}, "", (span,))))
+    assert ("input" in log, log["attributes"]) == (False, {"gen_ai.input.messages": told})

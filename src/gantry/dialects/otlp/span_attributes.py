@@ -9,7 +9,7 @@ from typing import Any
 import msgspec
 from msgspec import Raw
 
-from gantry.dialects.otlp.message import Attributes, Value
+from gantry.dialects.otlp.message import MOST_VALUES, Attributes, Value
 from gantry.dialects.otlp.names import (
     ADDRESSES,
     CONTENT_PREFIXES,
@@ -102,10 +102,13 @@ class SpanAttributes:
 
 
 def document_in(value: Value) -> Any:
-    """Return the list or the object that a value is, or holds as JSON; None when it is none."""
+    """Return the list or the object that a value is, or holds as JSON; None when it is none, or too many values.
+
+    Those of a text were not counted when the request was read, and each may take a hundred times its bytes in memory.
+    """
     if isinstance(value, list | dict):
         return value
-    if isinstance(value, str) and value.lstrip()[:1] in ("{", "["):
+    if isinstance(value, str) and value.lstrip()[:1] in ("{", "[") and sum(map(value.count, ",[{")) <= MOST_VALUES:
         try:
             msgspec.json.decode(value, type=Raw)
             return msgspec.json.decode(value)
