@@ -27,7 +27,7 @@ class EventCutter:
 
     def cut(self, data: bytes) -> tuple[list[bytes], bytes]:
         near = self._near
-        if not near and data.find(b"\n\n") == len(data) - 2 and b"\r" not in data:
+        if not near and len(data) > 1 and data.find(b"\n\n") == len(data) - 2 and b"\r" not in data:
             return [data], b""  # one whole event, as most reads are
         joined = near + data
         start = len(near)
