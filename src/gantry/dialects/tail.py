@@ -20,7 +20,10 @@ from gantry.dialects.members import decode_members, decode_text
 _KEYS: Final = (b'"usage"', b'"usage_info"', b'"usageMetadata"', b'"billed_units"')
 _MODEL_KEY: Final = b'"model"'
 _SPACES: Final = b" \t\r\n"
-_MAX_CLOSERS: Final = 200  # more than the braces in any usage object
+# More than any usage object has. Bytes that are made to look like a thousand of them would else be read for hours.
+_MAX_CLOSERS: Final = 200
+_MAX_BYTES: Final = 16 * 1024
+_MAX_BROKEN: Final = 20  # objects under a key that turn out to be none
 _PARTS_KEY: Final = b'"usage_breakdown"'  # Groq's: the usage again, by the models that had a part in it
 # Where a stream has the pieces of what it says. OpenAI's Responses say it all again when a part is done.
 _PIECES: Final = re.compile(
@@ -56,10 +59,14 @@ def _without_parts(tail: bytes) -> bytes:
 def _find(tail: bytes) -> tuple[bytes, int] | None:
     for key in _KEYS:
         end = len(tail)
-        while (at := tail.rfind(key, 0, end)) >= 0:
-            found = _value_after(tail, at + len(key), b"{", b"}", dict[str, Raw])
-            if found is not None:
-                return found[0], at
+        broken = 0
+        while broken < _MAX_BROKEN and (at := tail.rfind(key, 0, end)) >= 0:
+            start = _start_after(tail, at + len(key), b"{")
+            if start >= 0:
+                found = _whole_value(tail, start, b"}", dict[str, Raw])
+                if found is not None:
+                    return found[0], at
+                broken += 1
             end = at
     return None
 
@@ -109,16 +116,25 @@ def _model_near(data: bytes, at: int) -> str | None:
 
 
 def _value_after(data: bytes, position: int, opener: bytes, closer: bytes, expected: Any) -> tuple[bytes, Any] | None:
-    """Return the value after a colon, raw and decoded: what lies up to the first closer that makes it whole."""
+    """Return the value after a colon, raw and decoded; None where none is whole."""
+    start = _start_after(data, position, opener)
+    return None if start < 0 else _whole_value(data, start, closer, expected)
+
+
+def _start_after(data: bytes, position: int, opener: bytes) -> int:
+    """Return where the value after a colon begins; -1 where no such value does."""
     position = _skip_spaces(data, position)
     if data[position : position + 1] != b":":
-        return None
+        return -1
     start = _skip_spaces(data, position + 1)
-    if data[start : start + 1] != opener:
-        return None
+    return start if data[start : start + 1] == opener else -1
+
+
+def _whole_value(data: bytes, start: int, closer: bytes, expected: Any) -> tuple[bytes, Any] | None:
+    """Return what lies up to the first closer that makes it whole, raw and decoded."""
     end = start
     for _ in range(_MAX_CLOSERS):
-        end = data.find(closer, end + 1)
+        end = data.find(closer, end + 1, start + _MAX_BYTES)
         if end < 0:
             return None
         candidate = data[start : end + 1]
