@@ -123,3 +123,17 @@ def test_usage_in_a_withheld_answer_is_kept() -> None:
 def test_a_wrong_body_is_refused_at_the_door() -> None:
     with pytest.raises(InvalidRequest, match="`cost`"):
         accept({"cost": "dear"})
+
+
+@pytest.mark.parametrize("policy", ContentPolicy)
+@pytest.mark.parametrize(
+    "body",
+    [
+        {"respan_params": {"gantry_params": "no object", "model": "m"}},
+        {"respan_params": {"gantry_params": {"total_tokens": "none"}, "model": "m"}},
+        {"model": "m", "full_response": {"choices": [], "usage": [1]}},
+        {"model": "m", "full_response": {"choices": [], "usage": "none"}},
+    ],
+)
+def test_what_was_taken_in_can_be_read_again(body: dict[str, Any], policy: ContentPolicy) -> None:
+    assert read_posted(accept(body, policy).body).model == "m"

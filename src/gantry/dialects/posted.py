@@ -14,7 +14,7 @@ from msgspec import Raw, Struct
 from gantry.core.money import usd_from_nano
 from gantry.core.vocabulary import ContentPolicy
 from gantry.dialects.fields import object_members
-from gantry.dialects.posted_log import PostedLog, merge_params, read_posted
+from gantry.dialects.posted_log import PARAMS, PostedLog, merge_params, read_posted
 from gantry.dialects.redact import redact_json
 from gantry.dialects.secrets_out import strip_secrets
 
@@ -109,8 +109,10 @@ def withhold(body: bytes, posted: PostedLog, policy: ContentPolicy) -> bytes:
     members = merge_params(object_members(body, "a posted log"))
     kept = {name: value for name, value in members.items() if name in allowed}
     if policy is ContentPolicy.REDACTED:
-        kept |= {name: Raw(redact_json(bytes(value)) or b"null") for name, value in members.items() if name not in kept}
-    if "usage" not in kept and posted.usage_raw is not None:
+        # Parameters within parameters mean nothing, and at the top, where they are now, they would.
+        others = members.keys() - kept.keys() - set(PARAMS)
+        kept |= {name: Raw(redact_json(bytes(members[name])) or b"null") for name in members if name in others}
+    if "usage" not in kept and posted.usage_raw is not None and posted.usage_raw.startswith("{"):
         kept["usage"] = Raw(posted.usage_raw.encode())
     if "model" not in kept and posted.model is not None:
         kept["model"] = Raw(msgspec.json.encode(posted.model))

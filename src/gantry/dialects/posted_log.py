@@ -19,7 +19,7 @@ from gantry.dialects.labels import NO_LABELS, Labels, read_labels
 from gantry.dialects.question import tool_names
 from gantry.dialects.usage import read_usage
 
-_PARAMS: Final = ("respan_params", "keywordsai_params", "gantry_params")
+PARAMS: Final = ("respan_params", "keywordsai_params", "gantry_params")
 _OLD_NAME: Final = "keywordsai_"
 _NEW_NAME: Final = "respan_"
 _MAX_USD: Final = 1_000_000
@@ -130,9 +130,9 @@ def read_posted(body: bytes) -> PostedLog:
 
 def merge_params(members: dict[str, Raw]) -> dict[str, Raw]:
     """Lift the nested parameters to the top, where the top level wins, and give old names their new ones."""
-    nested = Fields({name: members.pop(name) for name in _PARAMS if name in members})
+    nested = Fields({name: members.pop(name) for name in PARAMS if name in members})
     merged = dict(_renamed(members))
-    for name in _PARAMS:
+    for name in PARAMS:
         for key, value in _renamed(nested.members(name)):
             merged.setdefault(key, value)
     return merged
