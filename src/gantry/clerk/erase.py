@@ -19,7 +19,7 @@ from msgspec import structs
 from gantry.board.answers import AnswerCache
 from gantry.board.counters import Counters
 from gantry.clerk.batch import Batch
-from gantry.clerk.reject import SUFFIX
+from gantry.clerk.reject import RejectedFrames
 from gantry.core.erasure import Erasure, subject_digest, without_subject
 from gantry.core.limit_terms import customer_key
 from gantry.core.request_log import RequestLog
@@ -111,6 +111,7 @@ class Erasing:
         rest: Callable[[float], object] = time.sleep,
     ) -> None:
         self._home = home
+        self._rejected = RejectedFrames(home.rejected)
         self._answers = AnswerCache(home.responses, keyring.responses, keyring.response_names)
         self._address = logs
         self._is_file = is_file(logs)
@@ -189,12 +190,11 @@ class Erasing:
 
     def _forget_rejected(self, erasure: Erasure) -> int:
         """Delete records that could not be stored whole, where they name the customer."""
-        named = (erasure.erased.subject or "").encode("utf-8", "surrogatepass")
         gone = 0
-        for path in self._home.rejected.glob(f"*{SUFFIX}"):
-            if named and named in path.read_bytes():
-                os.unlink(path)
-                gone += 1
+        subject = erasure.erased.subject
+        for path in self._rejected.that_name(erasure.organization_id, subject) if subject else ():
+            os.unlink(path)
+            gone += 1
         return gone
 
 

@@ -9,8 +9,9 @@ A rejected file is frames in the journal's own format with the file's name as th
 
 import hashlib
 import os
+import re
 import traceback
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import assert_never
 
@@ -22,10 +23,11 @@ from gantry.core.request_log import RequestLog
 from gantry.core.usage import NO_USAGE
 from gantry.core.vocabulary import Environment, LogMethod, Outcome
 from gantry.journal.frames import FrameKind, LogPosted, encode_payload
-from gantry.journal.segments import encode_frame, mark_of
+from gantry.journal.segments import encode_frame, mark_of, scan_frames
 
 SUFFIX = ".frames"
 _REASON_CHARACTERS = 200
+_ESCAPES = re.compile(rb'(?:\\u[0-9A-Fa-f]{4})+|\\["\\/]')  # of JSON, that a name may have
 
 Origin = Call | LogPosted | Unreadable  # what a row is made of
 
@@ -48,6 +50,16 @@ class RejectedFrames:
             file.flush()
             os.fsync(file.fileno())
         aside.rename(self._folder / f"{name}{SUFFIX}")
+
+    def that_name(self, organization_id: str, customer: str) -> Iterator[Path]:
+        """Yield the files that name a customer, of this organization or of nobody known, however JSON spells it."""
+        named = customer.encode("utf-8", "surrogatepass")
+        for path in self._folder.glob(f"*{SUFFIX}"):
+            data = path.read_bytes()
+            if _owner_of(data, path.stem) in ("", organization_id) and (
+                named in data or named in _ESCAPES.sub(_unescaped, data)
+            ):
+                yield path
 
 
 def name_of(origin: Origin) -> str:
@@ -164,6 +176,22 @@ def _of_unreadable(unreadable: Unreadable, explanation: str, now: int) -> Reques
         ended_at=now,
         content_truncated=True,
     )
+
+
+def _owner_of(data: bytes, name: str) -> str:
+    """Return the organization that a file of frames is of; "" where the first of them does not say it."""
+    frames, _ = scan_frames(data, mark_of(name, 0), 0, 1)
+    if not frames or frames[0].kind not in (FrameKind.CALL_OPENED, FrameKind.LOG_POSTED):
+        return ""
+    return _identity(frames[0].payload)[1]
+
+
+def _unescaped(found: re.Match[bytes]) -> bytes:
+    text = found[0]
+    if not text.startswith(b"\\u"):
+        return text[1:]
+    units = bytes.fromhex(text.replace(b"\\u", b"").decode())
+    return units.decode("utf-16-be", "surrogatepass").encode("utf-8", "surrogatepass")
 
 
 def _identity(payload: bytes) -> tuple[str, str]:
