@@ -4,6 +4,7 @@ import msgspec
 import pytest
 
 from gantry.clerk.charge import NO_CHARGE, Charge, charge_call, charge_results
+from gantry.core.money import MOST_COST
 from gantry.core.usage import NO_USAGE, Usage
 from gantry.dialects.fold import BatchResult
 from gantry.prices.load import load_rates
@@ -39,6 +40,12 @@ def test_results_are_priced_one_by_one_at_half_the_price(rates: Rates) -> None:
     assert parts == {"input_tokens": 250_000, "output_tokens": 375_000, "pages": 6_000_000}
     again = charge_results(rates, "mistral", [result("mistral-large-latest")] * 2, AT)
     assert again.cost_by_unit == '{"input_tokens":500000,"output_tokens":750000}'
+
+
+def test_results_together_cost_no_more_than_anything_can(rates: Rates) -> None:
+    absurd = result("mistral-large-latest", Usage(input_tokens=3 * 10**12, output_tokens=0))
+    charge = charge_results(rates, "mistral", [absurd] * 2, AT)
+    assert (charge.cost, charge.cost_by_unit, charge.price_missing) == (MOST_COST, None, False)
 
 
 @pytest.mark.parametrize("unknown", [result("no-such-model"), result(None)])

@@ -10,6 +10,7 @@ import pytest
 from msgspec.structs import replace
 
 from gantry.core.limits import Books, CreditTerms, LimitAction, LimitScope, LimitUnit, Unpriced
+from gantry.core.money import MOST_COST
 from gantry.core.periods import Period
 from gantry.core.vocabulary import Dialect, Outcome
 from gantry.wire.body import encode_chunk
@@ -545,5 +546,19 @@ def test_pain_18_a_stream_ends_with_what_its_limit_can_hold_where_that_is_wished
             assert "the limit api_key_cost_lifetime is reached" in closed.warnings[-1]
             assert "$0.03 of $0.03" in closed.warnings[-1]
             client.leave()
+
+    run(main())
+
+
+@pytest.mark.parametrize("asked", [WORDS, 10**15])
+def test_a_usage_beyond_all_measure_is_recorded_and_uses_the_limit_up(run: Runner, tmp_path: Path, asked: int) -> None:
+    async def main() -> None:
+        cap = limit(5 * CENT, action=LimitAction.WARN)
+        upstream = Upstream(answering(json_answer(answered(10**15 - 5))))
+        async with upstream.running(), limited_node(tmp_path, upstream.url, cap) as node:
+            assert (await node.ask(CHAT, chat(max_tokens=asked))).status == 200
+            ((_, closed),) = await all_closed(node, 1)
+            assert closed.settled is not None
+            assert (closed.settled.cost, counted(node, cap)) == (MOST_COST, MOST_COST)
 
     run(main())

@@ -6,9 +6,12 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
+from gantry.core.money import MOST_COST
 from gantry.core.usage import NO_USAGE, Usage
-from gantry.prices.rate import Prices, Rate, cost, scaled, searched_once, with_share
+from gantry.prices.plain import plain_prices
+from gantry.prices.rate import Prices, Rate, cost, cost_and_parts, scaled, searched_once, with_share
 
 IMAGES = Prices(input=5_000_000, output=10_000_000, input_image=8_000_000, output_image=32_000_000)
 OPUS = Prices(
@@ -147,3 +150,13 @@ def test_searches_may_be_billed_once() -> None:
 def test_a_tier_scales_every_price() -> None:
     base = Prices(input=100, output=3, above=((9, Prices(input=200)),))
     assert scaled(base, 7, 4) == Prices(input=175, output=5, above=((9, Prices(input=350)),))
+
+
+@pytest.mark.parametrize("prices", [LARGE, replace(LARGE, requests=1)])
+@pytest.mark.parametrize("tokens", [10**12, 10**15])
+def test_nothing_costs_more_than_anything_can(prices: Prices, tokens: int) -> None:
+    rate, usage = Rate(prices, "m", "override", "1"), Usage(input_tokens=tokens, output_tokens=tokens)
+    assert cost(rate, usage) == MOST_COST
+    assert cost_and_parts(rate, usage) == (MOST_COST, {})
+    plain = plain_prices(rate)
+    assert plain is None or plain.cost(tokens, tokens) == MOST_COST

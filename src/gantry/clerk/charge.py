@@ -14,6 +14,7 @@ from msgspec.structs import replace
 from gantry.core.custom_model import CustomModel
 from gantry.core.limits import marked_up
 from gantry.core.model_ref import parse_model_ref
+from gantry.core.money import MOST_COST
 from gantry.core.request_log import CACHED_MODEL
 from gantry.core.usage import NO_USAGE, Usage
 from gantry.dialects.fold import BatchResult
@@ -158,7 +159,11 @@ def charge_results(
         last, total = rate, total + amount
         for unit, part in units.items():
             parts[unit] = parts.get(unit, 0) + part
-    return NO_CHARGE if last is None else Charge(total, _text_of(parts), False, last.source, last.version)
+    if last is None:
+        return NO_CHARGE
+    if total >= MOST_COST:
+        total, parts = MOST_COST, {}
+    return Charge(total, _text_of(parts), False, last.source, last.version)
 
 
 def charge_posted(

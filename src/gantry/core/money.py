@@ -10,6 +10,7 @@ from typing import NewType
 NanoUSD = NewType("NanoUSD", int)
 
 NANO_PER_USD = 1_000_000_000
+MOST_COST = 10**15  # of a call, a million dollars: beyond is no usage but nonsense, and would burst every sum it is in
 _ONE = Decimal(1)
 
 

@@ -5,6 +5,7 @@ Law: it says what `cost` says of a usage of nothing else, or there are no such p
 
 from typing import Final
 
+from gantry.core.money import MOST_COST
 from gantry.prices.rate import Rate
 
 _MILLION: Final = 1_000_000
@@ -24,6 +25,8 @@ class PlainPrices:
         """Return what so many tokens cost, rounded half to even."""
         amount = input_tokens * self.given + output_tokens * self.written
         quotient, rest = amount // _MILLION, amount % _MILLION
+        if quotient >= MOST_COST:
+            return MOST_COST
         if rest > _HALF or (rest == _HALF and quotient % 2):
             return quotient + 1
         return quotient

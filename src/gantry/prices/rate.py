@@ -1,7 +1,8 @@
 """A rate, and the cost of a usage at it: exact integers, rounded once.
 
 Law: every price is whole nano-dollars per million units (per hour for audio), so any published price is exact and the
-sum is divided once, half to even. A usage that the rate does not price gives None, never 0 (law 7).
+sum is divided once, half to even. A usage that the rate does not price gives None, never 0 (law 7). One that would
+cost more than anything can costs `MOST_COST`, and has no parts.
 """
 
 from decimal import Decimal
@@ -10,10 +11,11 @@ from typing import Any, Final
 from msgspec import Struct
 from msgspec.structs import astuple, replace
 
-from gantry.core.money import NanoUSD
+from gantry.core.money import MOST_COST, NanoUSD
 from gantry.core.usage import UNITS, Usage
 
 AUDIO: Final = "input_audio_seconds"  # the one unit whose price is for an hour
+_MOST: Final = NanoUSD(MOST_COST)
 _MILLION: Final = 1_000_000
 _HOUR_SECONDS: Final = 3600
 _SCALE: Final = _MILLION * _HOUR_SECONDS  # prices are for a million units, and for an hour of audio
@@ -72,7 +74,7 @@ def cost(rate: Rate, usage: Usage) -> NanoUSD | None:
     used = _used(rate.prices, usage)
     if not used:
         return None
-    return _divide(sum(count * price for _, count, price in used), _SCALE)
+    return min(_divide(sum(count * price for _, count, price in used), _SCALE), _MOST)
 
 
 def cost_by_unit(rate: Rate, usage: Usage) -> dict[str, NanoUSD]:
@@ -88,14 +90,18 @@ def cost_and_parts(rate: Rate, usage: Usage) -> tuple[NanoUSD | None, dict[str, 
         if not (given is None or made is None or cached or kept or prices.input is None or prices.output is None):
             read, written = given * prices.input, made * prices.output
             units = {"input_tokens": _divide(read, _MILLION), "output_tokens": _divide(written, _MILLION)}
-            return _divide(read + written, _MILLION), units  # as below, for what nearly all usages are
+            amount = _divide(read + written, _MILLION)
+            return (amount, units) if amount < _MOST else (_MOST, {})  # as below, for what nearly all usages are
     total = 0
     parts = {}
     for unit, count, price in _used(prices, usage):
         charge = count * price
         total += charge
         parts[unit] = _divide(charge, _SCALE)
-    return (_divide(total, _SCALE) if parts else None), parts
+    if not parts:
+        return None, parts
+    amount = _divide(total, _SCALE)
+    return (amount, parts) if amount < _MOST else (_MOST, {})
 
 
 def items(rate: Rate, usage: Usage) -> list[Item]:
