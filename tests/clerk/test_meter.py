@@ -505,6 +505,7 @@ def test_the_cost_of_a_posted_log(
     assert (log.cost, log.price_missing, log.price_source) == (cost, missing, source)
 
 
+MONTH = 31 * 86_400 * SECOND
 TIMES: list[tuple[dict[str, Any], tuple[int, int, int | None]]] = [
     ({}, (START, START, None)),
     ({"latency": 2}, (START - 2 * SECOND, START, 2 * SECOND)),
@@ -515,6 +516,8 @@ TIMES: list[tuple[dict[str, Any], tuple[int, int, int | None]]] = [
         (START - 3600 * SECOND, START - 3597 * SECOND, 3 * SECOND),
     ),
     ({"start_time": "2026-11-22T10:00:03Z", "timestamp": "2026-11-22T10:00:00Z"}, (START, START, 0)),
+    ({"latency": 10**8}, (START - 10**8 * SECOND, START, MONTH)),
+    ({"start_time": "1970-01-01T00:00:00Z", "timestamp": "2026-11-22T10:00:00Z"}, (0, START, MONTH)),
 ]
 
 
@@ -522,6 +525,10 @@ TIMES: list[tuple[dict[str, Any], tuple[int, int, int | None]]] = [
 def test_the_times_of_a_posted_log(rates: Rates, fields: dict[str, Any], expected: tuple[int, int, int | None]) -> None:
     log = meter_posted(posted(**fields), rates)
     assert (log.started_at, log.ended_at, log.latency) == expected
+
+
+def test_the_first_token_of_a_posted_log_came_within_a_month(rates: Rates) -> None:
+    assert meter_posted(posted(time_to_first_token=10**8), rates).time_to_first_token == MONTH
 
 
 @pytest.mark.parametrize(

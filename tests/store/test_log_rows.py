@@ -172,3 +172,9 @@ def test_what_a_hit_used_is_not_summed_as_bought() -> None:
         "cached_tokens": 8,
         "cache_savings": 11,
     }
+
+
+def test_no_speed_bursts_a_sum() -> None:
+    log = make_log("a", started_at=5, usage=Usage(output_tokens=10**15), latency=1)
+    (row,) = rollup_of([log]).days
+    assert dict(zip(SUMS, row[-len(SUMS) :], strict=True))["speed_sum"] == 10**12

@@ -96,6 +96,7 @@ _COMPLETING: Final = frozenset((Operation.FIM, Operation.COMPLETIONS))
 _ONLY_READING: Final = EMBEDDING_OPERATIONS | {Operation.RERANK}  # whose tokens are all input
 _TOLD_AGAIN: Final = Operation.RESPONSE  # with the usage that was counted when it was made
 _ERROR_STATUS: Final = 400
+_LONGEST: Final = 31 * 86_400 * 10**9  # ns: a posted call that took longer has a wrong time, and would burst sums
 # Calling an enum costs ten times as much as a look into a dict.
 _POLICIES: Final = {policy.value: policy for policy in ContentPolicy}
 _OPERATIONS: Final = {operation.value: operation for operation in Operation}
@@ -281,7 +282,7 @@ def meter_posted(
         started_at=started_at,
         ended_at=ended_at,
         latency=latency,
-        time_to_first_token=posted.time_to_first_token,
+        time_to_first_token=_bounded(posted.time_to_first_token),
         stream=posted.stream,
         temperature=posted.temperature,
         max_tokens=posted.max_tokens,
@@ -488,7 +489,7 @@ def _posted_model(posted: PostedLog, rates: Rates, custom: CustomModel | None) -
 
 
 def _posted_times(posted: PostedLog, received_at: int) -> tuple[int, int, int | None]:
-    """Return end, start and latency; whichever was not posted follows from the others."""
+    """Return end, start and latency, which is bounded; whichever was not posted follows from the others."""
     ended_at = received_at if posted.ended_at is None else posted.ended_at
     latency = posted.latency
     if posted.started_at is not None:
@@ -496,8 +497,12 @@ def _posted_times(posted: PostedLog, received_at: int) -> tuple[int, int, int | 
             latency = max(ended_at - posted.started_at, 0)
         if posted.ended_at is None and latency is not None:
             ended_at = posted.started_at + latency
-        return ended_at, min(posted.started_at, ended_at), latency
-    return ended_at, ended_at - (latency or 0), latency
+        return ended_at, min(posted.started_at, ended_at), _bounded(latency)
+    return ended_at, ended_at - (latency or 0), _bounded(latency)
+
+
+def _bounded(duration: int | None) -> int | None:
+    return None if duration is None else min(duration, _LONGEST)
 
 
 def _log_type(operation: Operation, path: str) -> str:
