@@ -1,15 +1,23 @@
 """What is read of an erased customer later: rows that say nothing of it, and everybody else's as they are."""
 
+from collections.abc import Iterator
+from pathlib import Path
+
 import msgspec
+import pytest
 from msgspec import structs
 
+from gantry.clerk import erase
 from gantry.clerk.batch import Batch
-from gantry.clerk.erase import Forgotten
+from gantry.clerk.erase import Erasing, Forgotten
 from gantry.core.erasure import Erased, Erasure, subject_digest
 from gantry.core.request_log import RequestLog
 from gantry.core.usage import Usage
 from gantry.core.vocabulary import Environment, LogMethod, Outcome
+from gantry.home import Home, load_keyring
 from gantry.store.customer_sums import CustomerNote
+from gantry.store.erasures import add_erasure, erasures_of
+from gantry.store.logs import LogStore
 
 PEPPER = b"pepper"
 CANARY = "canary"
@@ -87,3 +95,38 @@ def test_a_batch_forgets_what_was_noted_of_the_customer() -> None:
     assert [log.customer_identifier for log in applied.logs] == [None, "bob"]
     assert list(applied.customers) == ["2"]
     assert Forgotten(PEPPER).applied(batch) is batch
+
+
+def test_the_store_is_gone_through_once_for_all_that_wait(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    home = Home(tmp_path)
+    keyring = load_keyring(home, create=True)
+    scrubbed: list[LogStore] = []
+
+    def scrub(store: LogStore) -> Iterator[None]:
+        scrubbed.append(store)
+        yield
+
+    monkeypatch.setattr(erase, "scrub", scrub)
+    store = LogStore(tmp_path / "logs.db")
+    with store.writing() as connection:
+        for customer in ("ada", "bob", "eve"):
+            digest = subject_digest(keyring.pepper, "o", customer)
+            erased = Erased(subject=customer)
+            add_erasure(
+                connection,
+                Erasure(
+                    id=customer,
+                    organization_id="o",
+                    subject_digest=digest,
+                    environment=None,
+                    erased=erased,
+                    author="a",
+                    erased_at=AT,
+                ),
+            )
+    erasing = Erasing(home, keyring, tmp_path / "logs.db", Forgotten(keyring.pepper), rest=lambda _: None)
+    while erasing.step():
+        pass
+    with store.reading() as connection:
+        assert [one.erased.finished_at is not None for one in erasures_of(connection, "o", 9)] == [True] * 3
+    assert len(scrubbed) == 1

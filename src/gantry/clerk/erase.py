@@ -146,21 +146,29 @@ class Erasing:
                 self._forgotten.learn(found)
                 self._known = len(found)
             waiting = unfinished_erasures(connection)
+        swept = []
         for erasure in waiting:
             yield from self._sweep(store, erasure)
-            if not self._is_file and self._clock() - erasure.erased_at <= SETTLING:
-                continue
-            self._blank_journals(store)
-            rejected = self._forget_rejected(erasure)
-            if self._is_file:
-                yield from scrub(store)
-            store.wipe()
-            with store.writing() as connection:
-                finish_erasure(connection, erasure, self._clock(), rejected)
-            logger.info("erasure %s is done", erasure.id)
+            if self._is_file or self._clock() - erasure.erased_at > SETTLING:
+                swept.append(erasure)
+        if swept:
+            yield from self._finish(store, swept)
             self._uncut = self._is_file
         if self._uncut and self._known:
             self._uncut = not store.cut_log()
+
+    def _finish(self, store: LogStore, swept: Sequence[Erasure]) -> Iterator[None]:
+        """Make unreadable what was deleted, once for all that were swept: it goes through the whole store."""
+        self._blank_journals(store)
+        rejected = [self._forget_rejected(erasure) for erasure in swept]
+        if self._is_file:
+            yield from scrub(store)
+        store.wipe()
+        with store.writing() as connection:
+            for erasure, gone in zip(swept, rejected, strict=True):
+                finish_erasure(connection, erasure, self._clock(), gone)
+        for erasure in swept:
+            logger.info("erasure %s is done", erasure.id)
 
     def _sweep(self, store: LogStore, erasure: Erasure) -> Iterator[None]:
         while True:
