@@ -86,6 +86,40 @@ def test_names_of_enums_and_numbers_that_are_none_are_read() -> None:
     assert batch.spans == (Span(kind=3, failed=True, attributes={"n": float("inf")}),)
 
 
+def test_null_is_as_good_as_absent() -> None:
+    """As json.dumps writes what a root span has not: a parent."""
+
+    def all_null(shape: type[msgspec.Struct]) -> bytes:
+        return msgspec.json.encode(dict.fromkeys(shape.__struct_encode_fields__))
+
+    for shape in (json_message.ExportTraceServiceRequest, json_message.ResourceSpans, json_message.ScopeSpans):
+        assert b"null" in all_null(shape)
+    span = all_null(json_message.OtlpSpan)
+    inner = b'{"events":[%b],"links":[%b],"status":%b,"attributes":[%b,{"key":"a","value":{"arrayValue":%b}}]}' % (
+        all_null(json_message.OtlpEvent),
+        all_null(json_message.OtlpLink),
+        all_null(json_message.OtlpStatus),
+        all_null(json_message.KeyValue),
+        all_null(json_message.ArrayValue),
+    )
+    (one, two, three) = read_json(
+        b'{"resourceSpans":[{"resource":%b,"scopeSpans":[%b,{"scope":%b,"spans":[%b,%b]}]},{"scopeSpans":[{}]},%b]}'
+        % (
+            all_null(json_message.OtlpResource),
+            all_null(json_message.ScopeSpans),
+            all_null(json_message.OtlpScope),
+            span,
+            inner,
+            all_null(json_message.ResourceSpans),
+        )
+    )
+    assert one == three == Batch({}, "", ())
+    assert two == Batch(
+        {}, "", (Span(), Span(events=(Event("", 0, {}),), links=(Link("", "", {}),), attributes={"": None, "a": []}))
+    )
+    assert read_json(all_null(json_message.ExportTraceServiceRequest)) == []
+
+
 @pytest.mark.parametrize(
     "body",
     [

@@ -1,6 +1,7 @@
 """A request of OTLP in JSON: names in camelCase, ids in hexadecimal, numbers of 64 bits in texts.
 
-Law: what is not of its type refuses the request; members that are not known are passed over, as the protocol asks.
+Law: what is not of its type refuses the request; members that are not known are passed over, and null is as good as
+absent, as the protocol has it.
 """
 
 from collections.abc import Iterable, Mapping
@@ -26,74 +27,75 @@ class AnyValue(Struct, frozen=True, rename="camel"):
 
 
 class ArrayValue(Struct, frozen=True):
-    values: list[AnyValue] = []
+    values: list[AnyValue] | None = None
 
 
 class KeyValue(Struct, frozen=True):
-    key: str = ""
+    key: str | None = None
     value: AnyValue | None = None
 
 
 class KeyValueList(Struct, frozen=True):
-    values: list[KeyValue] = []
+    values: list[KeyValue] | None = None
 
 
 class OtlpEvent(Struct, frozen=True, rename="camel"):
-    time_unix_nano: int | str = 0
-    name: str = ""
-    attributes: list[KeyValue] = []
+    time_unix_nano: int | str | None = None
+    name: str | None = None
+    attributes: list[KeyValue] | None = None
 
 
 class OtlpLink(Struct, frozen=True, rename="camel"):
-    trace_id: str = ""
-    span_id: str = ""
-    attributes: list[KeyValue] = []
+    trace_id: str | None = None
+    span_id: str | None = None
+    attributes: list[KeyValue] | None = None
 
 
 class OtlpStatus(Struct, frozen=True):
-    code: int | str = 0
-    message: str = ""
+    code: int | str | None = None
+    message: str | None = None
 
 
 class OtlpSpan(Struct, frozen=True, rename="camel"):
-    trace_id: str = ""
-    span_id: str = ""
-    parent_span_id: str = ""
-    trace_state: str = ""
-    name: str = ""
-    kind: int | str = 0
-    start_time_unix_nano: int | str = 0
-    end_time_unix_nano: int | str = 0
-    attributes: list[KeyValue] = []
-    events: list[OtlpEvent] = []
-    links: list[OtlpLink] = []
+    trace_id: str | None = None
+    span_id: str | None = None
+    parent_span_id: str | None = None
+    trace_state: str | None = None
+    name: str | None = None
+    kind: int | str | None = None
+    start_time_unix_nano: int | str | None = None
+    end_time_unix_nano: int | str | None = None
+    attributes: list[KeyValue] | None = None
+    events: list[OtlpEvent] | None = None
+    links: list[OtlpLink] | None = None
     status: OtlpStatus | None = None
 
 
 class OtlpScope(Struct, frozen=True):
-    name: str = ""
+    name: str | None = None
 
 
 class ScopeSpans(Struct, frozen=True):
-    scope: OtlpScope = OtlpScope()
-    spans: list[OtlpSpan] = []
+    scope: OtlpScope | None = None
+    spans: list[OtlpSpan] | None = None
 
 
 class OtlpResource(Struct, frozen=True):
-    attributes: list[KeyValue] = []
+    attributes: list[KeyValue] | None = None
 
 
 class ResourceSpans(Struct, frozen=True, rename="camel"):
-    resource: OtlpResource = OtlpResource()
-    scope_spans: list[ScopeSpans] = []
+    resource: OtlpResource | None = None
+    scope_spans: list[ScopeSpans] | None = None
 
 
 class ExportTraceServiceRequest(Struct, frozen=True, rename="camel"):
     """A request in JSON. Fields that are not named here are passed over."""
 
-    resource_spans: list[ResourceSpans] = []
+    resource_spans: list[ResourceSpans] | None = None
 
 
+_NO_SCOPE, _NO_RESOURCE, _NO_STATUS = OtlpScope(), OtlpResource(), OtlpStatus()
 _decoder: Final = msgspec.json.Decoder(ExportTraceServiceRequest)
 _KINDS: Final = ("UNSPECIFIED", "INTERNAL", "SERVER", "CLIENT", "PRODUCER", "CONSUMER")
 _KIND_NAMES: Final = {f"SPAN_KIND_{name}": number for number, name in enumerate(_KINDS)}
@@ -107,49 +109,55 @@ def read_json(body: bytes) -> list[Batch]:
     try:
         request = _decoder.decode(body)
         return [
-            Batch(resource, scoped.scope.name, tuple(map(_span_of, scoped.spans)))
-            for group in request.resource_spans
-            for resource in (_attributes(group.resource.attributes),)  # once, however many scopes there are
-            for scoped in group.scope_spans
+            Batch(resource, (scoped.scope or _NO_SCOPE).name or "", tuple(map(_span_of, scoped.spans or ())))
+            for group in request.resource_spans or ()
+            for resource in (_attributes((group.resource or _NO_RESOURCE).attributes),)  # once for all its scopes
+            for scoped in group.scope_spans or ()
         ]
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError, ValueError) as error:
         raise Unreadable(str(error)) from None
 
 
 def _span_of(span: OtlpSpan) -> Span:
-    status = span.status or OtlpStatus()
+    status = span.status or _NO_STATUS
     return Span(
-        trace_id=span.trace_id.lower(),
-        span_id=span.span_id.lower(),
-        parent_id=span.parent_span_id.lower(),
-        trace_state=span.trace_state,
-        name=span.name,
+        trace_id=_id(span.trace_id),
+        span_id=_id(span.span_id),
+        parent_id=_id(span.parent_span_id),
+        trace_state=span.trace_state or "",
+        name=span.name or "",
         kind=_member(span.kind, _KIND_NAMES),
         started_at=_number(span.start_time_unix_nano),
         ended_at=_number(span.end_time_unix_nano),
         attributes=_attributes(span.attributes),
-        events=tuple(Event(one.name, _number(one.time_unix_nano), _attributes(one.attributes)) for one in span.events),
-        links=tuple(Link(one.trace_id.lower(), one.span_id.lower(), _attributes(one.attributes)) for one in span.links),
+        events=tuple(
+            Event(one.name or "", _number(one.time_unix_nano), _attributes(one.attributes)) for one in span.events or ()
+        ),
+        links=tuple(Link(_id(one.trace_id), _id(one.span_id), _attributes(one.attributes)) for one in span.links or ()),
         failed=_member(status.code, _STATUS_NAMES) == FAILED,
-        status_message=status.message,
+        status_message=status.message or "",
     )
 
 
-def _number(value: int | str) -> int:
+def _id(digits: str | None) -> str:
+    return (digits or "").lower()
+
+
+def _number(value: int | str | None) -> int:
     """Return a number of 64 bits, signed or not. Raises ValueError."""
-    number = int(value)
+    number = 0 if value is None else int(value)
     if not -(2**63) <= number < 2**64:
         raise Unreadable("a number in it has more than 64 bits")
     return number
 
 
-def _member(value: int | str, names: Mapping[str, int]) -> int:
+def _member(value: int | str | None, names: Mapping[str, int]) -> int:
     """Return an enum's number: as OTLP has it, or from the name that JSON of Protocol Buffers has elsewhere."""
-    return value if isinstance(value, int) else names.get(value, 0)
+    return value if isinstance(value, int) else names.get(value or "", 0)
 
 
-def _attributes(pairs: Iterable[KeyValue], depth: int = 0) -> dict[str, Value]:
-    return {pair.key: None if pair.value is None else _value_of(pair.value, depth) for pair in pairs}
+def _attributes(pairs: Iterable[KeyValue] | None, depth: int = 0) -> dict[str, Value]:
+    return {pair.key or "": None if pair.value is None else _value_of(pair.value, depth) for pair in pairs or ()}
 
 
 def _value_of(value: AnyValue, depth: int) -> Value:
@@ -164,7 +172,7 @@ def _value_of(value: AnyValue, depth: int) -> Value:
     if value.double_value is not None:
         return float(value.double_value)
     if value.array_value is not None:
-        return [_value_of(one, depth + 1) for one in value.array_value.values]
+        return [_value_of(one, depth + 1) for one in value.array_value.values or ()]
     if value.kvlist_value is not None:
         return _attributes(value.kvlist_value.values, depth + 1)
     return value.bytes_value
