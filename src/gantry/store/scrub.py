@@ -18,6 +18,7 @@ from gantry.store.page_gaps import FIRST_PAGE
 
 _PAGES_MERGED: Final = 500
 _PAGES_BLANKED: Final = 250
+_PAUSES_FOR_OTHERS: Final = 50  # while somebody reads: to wait for it holds up all who write, each time
 _BLANKS: Final = "erased_pages"
 
 
@@ -62,5 +63,7 @@ def _blank_free_pages(store: LogStore) -> Iterator[None]:
 def _blank_gaps(store: LogStore) -> Iterator[None]:
     page: int | None = FIRST_PAGE
     while page is not None:
-        page = store.blank_gaps(page)
-        yield
+        following = store.blank_gaps(page)
+        for _ in range(_PAUSES_FOR_OTHERS if following == page else 1):
+            yield
+        page = following
