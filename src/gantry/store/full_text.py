@@ -28,8 +28,9 @@ _SLICE: Final = 1000
 
 _SQLITE = (
     f"CREATE VIRTUAL TABLE {TABLE} USING fts5("
-    "input, output, content='', detail='full', tokenize=\"unicode61 remove_diacritics 0\")"
+    "input, output, content='', detail='full', columnsize=0, tokenize=\"unicode61 remove_diacritics 0\")"
 )
+_MERGE_SELDOM = f"INSERT INTO {TABLE}({TABLE}, rank) VALUES ('automerge', 12)"  # noqa: S608 - a constant
 _POSTGRESQL = (
     f"CREATE TABLE {TABLE} (seq BIGINT PRIMARY KEY, input TSVECTOR NOT NULL, output TSVECTOR NOT NULL)",
     # Words gather before they are put in their places: more at once cost half, and 16 MB are searched in milliseconds.
@@ -70,6 +71,7 @@ def create_full_text(connection: Connection, *, by_days: bool = True) -> None:
     """Create the index, empty; on PostgreSQL by days, where those are made by `gantry.store.log_days`."""
     if connection.dialect.name == "sqlite":
         connection.execute(text(_SQLITE))
+        connection.execute(text(_MERGE_SELDOM))
         return
     table, *indexes = _POSTGRESQL
     for statement in (f"{table} PARTITION BY RANGE (seq)" if by_days else table, *indexes):
