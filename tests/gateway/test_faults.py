@@ -498,6 +498,27 @@ def test_draining_finishes_streams_and_refuses_new_connections(run: Runner, tmp_
     run(main())
 
 
+def test_who_has_just_connected_is_still_answered_while_a_worker_drains(run: Runner, tmp_path: Path) -> None:
+    async def main() -> None:
+        limits = WorkerLimits(drain_timeout=20)
+        script = answering(json_answer(ANSWER))
+        async with Upstream(script).running() as upstream, running_node(tmp_path, upstream.url, limits=limits) as node:
+            used = await node.connect()
+            used.send(node.request("/readyz", method="GET"))
+            assert (await used.answer()).status == 200
+            new = await node.connect()
+            signal.raise_signal(signal.SIGTERM)
+            assert await used.closed() == b"", "one that was answered before, and is idle"
+            new.send(node.request(CHAT, BODY, MISTRAL))
+            answer = await new.answer()
+            assert (answer.status, answer.headers["connection"]) == (200, "close")
+            assert await new.closed() == b""
+            for client in (used, new):
+                client.leave()
+
+    run(main())
+
+
 def test_unknown_paths_answer_in_the_callers_dialect(run: Runner, tmp_path: Path) -> None:
     async def main() -> None:
         async with running_node(tmp_path, "http://127.0.0.1:1") as node:

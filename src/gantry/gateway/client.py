@@ -26,6 +26,7 @@ logger = logging.getLogger(__name__)
 
 _MAX_PIPELINED_BYTES = 256 * 1024
 _LINGER_SECONDS = 5.0
+_NEW_SECONDS = 2.0  # in which who has just connected may send a first request though the worker drains
 _WRITE_HIGH_WATER = 256 * 1024
 
 
@@ -227,7 +228,8 @@ class ClientConnection(asyncio.Protocol):
         limits = self._state.limits
         waited = now - self._since
         if self.phase is IDLE:
-            if waited > limits.keepalive_timeout or self._state.draining:
+            is_new = self._template is None and waited < _NEW_SECONDS
+            if waited > limits.keepalive_timeout or (self._state.draining and not is_new):
                 self._close()
         elif self.phase is HEAD:
             if waited > limits.header_timeout:

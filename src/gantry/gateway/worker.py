@@ -376,6 +376,7 @@ class Worker:
         state = self._state
         self._slot[Word.STATE] = State.DRAINING
         state.draining = True
+        await asyncio.sleep(0)  # one more look: who waits to be accepted would be reset with the socket
         server.close()
         for client in tuple(state.clients):
             client.tick(state.now)
