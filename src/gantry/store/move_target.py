@@ -15,6 +15,7 @@ from gantry.store.content import unpack_content
 from gantry.store.control_tables import CONTROL, configuration, organizations
 from gantry.store.database import Database
 from gantry.store.full_text import entry_of
+from gantry.store.log_copy import put_words
 from gantry.store.log_days import BEFORE, COUNTER, ROWS, unique_index
 from gantry.store.log_rows import storable
 from gantry.store.log_tables import LOGS, request_log_bodies, request_logs
@@ -28,11 +29,6 @@ _BEFORE: Final = (
 )  # logs of a store that knows days have numbers above; what moves in lies in one partition below
 _TABLES: Final = ("request_logs", "request_log_bodies", "request_log_texts")
 _COPIED: Final = frozenset((request_logs.name, request_log_bodies.name))
-_PUT_WORDS: Final = (
-    "INSERT INTO request_log_texts (seq, input, output) "
-    "SELECT seq, to_tsvector('simple', input), to_tsvector('simple', output) "
-    "FROM unnest(%s::bigint[], %s::text[], %s::text[]) AS said(seq, input, output)"
-)
 _COPY_LOGS: Final = f"COPY request_logs ({', '.join(request_logs.c.keys())}) FROM STDIN"
 _COPY_BODIES: Final = "COPY request_log_bodies (seq, content) FROM STDIN (FORMAT BINARY)"
 
@@ -163,11 +159,9 @@ class PostgresTarget:
         said = [(row[0], row[-1]) for row in rows if row[-1] is not None]
         self._copy(connection, _COPY_BODIES, lambda: said, ("int8", "bytea"))
         entries = [entry for seq, content in said if (entry := entry_of(seq, unpack_content(content))) is not None]
-        if entries:
-            cursor: Any = connection.connection.cursor()
-            inputs, outputs, numbers = map(list, zip(*entries, strict=True))
-            cursor.execute(_PUT_WORDS, (numbers, inputs, outputs))
-            cursor.close()
+        cursor: Any = connection.connection.cursor()
+        put_words(cursor, entries)
+        cursor.close()
 
     def _copy(
         self,
