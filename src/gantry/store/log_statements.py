@@ -8,6 +8,7 @@ from typing import Any
 
 from sqlalchemy import ClauseElement, Table, delete
 
+from gantry.store.columns_at_once import many_rows
 from gantry.store.credits import USAGE_COLUMNS
 from gantry.store.customer_sums import COLUMNS as COLUMNS_OF_CUSTOMERS
 from gantry.store.customer_sums import DAY_SUMS, add_drift, put_customer, put_metadata, put_terms
@@ -34,7 +35,6 @@ from gantry.store.repricing import put_price, put_prices_at_once
 from gantry.store.rollups import DRIFTING, SUMS
 from gantry.store.rows_at_once import RowsAtOnce
 from gantry.store.sketches import sketch_statements
-from gantry.store.staging import merge_of
 from gantry.store.upsert import insert_into
 
 # SQLite's one writer gives out numbers as it likes, and forgets none that were given out.
@@ -59,7 +59,7 @@ class LogStatements:
             self._insert_or_add(table, SUMS) for table in (minute_sums, hour_sums, day_sums)
         )
         self.hour_sketches, self.day_sketches = (
-            sketch_statements(table, is_sqlite=self._sqlite) for table in (hour_sketches, day_sketches)
+            sketch_statements(table, dialect) for table in (hour_sketches, day_sketches)
         )
         # Of DAY_COLUMNS; says how many requests there are now.
         self.add_customer_day = self._insert_or_add(customer_days, DAY_SUMS) + " RETURNING requests"
@@ -75,8 +75,15 @@ class LogStatements:
         self.enter = self._insert_new(credit_entries, USAGE_COLUMNS)  # of `credits.usage_rows`
         self.put_price = self._text(put_price())  # those of `repricing.parameters_of`
         self.put_prices = "" if self._sqlite else put_prices_at_once(self._dialect)  # of `repricing.json_of`
-        adding = (self.add_minutes, self.add_hours, self.add_days, self.add_customer_day, self.put_customer, self.enter)
-        self.merges = {} if self._sqlite else {one: merge_of(one) for one in adding}  # many rows at once
+        adding = {
+            self.add_minutes: minute_sums,
+            self.add_hours: hour_sums,
+            self.add_days: day_sums,
+            self.add_customer_day: customer_days,
+            self.put_customer: customers,
+            self.enter: credit_entries,
+        }
+        self.many = {} if self._sqlite else {one: many_rows(one, table, dialect) for one, table in adding.items()}
         self.close = self._deletes((open_calls, open_parts), "log_id")
         self.forget = self._deletes((open_calls, open_parts, journal_checkpoints), "incarnation")
 

@@ -33,6 +33,7 @@ from gantry.store.cached_answers import (
     read_entries,
     sum_entries,
 )
+from gantry.store.columns_at_once import put_all
 from gantry.store.content import Content, pack_content
 from gantry.store.counted_once import counted_once, numbered_results, without_cost
 from gantry.store.credits import repricing_rows, usage_rows
@@ -84,7 +85,6 @@ from gantry.store.rollups import Rollup, drift_of, drift_of_minutes, rollup_of
 from gantry.store.schema import ensure_schema
 from gantry.store.sketches import add_sketches
 from gantry.store.spending import Spent, read_spending
-from gantry.store.staging import put_all
 
 __all__ = ["BoardNote", "LogChange", "LogPage", "LogQuery", "LogStore", "RecordBatch", "StoreUnavailable"]
 
@@ -349,7 +349,8 @@ class LogStore:
             for row in days:
                 yield cursor.execute(add, row).fetchone()[0]
             return
-        for (requests,) in put_all(cursor, self._sql.merges[add], days, returning=True):
+        put_all(cursor, self._sql.many[add], days)
+        for (requests,) in cursor.fetchall():
             yield requests
 
     def _put_all(self, cursor: Any, statement: str, rows: Sequence[Row]) -> None:
@@ -357,7 +358,7 @@ class LogStore:
         if self._database.is_sqlite:
             _run_many(cursor, statement, rows)
         else:
-            put_all(cursor, self._sql.merges[statement], rows)
+            put_all(cursor, self._sql.many[statement], rows)
 
     def _note_differences(self, cursor: Any, note: BoardNote, new: Collection[str]) -> None:
         cursor.execute(self._sql.forget_differences, (note.board, note.applied))
