@@ -93,7 +93,7 @@ def test_words_are_stored_as_the_server_would_have_made_them(server: Any) -> Non
     texts += zip(_UNCERTAIN, _UNCERTAIN, strict=True)
     server.execute("CREATE TEMP TABLE request_log_texts (seq bigint, input tsvector, output tsvector)")
     with server.cursor() as cursor:
-        put_words(cursor, [(said, answered, number) for number, (said, answered) in enumerate(texts)])
+        put_words(cursor, ((said, answered, number) for number, (said, answered) in enumerate(texts)), len(texts))
     stored = server.execute("SELECT seq, input::text, output::text FROM request_log_texts ORDER BY seq").fetchall()
     made = "SELECT to_tsvector('simple', %s)::text, to_tsvector('simple', %s)::text"
     assert stored == [(number, *server.execute(made, both).fetchone()) for number, both in enumerate(texts)]
@@ -104,7 +104,7 @@ def test_a_server_with_words_of_its_own_finds_them_itself(server: Any) -> None:
     server.execute("BEGIN")
     server.execute("ALTER TEXT SEARCH CONFIGURATION simple ALTER MAPPING FOR asciiword WITH english_stem")
     with server.cursor() as cursor:
-        put_words(cursor, [("stored words", "", number) for number in range(60)])
+        put_words(cursor, (("stored words", "", number) for number in range(60)), 60)
     stored = server.execute("SELECT DISTINCT input::text FROM request_log_texts").fetchall()
     server.execute("ROLLBACK")
     assert stored == [("'store':1 'word':2",)]

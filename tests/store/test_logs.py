@@ -151,6 +151,16 @@ def test_what_an_engine_refuses_is_mended_and_stored(logs: LogStore, address: Ad
     assert _sums(address)[0] == 2
 
 
+def test_a_large_batch_with_odd_values_is_stored_whole(logs: LogStore, address: Address) -> None:
+    batch = [make_log(f"a{number}", input="plain words", output="café") for number in range(300)]
+    batch[7] = make_log("odd", input="half a pair \ud83d", output="odd\0words")
+    assert len(logs.record(RecordBatch(logs=[*batch, batch[0]]))) == 300
+    assert _sums(address)[0] == 300
+    for word, count in (("words", 300), ("plain", 299), ("café", 299), ("odd", 1), ("pair", 1)):
+        asked = read_filters({"search": {"operator": "full_text_search", "value": [word]}}, str)
+        assert logs.page(LogQuery(organization_id=ORGANIZATION, filters=asked)).count == count, word
+
+
 def test_sums_beyond_64_bits_do_not_stop_the_store(logs: LogStore) -> None:
     for number in range(3):
         logs.record(RecordBatch(logs=[make_log(str(number), usage=Usage(input_tokens=2**63 - 1))]))

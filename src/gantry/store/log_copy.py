@@ -80,12 +80,13 @@ def copy_bodies(cursor: Any, bodies: Iterable[tuple[int, bytes | bytearray]]) ->
             copy.write_row(body)
 
 
-def put_words(cursor: Any, entries: Sequence[Entry]) -> None:
-    """Put entries into the index of words, those that are certain as the words themselves."""
-    if len(entries) > _FEW and cursor.execute(_HAS_OUR_WORDS, _PROBE).fetchone() == (True,):
+def put_words(cursor: Any, entries: Iterable[Entry], count: int) -> None:
+    """Put entries, of so many logs, into the index of words: those that are certain as the words themselves."""
+    if count > _FEW and cursor.execute(_HAS_OUR_WORDS, _PROBE).fetchone() == (True,):
         entries = _copy_words(cursor, entries)
-    if entries:
-        inputs, outputs, numbers = map(list, zip(*entries, strict=True))
+    rest = [*entries]
+    if rest:
+        inputs, outputs, numbers = map(list, zip(*rest, strict=True))
         cursor.execute(_PUT_WORDS, (numbers, inputs, outputs))
 
 

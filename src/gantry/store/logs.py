@@ -10,8 +10,9 @@ import time
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence, Set
 from contextlib import contextmanager
+from functools import partial
 from importlib import import_module
-from typing import Any
+from typing import Any, TypeVar
 
 import msgspec
 from msgspec import Struct
@@ -21,6 +22,7 @@ from gantry.core.limits import Difference
 from gantry.core.priced_log import NewPrice, PricedLog
 from gantry.core.request_log import RequestLog
 from gantry.store.alerts import NOTHING_TO_TELL, Outbox, post
+from gantry.store.aside import Aside
 from gantry.store.cached_answers import (
     CacheChanges,
     CacheEntry,
@@ -92,6 +94,9 @@ _TAIL_LIMIT = 1000
 _TAKE_OUT = "DELETE FROM request_logs WHERE seq >= ?"
 _APART = "gantry.store.clickhouse.remote"  # and with it a client of ClickHouse, for those who have one
 
+_T = TypeVar("_T")
+_R = TypeVar("_R")
+
 OpenCall = tuple[str, str, bytes]  # log id, incarnation, payload
 OpenPart = tuple[str, str, int, int, bytes]  # log id, incarnation, seq, direction, data
 
@@ -148,11 +153,13 @@ class LogStore:
         self._apart = import_module(_APART).RemoteLogs(self._database) if isinstance(address, Apart) else None
         ensure_schema(self._database, LOGS)
         self._sql = LogStatements(self._database.dialect)
+        self._aside = Aside()
         self._has_rows = self._database.is_sqlite and self._apart is None  # in SQLite
         # Rows of many lengths are inserted in turns: nothing in this process, a round trip each to a server.
         self._row_of = short_row_of if self._has_rows else row_of
 
     def close(self) -> None:
+        self._aside.close()
         self._database.close()
 
     @contextmanager
@@ -251,11 +258,14 @@ class LogStore:
                     logs[index], rows[index] = log, mend(self._row_of(log))
             new = self._insert_new(connection, cursor, rows)
             logs = [logs[index] for index in new] if len(new) < len(logs) else logs
+            sums = self._begin(_sums_of, logs)
             if self._apart is None:
                 self._insert_said(cursor, zip(new.values(), logs, strict=True), mend)
-            self._add_up(cursor, rollup_of(logs), mend)
-            self._add_customers(cursor, logs, batch.customers, mend)
-            self._put_all(cursor, self._sql.enter, [mend(row) for row in usage_rows(logs)])
+            rollup, by_day, customers, entries = sums()
+            self._add_up(cursor, rollup, mend)
+            self._add_customers(cursor, by_day, customers, mend)
+            self._note_customers(cursor, batch.customers, mend)
+            self._put_all(cursor, self._sql.enter, [mend(row) for row in entries])
             if board is not None:
                 self._note_differences(cursor, board, {log.log_id for log in logs})
             for statement in self._sql.close:
@@ -307,14 +317,18 @@ class LogStore:
     def _insert_said(self, cursor: Any, logs: Iterable[tuple[int, RequestLog]], mend: Callable[[Row], Row]) -> None:
         """Store what was said in new logs, by their numbers, and its words."""
         said = [(seq, content) for seq, log in logs if (content := _said_in(log, mend)) is not None]
-        bodies = [(seq, pack_content(content)) for seq, content in said]
-        entries = [entry for seq, content in said if (entry := entry_of(seq, content)) is not None]
+        bodies = self._begin(_packed, said)
+        entries = (entry for seq, content in said if (entry := entry_of(seq, content)) is not None)
         if not self._database.is_sqlite:
-            copy_bodies(cursor, bodies)
-            put_words(cursor, entries)
+            put_words(cursor, entries, len(said))  # what takes the server longest, and so hides the most
+            copy_bodies(cursor, bodies())
             return
-        self._sql.bodies.insert(cursor, bodies)
-        _run_many(cursor, self._sql.full_text.put, entries)
+        self._sql.bodies.insert(cursor, bodies())
+        _run_many(cursor, self._sql.full_text.put, list(entries))
+
+    def _begin(self, work: Callable[[Sequence[_T]], _R], given: Sequence[_T]) -> Callable[[], _R]:
+        """Begin some work while a server does its own; SQLite is this process, and does it when it is asked for."""
+        return partial(work, given) if self._database.is_sqlite else self._aside.begin(len(given), work, given)
 
     def _add_up(self, cursor: Any, rollup: Rollup, mend: Callable[[Row], Row]) -> None:
         sql = self._sql
@@ -325,16 +339,16 @@ class LogStore:
         add_sketches(cursor, sql.day_sketches, rollup.day_sketches, mend)
 
     def _add_customers(
-        self, cursor: Any, logs: Sequence[RequestLog], notes: Iterable[CustomerNote], mend: Callable[[Row], Row]
+        self, cursor: Any, by_day: Iterable[Row], customers: Iterable[Row], mend: Callable[[Row], Row]
     ) -> None:
-        by_day, customers = customer_rows(logs)
-        if customers:
-            days = [mend(row) for row in by_day]
-            new: Counter[tuple[Any, ...]] = Counter()
-            for row, requests in zip(days, self._add_days(cursor, days), strict=True):
-                new[row[0], row[2], row[3]] += is_new_day(row, requests)
-            rows = map(mend, customers)
-            self._put_all(cursor, self._sql.put_customer, [with_new_days(row, new[tuple(row[:3])]) for row in rows])
+        days = [mend(row) for row in by_day]
+        new: Counter[tuple[Any, ...]] = Counter()
+        for row, requests in zip(days, self._add_days(cursor, days), strict=True):
+            new[row[0], row[2], row[3]] += is_new_day(row, requests)
+        rows = map(mend, customers)
+        self._put_all(cursor, self._sql.put_customer, [with_new_days(row, new[tuple(row[:3])]) for row in rows])
+
+    def _note_customers(self, cursor: Any, notes: Iterable[CustomerNote], mend: Callable[[Row], Row]) -> None:
         for note in notes:
             key = key_of(note)
             if note.terms is not None:
@@ -349,9 +363,10 @@ class LogStore:
             for row in days:
                 yield cursor.execute(add, row).fetchone()[0]
             return
-        put_all(cursor, self._sql.many[add], days)
-        for (requests,) in cursor.fetchall():
-            yield requests
+        if days:
+            put_all(cursor, self._sql.many[add], days)
+            for (requests,) in cursor.fetchall():
+                yield requests
 
     def _put_all(self, cursor: Any, statement: str, rows: Sequence[Row]) -> None:
         """Put rows in, no two of one key."""
@@ -536,6 +551,15 @@ def _note_without(board: BoardNote, log: RequestLog) -> BoardNote:
     """Return a note without the cost of a log that turned out to be counted before."""
     some = without_cost(board.differences.get(log.log_id, ()), log.cost)
     return msgspec.structs.replace(board, differences={**board.differences, log.log_id: some})
+
+
+def _sums_of(logs: Sequence[RequestLog]) -> tuple[Rollup, Sequence[Row], Sequence[Row], Sequence[Row]]:
+    """Return what logs add to all sums, to their customers' days, to these, and to the ledger."""
+    return rollup_of(logs), *customer_rows(logs), usage_rows(logs)
+
+
+def _packed(said: Sequence[tuple[int, Content]]) -> list[tuple[int, bytearray]]:
+    return [(seq, pack_content(content)) for seq, content in said]
 
 
 def _said_in(log: RequestLog, mend: Callable[[Row], Row]) -> Content | None:

@@ -160,7 +160,7 @@ class PostgresTarget:
         self._copy(connection, _COPY_BODIES, lambda: said, ("int8", "bytea"))
         entries = [entry for seq, content in said if (entry := entry_of(seq, unpack_content(content))) is not None]
         cursor: Any = connection.connection.cursor()
-        put_words(cursor, entries)
+        put_words(cursor, entries, len(entries))
         cursor.close()
 
     def _copy(
