@@ -22,6 +22,7 @@ _CERTAIN = (
     'Hello, world! It\'s a test: (one) [two] {three} "four".',
     "**Bold**, `code`, # Head\n\n1. First.\n2. Second;\r\n- item\n--flag.",
     "A well-known state-of-the-art co-op's x-ray2, gpt4-turbo",
+    "3.14, 1.2.3 (2.5) and/or /usr/lib e.g. foo.py: 24/7 2024-01-01, 10-20 gpt-4. The 2nd 3D 7b",
     "12 monkeys, 007, 1,000 and 12:30; 100% of $5",
     "snake_case _x x_ a=b a|b c:\\d ^ e",
     PROBE,
@@ -32,13 +33,15 @@ _CERTAIN = (
 _UNCERTAIN = (
     "café",
     "www.example.com",
-    "3.14",
-    "and/or",
+    "3.14.15.9",
+    "example.com/path",
+    "example.com:80",
     "me@example.com",
     "<b>bold</b>",
     "a & b",
-    "2024-01-01",
-    "gpt-4",
+    "gpt-4o",
+    "-5",
+    "foo.bar-baz",
     "1e5",
     "+5",
     "wait... what",
@@ -51,6 +54,7 @@ _UNCERTAIN = (
 )
 _PIECES = (
     *"a B z1 12 007 e 1e5 http www com x86 NaN Word mailto html".split(),
+    *"3.14 1.2.3 e.g. foo.py and/or /usr 24/7 10-20 2024-01-01 gpt-4 2nd 7eV well-known x-ray2".split(),
     *"' \" ( ) [ ] { } _ __ - -- : :: ; , , . . .. ! ? * # ` = $ % ^ | \\ / < > & @ ~ + é".split(),
     *(" ", " ", " ", "\n", "\t", ". ", ", ", " - "),
 )

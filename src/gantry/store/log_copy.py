@@ -28,8 +28,10 @@ _COPY_BODIES: Final = "COPY request_log_bodies (seq, content) FROM STDIN (FORMAT
 _COPY_WORDS: Final = "COPY request_log_texts (seq, input, output) FROM STDIN"
 _PUT_WORDS: Final = (
     "INSERT INTO request_log_texts (seq, input, output) "
-    "SELECT seq, to_tsvector('simple', input), to_tsvector('simple', output) "
-    "FROM unnest(%b::bigint[], %b::text[], %b::text[]) AS said(seq, input, output)"
+    "SELECT seq, coalesce(input_words::tsvector, to_tsvector('simple', input)), "
+    "coalesce(output_words::tsvector, to_tsvector('simple', output)) "
+    "FROM unnest(%b::bigint[], %b::text[], %b::text[], %b::text[], %b::text[]) "
+    "AS said(seq, input, output, input_words, output_words)"
 )
 _HAS_OUR_WORDS: Final = "SELECT to_tsvector('simple', %s) = %s::tsvector"
 _PROBE: Final = (PROBE, (lexemes_of(PROBE) or b"").decode())
@@ -40,6 +42,7 @@ _FIND_IDS: Final = (
     f"WHERE log_id = ANY(%s) AND (seq >= %s OR seq <= {COUNTER})"
 )
 
+_Uncertain = tuple[Any, ...]  # the number, both texts, and the words of each that is certain
 Identity = tuple[str, str]  # of a log: its id and its organization
 
 
@@ -81,27 +84,27 @@ def copy_bodies(cursor: Any, bodies: Iterable[tuple[int, bytes | bytearray]]) ->
 
 
 def put_words(cursor: Any, entries: Iterable[Entry], count: int) -> None:
-    """Put entries, of so many logs, into the index of words: those that are certain as the words themselves."""
+    """Put entries, of so many logs, into the index of words: texts that are certain as the words themselves."""
     if count > _FEW and cursor.execute(_HAS_OUR_WORDS, _PROBE).fetchone() == (True,):
-        entries = _copy_words(cursor, entries)
-    rest = [*entries]
+        rest = _copy_words(cursor, entries)
+    else:
+        rest = [(number, said, answered, None, None) for said, answered, number in entries]
     if rest:
-        inputs, outputs, numbers = map(list, zip(*rest, strict=True))
-        cursor.execute(_PUT_WORDS, (numbers, inputs, outputs))
+        cursor.execute(_PUT_WORDS, [*map(list, zip(*rest, strict=True))])
 
 
-def _copy_words(cursor: Any, entries: Iterable[Entry]) -> list[Entry]:
+def _copy_words(cursor: Any, entries: Iterable[Entry]) -> list[_Uncertain]:
     """Copy the entries whose words are certain, and return the others."""
-    others: list[Entry] = []
+    others: list[_Uncertain] = []
     lines: list[bytes] = []
     with cursor.copy(_COPY_WORDS) as copy:
-        for entry in entries:
-            said, answered, number = entry
-            input_lexemes, output_lexemes = lexemes_of(said), lexemes_of(answered)
-            if input_lexemes is None or output_lexemes is None:
-                others.append(entry)
+        for said, answered, number in entries:
+            asked_for, told = lexemes_of(said), lexemes_of(answered)
+            if asked_for is None or told is None:
+                words = [None if some is None else some.decode() for some in (asked_for, told)]
+                others.append((number, said, answered, *words))
                 continue
-            lines.append(b"%d\t%b\t%b\n" % (number, input_lexemes, output_lexemes))
+            lines.append(b"%d\t%b\t%b\n" % (number, asked_for, told))
             if len(lines) >= _LINES:
                 copy.write(b"".join(lines))
                 lines.clear()
