@@ -90,7 +90,11 @@ def main() -> int:
     for writer in writers:
         assert writer.stdout is not None
         writer.stdout.readline()
-    found = [msgspec.json.decode(writer.communicate("go\n")[0], type=Stored) for writer in writers]
+    for writer in writers:  # all begin before any is waited for
+        assert writer.stdin is not None
+        writer.stdin.write("go\n")
+        writer.stdin.flush()
+    found = [msgspec.json.decode(writer.communicate()[0], type=Stored) for writer in writers]
     rows = sum(one.rows for one in found)
     took = max(one.ended for one in found) - min(one.began for one in found)
     here, there = (sum(part or 0.0 for part in parts) / rows * _MICRO for parts in zip(*cpu(found), strict=True))
