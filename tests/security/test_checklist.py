@@ -69,6 +69,7 @@ NAMES_AND_MARKS = {
     "store/move_source.py": {"columns", "name", "note", "table.name", "when"},
     "store/move_target.py": {"COUNTER + 1", "column.name", "day", "name", "table", "table.name"},
     "store/online_ddl.py": {"name", "own", "rest", "table"},
+    "store/page_gaps.py": {"version"},
     "store/rows_at_once.py": {"', '.join([row] * count)", "names", "self._table"},
     "store/sqlite_copy.py": {"tree.revision.name"},
     "store/repricing.py": {"written", "given"},

@@ -344,7 +344,7 @@ def run_clerk(home: Home, lifeline: int, environ: Mapping[str, str]) -> None:
     keyring = load_keyring(home, environ.get("GANTRY_MASTER_KEY"))
     settings, _ = load_settings(home, {}, environ)
     logging.getLogger().setLevel(settings.log_level.upper())
-    control, logs = control_address(settings, home), log_address(settings, home)
+    control, logs, shared = control_address(settings, home), log_address(settings, home), settings.redis_url
     _refuse_newer(control, sql_address(logs))
     slot = Board(home.board).slot(CLERK_SLOT)
     slot.claim(os.getpid(), time.time_ns())
@@ -352,9 +352,7 @@ def run_clerk(home: Home, lifeline: int, environ: Mapping[str, str]) -> None:
     publishing = Publishing(home, control, keyring, environ, GrantedCredits(sql_address(logs)))
     customs, book = CustomPrices(control), AlertBook(home, keyring, control)
     forgotten = Forgotten(keyring.pepper)
-    recording = Recording(
-        home, keyring, logs, control, customs, slot, book, settings.redis_url, forgotten, publishing.begun
-    )
+    recording = Recording(home, keyring, logs, control, customs, slot, book, shared, forgotten, publishing.begun)
     book_alerts = BookAlerts(AlertBook(home, keyring, control), logs)
     bookkeeping = Bookkeeping(home, keyring, logs, control, tell=book_alerts.tell)
     telling = Telling(home, keyring, settings, environ, control, logs)
@@ -398,8 +396,8 @@ def run_clerk(home: Home, lifeline: int, environ: Mapping[str, str]) -> None:
         daemon=True,
     ).start()
     correcting = None
-    if settings.redis_url is not None:
-        correcting = Correcting(recording, settings.redis_url, control, logs)
+    if shared is not None:
+        correcting = Correcting(recording, shared, control, logs)
         corrector = threading.Thread(target=_correct, args=(correcting, stop, slot), name="correct", daemon=True)
         corrector.start()
     gc.freeze()

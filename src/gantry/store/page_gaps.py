@@ -14,6 +14,7 @@ import sqlite3
 import struct
 from collections.abc import Iterator
 from contextlib import closing
+from functools import cache
 from pathlib import Path
 from typing import Final
 
@@ -25,8 +26,6 @@ _TREE: Final = struct.Struct(">BHHH")  # kind, first free block, number of cells
 _FREE_BLOCK: Final = struct.Struct(">HH")  # where the next is, bytes of this one
 _FILE: Final = struct.Struct(">16x H 2x B 31x I")  # bytes of a page, of them reserved, whether pages are moved
 _PATIENCE: Final = 0.05  # seconds in which readers leave the write-ahead log; no record is stored meanwhile
-
-_descriptors: dict[tuple[int, int], int] = {}
 
 
 def blank_gaps(path: Path, first: int, pages: int = PAGES) -> int | None:
@@ -45,7 +44,8 @@ def blank_gaps(path: Path, first: int, pages: int = PAGES) -> int | None:
             raise
         if os.stat(f"{path}-wal").st_size:
             return first  # somebody wrote between the two
-        descriptor = _descriptor_of(path)
+        status = os.stat(path)
+        descriptor = _descriptor_of(path, status.st_dev, status.st_ino)
         size, reserved, are_moved = _FILE.unpack(os.pread(descriptor, _FILE.size, 0))
         size = 65536 if size == 1 else size
         count = os.fstat(descriptor).st_size // size
@@ -96,14 +96,11 @@ def _blank(descriptor: int, pages: range, size: int, usable: int) -> bool:
     return found
 
 
-def _descriptor_of(path: Path) -> int:
+@cache
+def _descriptor_of(path: Path, _device: int, _number: int) -> int:
     """Return an open descriptor of a file, which stays open.
 
     Closing one gives up every lock of the process on the file, SQLite's own too:
     https://www.sqlite.org/howtocorrupt.html#_posix_advisory_locks_canceled_by_a_separate_thread_doing_close_
     """
-    status = os.stat(path)
-    identity = status.st_dev, status.st_ino
-    if identity not in _descriptors:
-        _descriptors[identity] = os.open(path, os.O_RDWR | os.O_CLOEXEC)
-    return _descriptors[identity]
+    return os.open(path, os.O_RDWR | os.O_CLOEXEC)
