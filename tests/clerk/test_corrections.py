@@ -263,6 +263,16 @@ def test_posted_logs_count_on_the_budgets_of_their_customer_alone(house: House) 
     assert house.read(SPEND, CREDITS) == [0, 0]
 
 
+def test_no_posted_log_gives_a_customer_back_what_it_has_spent(house: House) -> None:
+    said = CustomerTerms(total_budget=10**10)
+    house.counters.put_customer(customer_key(ORGANIZATION, Environment.PROD, "ada"), said)
+    absurd = {"model": "openai/gpt-4o", "prompt_tokens": 0, "prompt_cache_hit_tokens": 10**9}
+    body = msgspec.json.encode({**absurd, "customer_identifier": "ada"})
+    house.write(posted_for(1, "ada", 0.01), replace(posted_for(2, "ada", 0), body=body))
+    house.record()
+    assert budgets(house, "ada", said) == {CUSTOMER_TOTAL: 10_000_000}
+
+
 def test_a_markup_is_what_the_call_says_or_what_its_customer_has(house: House) -> None:
     def params(**said: Any) -> bytes:
         return msgspec.json.encode({"customer_params": {"customer_identifier": "ada", **said}})

@@ -13,6 +13,7 @@ from gantry.core.errors import InvalidRequest
 from gantry.core.request_log import CACHED_MODEL, RequestLog, is_cache_hit, tokens_per_second
 from gantry.core.usage import NO_USAGE, Usage
 from gantry.core.vocabulary import ContentPolicy, Environment, LogMethod, Outcome
+from gantry.dialects.usage import IMPOSSIBLE
 from gantry.journal.frames import AttemptRecord, CacheNote, CallClosed, CallOpened, LogPosted
 from gantry.prices.load import load_rates
 from gantry.prices.rates import Rates
@@ -503,6 +504,12 @@ def test_the_cost_of_a_posted_log(
 ) -> None:
     log = meter_posted(posted(**fields), rates)
     assert (log.cost, log.price_missing, log.price_source) == (cost, missing, source)
+
+
+@pytest.mark.parametrize("part", ["prompt_cache_hit_tokens", "prompt_cache_creation_tokens"])
+def test_a_posted_log_that_says_more_of_a_part_than_of_the_whole_gives_nothing_back(rates: Rates, part: str) -> None:
+    log = meter_posted(posted(model="openai/gpt-4o", prompt_tokens=0, **{part: 10**15}), rates)
+    assert (log.cost, log.usage.clamped, json.loads(log.warnings or "[]")) == (0, True, [IMPOSSIBLE])
 
 
 MONTH = 31 * 86_400 * SECOND

@@ -160,3 +160,17 @@ def test_nothing_costs_more_than_anything_can(prices: Prices, tokens: int) -> No
     assert cost_and_parts(rate, usage) == (MOST_COST, {})
     plain = plain_prices(rate)
     assert plain is None or plain.cost(tokens, tokens) == MOST_COST
+
+
+@pytest.mark.parametrize(
+    "usage",
+    [
+        Usage(input_tokens=0, cached_input_tokens=1_000_000, output_tokens=0),
+        Usage(input_tokens=5, cached_input_tokens=3, cache_write_tokens=4, input_audio_tokens=9),
+        Usage(input_tokens=5, cache_write_tokens=10**15),
+    ],
+)
+def test_a_part_beyond_its_whole_pays_nothing_back(usage: Usage) -> None:
+    amount, parts = cost_and_parts(Rate(OPUS, "m", "override", "1"), usage)
+    assert amount is not None
+    assert min([amount, *parts.values()]) >= 0

@@ -17,7 +17,7 @@ from gantry.dialects.answer import EMPTY_ANSWER, Answer, read_answer
 from gantry.dialects.fields import Fields, object_members
 from gantry.dialects.labels import NO_LABELS, Labels, read_labels
 from gantry.dialects.question import tool_names
-from gantry.dialects.usage import read_usage
+from gantry.dialects.usage import IMPOSSIBLE, possible_usage, read_usage
 
 PARAMS: Final = ("respan_params", "keywordsai_params", "gantry_params")
 _OLD_NAME: Final = "keywordsai_"
@@ -195,7 +195,9 @@ def _read_usage(fields: Fields, answer: Answer) -> tuple[Usage, str | None, Sequ
         usage, usage_raw, warnings = answer.usage, answer.usage_raw, answer.warnings
     given = {ours: count for theirs, ours in _COUNTS if (count := fields.count(theirs)) is not None}
     if given:
-        usage = msgspec.structs.replace(usage, **given)
+        usage = possible_usage(msgspec.structs.replace(usage, **given))
+        if usage.clamped and IMPOSSIBLE not in warnings:
+            warnings = (*warnings, IMPOSSIBLE)
     return usage, usage_raw, warnings
 
 

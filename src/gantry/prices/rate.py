@@ -177,12 +177,13 @@ def _used(prices: Prices, usage: Usage) -> list[tuple[str, int, int]]:
 def _add_input(used: list[tuple[str, int, int]], prices: Prices, plain_price: int, usage: Usage) -> bool:
     """Add the parts of the input, and say whether all of them have a price.
 
-    What of a medium is cached is rarely told; then what is cached is taken to be text first.
+    What of a medium is cached is rarely told; then what is cached is taken to be text first. Parts that are more than
+    the whole, of which a stored log may tell, pay nothing back.
     """
     cached = usage.cached_input_tokens or 0
     written = usage.cache_write_tokens or 0
     heard_again = min(usage.cached_audio_tokens or 0, cached)
-    plain = (usage.input_tokens or 0) - cached - written
+    plain = max((usage.input_tokens or 0) - cached - written, 0)
     parts: list[tuple[str, int, int]] = []
     rest = plain
     for unit, count, price in (
