@@ -411,6 +411,12 @@ def test_the_results_of_a_batch_are_summed() -> None:
     assert (answer.complete, answer.warnings) == (True, ())
 
 
+def test_the_results_of_a_batch_together_are_no_more_than_can_be() -> None:
+    absurd = {"prompt_tokens": 10**15, "completion_tokens": 10**15, "total_tokens": 10**15}
+    answer = read(Operation.FILES, jsonl(*[result(1, usage=absurd)] * 9300), "application/octet-stream")
+    assert answer.usage == Usage(input_tokens=10**15, output_tokens=10**15, total_tokens=10**15, clamped=True)
+
+
 def test_the_same_results_have_the_same_name_however_they_are_fetched() -> None:
     file = read(Operation.FILES, jsonl(result(1), result(2)), "application/octet-stream")
     again = read(Operation.FILES, jsonl(result(2), result(1)), "application/json")

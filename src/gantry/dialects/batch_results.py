@@ -16,6 +16,7 @@ from gantry.core.usage import total_usage
 from gantry.dialects.chat_chunk import ABSENT, has_value, read_chunk, read_shape
 from gantry.dialects.documents import DocumentFold, describe_resource
 from gantry.dialects.fold import Answer, BatchResult, Envelope, encode
+from gantry.dialects.usage import possible_usage
 
 _ERROR_STATUS: Final = 400
 _CUT: Final = "the results were not captured whole: usage and cost are of those that were"
@@ -85,7 +86,7 @@ def _answer_of(lines: list[_Line], *, cut: bool) -> Answer:
     return Answer(
         model=models.most_common(1)[0][0] if models else None,
         response_id=digest(results),
-        usage=total_usage(result.usage for result in results),
+        usage=possible_usage(total_usage(result.usage for result in results)),
         message=encode(shown).decode(),
         complete=not cut,
         warnings=(_CUT,) if cut else (),
