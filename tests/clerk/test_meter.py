@@ -508,7 +508,8 @@ def test_the_cost_of_a_posted_log(
 
 @pytest.mark.parametrize("part", ["prompt_cache_hit_tokens", "prompt_cache_creation_tokens"])
 def test_a_posted_log_that_says_more_of_a_part_than_of_the_whole_gives_nothing_back(rates: Rates, part: str) -> None:
-    log = meter_posted(posted(model="openai/gpt-4o", prompt_tokens=0, **{part: 10**15}), rates)
+    fields: dict[str, Any] = {"model": "openai/gpt-4o", "prompt_tokens": 0, part: 10**15}
+    log = meter_posted(posted(**fields), rates)
     assert (log.cost, log.usage.clamped, json.loads(log.warnings or "[]")) == (0, True, [IMPOSSIBLE])
 
 
