@@ -5,7 +5,9 @@ its bytes, and what looks like a file among them, by the longest text that a fil
 tells, such as pages or seconds, make the estimate None and not 0. What a call really was, its settling says.
 """
 
+import re
 from collections.abc import Mapping, Sequence
+from itertools import islice
 from typing import Final
 
 import msgspec
@@ -50,9 +52,13 @@ _BOUNDS_OF: Final[Mapping[Operation, Places]] = {
 _BOUNDS_OF_GOOGLE: Final[Places] = (("generationConfig", "maxOutputTokens"), ("generation_config", "max_output_tokens"))
 _ANSWERS: Final[Places] = (("n", ""),)
 _ANSWERS_OF_GOOGLE: Final[Places] = (("generationConfig", "candidateCount"), ("generation_config", "candidate_count"))
+_COMPLETIONS: Final = Operation.COMPLETIONS
+_MADE: Final[Places] = (("n", ""), ("best_of", ""))  # of completions, and billed, however many are shown
 _MOST_ANSWERS: Final = 1000
+_STRING: Final = re.compile(rb'"(?:[^"\\]|\\.)*"', re.DOTALL)
 _members_of: Final = msgspec.json.Decoder(dict[str, Raw]).decode
 _count_of: Final = msgspec.json.Decoder(int).decode
+_lenient_count_of: Final = msgspec.json.Decoder(int | float | str).decode
 
 
 class Measure:
@@ -130,7 +136,9 @@ def _measure_writing(operation: Operation, envelope: Envelope, longest_answer: i
             bounds = _BOUNDS_OF_GOOGLE
     bound = _most(members, bounds)
     written = longest_answer if bound is None else bound
-    if answers is not _ANSWERS or "n" in members:
+    if operation is _COMPLETIONS:
+        written *= _answers(members, _MADE) * _prompts(members.get("prompt"))
+    elif answers is not _ANSWERS or "n" in members:
         written *= _answers(members, answers)
     if written > MOST_TOKENS:
         written = MOST_TOKENS
@@ -173,6 +181,17 @@ def _answers(members: Mapping[str, Raw], places: Places) -> int:
     return min(max(_most(members, places) or 1, 1), _MOST_ANSWERS)
 
 
+def _prompts(raw: Raw | None) -> int:
+    """Return how many prompts are to be completed; a list of tokens is one."""
+    said = b"" if raw is None else bytes(raw)
+    inside = said[1:64].lstrip() if said.startswith(b"[") else b""
+    if inside.startswith(b"["):
+        return min(said.count(b"[") - 1, _MOST_ANSWERS)
+    if not inside.startswith(b'"'):
+        return 1
+    return sum(1 for _ in islice(_STRING.finditer(said), _MOST_ANSWERS))
+
+
 def _most(members: Mapping[str, Raw], places: Places) -> int | None:
     """Return the most that a caller says, for who knows which one is read; None where it says nothing."""
     most = None
@@ -199,5 +218,16 @@ def _number(raw: Raw | None) -> int | None:
     try:
         count: int = _count_of(raw)
     except (msgspec.DecodeError, ValueError):
-        return None  # the provider's to judge
+        return _lenient_number(raw)
     return min(count, MOST_TOKENS) if count >= 0 else None
+
+
+def _lenient_number(raw: Raw) -> int | None:
+    """Return a count that is written as a string or with a fraction of nothing, as some providers take it."""
+    try:
+        said = _lenient_count_of(raw)
+        count = int(said)
+    except (msgspec.DecodeError, UnicodeError, ValueError, OverflowError):
+        return None  # the provider's to judge
+    is_whole = isinstance(said, str) or count == said
+    return min(count, MOST_TOKENS) if is_whole and count >= 0 else None
