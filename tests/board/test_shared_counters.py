@@ -268,6 +268,34 @@ def test_the_clerk_sets_right_and_fills(server: Server, tmp_path: Path) -> None:
     run(work())
 
 
+def test_what_bursts_one_counter_is_added_to_the_others_once(server: Server, tmp_path: Path) -> None:
+    most = 2**63 - 1
+    first, absurd, last = terms_of("a"), replace(terms_of("absurd"), blocks=False), terms_of("z")
+
+    async def work() -> None:
+        async with Machine(server, tmp_path / "a") as machine:
+            counted = await machine.settle(await machine.hold(first, absurd, last, 1, 0), 1, 0)
+            with SharedLedger(server.url) as ledger:
+                made = ledger.begin_fill("a")
+                assert made is not None
+                ledger.fill("a", made, [(first, 1), (absurd, 10**19), (last, 1)], NOW)
+                assert [ledger.read(one, NOW) for one in (first, absurd, last)] == [2, most, 2]
+                ledger.end_fill("a", made, {})
+                ledger.apply("a", ledger.stand("a"), 1, list(zip(counted, (3, 10**17, 3), strict=True)))
+                ledger.apply("a", ledger.stand("a"), 2, list(zip(counted, (3, 10**19, 3), strict=True)))
+                assert [ledger.read(one, NOW) for one in (first, absurd, last)] == [8, most, 8]
+            again = await machine.settle(await machine.hold(first, absurd, last, 5, 0), 10**17, 0)
+            assert isinstance(again, tuple)
+            with SharedLedger(server.url) as ledger:
+                assert [ledger.read(one, NOW) for one in (first, absurd, last)] == [10**17 + 8, most, 10**17 + 8]
+                ledger.apply(
+                    "a", ledger.stand("a"), 3, list(zip(counted, (-(10**17), -(10**19), -(10**17)), strict=True))
+                )
+                assert [ledger.read(one, NOW) for one in (first, absurd, last)] == [8, 0, 8]
+
+    run(work())
+
+
 def test_calls_under_way_of_a_machine_that_is_gone_are_let_go_by_and_by(server: Server, tmp_path: Path) -> None:
     gauge = terms_of("gauge", LimitUnit.CONCURRENCY, 2)
 

@@ -5,7 +5,9 @@ on, and nobody waits for that any more. So a call that was not answered in time 
 
 Windows are named by whoever calls, for a call counts in the window that it began in. Whatever compares moments of
 several machines, buckets and leases, goes by the server's clock. Numbers of Lua are exact up to 2^53, so buckets go by
-microseconds; counts are added by the server itself, in 64 bits, and compared exactly up to 9 million dollars.
+microseconds; counts are added by the server itself, in 64 bits, and compared exactly up to 9 million dollars. A count
+that has no room for more stays at the most: an error in the middle would leave what a script did before it, and whoever
+asks again would do it again.
 """
 
 from collections.abc import Iterable, Sequence
@@ -25,6 +27,7 @@ LATE, HELD, REFUSED, DONE, LOST = b"late", b"held", b"refused", b"done", b"lost"
 _KEPT_MS: Final = 86_400_000  # after a window's end, for the clerk
 _LONGEST_MS: Final = 400 * 86_400_000
 _MS: Final = 1_000_000
+_MOST: Final = (1 << 63) - 1
 
 _BEGIN: Final = """
 local time = redis.call('TIME')
@@ -71,7 +74,15 @@ local function under_way(key)
   return redis.call('ZCARD', key)
 end
 local function add(key, amount)
-  if redis.call('INCRBY', key, amount) < 0 then redis.call('SET', key, '0', 'KEEPTTL') end
+  local after = redis.pcall('INCRBY', key, amount)
+  if type(after) == 'table' then
+    after = 9223372036854775807
+    redis.call('SET', key, '9223372036854775807', 'KEEPTTL')
+  elseif after < 0 then
+    after = 0
+    redis.call('SET', key, '0', 'KEEPTTL')
+  end
+  return after
 end
 """
 
@@ -110,7 +121,7 @@ for i = 2, #KEYS do
   local a = 4 + (i - 2) * 5
   local capacity = tonumber(ARGV[a + 2])
   if ARGV[a] == '0' then
-    if redis.call('INCRBY', KEYS[i], ARGV[a + 1]) == tonumber(ARGV[a + 1]) and ARGV[a + 4] ~= '0' then
+    if add(KEYS[i], ARGV[a + 1]) == tonumber(ARGV[a + 1]) and ARGV[a + 4] ~= '0' then
       redis.call('PEXPIREAT', KEYS[i], ARGV[a + 4])
     end
   elseif ARGV[a] == '1' then
@@ -314,13 +325,13 @@ def ask_hold(
 def ask_replace(terms: Sequence[CounterTerms], names: Sequence[str], differences: Sequence[int]) -> Question:
     arguments: list[str | int] = []
     for term, difference in zip(terms, differences, strict=True):
-        arguments += [int(term.kind), difference]
+        arguments += [int(term.kind), _bounded(difference)]
     return [MADE, *names], arguments
 
 
 def ask_correct(counted: Counted, amount: int) -> Question:
     name = name_of(counted.key, counted.kind, counted.unit, counted.window)
-    return [MADE, name], [int(counted.kind), amount, _LONGEST_MS if counted.window else 0]
+    return [MADE, name], [int(counted.kind), _bounded(amount), _LONGEST_MS if counted.window else 0]
 
 
 def ask_read(terms: Sequence[CounterTerms], now: int) -> Question:
@@ -348,10 +359,15 @@ def ask_fill(amounts: Iterable[tuple[CounterTerms, int]], now: int) -> Question:
     for term, amount in amounts:
         window = window_of(term, now)
         keys.append(name_of(term.key, term.kind, term.unit, window.number))
-        arguments += [amount, expires_at(window)]
+        arguments += [_bounded(amount), expires_at(window)]
     return keys, arguments
 
 
 def expires_at(window: Window) -> int:
     """Return when the server may forget a window's count, in ms since the epoch; 0 for never."""
     return 0 if window.end is None else window.end // _MS + _KEPT_MS
+
+
+def _bounded(amount: int) -> int:
+    """Return an amount as the server can add it."""
+    return max(-_MOST, min(amount, _MOST))
