@@ -116,6 +116,19 @@ def test_what_only_warns_never_refuses(counters: Counters) -> None:
     assert counters.read(bucket, NOW) == 1  # a bucket is empty, not a hundred times empty
 
 
+def test_a_bucket_that_only_warns_gets_back_no_more_than_it_gave(counters: Counters) -> None:
+    bucket = terms_of("bucket", LimitUnit.TOKENS, 100, kind=CounterKind.RATE, blocks=False)
+    counters.settle(held(counters.hold((bucket,), 0, 90, NOW)), 0, 90, NOW)
+    absurd = held(counters.hold((bucket,), 0, 10**9, NOW))
+    assert counters.read(bucket, NOW) == 100
+    counters.settle(absurd, 0, 5, NOW)
+    assert counters.read(bucket, NOW) == 95
+    counters.release(held(counters.hold((bucket,), 0, 10**9, NOW)), NOW)
+    assert counters.read(bucket, NOW) == 95
+    counters.settle(held(counters.hold((bucket,), 0, 2, NOW)), 0, 1, NOW)
+    assert counters.read(bucket, NOW) == 96
+
+
 def test_percentages_are_told_of_without_refusing(counters: Counters) -> None:
     term = terms_of("watched", alerts=(80, 100))
     assert held(counters.hold((term,), 79, 1, NOW)).warned == ()

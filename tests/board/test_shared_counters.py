@@ -225,6 +225,19 @@ def test_prices_warnings_and_markups_are_as_on_the_file(server: Server, tmp_path
     run(work())
 
 
+def test_a_bucket_that_only_warns_gets_back_no_more_than_it_gave(server: Server, tmp_path: Path) -> None:
+    bucket = terms_of("bucket", LimitUnit.TOKENS, 10**6, kind=CounterKind.RATE, blocks=False)
+
+    async def work() -> None:
+        async with Machine(server, tmp_path / "a") as machine:
+            await machine.settle(await machine.hold(bucket, 0, 900_000), 0, 900_000)
+            await machine.settle(await machine.hold(bucket, 0, 10**9), 0, 50_000)
+        with SharedLedger(server.url) as ledger:
+            assert ledger.read(bucket, NOW) > 600_000  # it fills up while this runs
+
+    run(work())
+
+
 def test_the_clerk_sets_right_and_fills(server: Server, tmp_path: Path) -> None:
     budget = terms_of("budget", period=Period.DAY)
     bucket = terms_of("bucket", LimitUnit.TOKENS, 60, kind=CounterKind.RATE)

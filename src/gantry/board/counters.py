@@ -175,6 +175,8 @@ class Counters:
                 elif spot.is_gauge:
                     place = self._enter(note, place, spot, -1)
                 elif difference:
+                    if not spot.blocks:
+                        difference = amount - rate.given(spot.capacity, held.befores[row], added[row])
                     place = self._take(note, place, spot, difference, max(now, self._clock() - rate.FARTHEST))
                 else:
                     place = self._leave(note, place, spot)

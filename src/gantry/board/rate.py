@@ -30,6 +30,11 @@ def take(full_at: int, rest: int, capacity: int, amount: int, now: int) -> Fulln
     return (full_at, rest) if whole <= FARTHEST or full_at < now + FARTHEST else (now + FARTHEST, 0)
 
 
+def given(capacity: int, missing: int, amount: int) -> int:
+    """Return how much of an amount a bucket had that gets no emptier than empty."""
+    return min(amount, max(capacity - missing, 0))
+
+
 def passes_at(full_at: int, rest: int, capacity: int, amount: int) -> int | None:
     """Return the first moment when so many may be taken; None where a whole bucket has not so many."""
     if amount > capacity:

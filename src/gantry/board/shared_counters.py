@@ -23,6 +23,7 @@ from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 from redis.exceptions import NoScriptError, RedisError
 
+from gantry.board import rate
 from gantry.board.counters import Counters
 from gantry.board.held import HeldElsewhere, Taking
 from gantry.board.shared_scripts import (
@@ -202,7 +203,7 @@ class SharedCounters:
         )
         warned = tuple(one for one in standings if is_to_tell(one.terms, one.new))
         held = HeldElsewhere(counted, warned, standings)
-        held.terms, held.names, held.there = terms, tuple(names), amounts
+        held.terms, held.names, held.there = terms, tuple(names), tuple(map(_there, standings))
         held.call, held.made = call, made
         return held
 
@@ -341,6 +342,14 @@ def _standing(term: CounterTerms, window: Window, current: int, amount: int, ser
     if term.kind is CounterKind.RATE and term.capacity > 0:
         resets_at = server_now + current * 60_000_000_000 // term.capacity
     return Standing(term, current, current + amount, resets_at)
+
+
+def _there(standing: Standing) -> int:
+    """Return what is held of a call, which a bucket that only warns may not have had whole."""
+    terms, amount = standing.terms, standing.new - standing.current
+    if terms.blocks or terms.kind is not CounterKind.RATE:
+        return amount
+    return rate.given(terms.capacity, standing.current, amount)
 
 
 def _ignore(_: tuple[Counted, ...]) -> None:
