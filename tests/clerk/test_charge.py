@@ -3,7 +3,7 @@
 import msgspec
 import pytest
 
-from gantry.clerk.charge import NO_CHARGE, Charge, charge_call, charge_results
+from gantry.clerk.charge import NO_CHARGE, Charge, charge_call, charge_results, with_hedge
 from gantry.core.money import MOST_COST
 from gantry.core.usage import NO_USAGE, Usage
 from gantry.dialects.fold import BatchResult
@@ -57,3 +57,7 @@ def test_one_unknown_price_makes_the_whole_unknown(rates: Rates, unknown: BatchR
 def test_nothing_used_costs_nothing_that_we_know(rates: Rates) -> None:
     assert charge_results(rates, "mistral", [result("mistral-large-latest", NO_USAGE)], AT) == NO_CHARGE
     assert charge_call(rates, None, ("mistral-large-latest",), AT, None, USAGE) == Charge(price_missing=True)
+
+
+def test_a_cost_without_parts_gets_none_by_a_hedge() -> None:
+    assert with_hedge(Charge(MOST_COST), 5) == Charge(MOST_COST + 5)

@@ -193,7 +193,9 @@ def with_hedge(charge: Charge, amount: int) -> Charge:
     """Return the charge of an answer with that of another attempt beside it; an unknown one stays unknown."""
     if charge.cost is None:
         return charge
-    parts = msgspec.json.decode(charge.cost_by_unit or "{}", type=dict[str, int])
+    if charge.cost_by_unit is None:  # parts that are not the whole would be wrong books
+        return replace(charge, cost=charge.cost + amount)
+    parts = msgspec.json.decode(charge.cost_by_unit, type=dict[str, int])
     return replace(charge, cost=charge.cost + amount, cost_by_unit=_text_of({**parts, HEDGE: amount}))
 
 
