@@ -126,7 +126,7 @@ def test_the_sum_is_exact_and_rounded_once(tokens: int, cached: int, output: int
         output_tokens=output,
     )
     exact = Decimal((tokens - cached) * rates[0] + cached * rates[1] + output * rates[2]) / 1_000_000
-    assert found == int(exact.quantize(Decimal(1), rounding=ROUND_HALF_EVEN))
+    assert found == min(int(exact.quantize(Decimal(1), rounding=ROUND_HALF_EVEN)), MOST_COST)
 
 
 def test_cached_input_is_a_fraction_of_the_input_where_it_has_no_price() -> None:
