@@ -182,7 +182,7 @@ def _row_of(number: int, log: RequestLog) -> Row:
     said = Content(*storable((log.full_request, log.input, log.full_response, log.output)))
     is_said = any(one is not None for one in msgspec.structs.astuple(said))
     words = entry_of(number, said) or ("", "", number)
-    content = pack_content(said) if is_said else None
+    content = bytes(pack_content(said)) if is_said else None  # its client takes no bytearray
     return (number, *storable(row_of(log)), content, *map(spaced_words, words[:2]), 0)
 
 
