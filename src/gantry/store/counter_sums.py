@@ -21,6 +21,7 @@ from gantry.store.customer_sums import TERMS, CustomerKey
 from gantry.store.customers import terms_of
 from gantry.store.engine_sql import ordered
 from gantry.store.log_tables import HAS_MARKS, customer_days, customers, day_sums, hour_sums, minute_sums, request_logs
+from gantry.store.whole_sum import WholeSum
 
 _NOT_COUNTED: Final = (Outcome.LOGGED.value, Outcome.REFUSED.value)
 _SPANS: Final = ((DAY, day_sums, "day"), (DAY // 24, hour_sums, "hour"), (60_000_000_000, minute_sums, "minute"))
@@ -57,7 +58,7 @@ def calls_between(connection: Connection, organization_id: str, start: int, end:
     sums = table.c
     names = (sums.key_id, sums.environment, sums.model, sums.provider_id)
     statement = (
-        select(*names, func.sum(sums.requests), func.sum(sums.total_tokens), func.sum(sums.cost))
+        select(*names, WholeSum(sums.requests), WholeSum(sums.total_tokens), WholeSum(sums.cost))
         .where(sums.organization_id == organization_id, number >= least, sums.outcome.not_in(_NOT_COUNTED))
         .group_by(*names)
     )
@@ -65,7 +66,7 @@ def calls_between(connection: Connection, organization_id: str, start: int, end:
     logs = request_logs.c
     called = (logs.key_id, logs.environment, logs.model, logs.provider_id)
     late = (
-        select(*called, func.count(), func.sum(_tokens()), func.sum(logs.cost))
+        select(*called, func.count(), WholeSum(_tokens()), WholeSum(logs.cost))
         .where(logs.organization_id == organization_id, logs.started_at >= end, logs.outcome.not_in(_NOT_COUNTED))
         .group_by(*called)
     )
@@ -75,8 +76,8 @@ def calls_between(connection: Connection, organization_id: str, start: int, end:
 def charged_before(connection: Connection, organization_id: str, end: int) -> int:
     """Return what calls were charged, ever, that began before a moment."""
     sums, logs = day_sums.c, request_logs.c
-    ever = select(func.sum(sums.charged)).where(sums.organization_id == organization_id)
-    late = select(func.sum(logs.charged)).where(logs.organization_id == organization_id, logs.started_at >= end)
+    ever = select(WholeSum(sums.charged)).where(sums.organization_id == organization_id)
+    late = select(WholeSum(logs.charged)).where(logs.organization_id == organization_id, logs.started_at >= end)
     return int(connection.scalar(ever) or 0) - int(connection.scalar(late) or 0)
 
 
@@ -98,7 +99,7 @@ def customers_between(
     if customer is not None:
         chosen.append(logs.customer_identifier == customer)
         theirs.append(days.customer_identifier == customer)
-    of_rows = select(logs.customer_identifier, func.count(), func.sum(_tokens()), func.sum(logs.cost)).group_by(
+    of_rows = select(logs.customer_identifier, func.count(), WholeSum(_tokens()), WholeSum(logs.cost)).group_by(
         logs.customer_identifier
     )
     if start % DAY:
@@ -110,7 +111,7 @@ def customers_between(
         name: _counts(counts) for name, *counts in connection.execute(of_rows.where(*chosen, logs.started_at >= end))
     }
     of_days = select(
-        days.customer_identifier, func.sum(days.requests), func.sum(days.total_tokens), func.sum(days.cost)
+        days.customer_identifier, WholeSum(days.requests), WholeSum(days.total_tokens), WholeSum(days.cost)
     )
     grouped = of_days.where(*theirs).group_by(days.customer_identifier)
     for name, *counts in connection.execution_options(yield_per=_AT_ONCE).execute(grouped):

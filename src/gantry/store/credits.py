@@ -34,6 +34,7 @@ from gantry.core.request_log import RequestLog
 from gantry.store.log_rows import INDEXED_LENGTH
 from gantry.store.log_tables import NOT_OF_CALLS, credit_entries, day_sums
 from gantry.store.upsert import insert_by
+from gantry.store.whole_sum import WholeSum
 
 USAGE_COLUMNS: Final = (
     "organization_id",
@@ -124,25 +125,25 @@ def find_by_reference(connection: Connection, organization_id: str, reference: s
 def granted_by_organization(connection: Connection) -> dict[str, int]:
     """Return what each organization was given, less what expired: all entries but those of calls."""
     entries = credit_entries.c
-    statement = select(entries.organization_id, func.sum(entries.amount)).where(NOT_OF_CALLS)
+    statement = select(entries.organization_id, WholeSum(entries.amount)).where(NOT_OF_CALLS)
     return {of: int(total) for of, total in connection.execute(statement.group_by(entries.organization_id))}
 
 
 def granted_to(connection: Connection, organization_id: str) -> int:
     entries = credit_entries.c
-    statement = select(func.sum(entries.amount)).where(NOT_OF_CALLS, entries.organization_id == organization_id)
+    statement = select(WholeSum(entries.amount)).where(NOT_OF_CALLS, entries.organization_id == organization_id)
     return int(connection.scalar(statement) or 0)
 
 
 def charged_to(connection: Connection, organization_id: str) -> int:
     """Return what all calls of an organization were charged, by their sums by day."""
-    statement = select(func.sum(day_sums.c.charged)).where(day_sums.c.organization_id == organization_id)
+    statement = select(WholeSum(day_sums.c.charged)).where(day_sums.c.organization_id == organization_id)
     return int(connection.scalar(statement) or 0)
 
 
 def charged_by_day(connection: Connection, organization_id: str) -> Mapping[int, int]:
     days = day_sums.c
-    statement = select(days.day, func.sum(days.charged)).where(days.organization_id == organization_id)
+    statement = select(days.day, WholeSum(days.charged)).where(days.organization_id == organization_id)
     return {day: int(total) for day, total in connection.execute(statement.group_by(days.day)) if total}
 
 

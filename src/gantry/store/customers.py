@@ -33,6 +33,7 @@ from gantry.store.filter_sql import condition_of
 from gantry.store.log_filter import EVERYTHING, NANO, Field, Filter, FilterRefused, Kind, conditions_in
 from gantry.store.log_tables import HAS_MARKS, customer_days, customers
 from gantry.store.upsert import insert_by
+from gantry.store.whole_sum import WholeSum
 
 COUNT_BOUND: Final = 100_000
 _AT_ONCE: Final = 300  # customers of one question
@@ -216,7 +217,7 @@ def spent_in_period(connection: Connection, customer: Customer, now: int) -> int
     window = window_at(terms.budget_duration or Period.MONTH, now, terms.period_start or 0)
     days = customer_days.c
     first, last = max(window.start, customer.first_seen) // DAY, min(now, customer.last_seen) // DAY
-    statement = select(func.sum(days.customer_cost)).where(
+    statement = select(WholeSum(days.customer_cost)).where(
         days.organization_id == customer.organization_id,
         days.day.in_(range(first, last + 1)),  # the key begins by the day: each is looked up
         days.environment == customer.environment,

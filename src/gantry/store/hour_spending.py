@@ -2,16 +2,17 @@
 
 from collections.abc import Collection
 
-from sqlalchemy import Connection, func, select
+from sqlalchemy import Connection, select
 
 from gantry.store.log_tables import hour_sums
+from gantry.store.whole_sum import WholeSum
 
 
 def spent_in_hour(connection: Connection, organization_id: str, hour: int) -> dict[str, int]:
     """Return what an organization's keys spent in an hour since the epoch; "" is without a key."""
     columns = hour_sums.c
     query = (
-        select(columns.key_id, func.sum(columns.cost))
+        select(columns.key_id, WholeSum(columns.cost))
         .where(columns.organization_id == organization_id, columns.hour == hour)
         .group_by(columns.key_id)
     )
@@ -24,7 +25,7 @@ def spent_in_hours(
     """Return what an organization, or one of its keys, spent in each of some hours; without those of nothing."""
     columns = hour_sums.c
     query = (
-        select(columns.hour, func.sum(columns.cost))
+        select(columns.hour, WholeSum(columns.cost))
         .where(columns.organization_id == organization_id, columns.hour.in_(hours))
         .group_by(columns.hour)
     )

@@ -7,6 +7,7 @@ from msgspec import Struct
 from sqlalchemy import Connection, func, select
 
 from gantry.store.log_tables import day_sums, request_logs
+from gantry.store.whole_sum import WholeSum
 
 _DAY: Final = 86_400_000_000_000
 
@@ -25,7 +26,7 @@ def sum_keys(connection: Connection, organization_id: str, key_ids: Collection[s
         return {}
     by_day = day_sums.c
     summed = (
-        select(by_day.key_id, func.sum(by_day.requests), func.sum(by_day.cost), func.max(by_day.day))
+        select(by_day.key_id, WholeSum(by_day.requests), WholeSum(by_day.cost), func.max(by_day.day))
         .where(by_day.organization_id == organization_id, by_day.key_id.in_(key_ids))
         .group_by(by_day.key_id)
     )

@@ -4,9 +4,9 @@ A row then costs what the driver costs: SQLAlchemy prepares parameters row by ro
 """
 
 from collections.abc import Iterable, Sequence
-from typing import Any
+from typing import Any, Final
 
-from sqlalchemy import ClauseElement, Table, delete
+from sqlalchemy import ClauseElement, Table, delete, func, literal_column
 
 from gantry.store.columns_at_once import many_rows
 from gantry.store.credits import USAGE_COLUMNS
@@ -36,6 +36,8 @@ from gantry.store.rollups import DRIFTING, SUMS
 from gantry.store.rows_at_once import RowsAtOnce
 from gantry.store.sketches import sketch_statements
 from gantry.store.upsert import insert_into
+
+_MOST: Final[Any] = literal_column(str(2**63 - 1))
 
 # SQLite's one writer gives out numbers as it likes, and forgets none that were given out.
 _LAST_IN_SQLITE = "SELECT seq FROM sqlite_sequence WHERE name = 'request_logs'"
@@ -113,7 +115,9 @@ class LogStatements:
 
     def _insert_or_add(self, table: Table, added: Iterable[str]) -> str:
         insert = self._insert(table)
-        values = {name: table.c[name] + insert.excluded[name] for name in added}
+        values: dict[str, Any] = {name: table.c[name] + insert.excluded[name] for name in added}
+        if self._sqlite:  # where a sum beyond 64 bits would become a float, and the next reader's fault
+            values = {name: func.min(value, _MOST) for name, value in values.items()}
         statement = insert.on_conflict_do_update(index_elements=table.primary_key, set_=values)
         return self._text(statement, (*table.primary_key.columns.keys(), *added))
 

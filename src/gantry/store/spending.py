@@ -9,6 +9,7 @@ from msgspec import Struct
 from sqlalchemy import Connection, func, literal, select
 
 from gantry.store.log_tables import day_sums, request_logs
+from gantry.store.whole_sum import WholeSum
 
 _DAY: Final = 86_400_000_000_000
 
@@ -32,7 +33,7 @@ def read_spending(
         logs = request_logs.c
         day = (logs.started_at // _DAY).label("day")
         names = (day, logs.model, logs.deployment_name)
-        sums = (func.sum(logs.input_tokens), func.sum(logs.output_tokens), func.sum(logs.cost))
+        sums = (WholeSum(logs.input_tokens), WholeSum(logs.output_tokens), WholeSum(logs.cost))
         query = (
             select(*names, *sums, func.count().filter(logs.price_missing))
             .where(
@@ -47,7 +48,7 @@ def read_spending(
         days_of = day_sums.c
         summed = (days_of.input_tokens, days_of.output_tokens, days_of.cost, days_of.unpriced)
         query = (
-            select(days_of.day, days_of.model, literal("").label("credential"), *map(func.sum, summed))
+            select(days_of.day, days_of.model, literal("").label("credential"), *map(WholeSum, summed))
             .where(
                 days_of.organization_id == organization_id,
                 days_of.provider_id == provider_id,
