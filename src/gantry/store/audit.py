@@ -28,6 +28,7 @@ from gantry.store.log_tables import (
     request_logs,
 )
 from gantry.store.rollups import MINUTE, MINUTES_KEPT
+from gantry.store.streamed import streamed
 
 _LOW: Final = (1 << 32) - 1
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
@@ -158,7 +159,7 @@ def _parts(connection: Connection, first_day: int) -> Iterator[Imbalance]:
     wanted = select(logs.organization_id, logs.log_id, logs.cost, logs.cost_by_unit).where(
         logs.cost_by_unit.is_not(None), logs.started_at >= first_day * DAY
     )
-    for row in connection.execution_options(yield_per=_AT_ONCE).execute(wanted):
+    for row in streamed(connection, wanted, _AT_ONCE):
         parts = msgspec.json.decode(row.cost_by_unit, type=dict[str, int])
         total = sum(parts.values())
         if row.cost is None or abs(row.cost - total) > len(parts):

@@ -21,6 +21,7 @@ from gantry.store.customer_sums import TERMS, CustomerKey
 from gantry.store.customers import terms_of
 from gantry.store.engine_sql import ordered
 from gantry.store.log_tables import HAS_MARKS, customer_days, customers, day_sums, hour_sums, minute_sums, request_logs
+from gantry.store.streamed import streamed
 from gantry.store.whole_sum import WholeSum
 
 _NOT_COUNTED: Final = (Outcome.LOGGED.value, Outcome.REFUSED.value)
@@ -114,7 +115,7 @@ def customers_between(
         days.customer_identifier, WholeSum(days.requests), WholeSum(days.total_tokens), WholeSum(days.cost)
     )
     grouped = of_days.where(*theirs).group_by(days.customer_identifier)
-    for name, *counts in connection.execution_options(yield_per=_AT_ONCE).execute(grouped):
+    for name, *counts in streamed(connection, grouped, _AT_ONCE):
         found = _counts(counts)
         if name in late:
             found.add(late[name], -1)
@@ -180,14 +181,14 @@ def _in_order(connection: Connection) -> Iterator[Any]:
     names = (columns.organization_id, columns.environment, columns.customer_identifier)
     wanted = (*names, columns.customer_cost, *(columns[name] for name in TERMS), columns.managed)
     statement = select(*wanted).where(said).order_by(*map(ordered, names))
-    yield from connection.execution_options(yield_per=_AT_ONCE).execute(statement)
+    yield from streamed(connection, statement, _AT_ONCE)
 
 
 def _days_in_order(connection: Connection, since: int) -> Iterator[tuple[CustomerKey | None, Days]]:
     columns = customer_days.c
     names = (columns.organization_id, columns.environment, columns.customer_identifier)
     statement = select(*names, columns.day, columns.customer_cost).where(columns.day >= since)
-    rows = connection.execution_options(yield_per=_AT_ONCE).execute(statement.order_by(*map(ordered, names)))
+    rows = streamed(connection, statement.order_by(*map(ordered, names)), _AT_ONCE)
     known: CustomerKey | None = None
     days: Days = {}
     for row in rows:

@@ -32,12 +32,14 @@ from gantry.store.customer_sums import KEY, TERMS, CustomerKey, terms_values
 from gantry.store.filter_sql import condition_of
 from gantry.store.log_filter import EVERYTHING, NANO, Field, Filter, FilterRefused, Kind, conditions_in
 from gantry.store.log_tables import HAS_MARKS, customer_days, customers
+from gantry.store.streamed import streamed
 from gantry.store.upsert import insert_by
 from gantry.store.whole_sum import WholeSum
 
 COUNT_BOUND: Final = 100_000
 _AT_ONCE: Final = 300  # customers of one question
 _READ_AT_ONCE: Final = 5000
+_CHOSEN: Final = select(*(customers.c[name] for name in (*KEY, *TERMS, "managed")))
 FIELDS: Final[Mapping[str, Field]] = {
     "id": Field("customer_identifier"),
     "customer_identifier": Field("customer_identifier"),
@@ -245,21 +247,14 @@ def marks_of(connection: Connection, keys: Collection[CustomerKey]) -> dict[Cust
 def customers_with_terms(connection: Connection) -> Iterator[tuple[CustomerKey, CustomerTerms]]:
     """Yield the customers of whom is said what they may spend. A million of them are never in memory together."""
     said = or_(*(customers.c[name].is_not(None) for name in ("period_budget", "total_budget", "rate_limit")), HAS_MARKS)
-    rows = connection.execution_options(yield_per=_READ_AT_ONCE).execute(
-        select(*(customers.c[name] for name in (*KEY, *TERMS, "managed"))).where(said)
-    )
-    for row in rows:
+    for row in streamed(connection, _CHOSEN.where(said), _READ_AT_ONCE):
         yield (row.organization_id, row.environment, row.customer_identifier), terms_of(row)
 
 
 def managed_since(connection: Connection, since: int) -> Iterator[tuple[CustomerKey, CustomerTerms]]:
     """Yield the customers of whom people have said what they may spend, if they were changed from a moment on."""
-    rows = connection.execution_options(yield_per=_READ_AT_ONCE).execute(
-        select(*(customers.c[name] for name in (*KEY, *TERMS, "managed"))).where(
-            HAS_MARKS, customers.c.managed, customers.c.updated_at >= since
-        )
-    )
-    for row in rows:
+    changed = _CHOSEN.where(HAS_MARKS, customers.c.managed, customers.c.updated_at >= since)
+    for row in streamed(connection, changed, _READ_AT_ONCE):
         yield (row.organization_id, row.environment, row.customer_identifier), terms_of(row)
 
 

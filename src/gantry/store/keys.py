@@ -22,6 +22,7 @@ from gantry.store.control import Change
 from gantry.store.control_tables import api_keys
 from gantry.store.key_rights import KeyPolicy as KeyPolicy
 from gantry.store.key_rights import narrowed
+from gantry.store.streamed import streamed
 
 PLAYGROUND: Final = "playground: "  # how the names of its keys begin, which nobody else may choose
 
@@ -323,7 +324,7 @@ def _note(change: Change, action: AuditAction, key: ApiKey, **more: Any) -> None
 def keys_changed_after(connection: Connection, version: int) -> Iterator[tuple[bytes, ApiKey]]:
     """Yield the digest of each key that changed after a configuration version, and the key; 0 for all keys."""
     query = select(api_keys).where(api_keys.c.changed_in > version)
-    for row in connection.execution_options(yield_per=5000).execute(query):
+    for row in streamed(connection, query, 5000):
         yield row.digest, _key(row)
 
 
