@@ -9,7 +9,7 @@ import pytest
 import uvloop
 from hypothesis import HealthCheck, settings
 
-from tests.postgresql import IS_CHOSEN, homes_on, running_server
+from tests.postgresql import IS_CHOSEN, connections_of_a_test, homes_on, running_server
 
 # How long an example takes, or making it, says how busy the machine is, and nothing about what is tested.
 settings.register_profile("gantry", deadline=None, suppress_health_check=[HealthCheck.too_slow])
@@ -32,6 +32,13 @@ RECORDED = (
 def homes_on_postgresql(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     """Keep all homes on a server of this run, where GANTRY_TEST_DATABASE says so."""
     with running_server(tmp_path_factory.mktemp("homes") / "data") as server, homes_on(server):
+        yield
+
+
+@pytest.fixture(autouse=IS_CHOSEN)
+def connections_closed() -> Iterator[None]:
+    """Close what a test leaves open on that server: a driver warns of each, in whichever test it is collected."""
+    with connections_of_a_test():
         yield
 
 

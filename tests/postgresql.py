@@ -8,7 +8,7 @@ import hashlib
 import os
 import warnings
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager, nullcontext
 from functools import cache
 from importlib import import_module
 from pathlib import Path
@@ -16,7 +16,7 @@ from typing import Any
 
 import psycopg
 import pytest
-from sqlalchemy import URL
+from sqlalchemy import URL, Connection, Engine, event, make_url
 
 from gantry.store import database
 from gantry.store.control_tables import CONTROL
@@ -28,7 +28,10 @@ IS_CHOSEN = os.environ.get(VARIABLE) == "postgresql"
 _TEMPLATE = "home"
 _SERVER = "GANTRY_TEST_SERVER"  # in this process's environment: where the server of the run is
 
+NOWHERE = "postgresql://127.0.0.1:1/nowhere"  # the address of a store that is not there
+
 needs_sqlite = pytest.mark.skipif(IS_CHOSEN, reason="it is about SQLite: its files, statements or numbers")
+needs_postgresql = pytest.mark.skipif(not IS_CHOSEN, reason="it is about a home whose stores are on PostgreSQL")
 
 
 @contextmanager
@@ -62,7 +65,7 @@ def create_database(server: str, name: str, template: str = "template1") -> str:
 @contextmanager
 def homes_on(server: str) -> Iterator[None]:
     """Keep the stores of all homes in databases of a server for the life of the block."""
-    plain = database.database_url
+    plain, outer = database.database_url, os.environ.get(_SERVER)
     os.environ[_SERVER] = server
 
     def url_of(address: str | Path) -> URL:
@@ -74,12 +77,67 @@ def homes_on(server: str) -> Iterator[None]:
     finally:
         database.database_url = plain
         del os.environ[_SERVER]
+        if outer is not None:
+            os.environ[_SERVER] = outer
+
+
+@contextmanager
+def connections_of_a_test() -> Iterator[None]:
+    """Close at the end of the block what it opened and left open, as the end of a process does.
+
+    Much of the product keeps its stores open for the life of its process, which a test only stands for.
+    """
+    engines: set[Engine] = set()
+
+    def keep(connection: Connection) -> None:
+        engines.add(connection.engine)
+
+    event.listen(Engine, "engine_connect", keep)
+    try:
+        yield
+    finally:
+        event.remove(Engine, "engine_connect", keep)
+        for engine in engines:
+            engine.dispose()
 
 
 def database_of(home: Path) -> str:
     """Return the address of a home's database."""
     digest = hashlib.sha256(str(home.resolve()).encode()).hexdigest()
     return _made(os.environ[_SERVER], f"home_{digest[:20]}")
+
+
+def url_of(path: Path) -> str:
+    """Return the address of a home's store as settings have it: of its file, or of the home's database."""
+    return database_of(path.parent) if are_homes_on() else f"sqlite:///{path}"
+
+
+def lose(path: Path) -> None:
+    """Delete a home's store: its files, or the home's database, in whose place an empty one is made."""
+    if not are_homes_on():
+        for one in path.parent.glob(f"{path.name}*"):
+            one.unlink()
+        return
+    server, name = os.environ[_SERVER], str(make_url(database_of(path.parent)).database)
+    with psycopg.connect(server, autocommit=True) as connection:
+        connection.execute(f'DROP DATABASE "{name}" WITH (FORCE)')  # type: ignore[call-overload, unused-ignore]
+    create_database(server, name, _template(server))
+
+
+@contextmanager
+def held_up(path: Path, table: str) -> Iterator[None]:
+    """Let nobody write to a table of a home's store for the life of the block; on SQLite to none."""
+    with closing(database.Database(path)) as held, held.writing() as connection:
+        if not held.is_sqlite:
+            connection.exec_driver_sql(f"LOCK TABLE {table} IN EXCLUSIVE MODE")
+        yield
+
+
+@contextmanager
+def homes_of_the_run() -> Iterator[None]:
+    """Keep stores where the tests that started this process keep theirs."""
+    with homes_on(os.environ[_SERVER]) if are_homes_on() else nullcontext():
+        yield
 
 
 @cache  # a server that a test has stopped answers nobody
