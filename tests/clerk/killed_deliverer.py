@@ -21,6 +21,7 @@ from gantry.store.control import ControlStore
 from gantry.store.logs import LogStore
 from gantry.store.vault import Vault
 from tests.clerk.killed_clerk import Death
+from tests.postgresql import homes_of_the_run
 
 
 def main(home: Home, point: str, now: int) -> None:
@@ -38,4 +39,5 @@ def main(home: Home, point: str, now: int) -> None:
 
 
 if __name__ == "__main__":
-    main(Home(Path(sys.argv[1])), sys.argv[2], int(sys.argv[3]))
+    with homes_of_the_run():
+        main(Home(Path(sys.argv[1])), sys.argv[2], int(sys.argv[3]))

@@ -20,6 +20,7 @@ from gantry.store.credits import add_entry, balance_of, granted_by_organization
 from gantry.store.customers import add_customer, change_customer
 from gantry.store.log_tables import day_sums, minute_sums
 from gantry.store.logs import LogStore, RecordBatch
+from tests.postgresql import url_of
 from tests.store.logs_of_tests import make_log
 
 START = 20_000 * DAY + 5
@@ -133,9 +134,8 @@ def test_what_a_customer_may_spend_reaches_every_machine_of_a_shared_database(ho
     counters = Counters(house.home.counters)
     house.step_at(START)
     assert counters.customer(customer_key(*customers[0])) is None  # whoever changed a file has put it there
-    books = Bookkeeping(
-        house.home, house.keyring, f"sqlite:///{house.home.logs_db}", house.home.control_db, clock=lambda: house.now
-    )
+    logs = url_of(house.home.logs_db)
+    books = Bookkeeping(house.home, house.keyring, logs, house.home.control_db, clock=lambda: house.now)
     books.step()
     assert counters.customer(customer_key(*customers[0])) == CustomerTerms(total_budget=5, managed=True)
     assert counters.customer(customer_key(*customers[1])) is None  # nobody has said anything

@@ -13,6 +13,7 @@ from gantry.store.control import ControlStore, default_organization
 from gantry.store.custom_models import put_custom_model, remove_custom_model
 from gantry.store.database import StoreUnavailable
 from gantry.store.providers import put_provider
+from tests.postgresql import IS_CHOSEN, NOWHERE
 
 
 class Clock:
@@ -87,7 +88,7 @@ def test_a_name_that_has_become_a_providers_is_priced_as_it_is_routed(home: Home
 def test_nothing_is_metered_before_the_first_reading_and_a_database_that_went_away_changes_nothing(
     home: Home, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    nowhere = CustomPrices(tmp_path / "missing" / "control.db")
+    nowhere = CustomPrices(NOWHERE if IS_CHOSEN else tmp_path / "missing" / "control.db")
     with pytest.raises(StoreUnavailable):
         nowhere.refresh()
     version = home.put("fast")

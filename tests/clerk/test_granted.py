@@ -10,6 +10,7 @@ from gantry.core.credits import EntryKind, NewEntry
 from gantry.store.credits import add_entry
 from gantry.store.database import StoreUnavailable
 from gantry.store.logs import LogStore
+from tests.postgresql import needs_sqlite
 from tests.store.conftest import address, logs, postgres_server
 
 __all__ = ["address", "logs", "postgres_server"]
@@ -30,6 +31,7 @@ def test_what_was_granted_is_read_and_read_anew(address: str | Path, logs: LogSt
     granted.close()
 
 
+@needs_sqlite
 def test_looking_makes_no_database(tmp_path: Path) -> None:
     granted = GrantedCredits(tmp_path / "logs.db")
     assert granted() == {}
@@ -39,6 +41,7 @@ def test_looking_makes_no_database(tmp_path: Path) -> None:
     granted.close()
 
 
+@needs_sqlite
 @pytest.mark.parametrize(("revision", "is_older"), [("l0005", True), ("l9999", False)])
 def test_tables_of_another_version(tmp_path: Path, revision: str, is_older: bool) -> None:
     store = LogStore(tmp_path / "logs.db")

@@ -2,7 +2,6 @@
 
 import os
 import signal
-import sqlite3
 import subprocess
 import sys
 import time
@@ -12,6 +11,7 @@ from decimal import Decimal
 from pathlib import Path
 
 import pytest
+from sqlalchemy import func, select
 
 from gantry.board.board import CLERK_SLOT, Board, State, Word
 from gantry.home import Home, load_keyring
@@ -19,8 +19,10 @@ from gantry.journal.reader import list_incarnations
 from gantry.prices.folder import PriceFolder
 from gantry.prices.overrides import RateLine
 from gantry.routing.snapshot import read_snapshot
+from gantry.store.log_tables import hour_sums, request_logs
 from gantry.store.logs import LogStore
 from tests.clerk.samples import ORGANIZATION, RESPONSE, append, closed, log_id_of, open_journal, opened
+from tests.postgresql import held_up, settings_of
 
 pytestmark = pytest.mark.slow
 SECONDS_TO_WAIT = 30
@@ -33,6 +35,7 @@ class Clerk:
         self._read, self._held = os.pipe()
         command = [sys.executable, "-m", "gantry.clerk", "--home", str(home.path), "--lifeline", str(self._read)]
         environment = {name: value for name, value in os.environ.items() if not name.startswith("GANTRY_")}
+        environment |= settings_of(home.path)
         self.process = subprocess.Popen(
             command, env=environment, pass_fds=[self._read], stderr=subprocess.PIPE, text=True
         )
@@ -113,20 +116,16 @@ def test_sigterm_stores_what_the_journal_holds(home: Home, start: Callable[[], C
 
 def test_the_first_snapshot_is_published_while_the_log_store_is_locked(home: Home, start: Callable[[], Clerk]) -> None:
     LogStore(home.logs_db).close()
-    blocker = sqlite3.connect(home.logs_db, isolation_level=None)
-    blocker.execute("BEGIN EXCLUSIVE")
     writer = open_journal(home.journal)
     append(writer, [opened(1), closed(1)])
-    start()
-    slot = Board(home.board).slot(CLERK_SLOT)
-
-    wait_until(home.snapshot.exists)
-    snapshot = read_snapshot(home.snapshot.read_bytes(), load_keyring(home).snapshot)
-    assert snapshot.version >= 1
-    wait_until(lambda: slot[Word.STORE_FAULTS] > 0)
-    assert slot[Word.RECORDS] == 0
-    blocker.execute("ROLLBACK")
-    blocker.close()
+    with held_up(home.logs_db, "journal_checkpoints"):
+        start()
+        slot = Board(home.board).slot(CLERK_SLOT)
+        wait_until(home.snapshot.exists)
+        snapshot = read_snapshot(home.snapshot.read_bytes(), load_keyring(home).snapshot)
+        assert snapshot.version >= 1
+        wait_until(lambda: slot[Word.STORE_FAULTS] > 0)
+        assert slot[Word.RECORDS] == 0
     wait_until(lambda: slot[Word.RECORDS] == 1)
     writer.close()
 
@@ -226,8 +225,9 @@ def test_records_survive_a_clerk_killed_at_work(home: Home, start: Callable[[], 
     clerk.process.send_signal(signal.SIGTERM)
     assert clerk.end()[0] == 0
 
-    connection = sqlite3.connect(home.logs_db)
-    ((rows, ids),) = connection.execute("SELECT count(*), count(DISTINCT log_id) FROM request_logs").fetchall()
-    ((counted,),) = connection.execute("SELECT sum(requests) FROM hour_sums").fetchall()
-    connection.close()
+    store, logs = LogStore(home.logs_db), request_logs.c
+    with store.reading() as connection:
+        rows, ids = connection.execute(select(func.count(), func.count(logs.log_id.distinct()))).one()
+        counted = connection.scalar(select(func.sum(hour_sums.c.requests)))
+    store.close()
     assert rows == ids == counted == 20_000

@@ -44,6 +44,7 @@ from gantry.store.limits import StoredLimit, add_limit, change_limit, limits_of,
 from gantry.store.providers import put_provider
 from gantry.store.routing_rules import write_rules
 from gantry.store.vault import Vault
+from tests.postgresql import lose
 
 A_DOLLAR = Limit("", LimitScope.API_KEY, "k1", LimitUnit.COST, Period.MONTH, 10**9)
 KEYRING = Keyring(b"m" * 32)
@@ -448,8 +449,7 @@ def test_a_store_that_lost_its_keys_does_not_revoke_those_that_are_live(site: Si
     _, digest = site.add_key()
     site.publisher.publish()
     site.control.close()
-    for path in site.home.path.glob("control.db*"):
-        path.unlink()
+    lose(site.home.control_db)
     site.control = ControlStore(site.home.control_db)
     with pytest.raises(StoreUnavailable, match="Restore the store from a backup"):
         site.new_publisher().poll()

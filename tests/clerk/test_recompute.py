@@ -30,6 +30,7 @@ from gantry.store.logs import LogStore, RecordBatch, StoreUnavailable
 from gantry.store.repricing import START, PricedQuery
 from tests.clerk.test_meter import CLOSED, OPENED, REQUEST, SERVED, body
 from tests.clerk.test_meter import START as AT
+from tests.postgresql import held_up
 from tests.store.conftest import address, logs, postgres_server
 from tests.store.logs_of_tests import HOUR, ORGANIZATION, OTHER, make_log
 
@@ -298,10 +299,8 @@ def test_it_goes_on_where_the_store_went_away(tmp_path: Path) -> None:
     store.record(RecordBatch(logs=[priced(f"{number}", started_at=AT) for number in range(5)]))
     job = Recompute(store, PricedQuery(organization_id=ORGANIZATION, since=0, until=2**62), RATES, no_custom)
     assert job.step(2)
-    other = Database(path)
-    with other.writing(), pytest.raises(StoreUnavailable):
+    with held_up(path, "request_logs"), pytest.raises(StoreUnavailable):
         job.step(2)
-    other.close()
     assert books_of(path).balance()
     assert books_of(path).by_logs[0] == 2 * COST
     while job.step(2):

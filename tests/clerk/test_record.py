@@ -1,10 +1,10 @@
 """From journals to rows: joining, crashing, rejecting, and a store that is not always there."""
 
-import sqlite3
 from collections.abc import Callable, Collection, Iterator
 from pathlib import Path
 
 import pytest
+from sqlalchemy import delete
 
 from gantry.board.board import CLERK_SLOT, Board, Slot, Word
 from gantry.clerk.join import CRASHED
@@ -15,7 +15,8 @@ from gantry.core.vocabulary import Outcome
 from gantry.journal.frames import Direction, FrameKind, decode_payload
 from gantry.journal.reader import list_incarnations
 from gantry.journal.segments import encode_frame, mark_of, scan_frames, segment_name
-from gantry.store.database import Apart
+from gantry.store.database import Apart, Database
+from gantry.store.log_tables import journal_checkpoints
 from gantry.store.logs import LogStore, OpenCall, RecordBatch, StoreUnavailable
 from tests.clerk.samples import (
     ORGANIZATION,
@@ -32,6 +33,7 @@ from tests.clerk.samples import (
     part,
     posted,
 )
+from tests.postgresql import held_up
 
 NOW = STARTED_AT + 3_600_000_000_000
 
@@ -73,11 +75,11 @@ class House:
         return log
 
     def query(self, sql: str) -> list[tuple[object, ...]]:
-        connection = sqlite3.connect(self.database)
-        try:
-            return connection.execute(sql).fetchall()
-        finally:
-            connection.close()
+        database = Database(self.database)  # also where logs are apart
+        with database.reading() as connection:
+            found = [tuple(row) for row in connection.exec_driver_sql(sql)]
+        database.close()
+        return found
 
     def count(self, table: str) -> int:
         ((count,),) = self.query(f"SELECT count(*) FROM {table}")
@@ -85,7 +87,7 @@ class House:
         return count
 
     def requests_in_rollups(self) -> int:
-        ((total,),) = self.query("SELECT coalesce(sum(requests), 0) FROM hour_sums")
+        ((total,),) = self.query("SELECT CAST(coalesce(sum(requests), 0) AS BIGINT) FROM hour_sums")
         assert isinstance(total, int)
         return total
 
@@ -246,10 +248,8 @@ def test_the_same_frames_read_again_are_counted_once(house: House) -> None:
     writer = open_journal(house.journal)
     append(writer, [opened(1), closed(1), posted(2), opened(3), part(3, b"x")])
     house.record()
-    connection = sqlite3.connect(house.database)
-    connection.execute("DELETE FROM journal_checkpoints")
-    connection.commit()
-    connection.close()
+    with house.store.writing() as connection:
+        connection.execute(delete(journal_checkpoints))
 
     house.record(house.recorder())
     append(writer, [closed(3)])
@@ -264,15 +264,13 @@ def test_a_locked_store_loses_nothing_and_is_not_metered_for_twice(house: House)
     writer = open_journal(house.journal, segment_bytes=4096)
     append(writer, [frame for number in range(20) for frame in (opened(number), closed(number))])
     recorder = house.recorder()
-    blocker = sqlite3.connect(house.database, isolation_level=None)
-    blocker.execute("BEGIN IMMEDIATE")
-    for _ in range(3):
-        with pytest.raises(StoreUnavailable):
-            recorder.run_once()
-    assert house.slot[Word.LAG] == 40
-    assert len(list((house.journal / writer.incarnation).glob("*.seg"))) > 2, "nothing is deleted before it is stored"
-    blocker.execute("ROLLBACK")
-    blocker.close()
+    with held_up(house.database, "journal_checkpoints"):
+        for _ in range(3):
+            with pytest.raises(StoreUnavailable):
+                recorder.run_once()
+        assert house.slot[Word.LAG] == 40
+        segments = list((house.journal / writer.incarnation).glob("*.seg"))
+        assert len(segments) > 2, "nothing is deleted before it is stored"
 
     house.record(recorder)
 

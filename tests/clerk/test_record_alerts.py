@@ -1,19 +1,21 @@
 """The recorder and what is told: with the rows or not at all, looked at once, and never in the way of a record."""
 
-import sqlite3
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import pytest
+from sqlalchemy import delete
 
 from gantry.clerk.record import Recorder
 from gantry.core.alert import Alert, Event
 from gantry.core.request_log import RequestLog
 from gantry.store.alert_channels import Channel, ChannelKind
 from gantry.store.alerts import Outbox, alerts_of, deliveries_of
+from gantry.store.log_tables import journal_checkpoints
 from gantry.store.logs import LogStore, StoreUnavailable
 from tests.clerk.samples import ORGANIZATION, append, closed, log_id_of, open_journal, opened
 from tests.clerk.test_record import NOW, House, Refusing
+from tests.postgresql import held_up
 
 LISTENING = Channel(
     id="c",
@@ -79,13 +81,10 @@ ALL = [log_id_of(number) for number in range(3)]
 def test_a_store_that_is_away_has_a_batch_looked_at_once_and_told_with_its_rows(house: House) -> None:
     watcher = Watcher()
     recorder = recorder_of(house, watcher)
-    blocker = sqlite3.connect(house.database, isolation_level=None)
-    blocker.execute("BEGIN IMMEDIATE")
-    for _ in range(2):
-        with pytest.raises(StoreUnavailable):
-            recorder.run_once()
-    blocker.execute("ROLLBACK")
-    blocker.close()
+    with held_up(house.database, "journal_checkpoints"):
+        for _ in range(2):
+            with pytest.raises(StoreUnavailable):
+                recorder.run_once()
     assert told(house) == ([], [])
     house.record(recorder)
     assert watcher.seen == ALL
@@ -94,10 +93,8 @@ def test_a_store_that_is_away_has_a_batch_looked_at_once_and_told_with_its_rows(
 
 def test_frames_that_are_read_again_are_told_once(house: House) -> None:
     house.record(recorder_of(house, Watcher()))
-    connection = sqlite3.connect(house.database)
-    connection.execute("DELETE FROM journal_checkpoints")
-    connection.commit()
-    connection.close()
+    with house.store.writing() as connection:
+        connection.execute(delete(journal_checkpoints))
     house.record(recorder_of(house, Watcher()))
     assert told(house) == (ALL, ALL)
     assert house.count("deliveries") == 6

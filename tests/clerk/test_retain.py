@@ -17,6 +17,7 @@ from gantry.store.log_filter import EVERYTHING, Condition, Filter, Operator, fie
 from gantry.store.log_query import LogQuery
 from gantry.store.logs import LogStore, RecordBatch
 from gantry.store.retention import put_retention
+from tests.postgresql import needs_sqlite
 
 NOW = 20_000 * DAY + DAY // 2
 
@@ -132,6 +133,7 @@ def test_an_organizations_own_word_holds_over_the_settings(kept: Kept, tmp_path:
     assert len(kept.ids()) == 11
 
 
+@needs_sqlite
 def test_a_deleted_logs_pages_are_used_again(kept: Kept, tmp_path: Path) -> None:
     """The file does not grow where as much goes as comes."""
     more = [kept.a_log(f"more {number}", NOW - 20 * DAY) for number in range(400)]

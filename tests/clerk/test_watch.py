@@ -37,7 +37,7 @@ from gantry.store.audit import Imbalance
 from gantry.store.control import Change, ControlStore, default_organization, put_setting
 from gantry.store.credentials import NewCredential, add_credential
 from gantry.store.limits import add_limit
-from gantry.store.logs import LogStore, RecordBatch
+from gantry.store.logs import LogStore, RecordBatch, StoreUnavailable
 from gantry.store.vault import Vault
 from tests.store.logs_of_tests import make_log
 
@@ -201,9 +201,14 @@ def test_channels_that_are_new_are_told_at_once(house: House) -> None:
     assert house.deliveries() == 1 + 2 + 1
 
 
+class Away:
+    def version(self) -> int:
+        raise StoreUnavailable("gone")
+
+
 def test_the_store_away_leaves_what_was_read_before(house: House) -> None:
     house.see(house.log("1"))
-    house.home.control_db.rename(house.home.control_db.with_name("away"))
+    house.book._store = Away()  # type: ignore[assignment]
     house.home.snapshot.write_bytes(b"broken")
     house.pass_by(5)
     assert house.see(house.log("2", price_missing=True, model="m")) == [Event.UNPRICED_MODEL]

@@ -10,7 +10,7 @@ from gantry.store.control import ControlStore
 from gantry.store.database import Address, Apart, sql_address
 from gantry.store.logs import LogStore
 from tests.clickhouse.server import new_logs_url, running_clickhouse
-from tests.postgresql import create_database, running_server
+from tests.postgresql import create_database, needs_sqlite, running_server
 
 _numbers = itertools.count()
 
@@ -29,7 +29,7 @@ def clickhouse_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]
         yield server
 
 
-ENGINES = ["sqlite", pytest.param("postgresql", marks=pytest.mark.slow)]
+ENGINES = [pytest.param("sqlite", marks=needs_sqlite), pytest.param("postgresql", marks=pytest.mark.slow)]
 
 
 def _empty(request: pytest.FixtureRequest, folder: Path) -> Address:

@@ -121,7 +121,8 @@ class Exporter:
     def _settled(self, followed: Followed, mark: int, newest: int, now: int) -> Followed:
         """Return the logs up to the first number that another writer may still have under way.
 
-        Numbers are lost with every log that is posted twice, so they are not waited for one after the other.
+        Numbers are lost with every log that is posted twice, so they are not waited for one after the other. The first
+        of a day is waited for also where none is missing: who began before midnight may bring one of the day before.
         """
         if not self._logs.has_other_writers:
             return followed
