@@ -26,7 +26,9 @@ from gantry.store.schema import ensure_schema
 VARIABLE = "GANTRY_TEST_DATABASE"
 IS_CHOSEN = os.environ.get(VARIABLE) == "postgresql"
 _TEMPLATE = "home"
-_SERVER = "GANTRY_TEST_SERVER"  # in this process's environment: where the server of the run is
+# In the environment of this process and its children: where the server of the run is. No name of a setting: those are
+# taken out by many tests.
+_SERVER = "HOMES_ON_POSTGRESQL"
 
 NOWHERE = "postgresql://127.0.0.1:1/nowhere"  # the address of a store that is not there
 
