@@ -19,6 +19,7 @@ from gantry.store.customers import (
     Customer,
     CustomerMark,
     CustomerQuery,
+    add_customer,
     change_customer,
     count_customers,
     customers_with_terms,
@@ -199,6 +200,13 @@ def test_pages_filters_and_sorts(logs: LogStore) -> None:
     assert page(environment=Environment.TEST) == []
     with pytest.raises(FilterRefused, match="There is no field `nothing` of customers"):
         field_named("nothing")
+
+
+def test_a_customer_is_added_once(logs: LogStore) -> None:
+    with logs.writing() as connection:
+        added = [add_customer(connection, ORGANIZATION, Environment.PROD, name, 5) for name in ("ada", "ada", "bob")]
+    assert added == [True, False, True]
+    assert (find(logs).first_seen, find(logs).requests) == (5, 0)
 
 
 def test_a_customer_that_is_deleted_begins_anew(logs: LogStore) -> None:

@@ -175,7 +175,8 @@ def add_customer(
     known |= {"first_seen": now, "last_seen": now, "updated_at": now}
     insert = insert_by(connection, customers)
     statement = insert.values({**dict(zip(KEY, key, strict=True)), **known}).on_conflict_do_nothing()
-    return connection.execute(statement).rowcount == 1
+    # A row that comes back says it on both engines: of an INSERT on PostgreSQL, SQLAlchemy counts no rows.
+    return connection.execute(statement.returning(customers.c.customer_identifier)).first() is not None
 
 
 def change_customer(
