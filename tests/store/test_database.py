@@ -24,6 +24,13 @@ def test_a_statement_without_an_end_is_ended(database: Database) -> None:
     database.close()
 
 
+def test_a_patience_that_is_used_up_is_none_and_not_endless(database: Database) -> None:
+    for nothing in (0.0001, -1.0):
+        with pytest.raises(TooMuchToRead), database.reading(patience=nothing) as connection:
+            connection.execute(ENDLESS)
+    database.close()
+
+
 def test_so_are_short_ones_without_an_end(database: Database) -> None:
     def ask_without_an_end() -> None:
         with database.reading(patience=0.05) as connection:
