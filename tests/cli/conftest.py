@@ -9,6 +9,7 @@ from click.testing import CliRunner, Result
 
 from gantry.cli.main import gantry
 from gantry.providers.spec import load_catalog
+from tests.postgresql import settings_of
 
 Run = Callable[..., Result]
 
@@ -33,7 +34,8 @@ def run(home_path: Path) -> Run:
     """Run `gantry` with these arguments; the exit code is checked, 0 by default."""
 
     def call(*arguments: str, code: int = 0, stdin: str = "", **environ: str) -> Result:
-        result = CliRunner().invoke(gantry, arguments, input=stdin, env={"GANTRY_HOME": str(home_path), **environ})
+        given = {"GANTRY_HOME": str(home_path), **settings_of(home_path)}
+        result = CliRunner().invoke(gantry, arguments, input=stdin, env=given | environ)
         if result.exception is not None and not isinstance(result.exception, SystemExit):
             raise result.exception
         assert result.exit_code == code, result.output

@@ -19,6 +19,7 @@ from gantry.store.control import ControlStore, default_organization
 from gantry.store.limits import add_limit
 from gantry.store.logs import LogStore, RecordBatch
 from tests.cli.conftest import Run
+from tests.postgresql import needs_sqlite
 
 BOTH = ("books", "counters")
 COST = 300_000_000
@@ -68,6 +69,7 @@ def said(run: Run, code: int = 0) -> dict[str, tuple[str, str]]:
     return {one["subject"]: (one["verdict"], one["message"]) for one in found if one["subject"] in BOTH}
 
 
+@needs_sqlite
 def test_books_that_agree(run: Run, home: Home) -> None:
     agree = ("ok", "ledger, logs and sums agree to the nano-dollar; $0.30 charged in all")
     assert said(run) == {"books": agree}
@@ -88,11 +90,13 @@ def test_a_nano_dollar_that_is_nowhere_else_is_a_fault(run: Run, home: Home) -> 
     assert message == (f"charged of {organization_of(home)}: $0.300000001 by the ledger, $0.300000000 by sums by day")
 
 
+@needs_sqlite
 def test_a_board_that_has_drifted_is_told_with_both_numbers(run: Run, home: Home) -> None:
     count(home, credit_terms(organization_of(home), CreditTerms(5 * 10**9)), COST + 5)
     assert said(run)["counters"] == ("warn", "org_credits: $0.300000005 on the board, $0.30 in the store")
 
 
+@needs_sqlite
 def test_a_limit_that_came_later_than_the_calls_of_its_period_is_not_compared(run: Run, home: Home) -> None:
     organization = organization_of(home)
     limit = Limit("", LimitScope.ORGANIZATION, "", LimitUnit.COST, Period.YEAR, 10**9)
@@ -108,11 +112,13 @@ def test_a_limit_that_came_later_than_the_calls_of_its_period_is_not_compared(ru
     assert said(run)["counters"] == ("ok", "2 of the board's counters are what the store sums up to")
 
 
+@needs_sqlite
 def test_a_board_that_is_new_is_filled_by_the_clerk(run: Run, home: Home) -> None:
     Counters(home.counters).close()
     assert said(run)["counters"] == ("ok", "they are new; the clerk fills them from the sums of the store")
 
 
+@needs_sqlite
 def test_counters_that_cannot_be_read_are_a_fault(run: Run, home: Home) -> None:
     home.counters.write_bytes(b"no counters" * 1000)
     assert said(run, code=1)["counters"] == ("fail", f"{home.counters} cannot be read")

@@ -9,6 +9,7 @@ from gantry.store.control import ControlStore, default_organization
 from gantry.store.credentials import ManagedBy, NewCredential, add_credential
 from gantry.store.vault import Vault
 from tests.cli.conftest import Run
+from tests.postgresql import needs_sqlite
 
 TWICE = "[[models]]\nname = 'twice'\nbase = 'gpt-4o'\n"
 
@@ -24,6 +25,7 @@ def test_an_empty_place_is_fine_and_stays_empty(run: Run, home_path: Path) -> No
     assert not home_path.exists()
 
 
+@needs_sqlite
 def test_a_home_in_use_is_checked_down_to_its_snapshot(run: Run, home_path: Path) -> None:
     run("keys", "create", "dev")
     run("providers", "add", "mistral", "--api-key", "k")
@@ -152,6 +154,7 @@ def test_a_key_in_the_environment_that_lacks_an_address_is_named(run: Run) -> No
     assert "canary" not in text
 
 
+@needs_sqlite
 def test_a_home_that_others_may_read_and_a_missing_key(run: Run, home_path: Path) -> None:
     run("keys", "create", "dev")
     home_path.chmod(0o755)
@@ -175,6 +178,7 @@ def test_a_variable_that_is_not_set_here(run: Run, home_path: Path, managed_by: 
     assert "mistral/n is left out: $SOME_KEY is not set" in run("check", code=code).stdout
 
 
+@needs_sqlite
 def test_a_file_that_is_no_database(run: Run, home_path: Path) -> None:
     run("keys", "create", "dev")
     (home_path / "logs.db").write_bytes(b"not a database" * 1000)

@@ -25,6 +25,7 @@ from gantry.journal.writer import JournalWriter
 from gantry.routing.snapshot import Body, CredentialRecord, build_key_table, seal_table, write_snapshot
 from gantry.store.control import ControlStore
 from gantry.store.logs import LogStore, RecordBatch
+from tests.postgresql import needs_sqlite
 
 OF_THE_MACHINE = ("disk", "python")
 POSTED = encode_payload(LogPosted("a" * 32, "o", "k", "prod", 0, "full", b"{}"))
@@ -60,6 +61,7 @@ def the(home: Home, subject: str, verdict: Verdict) -> Finding:
     return found[0]
 
 
+@needs_sqlite
 def test_a_healthy_home_gets_no_advice(home: Home) -> None:
     assert [finding for finding in findings(home) if finding.advice and finding.subject not in OF_THE_MACHINE] == []
     result = CliRunner().invoke(gantry, ["doctor", "--home", str(home.path)])
@@ -129,12 +131,14 @@ def test_a_snapshot_without_credentials(home: Home) -> None:
     assert "gantry providers add" in str(the(home, "credentials", Verdict.WARN).advice)
 
 
+@needs_sqlite
 @pytest.mark.parametrize("name", ["control.db", "logs.db"])
 def test_a_database_that_is_none(home: Home, name: str) -> None:
     (home.path / name).write_bytes(b"not a database, " * 4096)
     assert "backup" in str(the(home, name, Verdict.FAIL).advice)
 
 
+@needs_sqlite
 def test_a_database_with_a_broken_page(home: Home) -> None:
     with sqlite3.connect(home.logs_db) as connection:
         connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
@@ -145,6 +149,7 @@ def test_a_database_with_a_broken_page(home: Home) -> None:
     the(home, "logs.db", Verdict.FAIL)
 
 
+@needs_sqlite
 def test_unread_frames_are_counted_from_the_checkpoint(home: Home) -> None:
     writer = JournalWriter(home.journal)
     for _ in range(3):

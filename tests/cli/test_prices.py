@@ -12,11 +12,11 @@ from gantry.core.request_log import RequestLog
 from gantry.core.usage import Usage
 from gantry.home import Home
 from gantry.store.control import ControlStore, default_organization
-from gantry.store.database import Database
 from gantry.store.logs import LogStore, RecordBatch
 from tests.clerk.test_meter import START as AT
 from tests.clerk.test_recompute import AS_METERED, COST, LARGE, books_of, priced
 from tests.cli.conftest import Run
+from tests.postgresql import held_up
 
 pytestmark = pytest.mark.slow
 
@@ -196,11 +196,9 @@ def test_where_it_ends_early_it_says_from_where_to_go_on(
 ) -> None:
     store(home_path, priced("a", 1, organization_id=organization))
     monkeypatch.setitem(LogStore.__init__.__kwdefaults__ or {}, "busy_timeout", 0.01)
-    other = Database(Home(home_path).logs_db)
-    with other.writing():
+    with held_up(Home(home_path).logs_db, "request_logs"):
         failed = run("prices", "recompute", "--from", "2026-11-22T10:00:00Z", code=1)
-    other.close()
-    assert "locked" in failed.stderr
+    assert "lock" in failed.stderr
     assert "0 logs are done; go on with --from 2026-11-22T10:00:00.000Z" in failed.stderr
 
 

@@ -15,10 +15,12 @@ from gantry.store.database import StoreUnavailable
 from gantry.store.logs import LogStore
 from tests.console.conftest import Keys, bearer, state_of
 from tests.console.shaped_client import ShapedClient
+from tests.postgresql import needs_sqlite
 
 LIST = "/api/request-logs/list/"
 
 
+@needs_sqlite
 def test_an_unusable_log_database_is_a_503_that_says_what_to_do(client: TestClient, keys: Keys, home: Home) -> None:
     _, secret = keys.add()
     home.logs_db.mkdir()
@@ -30,6 +32,7 @@ def test_an_unusable_log_database_is_a_503_that_says_what_to_do(client: TestClie
     assert client.get(LIST, headers=bearer(secret)).status_code == 200
 
 
+@needs_sqlite
 def test_a_locked_log_database_is_read_or_a_503(client: TestClient, keys: Keys, home: Home, logs: LogStore) -> None:
     _, secret = keys.add()
     lock = sqlite3.connect(home.logs_db, isolation_level=None)

@@ -25,6 +25,7 @@ from gantry.store.organizations import add_organization
 from tests.cli.test_status import occupy
 from tests.console.conftest import NOW, SECOND, Keys, bearer, state_of
 from tests.console.shaped_client import ShapedClient
+from tests.postgresql import IS_CHOSEN
 
 
 def test_readers_see_whether_all_is_well(client: TestClient, home: Home, keys: Keys) -> None:
@@ -58,7 +59,7 @@ def test_the_operator_sees_what_the_command_shows(client: TestClient, home: Home
     assert told["node"] == command
     assert told["versions"]["python"] == platform.python_version()
     assert told["databases"]["control"]["size_bytes"] > 0
-    assert told["databases"]["logs"]["engine"] == "sqlite"
+    assert told["databases"]["logs"]["engine"] == ("postgresql" if IS_CHOSEN else "sqlite")
 
 
 def test_it_is_not_for_other_organizations(client: TestClient, home: Home, keyring: Keyring, keys: Keys) -> None:
