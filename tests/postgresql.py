@@ -6,8 +6,9 @@ opened in the tests' own process by a path, and what `gantry serve` and the comm
 
 import hashlib
 import os
+import sqlite3
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager, nullcontext
 from functools import cache
 from importlib import import_module
@@ -140,6 +141,38 @@ def homes_of_the_run() -> Iterator[None]:
     """Keep stores where the tests that started this process keep theirs."""
     with homes_on(os.environ[_SERVER]) if are_homes_on() else nullcontext():
         yield
+
+
+def tell_statements(connection: Any, meet: Callable[[str], None]) -> None:
+    """Have a driver's connection say each statement before it runs it, and COMMIT."""
+    if isinstance(connection, sqlite3.Connection):
+        connection.set_trace_callback(meet)
+        return
+    commit = connection.commit
+
+    def tell_and_commit() -> None:
+        meet("COMMIT")
+        commit()
+
+    connection.commit = tell_and_commit
+    connection.cursor_factory = _telling_cursor(meet)
+
+
+def _telling_cursor(meet: Callable[[str], None]) -> type[psycopg.Cursor[Any]]:
+    class TellingCursor(psycopg.Cursor[Any]):
+        def execute(self, query: Any, params: Any = None, **kwargs: Any) -> Any:
+            meet(psycopg.ClientCursor(self.connection).mogrify(query, params))
+            return super().execute(query, params, **kwargs)
+
+        def executemany(self, query: Any, *args: Any, **kwargs: Any) -> Any:
+            meet(str(query))
+            return super().executemany(query, *args, **kwargs)
+
+        def copy(self, statement: Any, *args: Any, **kwargs: Any) -> Any:
+            meet(str(statement))
+            return super().copy(statement, *args, **kwargs)
+
+    return TellingCursor
 
 
 @cache  # a server that a test has stopped answers nobody

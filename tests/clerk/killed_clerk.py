@@ -9,16 +9,13 @@ status 0 when the point was never reached.
 
 import os
 import signal
-import sqlite3
 import sys
 import time
-from collections.abc import Callable
 from importlib import import_module
 from pathlib import Path
 from typing import Any
 from unittest.mock import patch
 
-import psycopg
 from sqlalchemy import Pool, event
 
 from gantry.board.board import CLERK_SLOT, Board
@@ -31,7 +28,7 @@ from gantry.journal.reader import JournalReader, Reading
 from gantry.store.database import Apart
 from gantry.store.logs import LogStore
 from tests.clerk.samples import PlainMeter
-from tests.postgresql import homes_of_the_run
+from tests.postgresql import homes_of_the_run, tell_statements
 
 
 class Death:
@@ -48,36 +45,7 @@ class Death:
                 os.kill(os.getpid(), signal.SIGKILL)
 
     def on_connect(self, connection: Any, _record: object) -> None:
-        if isinstance(connection, sqlite3.Connection):
-            connection.set_trace_callback(self.meet)
-        else:
-            connection.cursor_factory = _mortal_cursor(self.meet)
-            commit = connection.commit
-
-            def mortal_commit() -> None:
-                self.meet("COMMIT")
-                commit()
-
-            connection.commit = mortal_commit
-
-
-def _mortal_cursor(meet: Callable[[str], None]) -> type[psycopg.Cursor[Any]]:
-    """Return cursors of PostgreSQL's driver that say what they are about to do."""
-
-    class MortalCursor(psycopg.Cursor[Any]):
-        def execute(self, query: Any, params: Any = None, **kwargs: Any) -> Any:
-            meet(psycopg.ClientCursor(self.connection).mogrify(query, params))
-            return super().execute(query, params, **kwargs)
-
-        def executemany(self, query: Any, *args: Any, **kwargs: Any) -> Any:
-            meet(str(query))
-            return super().executemany(query, *args, **kwargs)
-
-        def copy(self, statement: Any, *args: Any, **kwargs: Any) -> Any:
-            meet(str(statement))
-            return super().copy(statement, *args, **kwargs)
-
-    return MortalCursor
+        tell_statements(connection, self.meet)
 
 
 class MortalReader(JournalReader):

@@ -16,6 +16,7 @@ from gantry.home import Home, load_keyring
 from gantry.keeping.rotation import Rotation
 from gantry.store.control import ControlStore
 from tests.keeping.sealed_home import publish
+from tests.postgresql import homes_of_the_run, tell_statements
 
 
 def main(home: Home, step: str) -> None:
@@ -25,14 +26,15 @@ def main(home: Home, step: str) -> None:
         if step in where:
             os.kill(os.getpid(), signal.SIGKILL)
 
-    def on_connect(connection: Any, _record: object) -> None:
-        connection.set_trace_callback(meet)
+    def on_checkout(connection: Any, *_: object) -> None:
+        tell_statements(connection, meet)
 
     keyring = load_keyring(home, environment_key)
     with ControlStore(home.control_db) as control:
-        event.listen(Pool, "connect", on_connect)
+        event.listen(Pool, "checkout", on_checkout)  # one may be open already
         Rotation(home, environment_key, meet).run(control, lambda _: publish(home, keyring, control))
 
 
 if __name__ == "__main__":
-    main(Home(Path(sys.argv[1])), sys.argv[2])
+    with homes_of_the_run():
+        main(Home(Path(sys.argv[1])), sys.argv[2])

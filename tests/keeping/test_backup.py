@@ -28,7 +28,9 @@ from gantry.store.migrate import known_revisions
 from gantry.store.sqlite_copy import copy_database
 from tests.e2e.node import Node, Server, await_true, bare_environment, running_node
 from tests.e2e.traffic import Traffic, check_rollups, query, read_records
+from tests.postgresql import needs_sqlite
 
+pytestmark = needs_sqlite  # whoever has PostgreSQL keeps its copies with its own tools
 KNOWN = {tree.name: [tree.head] for tree in (CONTROL, LOGS)}
 
 

@@ -1,19 +1,20 @@
 """`gantry upgrade --check`, and a start that refuses databases of a newer version."""
 
-import sqlite3
 from contextlib import closing
 from pathlib import Path
 
 import pytest
+from sqlalchemy import text
 
+from gantry.store.database import Database
 from tests.e2e.node import SECONDS, running_node
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(150)]
 
 
-def set_revision(database: Path, table: str, revision: str) -> None:
-    with closing(sqlite3.connect(database)) as connection, connection:
-        connection.execute(f"UPDATE {table} SET version_num = ?", (revision,))
+def set_revision(path: Path, table: str, revision: str) -> None:
+    with closing(Database(path)) as database, database.writing() as connection:
+        connection.execute(text(f"UPDATE {table} SET version_num = :revision"), {"revision": revision})
 
 
 def test_a_start_refuses_what_a_newer_version_has_migrated_and_says_the_way_back(tmp_path: Path) -> None:
