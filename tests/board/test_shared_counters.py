@@ -313,18 +313,39 @@ def test_calls_under_way_of_a_machine_that_is_gone_are_let_go_by_and_by(server: 
     gauge = terms_of("gauge", LimitUnit.CONCURRENCY, 2)
 
     async def work() -> None:
-        async with Machine(server, tmp_path / "b", lease=0.6) as alive:
-            async with Machine(server, tmp_path / "a", lease=0.6) as gone:
+        async with Machine(server, tmp_path / "b", lease=3.0) as alive:
+            async with Machine(server, tmp_path / "a", lease=3.0) as gone:
                 assert isinstance(await gone.hold(gauge, 0, 0), HeldElsewhere)
             kept = await alive.hold(gauge, 0, 0)
             assert isinstance(await alive.hold(gauge, 0, 0), Refused)
             with SharedLedger(server.url) as ledger:
                 await alive.until(lambda: ledger.read(gauge, NOW) == 1)
                 began = time.monotonic()
-                await alive.until(lambda: time.monotonic() > began + 1.0)  # longer than a lease
+                await alive.until(lambda: time.monotonic() > began + 4.0)  # longer than a lease
                 assert ledger.read(gauge, NOW) == 1
                 await alive.settle(kept, 0, 0)
                 assert ledger.read(gauge, NOW) == 0
+
+    run(work())
+
+
+def test_who_takes_a_cancellation_for_a_silence_ends_all_the_same(server: Server, tmp_path: Path) -> None:
+    async def work() -> None:
+        asked = asyncio.Event()
+
+        async def time_of_server() -> None:
+            asked.set()
+            try:
+                await asyncio.sleep(60)
+            except asyncio.CancelledError:
+                raise ConnectionError from None  # as the client was seen to do
+
+        machine = Machine(server, tmp_path / "a", timeout=0.1, lease=0.01)
+        await machine.shared.start()
+        machine.shared._client.time = time_of_server  # type: ignore[assignment]
+        await asyncio.wait_for(asked.wait(), 20)
+        async with asyncio.timeout(20):
+            await machine.__aexit__()
 
     run(work())
 

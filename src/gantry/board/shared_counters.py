@@ -105,10 +105,10 @@ class SharedCounters:
         """Wait for what calls have settled, for no longer than an answer may take, and ask nothing more."""
         if self._tasks:
             await asyncio.wait(self._tasks, timeout=self._timeout)
-        ending = (*self._tasks, *self._watches)
-        for task in ending:
-            task.cancel()
-        await asyncio.gather(*ending, return_exceptions=True)
+        while ending := [task for task in (*self._tasks, *self._watches) if not task.done()]:
+            for task in ending:  # again, for the client may take a cancellation for a silence of the server
+                task.cancel()
+            await asyncio.wait(ending, timeout=self._timeout)
         await self._client.aclose()
 
     # A call
