@@ -344,8 +344,10 @@ def test_who_takes_a_cancellation_for_a_silence_ends_all_the_same(server: Server
         await machine.shared.start()
         machine.shared._client.time = time_of_server  # type: ignore[assignment]
         await asyncio.wait_for(asked.wait(), 20)
+        watches = tuple(machine.shared._watches)
         async with asyncio.timeout(20):
             await machine.__aexit__()
+        assert [task.done() for task in watches] == [True, True]
 
     run(work())
 

@@ -49,7 +49,7 @@ def await_clerk(
     clock: Callable[[], float] = time.monotonic,
     sleep: Callable[[float], None] = time.sleep,
 ) -> None:
-    """Wait for a clerk where a supervisor starts one: a key that were live before its declared limits has none."""
+    """Wait for a clerk where a supervisor starts one: a key that is live before the limits declared for it has none."""
     if not home.board.exists():
         return
     board = Board(home.board)
