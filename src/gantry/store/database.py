@@ -172,8 +172,8 @@ class Database:
                 return
             ends = time.monotonic() + patience
             if not self.is_sqlite:
-                # 0 would be no end at all
-                connection.execute(text(f"SET LOCAL statement_timeout = {max(int(patience * 1000), 1)}"))
+                # The least is 1 ms: 0 would be no end at all.
+                connection.execute(text(f"SET LOCAL statement_timeout = {int(max(patience * 1000, 1))}"))
             with _asked_until(connection, ends), _interrupted_at(connection, ends) if self.is_sqlite else nullcontext():
                 yield connection
 
