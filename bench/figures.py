@@ -13,6 +13,7 @@ NGINX, RESPAN, LITELLM = "nginx", "respan-gateway", "LiteLLM"
 GANTRY, ADAPT, TRANSLATE = "gantry", "gantry adapt", "gantry translate"
 WITH_CLERK, CLERK = "gantry worker + clerk", "gantry clerk"
 SERVE, CONSOLE = "gantry serve, 2 workers", "gantry console"
+COPYING = "copying alone"
 
 
 class Unit(Enum):
@@ -46,6 +47,7 @@ FIRST_EVENT_P50 = Metric("added time to first event p50", Unit.MILLISECONDS)
 EVENT_DELAY_P50 = Metric("added delay of an event p50", Unit.MILLISECONDS)
 MERGED = Metric("events merged with another", Unit.SHARE)
 IDLE = Metric("RSS idle", Unit.MEGABYTES)
+IDLE_IN_ALL = Metric("memory idle, shared pages once (PSS)", Unit.MEGABYTES)
 AFTER_WARM_UP = Metric("RSS after 20,000 calls", Unit.MEGABYTES)
 AFTER_CALLS = Metric("RSS after many calls", Unit.MEGABYTES)
 OPEN_STREAMS = Metric("RSS with 1,000 open streams", Unit.MEGABYTES)
@@ -146,13 +148,14 @@ BUDGETS: Sequence[Budget] = (
     Budget("an event is not held back: p50 ≤ 0.3 ms", EVENT_DELAY_P50, GANTRY, 0.3),
     Budget("events are not merged: ≤ 1 %", MERGED, GANTRY, 1),
     Budget("10 KB body ≤ 3 x nginx", BODY_10K, GANTRY, 3, over=(BODY_10K, NGINX)),
-    Budget("100 KB body ≤ 3 x nginx", BODY_100K, GANTRY, 3, over=(BODY_100K, NGINX)),
-    Budget("1 MB body ≤ 3 x nginx", BODY_1M, GANTRY, 3, over=(BODY_1M, NGINX)),
+    # Not over nginx: it keeps no body, and writing one to the journal is the dearest copy of all.
+    Budget("100 KB body ≤ 2.5 x its copying", BODY_100K, GANTRY, 2.5, over=(BODY_100K, COPYING)),
+    Budget("1 MB body ≤ 2.5 x its copying", BODY_1M, GANTRY, 2.5, over=(BODY_1M, COPYING)),
     Budget("worker idle ≤ 60 MB", IDLE, GANTRY, 60 * MB),
     Budget("worker after many calls ≤ 60 MB", AFTER_CALLS, GANTRY, 60 * MB),
     Budget("worker flat over many calls: ≤ 1.1 x after 20,000", AFTER_CALLS, GANTRY, 1.1, over=(AFTER_WARM_UP, GANTRY)),
     Budget("worker with 1,000 open streams ≤ 150 MB", OPEN_STREAMS, GANTRY, 150 * MB),
-    Budget("serve with 2 workers ≤ 300 MB idle", IDLE, SERVE, 300 * MB),
+    Budget("serve with 2 workers ≤ 300 MB idle in all", IDLE_IN_ALL, SERVE, 300 * MB),
     Budget("first call on an existing home ≤ 1 s", BOOT_EXISTING, GANTRY, 1),
     Budget("first call on an empty home ≤ 3 s", BOOT_EMPTY, GANTRY, 3),
     Budget("clerk ≥ 10,000 records/s", STORED, CLERK, 10_000, Limit.AT_LEAST),

@@ -83,6 +83,11 @@ def body_sizes(shop: Workshop, figures: f.Figures, systems: Sequence[Running], e
     for size, metric in _SIZES:
         job = Job(targets=[], connections=8, seconds=effort.seconds, size=size)
         cpu_per_call(shop, figures, metric, lanes(systems), job, effort.rounds)
+    copying = shop.helper("copying", *map(str, (min(shop.system_cpus), min(shop.bench_cpus), shop.folder / "copied")))
+    for size, metric in _SIZES * effort.rounds:
+        copying.write_line(b"%d %d" % (size, effort.seconds))
+        figures.put(metric, f.COPYING, int(copying.read_line(effort.seconds + 30)) / 1e3)
+    shop.children.stop(copying)
 
 
 def worker_and_clerk(shop: Workshop, figures: f.Figures, gantry: Gantry, effort: Effort) -> None:
@@ -151,10 +156,14 @@ def idle_memory(figures: f.Figures, systems: Sequence[Running]) -> None:
 
 
 def serve_memory(shop: Workshop, figures: f.Figures) -> None:
-    """Measure all processes of `gantry serve` with two workers."""
+    """Measure all processes of `gantry serve` with two workers, once they have loaded what they need."""
     gantry = start_gantry(shop, workers=2)
-    time.sleep(1)
-    figures.put(f.IDLE, f.SERVE, memory(tree(gantry.process.pid)).rss)
+    held, before = memory(tree(gantry.process.pid)), 0
+    while held.rss > before * 1.01:  # the console goes on loading after calls are answered
+        time.sleep(3)
+        held, before = memory(tree(gantry.process.pid)), held.rss
+    figures.put(f.IDLE, f.SERVE, held.rss)
+    figures.put(f.IDLE_IN_ALL, f.SERVE, held.pss)
     gantry.stop()
 
 
