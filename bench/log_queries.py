@@ -10,6 +10,7 @@ seconds after its start (`gantry.store.warming`); what a cold one takes depends 
 stands beside the time. It is the disk of this machine: one that a host caches is faster than the bare one.
 
 `--database URL` asks PostgreSQL, with the budgets of ten million logs; its CPU is not ours and stands nowhere here.
+`--clickhouse URL` has the logs there and the sums in the home or the database, with the same budgets.
 """
 
 import argparse
@@ -34,6 +35,7 @@ from gantry.core.request_log import RequestLog
 from gantry.core.sketch import Sketch, decode_sketch, merge, quantile
 from gantry.core.usage import Usage
 from gantry.core.vocabulary import Environment, LogMethod, Outcome
+from gantry.store.database import Apart
 from gantry.store.log_query import LogQuery
 from gantry.store.log_tables import customer_days, day_sketches, day_sums, hour_sketches, hour_sums, minute_sums
 from gantry.store.logs import LogStore, RecordBatch
@@ -372,19 +374,22 @@ def main() -> int:
     place = parser.add_mutually_exclusive_group(required=True)
     place.add_argument("--home", type=Path, help="a folder for the database; kept, and used again")
     place.add_argument("--database", help="postgresql://…, likewise: an empty one, or one that was filled by this")
+    parser.add_argument("--clickhouse", help="http://…/database for the logs; an empty one, or one filled by this")
     parser.add_argument("--times", type=int, default=5)
     parser.add_argument("--only", default="", help="questions whose name holds this")
     parser.add_argument("--cold", action="store_true", help="ask each question once, of the disk alone")
     parser.add_argument("--json", action="store_true", help="only the slowest median of each budget, in seconds")
     options = parser.parse_args()
-    if options.cold and options.database:
+    served = options.database or options.clickhouse
+    if options.cold and served:
         parser.error("--cold is for SQLite: a server has a cache of its own")
     if options.home is not None:
         options.home.mkdir(parents=True, exist_ok=True)
     path: Path = (options.home or Path()) / "logs.db"
-    slack = 1.0 if options.database is None else _SLACK_OF_SERVERS
+    slack = _SLACK_OF_SERVERS if served else 1.0
     arrival = Arrival()
-    store = LogStore(options.database or path, arrival=arrival)
+    sql = options.database or path
+    store = LogStore(Apart(sql, options.clickhouse) if options.clickhouse else sql, arrival=arrival)
     fill(store, options.logs, arrival)
     if options.cold:
         store.close()
