@@ -21,6 +21,7 @@ from bench import log_scenarios, routing_scenarios, scenarios
 from bench.children import ChildError, Children
 from bench.figures import Figures
 from bench.gantry import Gantry, start_gantry
+from bench.long_soak import long_soak, write_course
 from bench.report import Setting, render, to_json
 from bench.scenarios import Effort
 from bench.soak import soak
@@ -34,6 +35,7 @@ _FULL = Effort(rounds=5, seconds=2.0, turns=5000, memory_calls=1_000_000, backlo
 _DEADLINES = {"quick": 180, "normal": 900, "full": 3600}
 
 _ROWS = 1_000_000
+_STREAMS = 1000
 _SCENARIOS = {
     "export": log_scenarios.calls_among_logs,
     "questions": log_scenarios.questions_about_logs,
@@ -61,7 +63,8 @@ class Session:
         self.alone = options.scenario is not None
         self.rows: int = options.rows
         self.minutes: float = options.minutes
-        self.streams: int = options.streams
+        self.streams: int | None = options.streams
+        self.graphs: Path | None = options.graphs
         self.pages: list[str] = []
         self.violations: list[str] = []
         self.load_before = "/".join(f"{load:.1f}" for load in os.getloadavg())
@@ -131,9 +134,21 @@ class Session:
             self._step(_SOAK, self._soak)
 
     def _soak(self) -> None:
-        remains = soak(self.shop, self.minutes * 60, self.streams)
-        self.pages.append("\n".join(remains.lines()))
+        if self.graphs is None:
+            remains = soak(self.shop, self.minutes * 60, self.streams or _STREAMS)
+            self.pages.append("\n".join(remains.lines()))
+        else:
+            remains, course = long_soak(self.shop, self.minutes * 60, self.streams)
+            self.pages += ["\n".join(part.lines()) for part in (remains, course)]
+            self.violations += course.violations()
+            command = f"scripts/bench --scenario soak --minutes {self.minutes:g} --graphs {self.graphs}"
+            write_course(course, remains, self.graphs, command, self._where())
+            _keep("soak", msgspec.json.encode(course))
         self.violations += remains.violations()
+
+    def _where(self) -> str:
+        cpus, day = len(os.sched_getaffinity(0)), datetime.datetime.now(datetime.UTC).date()
+        return f"on {day}, on a machine of {cpus} CPUs, {self.shop.build}; load average before: {self.load_before}"
 
     def _litellm(self) -> None:
         """Measure LiteLLM alone: its own background work would disturb the others on their CPU."""
@@ -185,7 +200,7 @@ class Session:
 def main() -> int:
     options = _parse(sys.argv[1:])
     package = _package(options)
-    _arm(_DEADLINES[options.effort])
+    _arm(_DEADLINES[options.effort] + (round(60 * options.minutes) if _SOAK in (options.scenario or ()) else 0))
     with tempfile.TemporaryDirectory(prefix="gantry-bench-") as folder:
         children = Children(Path(folder))
         try:
@@ -199,9 +214,7 @@ def main() -> int:
             children.stop_all()
     setting = _setting(options, session)
     print("\n\n".join(session.pages) or render(setting, session.figures))
-    results = ROOT / "bench" / "results"
-    results.mkdir(exist_ok=True)
-    (results / f"{setting.date.replace(' ', '-').replace(':', '')}.json").write_bytes(to_json(setting, session.figures))
+    _keep(setting.date.replace(" ", "-").replace(":", ""), to_json(setting, session.figures))
     for violation in session.violations:
         _say(f"violated: {violation}")
     return 1 if session.violations or (session.alone and session.left_out) else 0
@@ -228,7 +241,12 @@ def _parse(arguments: list[str]) -> argparse.Namespace:
     parser.add_argument("--scenario", action="append", choices=[*_SCENARIOS, _ROUTING, _SOAK], help="this part alone")
     parser.add_argument("--rows", type=int, default=_ROWS, help="logs in the store of these parts")
     parser.add_argument("--minutes", type=float, default=10, help="of the soak")
-    parser.add_argument("--streams", type=int, default=1000, help="of the soak, at a time")
+    parser.add_argument(
+        "--streams", type=int, help=f"of the soak, at a time ({_STREAMS}; with --graphs: half of capacity)"
+    )
+    parser.add_argument(
+        "--graphs", type=Path, metavar="PAGE", help="soak with a household, and write PAGE.md and PAGE/"
+    )
     parser.add_argument("--plain", action="store_true", help="this checkout as it is, its hot path not compiled")
     parser.add_argument("--unpinned", action="store_true", help="let all processes run on all CPUs")
     parser.set_defaults(effort="normal")
@@ -278,6 +296,12 @@ def _setting(options: argparse.Namespace, session: Session) -> Setting:
         versions=session.versions,
         left_out=session.left_out,
     )
+
+
+def _keep(name: str, data: bytes) -> None:
+    results = ROOT / "bench" / "results"
+    results.mkdir(exist_ok=True)
+    (results / f"{name}.json").write_bytes(data)
 
 
 def _say(text: str) -> None:

@@ -9,8 +9,10 @@ import sys
 import time
 from array import array
 from collections import Counter
+from collections.abc import Sequence
 from enum import StrEnum
 from functools import partial
+from itertools import chain
 from random import Random
 from typing import Any, Final, cast
 
@@ -182,7 +184,7 @@ class Crowd:
         leaves_at = float("inf")
         if self._chance.random() < trip.leaving:
             leaves_at = started + trip.leaves_within * self._chance.random()
-        over = lane.ask(_request(trip, call))
+        over = lane.ask(request_of(trip, call))
         while not over.done():
             limit = min(leaves_at, lane.heard_at + trip.patience)
             await asyncio.wait((over,), timeout=max(limit - time.monotonic(), 0))
@@ -207,7 +209,8 @@ def _same(lane: Lane) -> Lane:
     return lane
 
 
-def _request(trip: Trip, call: int) -> bytes:
+def request_of(trip: Trip, call: int) -> bytes:
+    """Return the bytes of a call with its number."""
     content = f"call {call:08d} in one sentence: what is a gantry over a road, and why does nobody stop?"
     body = msgspec.json.encode(
         {
@@ -223,6 +226,20 @@ def _request(trip: Trip, call: int) -> bytes:
         f"content-type: application/json\r\ncontent-length: {len(body)}\r\n\r\n"
     )
     return head.encode() + body
+
+
+def together(tallies: Sequence[Tally]) -> Tally:
+    """Return the tally of several crowds."""
+    ends: Counter[End] = Counter()
+    for tally in tallies:
+        ends.update(tally.ends)
+    return Tally(
+        calls=sum(tally.calls for tally in tallies),
+        ends=dict(ends),
+        first_tokens=sorted(chain.from_iterable(tally.first_tokens for tally in tallies)),
+        first_failure=next((tally.first_failure for tally in tallies if tally.first_failure), ""),
+        empty_handed=[*chain.from_iterable(tally.empty_handed for tally in tallies)],
+    )
 
 
 async def serve() -> None:

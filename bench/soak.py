@@ -4,16 +4,14 @@ Law: what must hold is counted, not estimated: every call is one row, every requ
 record, and when the clients have left, the workers hold nothing.
 """
 
-import json
-import sqlite3
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import closing
-from typing import Any, Final
+from typing import Final
 
 from msgspec import Struct
 
 from bench.faulty import Behaviour, Fate
+from bench.ledger import Ledger
 from bench.measure import memory
 from bench.riders import End, Tally, Trip
 from bench.stand import Stand
@@ -21,7 +19,7 @@ from bench.workshop import Workshop
 from gantry.board.board import Word
 
 CREDENTIALS: Final = {"a": ("mistral", 5.0), "b": ("mistral", 3.0), "c": ("mistral", 1.0), "next": ("openai", 1.0)}
-_RULES: Final = {
+RULES: Final = {
     "fallback_models": ["openai/gpt-4o"],
     "retries": {"num_retries": 2, "retry_after": 0.2},
     "models": [
@@ -34,7 +32,7 @@ _RULES: Final = {
     ],
 }
 # One in twenty meets a fault; a client that leaves is one more in a hundred.
-_FAULTS: Final = {
+FAULTS: Final = {
     Fate.STATUS: 0.01,
     Fate.LIMITED: 0.005,
     Fate.OPENS_BADLY: 0.01,
@@ -43,16 +41,15 @@ _FAULTS: Final = {
     Fate.STALLS: 0.005,
     Fate.SLOW: 0.02,  # no fault: what hedges are for
 }
-_LEAVING: Final = 0.01
-_EVENTS: Final = 20
-_LONGEST_STREAM: Final = 10.0
-_GROWTH: Final = 1.1
+LEAVING: Final = 0.01
+EVENTS: Final = 20
+LONGEST_STREAM: Final = 10.0
+GROWTH: Final = 1.1
 _SETTLES_WITHIN: Final = 20.0
 _IDLE: Final = 75.0  # the pools' idle connections are closed after 55 s
-_LONG: Final = 300.0  # a soak that waits for that, too
+LONG: Final = 300.0  # a soak that waits for that, too
 _POLL: Final = 0.5
 _TASKS: Final = 4  # of a worker that has nothing to do
-_UNSENT: Final = ("cancelled", "client_gone", "timeout")  # how an attempt ends that may not have left yet
 
 
 class Remains(Struct, frozen=True, kw_only=True):
@@ -89,7 +86,7 @@ class Remains(Struct, frozen=True, kw_only=True):
         if self.upstream_connections:
             yield f"{self.upstream_connections} connections to the provider are left"
         for number, (early, late) in enumerate(zip(self.early, self.late, strict=True)):
-            if late > early * _GROWTH:
+            if late > early * GROWTH:
                 yield f"worker {number} grew from {early / 1e6:.1f} to {late / 1e6:.1f} MB"
 
     def lines(self) -> list[str]:
@@ -120,20 +117,20 @@ class Remains(Struct, frozen=True, kw_only=True):
 def soak(shop: Workshop, seconds: float, streams: int) -> Remains:
     """Play it."""
     stand = Stand(shop, CREDENTIALS, workers=2)
-    stand.rule(_RULES)
-    length = min(_LONGEST_STREAM, seconds / 10)
-    behaviour = Behaviour(_FAULTS, first_token=0.2, slow=2.0, events=_EVENTS, pace=length / _EVENTS)
+    stand.rule(RULES)
+    length = min(LONGEST_STREAM, seconds / 10)
+    behaviour = Behaviour(FAULTS, first_token=0.2, slow=2.0, events=EVENTS, pace=length / EVENTS)
     stand.behave(**dict.fromkeys(CREDENTIALS, behaviour))
     workers = stand.gantry.worker_pids()
     stand.begin(
         Trip(
             port=stand.port,
             key=stand.key,
-            events=_EVENTS,
+            events=EVENTS,
             lanes=streams,
             seconds=seconds,
             stagger=min(10.0, seconds / 4),
-            leaving=_LEAVING,
+            leaving=LEAVING,
             leaves_within=length,
         )
     )
@@ -143,13 +140,13 @@ def soak(shop: Workshop, seconds: float, streams: int) -> Remains:
     late = [memory([pid]).rss for pid in workers]
     tally = stand.tally(120)
     stand.gantry.wait_for_clerk(300)
-    board, connections = _await_nothing(stand, idle=seconds >= _LONG)
-    remains = _read_records(stand, tally, board, connections, early, late)
+    board, connections = await_nothing(stand, idle=seconds >= LONG)
+    remains = count_remains(stand, Ledger(stand.gantry.home / "logs.db"), tally, board, connections, early, late)
     stand.stop()
     return remains
 
 
-def _await_nothing(stand: Stand, *, idle: bool) -> tuple[dict[str, int], int]:
+def await_nothing(stand: Stand, *, idle: bool) -> tuple[dict[str, int], int]:
     """Wait until the workers hold nothing, but no longer than that may take; return what is left.
 
     Connections may wait in their pools for the next call, unless it is to be waited until they are `idle` for too long.
@@ -168,58 +165,38 @@ def _await_nothing(stand: Stand, *, idle: bool) -> tuple[dict[str, int], int]:
         time.sleep(_POLL)
 
 
-def _read_records(
-    stand: Stand, tally: Tally, board: Mapping[str, int], connections: int, early: list[int], late: list[int]
+def count_remains(
+    stand: Stand,
+    ledger: Ledger,
+    tally: Tally,
+    board: Mapping[str, int],
+    connections: int,
+    early: Sequence[int],
+    late: Sequence[int],
 ) -> Remains:
     """Hold the stored rows against what the provider saw, call by call."""
-    seen = stand.seen()
-    rows = attempts = unrecorded = unseen = hedges = 0
-    calls: set[str] = set()
-    stories: list[str] = []
-    outcomes: dict[str, int] = {}
-    with closing(sqlite3.connect(stand.gantry.home / "logs.db")) as store:
-        for outcome, metadata, tried in store.execute("SELECT outcome, metadata, attempts FROM request_logs"):
-            rows += 1
-            call = json.loads(metadata or "{}").get("call", "")
-            calls.add(call)
-            outcomes[outcome] = outcomes.get(outcome, 0) + 1
-            made: list[dict[str, Any]] = json.loads(tried or "[]")
-            attempts += len(made)
-            hedges += sum(one.get("step") == "hedge" for one in made)
-            if call in tally.empty_handed:
-                stories.append(_tell(made))
-            came = seen.pop(call, 0)
-            may_be_unsent = sum("status" not in one and one["outcome"] in _UNSENT for one in made)
-            unrecorded += max(came - len(made), 0)
-            unseen += max(len(made) - came - may_be_unsent, 0)
+    ledger.follow()
+    unrecorded, unseen = ledger.compare(stand.seen())
     fates: dict[str, int] = {}
     for mark, count in stand.counts()["fates"].items():
         fate = mark.partition(" ")[2]
         fates[fate] = fates.get(fate, 0) + count
     return Remains(
         tally=tally,
-        rows=rows,
-        calls_on_record=len(calls),
-        attempts=attempts,
+        rows=ledger.rows,
+        calls_on_record=ledger.calls,
+        attempts=ledger.attempts,
         seen=stand.asked(),
-        unrecorded=unrecorded + sum(seen.values()),
+        unrecorded=unrecorded,
         unseen=unseen,
         board=board,
         upstream_connections=connections,
         early=early,
         late=late,
-        hedges=hedges,
-        outcomes=outcomes,
+        hedges=ledger.hedges,
+        outcomes=ledger.outcomes,
         fates=fates,
-        stories=stories,
-    )
-
-
-def _tell(made: Sequence[Mapping[str, Any]]) -> str:
-    """Return what became of a call's attempts, in words."""
-    return ", ".join(
-        f"{one.get('step')} at {one['credential_name']} ({one.get('condition')}): {one.get('status', one['outcome'])}"
-        for one in made
+        stories=ledger.stories(tally.empty_handed),
     )
 
 
