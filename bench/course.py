@@ -42,10 +42,10 @@ class Sample(Struct, frozen=True, kw_only=True):
 
 
 class Capacity(Struct, frozen=True):
-    """What a stand did when nothing was held back."""
+    """How many streams would take all CPUs of the machine, by what some took."""
 
-    calls: float  # a second
-    busy: float
+    streams: float
+    calls: float  # a second, of so many
 
 
 class Course(Struct, frozen=True, kw_only=True):
@@ -149,7 +149,7 @@ class Course(Struct, frozen=True, kw_only=True):
         return ["| course | |", "| --- | --- |", *(f"| {name} | {text} |" for name, text in rows)]
 
     def _said_capacity(self) -> str:
-        return f"{self.capacity.calls:.0f} calls a second, {self.capacity.busy:.0%} of the CPUs in use"
+        return f"{self.capacity.streams:,.0f} streams at a time, {self.capacity.calls:.0f} calls a second"
 
     def graphs(self, name: str) -> str:
         """Return the SVG file."""

@@ -99,11 +99,12 @@ class Connection(asyncio.Protocol):
         self._url = b""
         self._body = b""
         self._timer: asyncio.TimerHandle | None = None
-        self._counted = False
+        self._counted = True  # until it gives an order: a gateway's may be open and never have been used
         self._answering = False
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast(asyncio.Transport, transport)
+        self._provider.connections += 1
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._transport = None
@@ -128,8 +129,6 @@ class Connection(asyncio.Protocol):
             self._take_order(name)
             return
         provider = self._provider
-        provider.connections += not self._counted
-        self._counted = True
         found = _CALL.search(self._body)
         fate, spread = provider.fate(name, found[1].decode() if found else "")
         behaviour = provider.behaviours.get(name, Behaviour())
@@ -140,6 +139,8 @@ class Connection(asyncio.Protocol):
 
     def _take_order(self, name: str) -> None:
         provider = self._provider
+        provider.connections -= self._counted
+        self._counted = False
         answer: object = {}
         if name == "_behave":
             provider.behaviours |= msgspec.json.decode(self._body, type=dict[str, Behaviour])

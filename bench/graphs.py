@@ -11,7 +11,7 @@ from msgspec import Struct
 
 Points = Sequence[tuple[float, float]]
 
-_WIDTH, _HEIGHT, _LEFT, _TOP, _BOTTOM, _RIGHT = 900, 190, 70, 44, 30, 16
+_WIDTH, _HEIGHT, _LEFT, _TOP, _BOTTOM, _RIGHT = 900, 190, 70, 44, 30, 30
 _HEAD: Final = 58
 _MOST: Final = 240
 _COLOURS: Final = ("#3b8ed0", "#d9822b", "#2e9e6b", "#b565c9", "#8a8a8a", "#cc4b4b")

@@ -4,6 +4,7 @@ Law: its calls are the soak's, with a probe and a guest more; what must hold of 
 Capacity is that of the whole machine, clients and providers included, for they share its CPUs with the gateway.
 """
 
+import os
 import time
 from pathlib import Path
 from typing import Any, Final
@@ -40,22 +41,21 @@ _OTHER_RULES: Final[dict[str, Any]] = {**RULES, "retries": {"num_retries": 2, "r
 _PROBE_FIRST: Final = 70_000_000  # number of the first call
 _FIRST_TOKEN: Final = 0.2
 _EVERY: Final = 5.0
-_FILLING: Final = 20.0  # seconds for which capacity is measured
-_LANES: Final = 200  # that fill it
-_LEAST_KEPT, _MOST_KEPT = 20.0, 600.0  # seconds of logs
+_SOME: Final = 400  # streams by which capacity is measured
+_ROUNDS: Final = 2  # lengths of a stream for which that is done
+_LEAST_KEPT, _MOST_KEPT = 8.0, 600.0  # seconds of logs
 _LEAST_PAUSE, _MOST_PAUSE = 1.0, 20.0  # between two jobs of the household
 
 
 def long_soak(shop: Workshop, seconds: float, streams: int | None) -> tuple[Remains, Course]:
     """Play it with so many streams, or with those that take half of what the machine can do."""
-    capacity = _measure_capacity(shop, min(_FILLING, seconds / 3))
     length = min(LONGEST_STREAM, seconds / 10)
-    streams = streams or max(round(capacity.calls / 2 * (length + _FIRST_TOKEN)), 1)
+    capacity = _measure_capacity(shop, length)
+    streams = streams or max(round(capacity.streams / 2), 1)
     stand = Stand(shop, _ALL, workers=2)
     stand.rule(RULES)
-    behaviour = Behaviour(FAULTS, first_token=_FIRST_TOKEN, slow=2.0, events=EVENTS, pace=length / EVENTS)
     kind = Behaviour(first_token=0.1, pace=0.02)
-    stand.behave(**dict.fromkeys(CREDENTIALS, behaviour), probe=Behaviour(first_token=0), guest=kind)
+    stand.behave(**dict.fromkeys(CREDENTIALS, _faulty(length)), probe=Behaviour(first_token=0), guest=kind)
     pause = min(max(seconds / 60, _LEAST_PAUSE), _MOST_PAUSE)
     keep = min(max(seconds / 4, _LEAST_KEPT), _MOST_KEPT)
     household = Household(shop, stand, (RULES, _OTHER_RULES), pause=pause, keep=keep)
@@ -125,17 +125,24 @@ def write_course(course: Course, remains: Remains, target: Path, command: str, s
     target.with_suffix(".md").write_text("\n\n".join(page) + "\n")
 
 
-def _measure_capacity(shop: Workshop, seconds: float) -> Capacity:
-    """Return what a stand does while as many streams as fill the machine are asked for, and faults are met."""
+def _measure_capacity(shop: Workshop, length: float) -> Capacity:
+    """Return how many streams take all CPUs, by what some spend while others begin and end among them."""
     stand = Stand(shop, CREDENTIALS, workers=2)
     stand.rule(RULES)
-    behaviour = Behaviour(FAULTS, first_token=0.05, slow=0.5, events=EVENTS, pace=0.005)
-    stand.behave(**dict.fromkeys(CREDENTIALS, behaviour))
-    watch = Watch(stand.gantry.home, {})
-    tally = stand.travel(Trip(port=stand.port, key=stand.key, events=EVENTS, lanes=_LANES, seconds=seconds))
-    busy = watch.busy()
+    stand.behave(**dict.fromkeys(CREDENTIALS, _faulty(length)))
+    seconds = length * (1 + _ROUNDS)
+    stand.begin(Trip(port=stand.port, key=stand.key, events=EVENTS, lanes=_SOME, seconds=seconds, stagger=length))
+    time.sleep(length)
+    began, before = time.monotonic(), stand.cpu_seconds()
+    time.sleep(length * _ROUNDS)
+    share = (stand.cpu_seconds() - before) / (time.monotonic() - began) / len(os.sched_getaffinity(0))
+    tally = stand.tally(120)
     stand.stop()
-    return Capacity(tally.calls / seconds, busy)
+    return Capacity(_SOME / share, tally.calls / seconds / share)
+
+
+def _faulty(length: float) -> Behaviour:
+    return Behaviour(FAULTS, first_token=_FIRST_TOKEN, slow=2.0, events=EVENTS, pace=length / EVENTS)
 
 
 def _watch_on(
@@ -186,7 +193,7 @@ def _tally_of(found: list[Findings]) -> Tally:
 
 
 _HOW: Final = f"""\
-Capacity was measured first: {_LANES} clients asked for streams of {EVENTS} events, one after another, of providers that
-fail as the soak's do and hold nothing back. The number of streams is what makes half of those calls a second. The probe
-calls ten times a second a deployment that answers at once. Retention keeps a quarter of the time, ten minutes at most,
-and each sweep but those of full hours is made as the clerk of another machine would make it."""
+Capacity was measured first: {_SOME} streams at a time as the soak's, and what they took of the CPUs, gateway, clients
+and providers together. Half of the streams that would take all of it are played. The probe calls ten times a second a
+deployment that answers at once. Retention keeps a quarter of the time, ten minutes at most, and each sweep but those of
+full hours is made as the clerk of another machine would make it."""

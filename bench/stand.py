@@ -9,6 +9,7 @@ import msgspec
 
 from bench.faulty import Behaviour
 from bench.gantry import Gantry, gantry_environment, run_gantry, serve
+from bench.measure import cpu_ns, tree
 from bench.riders import Tally, Trip
 from bench.systems import fresh_folder
 from bench.workshop import Workshop, output_of
@@ -50,6 +51,10 @@ class Stand:
     def stop(self) -> None:
         for child in (self.gantry.process, self._riders, self._faulty):
             self._shop.children.stop(child)
+
+    def cpu_seconds(self) -> float:
+        """Return what the gateway, its clients and its providers have spent on CPUs so far."""
+        return cpu_ns([*tree(self.gantry.process.pid), self._riders.pid, self._faulty.pid]) / 1e9
 
     def rule(self, document: Mapping[str, Any]) -> None:
         """Say all of the routing rules anew, and wait until they are live."""
