@@ -141,7 +141,7 @@ class Session:
             remains, course = long_soak(self.shop, self.minutes * 60, self.streams)
             self.pages += ["\n".join(part.lines()) for part in (remains, course)]
             self.violations += course.violations()
-            command = f"scripts/bench --scenario soak --minutes {self.minutes:g} --graphs {self.graphs}"
+            command = " ".join(["scripts/bench", *sys.argv[1:]])
             write_course(course, remains, self.graphs, command, self._where())
             _keep("soak", msgspec.json.encode(course))
         self.violations += remains.violations()

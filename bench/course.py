@@ -77,14 +77,12 @@ class Course(Struct, frozen=True, kw_only=True):
             if not done:
                 yield f"{job}: not done once"
             yield from (f"{job}, after {deed.at:.0f} s: {deed.problem}" for deed in done if deed.problem)
-        if not self.deleted:
+        if self.stored.rows + self.stored.deleted != self.rows:
+            yield f"{self.stored.rows} rows are left and {self.stored.deleted} were deleted of {self.rows}"
+        if not self.stored.deleted:
             yield "retention deleted nothing"
         if self.open_after is not None:
             yield from self._drift(self.open_after)
-
-    @property
-    def deleted(self) -> int:
-        return self.rows - self.stored.rows
 
     def _drift(self, open_after: Mapping[str, int]) -> Iterator[str]:
         for name in self.samples[0].rss:
@@ -127,7 +125,7 @@ class Course(Struct, frozen=True, kw_only=True):
             ("streams at a time", f"{self.streams:,}"),
             ("calls a second, stored", f"{self.rows / self.seconds:.0f} ({busy:.0%} of the CPUs in use, median)"),
             ("calls that the sums by day count", f"{self.stored.summed:,}"),
-            ("rows left, and deleted by retention", f"{self.stored.rows:,} and {self.deleted:,}"),
+            ("rows left, and deleted by retention", f"{self.stored.rows:,} and {self.stored.deleted:,}"),
             (
                 "probe: calls, p50, p99",
                 f"{self.probe_calls:,}, {quantile(waits, 0.5):.1f} ms, {quantile(waits, 0.99):.1f} ms",

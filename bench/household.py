@@ -161,11 +161,11 @@ class Household:
             age = time.time() - (oldest or time.time_ns()) / 1e9
             most = max(int(size * self._keep / max(age, self._keep)), _LEAST_BYTES)
             self._gantry("retention", "set", "--max-bytes", str(most))
-            before = self._ledger.stored().first
+            before = self._ledger.stored().deleted
             sweeping = Retaining(home.logs_db, home.control_db, FOR_EVER)
             while sweeping.step():
                 pass
-            deleted = self._ledger.stored().first - before
+            deleted = self._ledger.stored().deleted - before
         finally:
             logs.close()
             control.close()

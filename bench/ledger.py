@@ -74,9 +74,9 @@ class Ledger:
     def stored(self) -> "Stored":
         """Return what the store holds now."""
         with closing(sqlite3.connect(self._store)) as store:
-            left, first = store.execute("SELECT count(*), coalesce(min(seq), 0) FROM request_logs").fetchone()
+            left, last = store.execute("SELECT count(*), coalesce(max(seq), 0) FROM request_logs").fetchone()
             (summed,) = store.execute("SELECT coalesce(sum(requests), 0) FROM day_sums").fetchone()
-            return Stored(left, first, summed)
+            return Stored(left, last - left, summed)
 
     def begun_between(self, since: int, until: int) -> int:
         """Return how many stored calls began in a span of time; nanoseconds since the epoch."""
@@ -90,7 +90,7 @@ class Stored(Struct, frozen=True):
     """Rows that are there, and calls that the sums by day count."""
 
     rows: int
-    first: int  # the number of the oldest; they count from 1 on
+    deleted: int  # rows count from 1 on, without a gap
     summed: int
 
 

@@ -85,7 +85,7 @@ def long_soak(shop: Workshop, seconds: float, streams: int | None) -> tuple[Rema
     shop.children.stop(probe)
     stand.gantry.wait_for_clerk(300)
     long = seconds >= LONG
-    board, connections = await_nothing(stand, idle=long)
+    board, connections = await_nothing(stand, idle=long, beside=len(stand.slots()))
     after = watch.descriptors() if long else None
     workers = [name for name in samples[0].rss if name.startswith("worker")]
     course = Course(

@@ -146,10 +146,11 @@ def soak(shop: Workshop, seconds: float, streams: int) -> Remains:
     return remains
 
 
-def await_nothing(stand: Stand, *, idle: bool) -> tuple[dict[str, int], int]:
+def await_nothing(stand: Stand, *, idle: bool, beside: int = 0) -> tuple[dict[str, int], int]:
     """Wait until the workers hold nothing, but no longer than that may take; return what is left.
 
     Connections may wait in their pools for the next call, unless it is to be waited until they are `idle` for too long.
+    As many as `beside` may lead to the console and not to the provider.
     """
     deadline = time.monotonic() + (_IDLE if idle else _SETTLES_WITHIN)
     while True:
@@ -159,7 +160,8 @@ def await_nothing(stand: Stand, *, idle: bool) -> tuple[dict[str, int], int]:
         left["tasks beyond four"] = sum(max(slot[Word.TASKS] - _TASKS, 0) for slot in slots)
         left["answers under way"] = counts["answering"]
         pooled = sum(slot[Word.UPSTREAM_CONNECTIONS] for slot in slots)
-        connections = pooled if idle else abs(pooled - counts["connections"])
+        strange = pooled - counts["connections"]
+        connections = pooled if idle else 0 if 0 <= strange <= beside else abs(strange)
         if not (connections or any(left.values())) or time.monotonic() > deadline:
             return left, connections
         time.sleep(_POLL)
