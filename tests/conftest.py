@@ -9,6 +9,8 @@ import pytest
 import uvloop
 from hypothesis import HealthCheck, settings
 
+from tests.clickhouse.homes import ARE_CHOSEN, clients_of_a_test, logs_on
+from tests.clickhouse.server import running_clickhouse
 from tests.postgresql import IS_CHOSEN, connections_of_a_test, homes_on, running_server
 
 # How long an example takes, or making it, says how busy the machine is, and nothing about what is tested.
@@ -39,6 +41,20 @@ def homes_on_postgresql(tmp_path_factory: pytest.TempPathFactory) -> Iterator[No
 def connections_closed() -> Iterator[None]:
     """Close what a test leaves open on that server: a driver warns of each, in whichever test it is collected."""
     with connections_of_a_test():
+        yield
+
+
+@pytest.fixture(scope="session", autouse=ARE_CHOSEN)
+def logs_on_clickhouse(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Keep the logs of all homes in a ClickHouse of this run, where GANTRY_TEST_LOGS says so."""
+    with running_clickhouse(tmp_path_factory.mktemp("logs")) as server, logs_on(server):
+        yield
+
+
+@pytest.fixture(autouse=ARE_CHOSEN)
+def clients_closed() -> Iterator[None]:
+    """Close what a test leaves open to that ClickHouse."""
+    with clients_of_a_test():
         yield
 
 

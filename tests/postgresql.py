@@ -4,7 +4,6 @@ With `GANTRY_TEST_DATABASE=postgresql` in the environment every store of a home 
 opened in the tests' own process by a path, and what `gantry serve` and the commands open by GANTRY_DATABASE_URL.
 """
 
-import hashlib
 import os
 import sqlite3
 import warnings
@@ -23,6 +22,7 @@ from gantry.store import database
 from gantry.store.control_tables import CONTROL
 from gantry.store.log_tables import LOGS
 from gantry.store.schema import ensure_schema
+from tests.clickhouse.homes import logs_of_the_run, name_of, settings_of_logs
 
 VARIABLE = "GANTRY_TEST_DATABASE"
 IS_CHOSEN = os.environ.get(VARIABLE) == "postgresql"
@@ -106,8 +106,7 @@ def connections_of_a_test() -> Iterator[None]:
 
 def database_of(home: Path) -> str:
     """Return the address of a home's database."""
-    digest = hashlib.sha256(str(home.resolve()).encode()).hexdigest()
-    return _made(os.environ[_SERVER], f"home_{digest[:20]}")
+    return _made(os.environ[_SERVER], name_of(home))
 
 
 def url_of(path: Path) -> str:
@@ -139,7 +138,7 @@ def held_up(path: Path, table: str) -> Iterator[None]:
 @contextmanager
 def homes_of_the_run() -> Iterator[None]:
     """Keep stores where the tests that started this process keep theirs."""
-    with homes_on(os.environ[_SERVER]) if are_homes_on() else nullcontext():
+    with homes_on(os.environ[_SERVER]) if are_homes_on() else nullcontext(), logs_of_the_run():
         yield
 
 
@@ -197,4 +196,4 @@ def are_homes_on() -> bool:
 
 def settings_of(home: Path) -> dict[str, str]:
     """Return what a process that is to open a home's stores has in its environment."""
-    return {"GANTRY_DATABASE_URL": database_of(home)} if are_homes_on() else {}
+    return ({"GANTRY_DATABASE_URL": database_of(home)} if are_homes_on() else {}) | settings_of_logs(home)

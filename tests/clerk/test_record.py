@@ -33,6 +33,7 @@ from tests.clerk.samples import (
     part,
     posted,
 )
+from tests.clickhouse.homes import ask_for_logs, asks_for_logs
 from tests.postgresql import held_up
 
 NOW = STARTED_AT + 3_600_000_000_000
@@ -48,6 +49,7 @@ class House:
         self.journal.mkdir()
         self.board = Board(home / "board")
         self.slot: Slot = self.board.slot(CLERK_SLOT)
+        self._logs_url = logs_url
         address = self.database if logs_url is None else Apart(self.database, logs_url)
         self.store = LogStore(address, busy_timeout=0.01)
         self.meter = PlainMeter()
@@ -75,6 +77,8 @@ class House:
         return log
 
     def query(self, sql: str) -> list[tuple[object, ...]]:
+        if self._logs_url is None and asks_for_logs(sql):
+            return ask_for_logs(self.database.parent, sql)
         database = Database(self.database)  # also where logs are apart
         with database.reading() as connection:
             found = [tuple(row) for row in connection.exec_driver_sql(sql)]
