@@ -115,21 +115,33 @@ def added_latency(shop: Workshop, figures: f.Figures, systems: Sequence[Running]
 
 
 def stream_delays(shop: Workshop, figures: f.Figures, systems: Sequence[Running], effort: Effort) -> None:
-    """Compare the first and the following events of single streams with those of streams past all systems."""
+    """Compare the first and the following events of single streams with those of streams past all systems.
+
+    Short streams take turns without a pause, as calls do for the added latency. Between two paced ones each system has
+    a rest of 0.2 s, in which others have its CPU: what a first event takes then is told apart.
+    """
     streamed = lanes(systems, Road.STREAM) + lanes(systems, Road.TRANSLATE)
     targets = [shop.direct(), *(lane.target for lane in streamed)]
-    job = Job(targets=targets, calls=effort.turns // 20 * len(targets), shape=Shape(events=20, pace=2000))
+    short = Job(targets=targets, calls=effort.turns * len(targets), shape=Shape(events=3))
+    paced = Job(targets=targets, calls=effort.turns // 20 * len(targets), shape=Shape(events=20, pace=2000))
     for _ in range(min(effort.rounds, 3)):
-        direct, *others = checked(shop.perform(job))
+        results = checked(shop.perform(short))
+        _put_first_events(figures, f.FIRST_EVENT_P50, results)
+        results = checked(shop.perform(paced))
+        _put_first_events(figures, f.FIRST_EVENT_RESTED, results)
+        direct, *others = results
         for result in others:
-            for metric, mine, base in (
-                (f.FIRST_EVENT_P50, result.first_event, direct.first_event),
-                (f.EVENT_DELAY_P50, result.event_delay, direct.event_delay),
-            ):
-                if mine is not None and base is not None:
-                    figures.put(metric, result.name, (mine.p50 - base.p50) / 1e6)
+            if result.event_delay is not None and direct.event_delay is not None:
+                figures.put(f.EVENT_DELAY_P50, result.name, (result.event_delay.p50 - direct.event_delay.p50) / 1e6)
             pieces = result.events + result.calls  # each stream has its [DONE] beside its events
             figures.put(f.MERGED, result.name, 100 * max(0, pieces - result.reads) / pieces)
+
+
+def _put_first_events(figures: f.Figures, metric: f.Metric, results: Sequence[TargetResult]) -> None:
+    direct, *others = results
+    for result in others:
+        if result.first_event is not None and direct.first_event is not None:
+            figures.put(metric, result.name, (result.first_event.p50 - direct.first_event.p50) / 1e6)
 
 
 def memory_over_calls(shop: Workshop, figures: f.Figures, systems: Sequence[Running], effort: Effort) -> None:
