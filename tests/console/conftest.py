@@ -1,6 +1,7 @@
 """A console over a home of its own: stores with keys and logs, a journal, a clock that stands."""
 
 from collections.abc import Iterator
+from concurrent.futures import wait
 from pathlib import Path
 from typing import Any
 
@@ -66,12 +67,11 @@ def state_of(home: Home, keyring: Keyring, /, **others: Any) -> ConsoleState:
     usual: dict[str, Any] = {
         "control": lambda: ControlStore(home.control_db),
         "logs": lambda: LogStore(home.logs_db),
-        "journal": JournalWriter(home.journal),
         "pepper": keyring.pepper,
         "vault": Vault(keyring.vault),
         "clock": lambda: NOW,
     }
-    return ConsoleState(**{**usual, **others})
+    return ConsoleState(**{"journal": others.get("journal") or JournalWriter(home.journal), **usual, **others})
 
 
 @pytest.fixture
@@ -118,6 +118,7 @@ def state(home: Home, keyring: Keyring) -> Iterator[ConsoleState]:
         home=home,
     )
     yield state
+    wait(state.telling)  # nobody else does, and on a server a connection would be left in their thread
     state.close()
 
 

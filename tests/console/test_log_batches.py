@@ -12,6 +12,7 @@ from gantry.home import Home
 from gantry.journal.writer import JournalLevel
 from tests.console.conftest import Keys, bearer
 from tests.console.test_log_posts import posted_frames
+from tests.journal.levels import hold_at
 
 BATCH = "/api/request-logs/batch/create/"
 
@@ -57,7 +58,7 @@ def test_what_is_no_batch_is_refused_whole(
 
 def test_a_full_journal_refuses_the_logs(client: TestClient, keys: Keys, state: ConsoleState) -> None:
     _, secret = keys.add()
-    state.journal.level = JournalLevel.FULL
+    hold_at(state.journal, JournalLevel.FULL)
     (result,) = client.post(BATCH, json={"logs": [{}]}, headers=bearer(secret)).json()["results"]
     assert (result["id"], result["status"]) == (None, "refused")
     assert "journal is full" in result["detail"]

@@ -14,6 +14,7 @@ from gantry.journal.frames import FrameKind, LogPosted, decode_payload
 from gantry.journal.segments import mark_of, scan_frames, segment_name
 from gantry.journal.writer import JournalLevel
 from tests.console.conftest import NOW, Keys, bearer
+from tests.journal.levels import hold_at
 
 SNIPPET = {
     "model": "mistral/mistral-large-latest",
@@ -91,7 +92,7 @@ def test_a_nearly_full_journal_takes_measures_without_content(
     client: TestClient, keys: Keys, home: Home, state: ConsoleState
 ) -> None:
     _, secret = keys.add()
-    state.journal.level = JournalLevel.NO_BODIES
+    hold_at(state.journal, JournalLevel.NO_BODIES)
     assert client.post("/api/request-logs/", json=SNIPPET, headers=bearer(secret)).status_code == 200
     (frame,) = posted_frames(home.journal)
     assert b"Hello" not in frame.body
@@ -100,7 +101,7 @@ def test_a_nearly_full_journal_takes_measures_without_content(
 
 def test_a_full_journal_is_a_503(client: TestClient, keys: Keys, home: Home, state: ConsoleState) -> None:
     _, secret = keys.add()
-    state.journal.level = JournalLevel.FULL
+    hold_at(state.journal, JournalLevel.FULL)
     answer = client.post("/api/request-logs/", json=SNIPPET, headers=bearer(secret))
     assert answer.status_code == 503
     assert answer.headers["retry-after"] == "5"

@@ -19,6 +19,7 @@ from gantry.wire.protobuf import LENGTH, VARINT, read_fields, tag
 from tests.console.conftest import Keys, bearer
 from tests.console.test_log_posts import posted_frames
 from tests.dialects.otlp.spans import SPAN, TRACE, make_span, to_json, to_protobuf
+from tests.journal.levels import hold_at
 
 TRACES = "/api/v2/traces"
 GOOD = make_span({"gen_ai.request.model": "m"})
@@ -119,11 +120,11 @@ def test_a_full_journal_and_a_full_door_ask_for_the_same_again(
 ) -> None:
     _, secret = keys.add()
     headers = {**bearer(secret), "content-type": PROTOBUF}
-    state.journal.level = JournalLevel.FULL
+    hold_at(state.journal, JournalLevel.FULL)
     answer = client.post(TRACES, content=encoded(PROTOBUF, [GOOD]), headers=headers)
     assert (answer.status_code, answer.headers["retry-after"]) == (503, "5")
     assert "journal is full" in message_of(answer.content)
-    state.journal.level = JournalLevel.NORMAL
+    hold_at(state.journal, JournalLevel.NORMAL)
     monkeypatch.setattr(otlp, "_SECONDS_TO_WAIT", 0.0)
     monkeypatch.setattr(state.bodies, "_value", 0)
     answer = client.post(TRACES, content=encoded(PROTOBUF, [GOOD]), headers=headers)

@@ -1,6 +1,7 @@
 """console/session: an instance is claimed once, people sign in and out, and a page elsewhere cannot act for them."""
 
 from concurrent.futures import wait
+from contextlib import closing
 
 import pytest
 from fastapi.testclient import TestClient
@@ -95,7 +96,10 @@ def test_the_cookie_is_out_of_reach(client: TestClient, keyring: Keyring, keys: 
 
 
 def test_over_https_it_is_bound_to_the_host(state: ConsoleState, keyring: Keyring, keys: Keys, home: Home) -> None:
-    with TestClient(create_app(secured(home, keyring)), base_url="https://gantry.test") as client:
+    with (
+        closing(secured(home, keyring)) as secure,
+        TestClient(create_app(secure), base_url="https://gantry.test") as client,
+    ):
         claim(client, keyring, keys)
         cookie = client.post(SESSION, json=SIGN_IN).headers["set-cookie"]
         assert cookie.startswith("__Host-gantry_session=")

@@ -12,6 +12,7 @@ import pytest
 from gantry.board.board import Word
 from gantry.core.vocabulary import Outcome
 from gantry.gateway.limits import WorkerLimits
+from gantry.journal.writer import JournalLevel
 from gantry.wire.body import LAST_CHUNK, encode_chunk
 from tests.gateway.conftest import (
     STREAM_HEAD,
@@ -24,6 +25,7 @@ from tests.gateway.conftest import (
     running_node,
 )
 from tests.gateway.test_relay import ANSWER, BODY, CHAT, EVENTS, MISTRAL
+from tests.journal.levels import hold_at
 
 Runner = Callable[[Any], Any]
 STREAMED = BODY[:-1] + b',"stream":true}'
@@ -448,7 +450,7 @@ def test_the_journals_ladder(run: Runner, tmp_path: Path) -> None:
                 (2, False, False, 200),
                 (3, False, False, 503),
             ):
-                journal.level = type(journal.level)(level)
+                hold_at(journal, JournalLevel(level))
                 answer = await node.ask(CHAT, BODY, MISTRAL)
                 assert answer.status == status
                 if status == 503:
@@ -463,7 +465,7 @@ def test_the_journals_ladder(run: Runner, tmp_path: Path) -> None:
                 assert (captured == ANSWER) is keeps_body
                 assert bool(opened.user_agent) is keeps_agent
                 assert keeps_body or json.loads(closed.usage)["total_tokens"] == 7
-            journal.level = type(journal.level)(0)
+            hold_at(journal, JournalLevel.NORMAL)
             assert (await node.ask("/readyz", method="GET")).status == 200
 
     run(main())

@@ -29,6 +29,7 @@ from tests.gateway.conftest import (
 )
 from tests.gateway.test_faults import STREAMED, silent, stalling
 from tests.gateway.test_relay import ANSWER, BODY, CHAT, EVENTS, MISTRAL, event
+from tests.journal.levels import hold_at
 
 Runner = Callable[[Any], Any]
 PASSING = WorkerLimits(drain_timeout=0.2, refuse_when_journal_full=False)
@@ -82,7 +83,7 @@ def test_a_call_that_passes_unrecorded_leaves_no_frame_at_all(
             running_node(tmp_path, upstream.url, limits=PASSING) as node,
         ):
             if by_budget:
-                node.worker.journal.level = JournalLevel.FULL
+                hold_at(node.worker.journal, JournalLevel.FULL)
             else:
                 refusing_frames(node, monkeypatch, FrameKind.CALL_OPENED)
             assert (await node.ask(CHAT, BODY, MISTRAL)).status == 200
@@ -117,7 +118,7 @@ def test_an_end_that_the_journal_refuses_is_written_when_there_is_room(
 def test_the_callers_own_mistake_is_named_even_when_the_journal_is_full(run: Runner, tmp_path: Path) -> None:
     async def main() -> None:
         async with running_node(tmp_path, "http://127.0.0.1:1") as node:
-            node.worker.journal.level = JournalLevel.FULL
+            hold_at(node.worker.journal, JournalLevel.FULL)
             answer = await node.ask(CHAT, BODY.replace(b"mistral-small-latest", b"nobodys"), MISTRAL)
             assert answer.status in (400, 404, 502, 503)
             assert "journal" not in json.loads(answer.body)["message"] or answer.status == 503
@@ -146,7 +147,7 @@ def test_a_journal_that_fills_during_an_answer_takes_no_more_of_its_body(run: Ru
             client = await node.connect()
             client.send(node.request(CHAT, STREAMED, MISTRAL))
             await client.reader.readuntil(EVENTS[0])
-            node.worker.journal.level = JournalLevel.NO_BODIES
+            hold_at(node.worker.journal, JournalLevel.NO_BODIES)
             go_on.set()
             while not (await client.reader.read(1 << 20)).endswith(LAST_CHUNK):
                 continue
@@ -165,7 +166,7 @@ def test_what_the_ladder_withholds_is_marked(run: Runner, tmp_path: Path) -> Non
             Upstream(answering(json_answer(ANSWER))).running() as upstream,
             running_node(tmp_path, upstream.url) as node,
         ):
-            node.worker.journal.level = JournalLevel.NO_BODIES
+            hold_at(node.worker.journal, JournalLevel.NO_BODIES)
             await node.ask(CHAT, BODY, MISTRAL)
             _, closed, _ = await node.one_call()
             assert closed.truncated
@@ -340,7 +341,7 @@ def test_calls_cut_by_the_end_of_a_drain_are_recorded_as_our_doing(run: Runner, 
 def test_posted_logs_keep_to_the_journals_ladder(run: Runner, tmp_path: Path, level: JournalLevel) -> None:
     async def main() -> None:
         async with running_node(tmp_path, "http://127.0.0.1:1", scopes=int(Scope.INGEST)) as node:
-            node.worker.journal.level = level
+            hold_at(node.worker.journal, level)
             answer = await node.ask("/api/request-logs/create/", LOG)
             assert answer.status == (503 if level is JournalLevel.FULL else 200)
             frames = node.frames()

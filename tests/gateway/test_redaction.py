@@ -16,6 +16,7 @@ from gantry.wire.body import LAST_CHUNK, encode_chunk
 from tests.gateway.conftest import STREAM_HEAD, Node, Upstream, answering, json_answer, running_node
 from tests.gateway.test_relay import CHAT, MISTRAL, event
 from tests.gateway.uploads import FORM_TYPE, file, form, part, post, taking
+from tests.journal.levels import hold_at
 
 Runner = Callable[[Any], Any]
 ADDRESS = b"jane.doe@canary.example"
@@ -128,7 +129,7 @@ def test_metadata_and_the_wish_not_to_be_logged_under_each_policy(
             Upstream(answering(json_answer(answer_with(b"sesame")))).running() as upstream,
             running_node(tmp_path, upstream.url, content_policy=policy) as node,
         ):
-            node.worker.journal.level = level
+            hold_at(node.worker.journal, level)
             await node.ask(CHAT, ask_about(b"sesame", metadata + extra), MISTRAL)
             opened, closed, captured = await node.one_call()
             kept = not extra and policy in (FULL, REDACTED) and level is JournalLevel.NORMAL
