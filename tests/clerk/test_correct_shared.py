@@ -14,6 +14,7 @@ from typing import Any
 
 import pytest
 from msgspec.structs import replace
+from sqlalchemy import func, select
 
 pytest.importorskip("redis", reason="the extra `redis` is not installed")
 
@@ -36,6 +37,7 @@ from gantry.prices.load import load_rates
 from gantry.prices.rates import Rates
 from gantry.store.control import ControlStore, default_organization
 from gantry.store.limits import add_limit
+from gantry.store.log_tables import request_logs
 from gantry.store.logs import LogStore
 from tests.board.test_shared_counters import SERVER, Machine, Server, server
 from tests.clerk.samples import append, closed, open_journal, opened, posted
@@ -189,7 +191,7 @@ def test_pain_28_a_server_that_stands_still_holds_up_no_record_and_is_set_right_
         clerk.record()
         assert time.monotonic() - began < 3
         with town.store.reading() as connection:
-            assert connection.exec_driver_sql("SELECT count(*) FROM request_logs").scalar() == 5
+            assert connection.scalar(select(func.count()).select_from(request_logs)) == 5
         for _ in range(2):
             clerk.correct()
         clerk.begin()  # one that starts while the server is silent records at once, too

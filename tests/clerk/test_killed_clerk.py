@@ -15,6 +15,7 @@ from gantry.journal.frames import Frame, HoldNote
 from gantry.journal.reader import list_incarnations
 from tests.clerk.samples import ORGANIZATION, STARTED_AT, append, closed, log_id_of, open_journal, opened, part, posted
 from tests.clerk.test_record import NOW, House
+from tests.clickhouse.homes import needs_logs_in_sql
 from tests.postgresql import needs_postgresql, needs_sqlite
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -49,12 +50,12 @@ def run_clerk(home: Path, point: str, occurrence: int, *logs_url: str) -> int:
     [
         pytest.param("BEGIN IMMEDIATE", 2, marks=needs_sqlite),
         ("INTO open_calls", 3),
-        pytest.param("INTO request_logs", 1, marks=needs_sqlite),
-        pytest.param("INTO request_logs", 30, marks=needs_sqlite),
-        pytest.param("INTO request_log_bodies", 2, marks=needs_sqlite),
-        pytest.param("COPY request_logs", 1, marks=needs_postgresql),
-        pytest.param("COPY request_logs", 3, marks=needs_postgresql),
-        pytest.param("COPY request_log_bodies", 2, marks=needs_postgresql),
+        pytest.param("INTO request_logs", 1, marks=(needs_sqlite, needs_logs_in_sql)),
+        pytest.param("INTO request_logs", 30, marks=(needs_sqlite, needs_logs_in_sql)),
+        pytest.param("INTO request_log_bodies", 2, marks=(needs_sqlite, needs_logs_in_sql)),
+        pytest.param("COPY request_logs", 1, marks=(needs_postgresql, needs_logs_in_sql)),
+        pytest.param("COPY request_logs", 3, marks=(needs_postgresql, needs_logs_in_sql)),
+        pytest.param("COPY request_log_bodies", 2, marks=(needs_postgresql, needs_logs_in_sql)),
         ("INTO minute_sums", 1),
         ("INTO hour_sums", 2),
         ("INTO day_sketches", 1),
