@@ -31,6 +31,7 @@ from gantry.store.alert_rules import AlertRulesUnreadable, alert_rules, put_aler
 from gantry.store.control import ControlStore, default_organization, put_setting
 from gantry.store.control_tables import alert_channels
 from gantry.store.vault import Vault
+from tests.postgresql import needs_sqlite
 
 VAULT = Vault(Keyring(b"m" * 32).vault)
 OPENING = Opening(url=Secret("https://x.test/canary-path"), secret=Secret("canary-secret"), private=True)
@@ -134,6 +135,7 @@ def test_rules_are_the_usual_ones_until_they_are_set(control: ControlStore) -> N
             alert_rules(change.connection, organization_id)
 
 
+@needs_sqlite
 def test_the_file_of_the_store_holds_no_canary(tmp_path: Path) -> None:
     path = tmp_path / "control.db"
     with ControlStore(path) as control:

@@ -15,6 +15,7 @@ from gantry.store.control import (
     settings_by_organization,
 )
 from gantry.store.control_tables import organizations
+from tests.postgresql import needs_sqlite
 
 
 def test_the_first_opening_makes_a_default_organization_and_later_ones_find_it(address: str | Path) -> None:
@@ -102,6 +103,7 @@ with ControlStore(Path(sys.argv[1])) as control, control.changing() as change:
 """
 
 
+@needs_sqlite
 @pytest.mark.slow
 def test_a_second_store_of_a_process_costs_the_first_none_of_its_locks(tmp_path: Path) -> None:
     """SQLite's locks are the process's: the first store must go on seeing what other processes write and leave."""

@@ -32,6 +32,7 @@ from gantry.store.credentials import (
 from gantry.store.database import Database
 from gantry.store.migrate import alembic_config, upgrade
 from gantry.store.vault import Place, Vault
+from tests.postgresql import needs_sqlite
 
 VAULT = Vault(Sealer(b"k" * 32, nonce=lambda: b"n" * 12))
 NEW = NewCredential(
@@ -84,6 +85,7 @@ def test_a_secret_moved_elsewhere_does_not_open(part: str) -> None:
         VAULT.open(sealed, structs.replace(place, **{part: "elsewhere"}))
 
 
+@needs_sqlite
 def test_no_secret_is_stored_in_the_clear(tmp_path: Path) -> None:
     with ControlStore(tmp_path / "control.db") as control:
         with control.reading() as connection:

@@ -21,6 +21,7 @@ from gantry.store.credits import (
 )
 from gantry.store.logs import LogStore, RecordBatch
 from gantry.store.repricing import START, PricedQuery
+from tests.postgresql import needs_sqlite
 from tests.store.conftest import address_of_logs as address
 from tests.store.logs_of_tests import HOUR, ORGANIZATION, OTHER, make_log
 
@@ -113,6 +114,7 @@ def test_what_is_left_of_a_grant_is_taken_out_once(logs: LogStore) -> None:
         assert (entry.amount, entry.description) == (-70, f"what was left of {given.id}")
 
 
+@needs_sqlite
 def test_what_people_entered_is_found_without_looking_at_every_call(tmp_path: Path) -> None:
     """What expires is asked each hour by whoever holds SQLite's writer, and a ledger has an entry for every call."""
     asked: list[tuple[str, tuple[object, ...]]] = []

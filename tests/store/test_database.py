@@ -7,6 +7,7 @@ import pytest
 from sqlalchemy import text
 
 from gantry.store.database import Database, TooMuchToRead
+from tests.postgresql import needs_sqlite
 
 ENDLESS = text("WITH RECURSIVE numbers(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM numbers) SELECT max(n) FROM numbers")
 
@@ -44,6 +45,7 @@ def test_so_are_short_ones_without_an_end(database: Database) -> None:
     database.close()
 
 
+@needs_sqlite
 def test_cutting_the_log_while_somebody_reads_holds_up_no_writer(tmp_path: Path) -> None:
     path = tmp_path / "file.db"
     cutting, writer = Database(path), Database(path, busy_timeout=1.0)

@@ -11,6 +11,9 @@ from gantry.store.log_filter import AllOf, Condition, Operator, Value, field_nam
 from gantry.store.log_query import LogQuery, chosen_rows
 from gantry.store.log_tables import LOGS
 from gantry.store.schema import ensure_schema
+from tests.postgresql import needs_sqlite
+
+pytestmark = needs_sqlite
 
 
 @pytest.fixture

@@ -19,6 +19,7 @@ from gantry.store.keys import (
     revoke_key,
     rotate_key,
 )
+from tests.postgresql import needs_sqlite
 
 PEPPER = b"p" * 32
 SECOND = 1_000_000_000
@@ -62,6 +63,7 @@ def test_a_key_is_found_by_its_digest_and_is_as_it_was_made(control: ControlStor
         assert keys_of(connection, "another") == []
 
 
+@needs_sqlite
 def test_the_key_itself_is_not_stored(tmp_path: Path) -> None:
     with ControlStore(tmp_path / "control.db") as control:
         with control.reading() as connection:

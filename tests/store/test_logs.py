@@ -15,6 +15,7 @@ from gantry.store.database import Address, Apart, StoreUnavailable, open_databas
 from gantry.store.log_filter import field_named
 from gantry.store.log_tables import hour_sums
 from gantry.store.logs import LogQuery, LogStore, RecordBatch
+from tests.postgresql import needs_sqlite
 from tests.store.conftest import address_of_logs as address
 from tests.store.logs_of_tests import HOUR, ORGANIZATION, OTHER, make_log
 
@@ -245,6 +246,7 @@ def test_tail_follows_the_order_of_arrival(logs: LogStore) -> None:
     assert logs.tail(OTHER + "x") == ([], 0)
 
 
+@needs_sqlite
 def test_a_locked_database_is_unavailable_and_then_available(tmp_path: Path) -> None:
     logs = LogStore(tmp_path / "logs.db", busy_timeout=0.01)
     other = sqlite3.connect(tmp_path / "logs.db", isolation_level=None)
@@ -257,6 +259,7 @@ def test_a_locked_database_is_unavailable_and_then_available(tmp_path: Path) -> 
     logs.close()
 
 
+@needs_sqlite
 def test_a_full_disk_is_unavailable(tmp_path: Path) -> None:
     logs = LogStore(tmp_path / "logs.db")
     with logs._database.writing() as connection:
@@ -279,6 +282,7 @@ def test_a_reader_does_not_hold_up_the_writer(logs: LogStore, address: Address) 
     assert len(_ids(logs)) == 2
 
 
+@needs_sqlite
 def test_a_reader_cannot_write(tmp_path: Path) -> None:
     logs = LogStore(tmp_path / "logs.db")
     with pytest.raises(StoreUnavailable, match="readonly"), logs._database.reading() as connection:
@@ -301,11 +305,13 @@ def test_a_lost_connection_is_unavailable_and_then_made_anew(postgres_server: st
         logs.close()
 
 
+@needs_sqlite
 def test_a_home_that_cannot_be_written_is_unavailable(tmp_path: Path) -> None:
     with pytest.raises(StoreUnavailable, match="cannot open"):
         LogStore(tmp_path / "missing" / "logs.db")
 
 
+@needs_sqlite
 def test_the_file_is_its_owners_alone(tmp_path: Path) -> None:
     LogStore(tmp_path / "logs.db").close()
     assert (tmp_path / "logs.db").stat().st_mode & 0o777 == 0o600

@@ -7,8 +7,10 @@ import pytest
 from gantry.store.logs import LogStore
 from gantry.store.page_gaps import FIRST_PAGE
 from gantry.store.scrub import scrub
+from tests.postgresql import needs_sqlite
 
 
+@needs_sqlite
 def test_while_somebody_reads_it_is_looked_seldom(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     store = LogStore(tmp_path / "logs.db")
     plain = sum(1 for _ in scrub(store))
