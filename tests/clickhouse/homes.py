@@ -74,6 +74,8 @@ def are_logs_apart() -> bool:
 
 def address_of(address: Address) -> Address:
     """Return where a log store is of which a home's file, or its database, is named."""
+    if not are_logs_apart():
+        return address
     if isinstance(address, Path):
         return Apart(address, logs_of(address.parent)) if address.name == "logs.db" else address
     if isinstance(address, str) and (name := str(make_url(address).database)).startswith("home_"):
