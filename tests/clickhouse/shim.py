@@ -5,6 +5,7 @@
 It says its port in a line, serves loopback, and ends with its standard input. Statements come one at a time.
 """
 
+import json
 import re
 import sys
 import tempfile
@@ -13,6 +14,7 @@ from email.parser import BytesParser
 from email.policy import HTTP
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from importlib import import_module
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
@@ -30,8 +32,10 @@ class Engine:
         self._session = import_module("chdb.session").Session(str(folder))
         self._lock = threading.Lock()
 
-    def run(self, database: str, statement: bytes, parameters: dict[str, str], settings: dict[str, str]) -> bytes:
-        """Return the answer's bytes. Raises RuntimeError with the engine's words."""
+    def run(
+        self, database: str, statement: bytes, parameters: dict[str, str], settings: dict[str, str]
+    ) -> tuple[bytes, dict[str, str]]:
+        """Return the answer's bytes and the summary of what was done. Raises RuntimeError with the engine's words."""
         with self._lock:
             self._session.query(f"USE `{database}`")
             if (insert := _BEFORE_ROWS.match(statement)) is not None:
@@ -40,15 +44,17 @@ class Engine:
             plain = statement.decode().rstrip().rstrip(";")
             text = plain + _as_clause(plain, settings)
             found: bytes = self._session.query(text, "TabSeparated", params=parameters or None).bytes() or b""
-            return found
+            return found, {}
 
-    def _insert(self, statement: str, body: bytes, settings: dict[str, str]) -> bytes:
+    def _insert(self, statement: str, body: bytes, settings: dict[str, str]) -> tuple[bytes, dict[str, str]]:
         with tempfile.NamedTemporaryFile(dir=self._folder, suffix=".native") as given:
             given.write(body)
             given.flush()
             clause = _as_clause("SELECT", settings)
-            self._session.query(f"{statement} SELECT * FROM file('{given.name}', 'Native') {clause}", "TabSeparated")
-        return b""
+            rows = f"FROM file('{given.name}', 'Native')"
+            self._session.query(f"{statement} SELECT * {rows} {clause}", "TabSeparated")
+            count = self._session.query(f"SELECT count() {rows}", "TabSeparated").bytes()
+        return b"", {"written_rows": count.decode().strip()}
 
 
 def _as_clause(statement: str, settings: dict[str, str]) -> str:
@@ -60,7 +66,8 @@ def _as_clause(statement: str, settings: dict[str, str]) -> str:
 
 def _inflated(body: bytes, encoding: str) -> bytes:
     if encoding == "lz4":
-        found: bytes = import_module("lz4.frame").decompress(body)
+        with import_module("lz4.frame").open(BytesIO(body)) as frames:  # one of each block
+            found: bytes = frames.read()
         return found
     return body
 
@@ -118,14 +125,15 @@ class _Handler(BaseHTTPRequestHandler):
             if not name.startswith("param_") and name not in _OURS | _OURS_TOO
         }
         try:
-            self._answer(200, self.engine.run(asked.get("database", "default"), statement, parameters, settings))
+            found, summary = self.engine.run(asked.get("database", "default"), statement, parameters, settings)
+            self._answer(200, found, {"X-ClickHouse-Summary": json.dumps(summary)})
         except RuntimeError as error:
             code = str(error).partition("Code: ")[2].partition(".")[0]
             self._answer(500, str(error).encode(), {"X-ClickHouse-Exception-Code": code or "0"})
 
     def _answer(self, status: int, body: bytes, headers: dict[str, str] | None = None) -> None:
         self.send_response(status)
-        for name, value in {"Content-Length": str(len(body)), "X-ClickHouse-Summary": "{}", **(headers or {})}.items():
+        for name, value in {"Content-Length": str(len(body)), **(headers or {})}.items():
             self.send_header(name, value)
         self.end_headers()
         self.wfile.write(body)

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from pathlib import Path
+from random import Random
 from typing import Any
 
 import pytest
@@ -53,6 +54,30 @@ def counted(logs: LogStore) -> tuple[int, int]:
         requests = connection.scalar(select(func.sum(hour_sums.c.requests)))
         taken = connection.scalar(select(func.count()).select_from(log_ids))
     return int(requests or 0), int(taken or 0)
+
+
+def test_all_rows_of_a_large_batch_are_there(logs: LogStore, address: Apart) -> None:
+    said = Random(1).randbytes(1500)  # that long, the client sends it in several blocks
+    batch = [make_log(f"log-{number:04}", full_request=said, full_response=said) for number in range(3000)]
+    assert len(logs.record(RecordBatch(logs=batch))) == 3000
+    assert counted(logs) == (3000, 3000)
+    assert len(stored(address, "log_id")) == 3000
+
+
+def test_a_batch_of_which_the_server_took_less_is_not_stored(
+    logs: LogStore, address: Apart, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert logs._apart is not None
+    driver = logs._apart._client._client
+    whole = driver.insert
+    monkeypatch.setattr(driver, "insert", lambda table, rows, **how: whole(table, rows[:2], **how))
+    with pytest.raises(StoreUnavailable, match="took 2 of 3 rows"):
+        logs.record(RecordBatch(logs=[make_log(f"log-{number:04}") for number in range(3)]))
+    assert counted(logs) == (0, 0)
+    monkeypatch.undo()
+    logs.record(RecordBatch(logs=[make_log(f"log-{number:04}") for number in range(3)]))
+    assert counted(logs) == (3, 3)
+    assert len(ids(logs)) == 3
 
 
 def test_rows_of_a_transaction_that_is_undone_are_there_once_when_they_are_sent_again(

@@ -59,10 +59,21 @@ class Client:
             return rows
 
     def insert(self, rows: Sequence[Sequence[Any]]) -> None:
-        """Store rows of COLUMNS; they are there when this returns."""
-        if rows:
-            with self._faults(refused=True):
-                self._client.insert(TABLE, rows, column_names=COLUMNS, column_type_names=KINDS, settings=_STORING)
+        """Store rows of COLUMNS; they are there when this returns.
+
+        A server says how many it took, unless something between us leaves that out. The journals are deleted because
+        of it, so it is held against what was sent.
+        """
+        if not rows:
+            return
+        with self._faults(refused=True):
+            done = self._client.insert(TABLE, rows, column_names=COLUMNS, column_type_names=KINDS, settings=_STORING)
+        taken = done.summary.get("written_rows")
+        if taken is not None and int(taken) < len(rows):
+            raise StoreUnavailable(
+                f"{self._where} took {taken} of {len(rows)} rows. They are sent again; if this goes on, see what the "
+                "server, or a proxy before it, does to large inserts."
+            )
 
     def run(self, statement: str, values: Mapping[str, Any] | None = None) -> None:
         with self._faults():
