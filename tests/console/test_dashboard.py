@@ -237,7 +237,7 @@ def test_customers_add_up_too(client: TestClient, reader: Headers, called: list[
         for name in ("ada", "bob", "eve")
     }
     assert [item["customer_identifier"] for item in top] == sorted(
-        expected, key=lambda name: expected[name][sort_by], reverse=True
+        expected, key=lambda name: (expected[name][sort_by], name), reverse=True
     )
     for item in top:
         known = {name: value for name, value in item.items() if name in METRICS and value is not None}

@@ -214,7 +214,10 @@ async def _answer_top(what: str, request: Request, state: ConsoleState, caller: 
     name = _TOPS.get(what)
     if name is None:
         raise NotFound(f"There is no dashboard top-{what}. There are: {', '.join(f'top-{one}' for one in _TOPS)}.")
-    groups = await _groups(asked, name, (asked.question.sort_by,))
+    found = await _groups(asked, name, (asked.question.sort_by,))
+    groups = sorted(
+        found, key=lambda group: group.key, reverse=True
+    )  # or equals come as an engine happens to find them
     names = await names_of(state, caller.organization_id, name)
     items = [_top_item(asked, name, group, names) for group in groups if group.key and not group.is_rest]
     items.sort(key=lambda item: _rank(item[asked.question.sort_by]), reverse=True)
