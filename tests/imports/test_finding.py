@@ -58,6 +58,12 @@ def test_a_note_of_what_was_not_given_is_told_as_well() -> None:
     assert [one.place for one in notes.findings({}, TABLE)] == ["elsewhere"]
 
 
+def test_a_star_in_a_table_stands_for_any_letters_of_one_name_and_yields_to_the_name_itself() -> None:
+    table = {"in.*_cost": left("a price"), "in.own_cost": carried("a price of one's own")}
+    found = {place: field.fate for place, field in survey({"in": {"a_cost": 1, "own_cost": 2, "a_cost_b": 3}}, table)}
+    assert found == {"in.a_cost": Fate.LEFT, "in.own_cost": Fate.CARRIED, "in.a_cost_b": Fate.UNKNOWN}
+
+
 def test_for_all_names_each() -> None:
     assert set(for_all(left("x"), "a b", "in.")) == {"in.a", "in.b"}
 

@@ -161,8 +161,8 @@ def test_accounts_become_credentials(plan: Plan) -> None:
     assert set(providers) == {"mistral", "azure_openai", "openai", "10-0-0-7-8000", "anthropic", "bedrock", "groq"}
     mistral, azure = providers["mistral"], providers["azure_openai"]
     assert (mistral.api_key, mistral.api_key_env, mistral.models) == (
+        Secret("plain"),  # for the configuration itself says what the variable is
         None,
-        "MISTRAL_API_KEY",
         ("mistral-large-latest",),
     )
     assert (azure.api_key, azure.base_url) == (Secret("azure-secret"), "https://house.openai.azure.com/")
@@ -330,8 +330,10 @@ def test_older_configurations_have_limits_beside_the_parameters(catalog: Catalog
 
 def test_a_deployment_without_a_model_is_told(catalog: Catalog) -> None:
     plan = read(catalog, {"name": "x", "model": "azure/", "api_key": "k", "api_base": "https://x.openai.azure.com"})
-    assert "litellm_params.model is missing" in words_at(plan, "model_list[0].litellm_params.model")
+    assert "no model stands behind azure/" in words_at(plan, "model_list[0].litellm_params.model")
     assert plan.providers == ()
+    nameless = read_litellm({"model_list": [{"model_name": "x", "litellm_params": {}}]}, catalog)
+    assert "litellm_params.model is missing" in words_at(nameless, "model_list[0].model_name")
 
 
 @pytest.mark.parametrize("document", [None, [], "text", {"model_list": "text"}])

@@ -63,6 +63,16 @@ def test_what_says_nothing_to_openrouter_is_refused(catalog: Catalog, document: 
         read_openrouter(document, catalog)
 
 
+@pytest.mark.parametrize("sort", ["latency", {"by": "latency", "partition": "none"}])
+def test_what_is_sorted_by_is_a_strategy_in_either_form(catalog: Catalog, sort: Any) -> None:
+    call = {"model": "a/b", "messages": [{"role": "user", "content": "Hello"}], "provider": {"sort": sort}}
+    plan = read_openrouter(call, catalog)
+    assert plan.routing["models"] == [{"match": "openrouter/a/b", "strategy": "least_latency"}]
+    said = {one.place: one.fate for one in plan.findings}
+    assert said["messages"] is Fate.NEEDLESS
+    assert Fate.UNKNOWN not in said.values()
+
+
 def test_every_preference_has_a_word() -> None:
     # ProviderPreferences of its API reference.
     names = """

@@ -97,6 +97,28 @@ def test_a_csv_row_of_another_length_is_told() -> None:
     assert rows[1] == Row(3, {"id": "2", "text": "c"})
 
 
+PARTS = [{"id": "a", "type": "SPAN"}, {"id": "b", "type": "GENERATION"}]
+
+
+@pytest.mark.parametrize("indent", [None, 2])
+@pytest.mark.parametrize("size", [7, 1_000_000])
+@pytest.mark.parametrize(
+    "document",
+    [
+        {"id": "t", "name": "n", "observations": PARTS, "scores": []},  # as the API answers for one trace
+        {"trace": {"id": "t", "name": "n", "observations": PARTS, "scores": []}, "observations": PARTS},  # its download
+    ],
+)
+def test_a_trace_is_a_row_and_so_is_each_of_its_observations(document: Any, size: int, indent: int | None) -> None:
+    text = json.dumps(document, indent=indent).encode()
+    assert members(cut(text, size)) == [{"id": "t", "name": "n", "scores": []}, *PARTS]
+
+
+def test_the_ids_of_observations_stay_with_their_trace() -> None:
+    trace = {"id": "t", "observations": ["a", "b"]}
+    assert members(cut(json.dumps({"data": [trace]}).encode(), 100)) == [trace]
+
+
 def test_bytes_that_are_no_text_stop_nothing() -> None:
     rows = list(read_rows([b'{"id": "1"}\n{"id": "\xff\xfe"}\n{"id": "3"}\n']))
     assert [type(row) for row in rows] == [Row, BadRow, Row]

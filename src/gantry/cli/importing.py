@@ -5,6 +5,7 @@ Law: a configuration is shown and not applied unless `--apply` says so. What doe
 
 import csv
 import io
+import os
 import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -89,7 +90,7 @@ def litellm(config: Path | None, keys_file: Path | None, **options: Any) -> None
     plan = Plan(source="litellm")
     if config is not None:
         document, lines = yaml_of(config)
-        plan = joined(plan, _read(config, lambda: read_litellm(document, load_catalog(), lines)))
+        plan = joined(plan, _read(config, lambda: read_litellm(document, load_catalog(), lines, os.environ)))
     if keys_file is not None:
         rows = list(_rows(keys_file))
         plan = joined(plan, _read(keys_file, lambda: read_keys(rows, time.time_ns())))

@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 from msgspec import Struct
 
 from gantry.core.secret import Secret
-from gantry.providers.provider_choice import ChoiceError, check_base_url
+from gantry.providers.provider_choice import ChoiceError, check_base_url, check_given, choose_provider, read_fields
 from gantry.providers.spec import ProviderSpec
 from gantry.settings import DeclaredProvider
 
@@ -77,6 +77,23 @@ class Accounts:
             )
             for account, name in self._names.items()
         )
+
+
+def lacking(account: Account, catalog: Mapping[str, ProviderSpec]) -> str | None:
+    """Return why an account is no whole credential; None where it is one."""
+    given = {name: secret.reveal() for name, secret in account.fields}
+    try:
+        choice = choose_provider(account.provider, account.base_url, catalog, ())
+        if account.key is not None:
+            given[choice.spec.auth.field] = account.key.reveal()
+        secrets = read_fields(choice.spec, given)
+        key = next((item for item in choice.spec.fields if item.name == choice.spec.auth.field), None)
+        if key is not None and key.name != "api_key" and key.name not in given and account.variable is None:
+            return f"{choice.spec.name} is called by its {key.label}, which is the field {key.name}"
+        check_given(choice.spec, secrets, account.variable is not None)
+    except ChoiceError as error:
+        return str(error)
+    return None
 
 
 def provider_named(name: str, catalog: Mapping[str, ProviderSpec]) -> ProviderSpec | None:

@@ -12,6 +12,7 @@ from msgspec import Struct
 
 _INDEX: Final = re.compile(r"\[\d+\]")
 _NOTHING: Final[tuple[Any, ...]] = (None, "", [], {})
+_SEVERAL: Final = "*"  # in a table's name: any letters of one member's
 
 
 class Fate(StrEnum):
@@ -82,7 +83,11 @@ class Notes:
 
     def abandon(self, place: str, words: str) -> None:
         """Note that nothing was done with a member, nor with what is in it, whatever the table says of those."""
-        self._abandoned[place] = left(words)
+        self.settle(place, left(words))
+
+    def settle(self, place: str, field: Field) -> None:
+        """Note what became of a member and of all that is in it."""
+        self._abandoned[place] = field
 
     def say(self, place: str, field: Field) -> None:
         """Note what became of the member at a place. Of several words for one, the gravest stays."""
@@ -109,29 +114,42 @@ class Notes:
 
 def survey(document: Any, table: Table) -> Iterator[tuple[str, Field]]:
     """Yield the place of each member that says something, with the table's word for it."""
-    inner = {pattern[:end] for pattern in table for end in _ends(pattern)}
-    yield from _survey(document, "", table, inner, UNKNOWN_FIELD)
+    yield from _Survey(table).within(document, "", UNKNOWN_FIELD)
 
 
-def _survey(value: Any, place: str, table: Table, inner: set[str], otherwise: Field) -> Iterator[tuple[str, Field]]:
-    """Yield what stands within a value; `otherwise` is the word for what the table does not name in it."""
-    if isinstance(value, dict):
-        for name, member in value.items():
-            yield from _look_at(member, f"{place}.{name}" if place else str(name), table, inner, otherwise)
-    elif isinstance(value, list):
-        for index, member in enumerate(value):
-            yield from _look_at(member, f"{place}[{index}]", table, inner, otherwise)
+class _Survey:
+    """A table, and what follows from it: where others lie within, and the names that stand for several."""
+
+    def __init__(self, table: Table) -> None:
+        self._table = table
+        self._inner = {pattern[:end] for pattern in table for end in _ends(pattern)}
+        self._several = [(_several(pattern), field) for pattern, field in table.items() if _SEVERAL in pattern]
+
+    def within(self, value: Any, place: str, otherwise: Field) -> Iterator[tuple[str, Field]]:
+        """Yield what stands within a value; `otherwise` is the word for what the table does not name in it."""
+        if isinstance(value, dict):
+            for name, member in value.items():
+                yield from self._look_at(member, f"{place}.{name}" if place else str(name), otherwise)
+        elif isinstance(value, list):
+            for index, member in enumerate(value):
+                yield from self._look_at(member, f"{place}[{index}]", otherwise)
+
+    def _look_at(self, member: Any, place: str, otherwise: Field) -> Iterator[tuple[str, Field]]:
+        if any(member is nothing or member == nothing for nothing in _NOTHING):
+            return
+        pattern = pattern_of(place)
+        field = self._table.get(pattern) or self._of_several(pattern)
+        if pattern in self._inner and isinstance(member, dict | list):
+            yield from self.within(member, place, field or otherwise)
+        else:
+            yield place, field or otherwise
+
+    def _of_several(self, pattern: str) -> Field | None:
+        return next((field for several, field in self._several if several.fullmatch(pattern)), None)
 
 
-def _look_at(member: Any, place: str, table: Table, inner: set[str], otherwise: Field) -> Iterator[tuple[str, Field]]:
-    if any(member is nothing or member == nothing for nothing in _NOTHING):
-        return
-    pattern = pattern_of(place)
-    field = table.get(pattern)
-    if pattern in inner and isinstance(member, dict | list):
-        yield from _survey(member, place, table, inner, field or otherwise)
-    else:
-        yield place, field or otherwise
+def _several(pattern: str) -> re.Pattern[str]:
+    return re.compile(re.escape(pattern).replace(re.escape(_SEVERAL), r"[^.\[\]]*"))
 
 
 def pattern_of(place: str) -> str:

@@ -92,8 +92,9 @@ COLUMNS: Final[Columns] = {
             "outputPrice "
             "totalPrice inputCost outputCost providedUsageDetails providedCostDetails usagePricingTierId "
             "pricingTierName "
-            "calculatedInputCost calculatedOutputCost scores comments toolDefinitions toolCalls toolCallNames unit "
-            "htmlPath externalId orgId serviceName serviceVersion scopeName scopeVersion telemetrySdkLanguage "
+            "calculatedInputCost calculatedOutputCost scores comments corrections toolDefinitions "
+            "toolCalls toolCallNames unit htmlPath externalId orgId serviceName serviceVersion scopeName scopeVersion "
+            "telemetrySdkLanguage "
             "telemetrySdkName telemetrySdkVersion source",
         )
     ),

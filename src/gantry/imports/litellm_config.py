@@ -10,11 +10,13 @@ from typing import Any, Final
 from msgspec.structs import replace
 
 from gantry.core.limit_words import LimitWords
-from gantry.core.routing_rules import MOST_FALLBACKS, Strategy
+from gantry.core.routing_rules import MOST_FALLBACKS, MOST_RETRIES, Strategy
 from gantry.core.secret import Secret
 from gantry.imports.accounts import (
+    SPOKEN_BY_SERVERS,
     Account,
     Accounts,
+    lacking,
     owner_of,
     prefix_of,
     provider_claiming,
@@ -23,14 +25,14 @@ from gantry.imports.accounts import (
 )
 from gantry.imports.amounts import amount_in, number_in
 from gantry.imports.durations import days_in, period_of
-from gantry.imports.finding import Notes, carried, changed, left
+from gantry.imports.finding import Field, Notes, carried, changed, left, needless
 from gantry.imports.litellm_fields import CONFIG
+from gantry.imports.litellm_values import Values, address_in, callable_address, variable_in
 from gantry.imports.plan import ImportRefused, Plan
 from gantry.imports.routes import Name, Target, build_routes, retries_in
 from gantry.providers.spec import ProviderSpec
 
 SOURCE: Final = "litellm"
-_VARIABLE: Final = "os.environ/"
 _MIB: Final = 1024 * 1024
 _PER_MILLION: Final = 1_000_000
 _LONGEST_TIMEOUT: Final = 3600
@@ -48,13 +50,28 @@ _PROVIDERS: Final = {
     "together_ai": "togetherai",
     "litellm_proxy": "openai",
 }
+# No providers of the catalogue, and servers of OpenAI's format at whatever address is given: constants.py of theirs,
+# openai_compatible_providers, but for those that sign in otherwise.
+_SPEAK_OPENAI: Final = frozenset(
+    "xinference llamafile docker_model_runner lemonade infinity galadriel friendliai featherless_ai empower ragflow "
+    "volcengine codestral meta_llama lambda_ai nscale modelscope v0 morph aiml vercel_ai_gateway compactifai helicone "
+    "wandb cometapi clarifai heroku gradient_ai publicai synthetic apertis nano-gpt poe chutes".split()
+)
+# Where LiteLLM looks for a key that no deployment names, if elsewhere than Gantry would.
+_VARIABLES: Final = {
+    "azure_openai": ("AZURE_OPENAI_API_KEY", "AZURE_API_KEY"),
+    "nvidia_nim": ("NVIDIA_NIM_API_KEY",),
+    "perplexity": ("PERPLEXITYAI_API_KEY",),
+    "huggingface": ("HUGGINGFACE_API_KEY",),
+}
+# Whose models have bare names that nobody else's have: by what else the deployment says.
+_TOLD_BY: Final = {"vertex_": "google_vertex_ai", "aws_": "bedrock"}
 # Which format is spoken may stand before the model.
 _FORMATS_IN_MODEL: Final = {
     "openai": ("responses/", "chat/"),
     "azure": ("responses/", "chat/"),
     "bedrock": ("converse/", "invoke/"),
 }
-_ADDRESSES: Final = ("api_base", "base_url", "aws_bedrock_runtime_endpoint")
 _STRATEGIES: Final = {
     "simple-shuffle": Strategy.WEIGHTED,
     "least-busy": Strategy.LEAST_BUSY,
@@ -77,6 +94,11 @@ _PRICES: Final = {
     "cache_read_input_token_cost": "cached_input_cost",
     "cache_creation_input_token_cost": "cache_write_cost",
 }
+_ANY: Final = "*"
+_EVERY_PROVIDER: Final = needless(
+    "a provider whose key is in the environment of `gantry serve` serves its models; add others: `gantry providers add`"
+)
+_OWN_SERVER: Final = "a server of your own that speaks OpenAI's format is written as openai/MODEL, with its api_base"
 _FACTS: Final = {
     "max_input_tokens": ("context_window", int),
     "supports_function_calling": ("tools", bool),
@@ -84,25 +106,35 @@ _FACTS: Final = {
 }
 
 
-def read_litellm(document: Any, catalog: Mapping[str, ProviderSpec], lines: Mapping[str, int] | None = None) -> Plan:
-    """Return what a configuration comes to. Raises ImportRefused for one that is none."""
-    if not isinstance(document, dict) or not isinstance(document.get("model_list", []), list):
+def read_litellm(
+    document: Any,
+    catalog: Mapping[str, ProviderSpec],
+    lines: Mapping[str, int] | None = None,
+    environ: Mapping[str, str] | None = None,
+) -> Plan:
+    """Return what a configuration comes to; `environ` has what it says in variables and is no secret.
+
+    Raises ImportRefused for one that is none.
+    """
+    if not isinstance(document, dict) or not isinstance(document.get("model_list") or [], list):
         raise ImportRefused("a LiteLLM config.yaml is an object with a model_list")
-    return _Reading(document, catalog).plan(lines)
+    return _Reading(document, catalog, Values(document, environ or {})).plan(lines)
 
 
 class _Reading:
     """One configuration as it is read."""
 
-    def __init__(self, document: dict[str, Any], catalog: Mapping[str, ProviderSpec]) -> None:
+    def __init__(self, document: dict[str, Any], catalog: Mapping[str, ProviderSpec], values: Values) -> None:
         self._document = document
         self._catalog = catalog
+        self._values = values
         self._notes = Notes()
         self._accounts = Accounts(SOURCE)
         self._names: dict[str, Name] = {}
         self._limits: list[LimitWords] = []
         self._settings: dict[str, Any] = {}
         self._params: dict[str, dict[str, Any]] = {}  # of deployments, by their places
+        self._by_id: dict[str, str] = {}  # models, by the ids of their deployments
         self._everybody: list[str] = []  # the fallbacks of names without any of their own
         self._prefixes = {prefix for spec in catalog.values() for prefix in (spec.id, *spec.prefixes)}
 
@@ -138,21 +170,32 @@ class _Reading:
     def _deployment(self, entry: dict[str, Any], params: dict[str, Any], place: str) -> None:
         name, inside = str(entry.get("model_name") or ""), f"{place}.litellm_params"
         params = {**self._stored_credential(params, inside), **params}
+        if name == _ANY and params == {"model": _ANY}:
+            self._notes.settle(place, _EVERY_PROVIDER)
+            return
         found = self._who(params)
         if not name or isinstance(found, str):
-            reason = "a deployment needs a model_name" if not name else str(found)
-            self._notes.abandon(place, f"this deployment is not read: {reason}")
+            why = "a deployment needs a model_name" if not name else str(found)
+            self._notes.abandon(place, f"this deployment is not read: {why}")
             return
         account, model = self._account(found[0], params, inside), found[1]
         self._params[place] = params
-        credential = self._accounts.take(account, None if "*" in model else model)
+        reason = self._reason_for_none(account, params)
+        credential = None
+        if reason is None:
+            credential = self._accounts.take(account, None if _ANY in model else model)
+        else:
+            self._no_credential(reason, account, params, inside)
         written = f"{self._written(account)}/{model}"
-        known = self._names.setdefault(name, Name(name=name, is_pattern="*" in name))
+        known = self._names.setdefault(name, Name(name=name, is_pattern=_ANY in name))
         if known.is_pattern:
-            self._pattern(name, written, place)
-        weight = self._weight(account, params, inside)
+            self._pattern(name, written, place, reason)
+        weight = self._weight(None if reason else account, params, inside)
         known.targets.append(Target(model=written, credential=credential, place=place, weight=weight))
-        self._facts(known, params, entry.get("model_info") or {})
+        info = entry.get("model_info")
+        info = info if isinstance(info, dict) else {}
+        self._by_id.setdefault(str(info.get("id")), written)
+        self._facts(known, params, info)
         self._rule_of(known, params, inside)
 
     def _stored_credential(self, params: dict[str, Any], inside: str) -> dict[str, Any]:
@@ -173,43 +216,48 @@ class _Reading:
     def _who(self, params: dict[str, Any]) -> tuple[ProviderSpec | str, str] | str:
         """Return the provider (or a server's name) and its name for the model, or why there is none."""
         written, named = str(params.get("model") or ""), params.get("custom_llm_provider")
-        address = _address_in(params)
+        if not written:
+            return "litellm_params.model is missing"
+        given, _ = address_in(params)
+        address = None if given is None else self._values.text(given)
+        address = None if address is None else callable_address(address)
         prefix, slash, rest = written.partition("/")
         if named is not None:
             prefix, rest = str(named), written.removeprefix(f"{named}/")
         elif not slash:
-            spec = provider_claiming(written, self._catalog)
+            spec = self._bare(written, params)
             if spec is None and address is None:
                 return f"no provider is known to have {written!r}; write it as PROVIDER/MODEL"
             prefix, rest = "openai" if spec is None else spec.id, written
         if not rest:
-            return "litellm_params.model is missing"
+            return f"no model stands behind {prefix}/"
         for spoken in _FORMATS_IN_MODEL.get(prefix, ()):
             rest = rest.removeprefix(spoken)
+        if prefix in _SPEAK_OPENAI and given is not None:
+            prefix = "openai"
         spec = provider_named(_PROVIDERS.get(prefix, prefix), self._catalog)
         if spec is None:
-            return (
-                f"there is no provider {prefix}: docs/catalogue.md lists them, and a server of your own needs api_base"
-            )
-        written_out = None if self._is_variable(address) else address
-        return refusal_of(written_out) or (owner_of(spec, written_out), rest)
+            return f"there is no provider {prefix}: docs/catalogue.md lists them; {_OWN_SERVER}"
+        if spec.id in SPOKEN_BY_SERVERS and address is None and (given is not None or prefix == "litellm_proxy"):
+            return _unset(given) if given is not None else f"{prefix} is a server of your own, and needs api_base"
+        return refusal_of(address) or (owner_of(spec, address), rest)
+
+    def _bare(self, model: str, params: dict[str, Any]) -> ProviderSpec | None:
+        """Return whose model is written without a provider before it."""
+        owners = (owner for begin, owner in _TOLD_BY.items() if any(name.startswith(begin) for name in params))
+        return provider_claiming(model, self._catalog) or self._catalog.get(next(owners, ""))
 
     def _account(self, provider: ProviderSpec | str, params: dict[str, Any], inside: str) -> Account:
-        key, variable = self._secret(params.get("api_key"))
-        address = _address_in(params)
+        key, variable = self._values.secret(params.get("api_key"))
+        address = self._address(params, inside)
         if isinstance(provider, str):
             return Account(provider=provider, base_url=address, key=key, variable=variable)
         fields = dict(self._fields(provider, params, inside))
-        if address is not None and self._is_variable(address):
-            self._notes.say(
-                f"{inside}.api_base", left("an address is written out in gantry.toml; it stands in a variable here")
-            )
-            address = None
-        if key is None and variable is None and not fields and provider.environment:
-            variable = provider.environment[0]
-            self._notes.say(
-                f"{inside}.model", carried(f"the model behind the name; its key is ${variable}, as with LiteLLM")
-            )
+        secrets = {item.name for item in provider.fields if item.secret}
+        named = any(params.get(theirs) for theirs, (_, ours) in _FIELDS.items() if ours in secrets)
+        if key is None and variable is None and not named and provider.environment:
+            variable = self._values.first_set(_VARIABLES.get(provider.id, provider.environment))
+            self._notes.say(f"{inside}.model", _key_in(variable, provider))
         return Account(
             provider=provider.id,
             base_url=address,
@@ -218,55 +266,79 @@ class _Reading:
             fields=tuple(fields.items()),
         )
 
+    def _address(self, params: dict[str, Any], inside: str) -> str | None:
+        given, member = address_in(params)
+        written = None if given is None else self._values.text(given)
+        if written is None:
+            return None
+        address = callable_address(written)
+        if variable_in(given) is not None:
+            self._notes.say(f"{inside}.{member}", _as_set_here(variable_in(given)))
+        elif address != written:
+            self._notes.say(f"{inside}.{member}", changed(f"{address}: 0.0.0.0 is none that can be called"))
+        return address
+
     def _fields(self, provider: ProviderSpec, params: dict[str, Any], inside: str) -> Iterator[tuple[str, Secret]]:
+        secrets = {item.name for item in provider.fields if item.secret}
         for theirs, (owner, ours) in _FIELDS.items():
             value = params.get(theirs)
             if value in (None, ""):
                 continue
-            text = str(value)
+            where, variable = f"{inside}.{theirs}", variable_in(value)
+            text = self._values.text(value, secret=ours in secrets)
             if owner != provider.id:
-                self._notes.say(f"{inside}.{theirs}", left(f"{provider.name} has no such field"))
-            elif self._is_variable(text):
-                self._notes.say(
-                    f"{inside}.{theirs}",
-                    left(
-                        f"it stands in {text.removeprefix(_VARIABLE)}: give it by `gantry providers add`, or as a field"
-                    ),
-                )
+                self._notes.say(where, left(f"{provider.name} has no such field"))
+            elif text is None:
+                self._notes.say(where, left(_secret_in(variable) if ours in secrets else _unset(value)))
             elif ours == "vertex_ai_credentials" and not text.lstrip().startswith("{"):
-                self._notes.say(
-                    f"{inside}.{theirs}",
-                    left(f"it names a file: `gantry providers add vertex_ai --field {ours}=@{text}`"),
-                )
+                words = f"it names a file: `gantry providers add vertex_ai --field {ours}=@{text}`"
+                self._notes.say(where, left(words))
             else:
+                if variable is not None:
+                    self._notes.say(where, _as_set_here(variable))
                 yield ours, Secret(text)
 
-    def _weight(self, account: Account, params: dict[str, Any], inside: str) -> float:
+    def _reason_for_none(self, account: Account, params: dict[str, Any]) -> str | None:
+        """Return why an account is no credential."""
+        given, _ = address_in(params)
+        if given is not None and self._values.text(given) is None:
+            return _unset(given)
+        return lacking(account, self._catalog)
+
+    def _no_credential(self, reason: str, account: Account, params: dict[str, Any], inside: str) -> None:
+        words = f"the model behind the name. No credential is made: {reason}. `gantry providers add {account.provider}`"
+        self._notes.say(f"{inside}.model", changed(words))
+        for member in ("api_key", address_in(params)[1], *_FIELDS):
+            if params.get(member):
+                self._notes.say(f"{inside}.{member}", left(f"no credential is made: {reason}"))
+
+    def _weight(self, account: Account | None, params: dict[str, Any], inside: str) -> float:
         for name in ("weight", "rpm", "tpm"):
             value = self._number(params.get(name), f"{inside}.{name}")
             if value is not None and value > 0:
                 if name != "weight":
                     words = "its weight among the deployments of its name, as simple-shuffle takes it; no limit"
                     self._notes.say(f"{inside}.{name}", changed(words))
-                if not self._accounts.weigh(account, value):
+                if account is not None and not self._accounts.weigh(account, value):
                     words = "a group's member has it; its credential has the weight of another model"
                     self._notes.say(f"{inside}.{name}", changed(words))
                 return value
         return 1.0
 
-    def _pattern(self, name: str, written: str, place: str) -> None:
-        if name in (written, "*"):
-            self._notes.say(
-                f"{place}.model_name", carried(f"the credential serves every model of {written.partition('/')[0]}")
-            )
+    def _pattern(self, name: str, written: str, place: str, reason: str | None) -> None:
+        if name in (written, _ANY):
+            of_whom = written.partition("/")[0]
+            field = carried(f"the credential serves every model of {of_whom}")
+            if reason is not None:
+                field = left(f"a credential of {of_whom} serves every model of it, and none is made: {reason}")
+            self._notes.say(f"{place}.model_name", field)
         else:
             self._notes.say(
                 f"{place}.model_name",
                 left(f"a pattern of names of one's own leads nowhere here; callers write {written}"),
             )
 
-    def _facts(self, name: Name, params: dict[str, Any], info: Any) -> None:
-        info = info if isinstance(info, dict) else {}
+    def _facts(self, name: Name, params: dict[str, Any], info: dict[str, Any]) -> None:
         for theirs, ours in _PRICES.items():
             value = amount_in(params.get(theirs, info.get(theirs)))
             if value is not None:
@@ -353,9 +425,10 @@ class _Reading:
     def _aliases(self) -> None:
         aliases, place = self._either("model_group_alias")
         for alias, meant in (aliases or {}).items() if isinstance(aliases, dict) else ():
-            target = self._names.get(str(meant.get("model") if isinstance(meant, dict) else meant))
+            wanted = str(meant.get("model") if isinstance(meant, dict) else meant)
+            target = self._names.get(wanted)
             if target is None or not target.targets:
-                self._notes.say(f"{place}.{alias}", left(f"{meant!r} is no name of model_list"))
+                self._notes.say(f"{place}.{alias}", left(f"{wanted!r} is no name of model_list that was read"))
                 continue
             self._names.setdefault(
                 str(alias),
@@ -369,15 +442,17 @@ class _Reading:
             for index, entry in enumerate(entries if isinstance(entries, list) else ()):
                 self._fallbacks(entry, f"{place}[{index}]")
         document: dict[str, Any] = {}
-        default, _ = self._either("default_fallbacks")
+        default, place = self._either("default_fallbacks")
         if isinstance(default, list):
-            self._everybody += [str(name) for name in default]
+            self._everybody += self._followers(default, place)
         if self._everybody:
             document["fallback_models"] = list(dict.fromkeys(self._everybody))[:MOST_FALLBACKS]
         retries: dict[str, Any] = {}
         for member in ("num_retries", "max_retries"):
-            count, _ = self._either(member)
+            count, place = self._either(member)
             retries = {**retries_in(count), **retries}
+            if self._number(count, place) is not None and float(count) > MOST_RETRIES:
+                self._notes.say(place, changed(f"retries.num_retries; it is {MOST_RETRIES} at most"))
         pause, place = self._either("retry_after")
         if isinstance(pause, int | float) and 0 < pause <= _LONGEST_PAUSE:
             retries["retry_after"] = float(pause)
@@ -394,17 +469,34 @@ class _Reading:
             return
         for name, others in entry.items():
             known = self._names.get(str(name))
-            if known is None and name != "*":
-                self._notes.say(place, left(f"{name!r} is no name of model_list"))
+            if known is None and name != _ANY:
+                self._notes.say(place, left(f"{name!r} is no name of model_list that was read"))
                 continue
-            chosen = [str(one) for one in others if isinstance(one, str)] if isinstance(others, list) else []
-            if len(chosen) < len(others if isinstance(others, list) else ()):
-                self._notes.say(place, changed("a fallback with parameters of its own is not taken over; names are"))
+            chosen = self._followers(others if isinstance(others, list) else [], place)
             if known is None:
                 self._everybody += chosen
                 continue
             rule = known.rule
             rule["fallback_models"] = list(dict.fromkeys((*rule.get("fallback_models", ()), *chosen)))[:MOST_FALLBACKS]
+
+    def _followers(self, listed: list[Any], place: str) -> list[str]:
+        """Return the models of a list of fallbacks, which has names, or ids of deployments."""
+        followers, told = [], []
+        for one in listed:
+            if not isinstance(one, str):
+                told.append("a fallback with parameters of its own is not taken over; names are")
+            elif one in self._names or one.partition("/")[0] in self._prefixes:
+                followers.append(one)
+            elif one in self._by_id:
+                told.append(f"{one} is a deployment's id: its model is the fallback")
+                followers.append(self._by_id[one])
+            else:
+                told.append(f"{one!r} is no name of model_list that was read, and is left out")
+        if len(followers) > MOST_FALLBACKS:
+            told.append(f"the first {MOST_FALLBACKS} of {len(followers)} are taken over")
+        if told:
+            self._notes.say(place, changed("; ".join(dict.fromkeys(told))))
+        return followers
 
     def _cache(self) -> dict[str, Any]:
         settings = self._section("litellm_settings")
@@ -423,6 +515,9 @@ class _Reading:
         most = general.get("global_max_parallel_requests")
         if isinstance(most, int) and most > 0:
             self._limits.append(LimitWords(organization=True, concurrency=most))
+        elif most is not None:
+            words = "a limit of concurrency is a whole number above 0; without one nothing is limited"
+            self._notes.say("general_settings.global_max_parallel_requests", left(words))
         budget = self._number(overall.get("max_budget"), "litellm_settings.max_budget")
         period = period_of(overall.get("budget_duration"))
         if budget is not None:
@@ -431,9 +526,13 @@ class _Reading:
                 self._notes.say("litellm_settings.max_budget", left(words))
             else:
                 self._limits.append(LimitWords(organization=True, cost=budget, per=period))
-        days = days_in(general.get("maximum_spend_logs_retention_period"))
+        kept_for = general.get("maximum_spend_logs_retention_period")
+        days = days_in(kept_for)
         if days is not None:
             self._settings["retention_days"] = days
+        elif kept_for is not None:
+            words = "no span of time is read from it: retention_days in gantry.toml"
+            self._notes.say("general_settings.maximum_spend_logs_retention_period", left(words))
         size = self._number(general.get("max_request_size_mb"), "general_settings.max_request_size_mb")
         if size is not None and size > 0:
             self._settings["max_body_bytes"] = int(size * _MIB)
@@ -453,18 +552,21 @@ class _Reading:
         spec = self._catalog.get(account.provider)
         return account.provider if spec is None else prefix_of(spec)
 
-    @staticmethod
-    def _is_variable(value: Any) -> bool:
-        return isinstance(value, str) and value.startswith(_VARIABLE)
 
-    def _secret(self, value: Any) -> tuple[Secret | None, str | None]:
-        """Return a key, or the variable that holds one."""
-        if value in (None, ""):
-            return None, None
-        if self._is_variable(value):
-            return None, str(value).removeprefix(_VARIABLE)
-        return Secret(str(value)), None
+def _key_in(variable: str, provider: ProviderSpec) -> Field:
+    if provider.either:  # of several keys, of which a variable holds one
+        words = f"the model behind the name; its key is ${variable}: other keys are given by `gantry providers add`"
+        return changed(words)
+    return carried(f"the model behind the name; its key is ${variable}, as with LiteLLM")
 
 
-def _address_in(params: Mapping[str, Any]) -> str | None:
-    return next((str(params[name]) for name in _ADDRESSES if params.get(name)), None)
+def _as_set_here(variable: str | None) -> Field:
+    return changed(f"what ${variable} says where the import runs; a later change of it is not seen")
+
+
+def _unset(value: Any) -> str:
+    return f"its place is ${variable_in(value)}, which is not set here: set it, and import again"
+
+
+def _secret_in(variable: str | None) -> str:
+    return f"it is a secret in ${variable}, and only one key is called by its variable: `gantry providers add`"

@@ -6,6 +6,7 @@ Read from that project's published sources, github.com/BerriAI/litellm: `litellm
 
 from typing import Final
 
+from gantry.imports import litellm_rare
 from gantry.imports.finding import Field, Table, carried, changed, for_all, left, needless
 
 _PARAMS: Final = "model_list[].litellm_params"
@@ -60,18 +61,6 @@ DEPLOYMENT: Final[dict[str, Field]] = {
     "output_cost_per_token": carried("output_cost of the name, for a million tokens"),
     "cache_read_input_token_cost": carried("cached_input_cost of the name, for a million tokens"),
     "cache_creation_input_token_cost": carried("cache_write_cost of the name, for a million tokens"),
-    "input_cost_per_second": _NO_SECOND_PRICE,
-    "output_cost_per_second": _NO_SECOND_PRICE,
-    "input_cost_per_character": _NO_SECOND_PRICE,
-    "output_cost_per_character": _NO_SECOND_PRICE,
-    "input_cost_per_pixel": _NO_SECOND_PRICE,
-    "output_cost_per_pixel": _NO_SECOND_PRICE,
-    "output_cost_per_second_480p": _NO_SECOND_PRICE,
-    "output_cost_per_second_720p": _NO_SECOND_PRICE,
-    "output_cost_per_second_768p": _NO_SECOND_PRICE,
-    "output_cost_per_second_1080p": _NO_SECOND_PRICE,
-    "output_cost_per_second_2k": _NO_SECOND_PRICE,
-    "output_cost_per_second_4k": _NO_SECOND_PRICE,
     "max_budget": changed("a limit of cost on the name, where it has this deployment alone"),
     "budget_duration": changed("that limit's period: calendar ones of UTC, where LiteLLM counts from its first call"),
     "drop_params": needless(
@@ -271,7 +260,9 @@ _LITELLM: Final[dict[str, Field]] = {
     "cache_params.ttl": carried("cache.ttl"),
     "cache_params.mode": carried("cache.enabled = false where it is default_off"),
     "cache_params.type": changed("answers are kept on each machine's disk, whatever this says"),
-    "cache_params.supported_call_types": needless("chats, completions and embeddings are cached"),
+    "cache_params.supported_call_types": changed(
+        "chats, completions and embeddings are cached, whichever of them it names; a rule may switch it off for a model"
+    ),
     "cache_params.similarity_threshold": left("the cache answers the same request, not a similar one"),
     **for_all(
         left("answers are kept on each machine's disk: no other store is asked"),
@@ -404,15 +395,16 @@ CONFIG: Final[Table] = {
     ),
     "model_list[].rpm": _OTHER_LIMIT,  # where older configurations have them
     "model_list[].tpm": _OTHER_LIMIT,
-    **{f"{_PARAMS}.{name}": field for name, field in DEPLOYMENT.items()},
-    **{f"{_INFO}.{name}": field for name, field in _MODEL_INFO.items()},
+    **{f"{_PARAMS}.{name}": field for name, field in {**DEPLOYMENT, **litellm_rare.DEPLOYMENT}.items()},
+    **{f"{_INFO}.{name}": field for name, field in {**_MODEL_INFO, **litellm_rare.MODEL_INFO}.items()},
     "credential_list[].credential_name": carried("how litellm_credential_name finds it"),
     "credential_list[].credential_values": carried("read where a deployment names it"),
     "credential_list[].credential_info": needless("it only describes"),
-    **{f"router_settings.{name}": field for name, field in _ROUTER.items()},
-    **{f"litellm_settings.{name}": field for name, field in _LITELLM.items()},
-    **{f"general_settings.{name}": field for name, field in _GENERAL.items()},
-    "environment_variables": left("set them where `gantry serve` starts; a credential names its variable"),
+    **{f"router_settings.{name}": field for name, field in {**_ROUTER, **litellm_rare.ROUTER}.items()},
+    **{f"litellm_settings.{name}": field for name, field in {**_LITELLM, **litellm_rare.LITELLM}.items()},
+    **{f"general_settings.{name}": field for name, field in {**_GENERAL, **litellm_rare.GENERAL}.items()},
+    **litellm_rare.TOP,
+    "environment_variables": left("what a deployment names of them is read there; set the others for `gantry serve`"),
     "callback_settings": _CALLBACK,
     "include": left("the files that it names are not read: import them one by one"),
     "guardrails": _NO_GUARD,

@@ -45,8 +45,10 @@ KEYS: Final[Table] = {
     "keys[].soft_budget": changed("a limit of cost that warns"),
     "keys[].rpm_limit": carried("a limit of requests a minute on the key"),
     "keys[].tpm_limit": carried("a limit of tokens a minute on the key"),
+    "keys[].tpd_limit": carried("a limit of tokens a day on the key"),
     "keys[].max_parallel_requests": carried("a limit of concurrency on the key"),
     "keys[].spend": _ITS_PAST,
+    "keys[].total_spend": _ITS_PAST,
     "keys[].model_spend": _ITS_PAST,
     "keys[].model_max_budget": left("no limit counts a key and a model together"),
     "keys[].budget_limits": left("no limit counts a key and a model together"),
@@ -58,6 +60,8 @@ KEYS: Final[Table] = {
     "keys[].aliases": left("a name of one's own is the organization's: `gantry models add`"),
     "keys[].config": left("a key has no settings of its own"),
     "keys[].router_settings": left("routing rules are the organization's"),
+    "keys[].key_type": left("a key has scopes and surfaces: `gantry keys change KEY --scope … --surface …`"),
+    "keys[].budget_fallbacks": left("a key that has spent its budget is refused; no other model is asked instead"),
     "keys[].permissions": left("a key has scopes: `gantry keys change KEY --scope …`"),
     "keys[].allowed_routes": left("a key has surfaces: `gantry keys change KEY --surface …`"),
     "keys[].allowed_cache_controls": left("who may use the cache is said by the rules, and by each call"),
@@ -80,6 +84,7 @@ KEYS: Final[Table] = {
     "keys[].created_by": _IT_DESCRIBES,
     "keys[].updated_at": _IT_DESCRIBES,
     "keys[].updated_by": _IT_DESCRIBES,
+    "keys[].settings_updated_at": _IT_DESCRIBES,
     "keys[].last_active": _IT_DESCRIBES,
 }
 
@@ -151,6 +156,7 @@ def _limits(row: Mapping[str, Any], name: str, notes: Notes, place: str) -> list
     for member, unit, per in (
         ("rpm_limit", "requests", Period.MINUTE),
         ("tpm_limit", "tokens", Period.MINUTE),
+        ("tpd_limit", "tokens", Period.DAY),
         ("max_parallel_requests", "concurrency", None),
     ):
         amount = number_in(row.get(member))

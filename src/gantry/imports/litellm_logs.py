@@ -42,6 +42,7 @@ COLUMNS: Final[Columns] = {
     "prompt_tokens": to("prompt_tokens"),
     "completion_tokens": to("completion_tokens"),
     "total_tokens": to("total_tokens"),
+    "usage": to("usage"),
     "startTime": to("start_time"),
     "endTime": to("timestamp"),
     "completionStartTime": read_with("time_to_first_token, from startTime on"),
@@ -60,8 +61,8 @@ COLUMNS: Final[Columns] = {
     **dict(
         columns_as(
             kept(),
-            "model_id model_group api_base user team_id organization_id requester_ip_address cache_key agent_id "
-            "mcp_namespaced_tool_name",
+            "litellm_call_id billing_agent_id modelParameters model_id model_group api_base user team_id "
+            "organization_id requester_ip_address cache_key agent_id mcp_namespaced_tool_name",
         )
     ),
     **dict(columns_as(left("it is the hash of a key that does not work here"), "api_key")),

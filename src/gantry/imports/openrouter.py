@@ -11,7 +11,7 @@ from typing import Any, Final
 
 from gantry.core.routing_rules import MOST_FALLBACKS
 from gantry.imports.accounts import Account, Accounts
-from gantry.imports.finding import Field, Notes, Table, carried, changed, left, needless
+from gantry.imports.finding import Field, Notes, Table, carried, changed, for_all, left, needless
 from gantry.imports.plan import ImportRefused, Plan
 from gantry.providers.spec import ProviderSpec
 
@@ -23,6 +23,9 @@ _OWN_ACCOUNTS: Final = left(
     "a call to OpenRouter may say it as before"
 )
 
+_SORT: Final = "strategy of the model's rule, between credentials of your own; in a call it is passed on"
+_A_CALLS: Final = needless("it is each call's own")
+
 PREFERENCES: Final[dict[str, Field]] = {
     "order": _OWN_ACCOUNTS,
     "only": _OWN_ACCOUNTS,
@@ -33,7 +36,9 @@ PREFERENCES: Final[dict[str, Field]] = {
     "zdr": _PASSED_ON,
     "enforce_distillable_text": _PASSED_ON,
     "quantizations": _PASSED_ON,
-    "sort": changed("strategy of the model's rule, between credentials of your own; in a call it is passed on"),
+    "sort": changed(_SORT),
+    "sort.by": changed(_SORT),
+    "sort.partition": _PASSED_ON,
     "max_price": _PASSED_ON,
     "preferred_min_throughput": _PASSED_ON,
     "preferred_max_latency": _PASSED_ON,
@@ -48,6 +53,17 @@ _CALL: Final[dict[str, Field]] = {
     "preset": _PASSED_ON,
     "user": needless("a call names its customer by customer_identifier"),
     "usage": _PASSED_ON,
+    "reasoning": _PASSED_ON,
+    "session_id": _PASSED_ON,
+    "trace": _PASSED_ON,
+    "extra_body": left("what an OpenAI client adds to its body: give what stands in it as members of the call"),
+    **for_all(
+        _A_CALLS,
+        "messages prompt input instructions stream stream_options temperature top_p top_k top_a min_p "
+        "frequency_penalty presence_penalty repetition_penalty seed max_tokens max_completion_tokens max_output_tokens "
+        "logit_bias logprobs top_logprobs stop tools tool_choice parallel_tool_calls response_format "
+        "structured_outputs verbosity reasoning_effort modalities metadata image_config debug service_tier",
+    ),
     "api_key": carried("the credential's key"),
     "base_url": needless("openrouter is a provider of the catalogue"),
     **{f"provider.{name}": field for name, field in PREFERENCES.items()},
@@ -87,6 +103,7 @@ def _read_call(call: dict[str, Any], place: str, rules: dict[str, dict[str, Any]
     if followers:
         rule["fallback_models"] = list(dict.fromkeys((*rule.get("fallback_models", ()), *followers)))[:MOST_FALLBACKS]
     sort = (call.get("provider") or {}).get("sort") if isinstance(call.get("provider"), dict) else None
+    sort = sort.get("by") if isinstance(sort, dict) else sort
     strategies = {"price": "cheapest", "latency": "least_latency", "throughput": "least_latency"}
     if isinstance(sort, str) and sort in strategies:
         rule["strategy"] = strategies[sort]

@@ -5,6 +5,7 @@ Law: it says the worst first, and leaves out nothing: what was carried over is l
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
+from itertools import groupby
 from typing import Any
 
 from gantry.imports.finding import TO_BE_READ, Fate, Finding
@@ -17,12 +18,16 @@ def summary(findings: Iterable[Finding]) -> str:
 
 
 def lines_of(findings: Sequence[Finding], *, everything: bool) -> Iterator[str]:
-    """Yield the findings as text, those that must be read first; the others only if `everything`."""
+    """Yield the findings as text, those that must be read first; the others only if `everything`.
+
+    Neighbours that came to the same stand in one line.
+    """
     for fate in (*TO_BE_READ, *(fate for fate in Fate if fate not in TO_BE_READ and everything)):
         chosen = [finding for finding in findings if finding.fate is fate]
         if chosen:
             yield f"{fate}:"
-            yield from (f"  {_where(finding)}: {finding.words}" for finding in chosen)
+            for words, same in groupby(chosen, key=lambda finding: finding.words):
+                yield f"  {', '.join(_where(finding) for finding in same)}: {words}"
 
 
 def report_of(source: str, findings: Sequence[Finding], **more: Any) -> dict[str, Any]:

@@ -5,7 +5,7 @@ a custom model of the first, a rule by which the others follow when that fails, 
 """
 
 import itertools
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from typing import Any
 
 from msgspec import Struct
@@ -18,10 +18,13 @@ from gantry.settings import DeclaredModel
 
 
 class Target(Struct, frozen=True, kw_only=True):
-    """A deployment behind a name: `model` as callers write it, a `credential` by its name, and where it stood."""
+    """A deployment behind a name: `model` as callers write it, and where it stood.
+
+    `credential` is the name of the one that calls it; without one, any that serves the model does.
+    """
 
     model: str
-    credential: str
+    credential: str | None
     place: str
     weight: float = 1.0
 
@@ -115,10 +118,19 @@ def _group(name: Name, ids: set[str]) -> dict[str, Any]:
     group: dict[str, Any] = {"id": chosen, "name": name.name}
     if name.strategy is not None:
         group["strategy"] = name.strategy
-    group["members"] = [
-        {"model": target.model, "weight": target.weight, "credential": target.credential} for target in name.targets
-    ]
+    group["members"] = members_of((target.model, target.credential, target.weight) for target in name.targets)
     return group
+
+
+def members_of(deployments: Iterable[tuple[str, str | None, float]]) -> list[dict[str, Any]]:
+    """Return the members of a group, by model, credential and weight. Who comes twice has the sum of the weights."""
+    members: dict[tuple[str, str | None], dict[str, Any]] = {}
+    for model, credential, weight in deployments:
+        member = members.setdefault((model, credential), {"model": model, "weight": 0.0})
+        member["weight"] += weight
+        if credential is not None:
+            member["credential"] = credential
+    return list(members.values())
 
 
 def _rule(name: Name) -> dict[str, Any]:

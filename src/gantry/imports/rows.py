@@ -18,6 +18,11 @@ from gantry.imports.plan import ImportRefused
 LONGEST_ROW: Final = 32 * 1024 * 1024
 _NAMES: Final = ("data", "results", "logs", "observations", "traces", "keys", "items")  # of a list in an object
 _LISTS: Final = rb'"(?:' + "|".join(_NAMES).encode() + rb')"\s*:\s*\['
+_PARTS: Final = "observations"  # of a row that has others within it, and of the object around both
+_WHOLE: Final = "trace"
+_ROW_ITSELF: Final = re.compile(
+    rb'[\s\xef\xbb\xbf]*\{\s*"(?:id|' + _WHOLE.encode() + rb')"\s*:'
+)  # no object around rows
 _SPACE: Final = b" \t\r\n\xef\xbb\xbf"
 _LOOKED_AT: Final = 1024 * 1024  # of a file, to tell what it is
 # A whole string at once, so that brackets inside it are none; one that is not closed yet matches the last branch.
@@ -79,6 +84,7 @@ def form_of(head: bytes) -> Form:
         # An object over several lines is one around a list; else its first line is a bad one among others.
         return Form.JSONL if re.search(_LISTS, text) is None else Form.JSON
     around = not rest.strip() and any(isinstance(members.get(name), list) for name in _NAMES)
+    around = around and _ROW_ITSELF.match(head) is None
     return Form.JSON if around else Form.JSONL
 
 
@@ -91,7 +97,7 @@ def _line_rows(chunks: Iterator[bytes]) -> Iterator[Row | BadRow]:
     for number, line in enumerate(_lines(chunks), 1):
         text = line.strip(_SPACE)
         if text:
-            yield _row(number, text)
+            yield from _parted(_row(number, text))
 
 
 def _lines(chunks: Iterator[bytes]) -> Iterator[bytes]:
@@ -111,7 +117,7 @@ def _array_rows(chunks: Iterator[bytes]) -> Iterator[Row | BadRow]:
     found = re.search(rb"\A[\s\xef\xbb\xbf]*\[|" + _LISTS, text)
     if found is None:
         raise ImportRefused("no array of rows was found: give --format jsonl for a row on each line")
-    at, start, depth = found.end(), -1, 0
+    at, start, depth = 0 if _ROW_ITSELF.match(text) else found.end(), -1, 0
     while True:
         for mark in _MARKS.finditer(text, at):
             token = mark.group()
@@ -128,7 +134,7 @@ def _array_rows(chunks: Iterator[bytes]) -> Iterator[Row | BadRow]:
                     return
                 if depth == 0:
                     number += 1
-                    yield _row(number, bytes(text[start:at]))
+                    yield from _parted(_row(number, bytes(text[start:at])))
                     start = -1
         keep = at if start < 0 else start
         del text[:keep]
@@ -170,6 +176,23 @@ def _texts(chunks: Iterator[bytes]) -> Iterator[str]:
     for number, line in enumerate(_lines(chunks)):
         text = line.decode("utf-8", "replace").removesuffix("\r") + "\n"
         yield text.removeprefix("\ufeff") if number == 0 else text
+
+
+def _parted(row: Row | BadRow) -> Iterator[Row | BadRow]:
+    """Yield a row, and those that stand whole within it, as a trace's observations do."""
+    if isinstance(row, BadRow):
+        yield row
+        return
+    whole = row.members.get(_WHOLE)
+    outer = whole if isinstance(whole, dict) else row.members
+    parts = row.members.get(_PARTS) or outer.get(_PARTS)
+    if not isinstance(parts, list) or not parts or not all(isinstance(one, dict) for one in parts):
+        yield row
+        return
+    beside = row.members.items() if outer is whole else ()
+    members = {**{name: value for name, value in beside if name != _WHOLE}, **outer}
+    yield Row(row.number, {name: value for name, value in members.items() if name != _PARTS})
+    yield from (Row(row.number, one) for one in parts)
 
 
 def _row(number: int, text: bytes) -> Row | BadRow:
