@@ -70,7 +70,7 @@ NAMES_AND_MARKS = {
     "store/move_target.py": {"COUNTER + 1", "column.name", "day", "name", "table", "table.name"},
     "store/online_ddl.py": {"name", "own", "rest", "table"},
     "store/page_gaps.py": {"version"},
-    "store/rows_at_once.py": {"', '.join([row] * count)", "names", "self._table"},
+    "store/rows_at_once.py": {"', '.join(rows)", "names", "self._table"},
     "store/sqlite_copy.py": {"tree.revision.name"},
     "store/repricing.py": {"written", "given"},
     "store/sketches.py": {

@@ -37,6 +37,35 @@ def test_rows_of_any_length_are_inserted_once(cursor: sqlite3.Cursor, keys: list
     assert inserted == len(wanted)
 
 
+@given(st.lists(st.sampled_from(((1, 2, 3), (1, 2, 4), (1, 5, None))), min_size=AT_ONCE, max_size=3 * AT_ONCE))
+def test_values_that_rows_have_in_common_are_those_of_each_row(
+    cursor: sqlite3.Cursor, common: list[tuple[int | None, ...]]
+) -> None:
+    cursor.execute("DELETE FROM t")
+    rows = [(seq, seq, *some, -seq, *some, *(["end"] * (seq % 2))) for seq, some in enumerate(common)]
+    statements = RowsAtOnce("t", ("seq", *COLUMNS), (("b", "d"), ("f", "g"), ("h", "l")))
+    assert statements.insert(cursor, rows) == len(rows)
+    wanted = [(*row, *[None] * (len(COLUMNS) + 1 - len(row))) for row in rows]
+    assert cursor.execute("SELECT * FROM t ORDER BY seq").fetchall() == wanted
+
+
+def test_a_text_that_all_rows_of_a_statement_have_is_given_once(cursor: sqlite3.Cursor) -> None:
+    cursor.execute("DELETE FROM t")
+    given: list[Sequence[object]] = []
+
+    class Told:
+        rowcount = AT_ONCE
+
+        def execute(self, text: str, values: Sequence[object]) -> None:
+            given.append(values)
+            cursor.execute(text, values)
+
+    rows = [(seq, seq, "POST", "/v1/chat/completions", seq % 2) for seq in range(AT_ONCE)]
+    RowsAtOnce("t", ("seq", *COLUMNS), (("b", "c"), ("d", "d"))).insert(Told(), rows)
+    assert [len(values) for values in given] == [3 * AT_ONCE + 2]
+    assert cursor.execute("SELECT seq, a, b, c, d FROM t ORDER BY seq").fetchall() == rows
+
+
 def test_a_row_that_the_table_refuses_is_not_counted(cursor: sqlite3.Cursor) -> None:
     cursor.execute("DELETE FROM t")
     rows = [(seq, seq, None if seq == 3 else 1) for seq in range(AT_ONCE)]

@@ -37,6 +37,8 @@ from gantry.store.rows_at_once import RowsAtOnce
 from gantry.store.sketches import sketch_statements
 from gantry.store.upsert import insert_into
 
+# What calls of one kind have in common, and where they went.
+_OFTEN_ALIKE: Final = (("environment", "path"), ("model", "tier"), ("price_source", "finish_reason"))
 _MOST: Final[Any] = literal_column(str(2**63 - 1))
 
 # SQLite's one writer gives out numbers as it likes, and forgets none that were given out.
@@ -51,7 +53,7 @@ class LogStatements:
         self._dialect = type(dialect)(paramstyle="qmark" if self._sqlite else "format")
         self._insert_log: dict[int, str] = {}
         self.full_text = FullTextStatements(is_sqlite=self._sqlite)
-        self.logs = RowsAtOnce(request_logs.name, ("seq", *COLUMNS))  # these two are for SQLite
+        self.logs = RowsAtOnce(request_logs.name, ("seq", *COLUMNS), _OFTEN_ALIKE)  # these two are for SQLite
         self.bodies = RowsAtOnce(request_log_bodies.name, request_log_bodies.c.keys())
         self.count_results = self._insert_new(counted_results)  # organization_id, response_id, log_id
         self.put_call = self._insert_or_replace(open_calls)  # log_id, incarnation, payload
