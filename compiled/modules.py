@@ -48,6 +48,8 @@ REASONS: Final = {
     "gateway/respond": "every write to a client",
     "gateway/stage": "where every call stands",
     "gateway/state": "what every call asks the worker for",
+    "core/money": "rounds every cost",
+    "prices/cost": "what every record costs",
     "prices/plain": "what most calls that a limit counts cost",
     "dialects/adapt": "every call that is adapted",
     "dialects/mistral_request": "every request that is adapted",

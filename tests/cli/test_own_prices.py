@@ -11,10 +11,11 @@ import pytest
 from gantry.clerk.declared_prices import apply_declared_prices
 from gantry.core.usage import Usage
 from gantry.home import Home
+from gantry.prices.cost import cost
 from gantry.prices.folder import PriceFolder, PricesDamaged
 from gantry.prices.overrides import RateLine, load_overrides
 from gantry.prices.published import compile_published
-from gantry.prices.rate import Rate, cost
+from gantry.prices.rate import Rate
 from gantry.prices.rates import Rates
 from gantry.settings import load_settings
 from tests.clerk.test_meter import START as AT

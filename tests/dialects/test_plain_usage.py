@@ -11,8 +11,9 @@ from gantry.core.usage import Usage
 from gantry.core.vocabulary import Dialect
 from gantry.dialects.plain_usage import read_plain, usage_in_answer
 from gantry.dialects.reported_usage import read_reported_usage
+from gantry.prices.cost import cost
 from gantry.prices.plain import plain_prices
-from gantry.prices.rate import Prices, Rate, cost
+from gantry.prices.rate import Prices, Rate
 
 COUNTS = st.one_of(st.integers(-3, 200), st.just(10**16), st.none())
 DETAILS = st.dictionaries(

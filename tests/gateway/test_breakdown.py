@@ -22,11 +22,11 @@ from gantry.gateway.breakdown import Asked, StreamBreakdownPump, WholeBreakdownP
 from gantry.gateway.headers import AnswerKind
 from gantry.gateway.kept_rates import KeptRates
 from gantry.gateway.pump import PLAIN, RelayPump
+from gantry.prices.cost import cost
 from gantry.prices.folder import PriceFolder
 from gantry.prices.load import load_rates
 from gantry.prices.overrides import RateLine
 from gantry.prices.published import compile_published
-from gantry.prices.rate import cost
 from gantry.prices.sealed_table import seal_table, table_name
 from gantry.prices.table import encode_table
 from gantry.routing.plan import Route

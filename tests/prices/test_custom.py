@@ -5,9 +5,10 @@ from msgspec.structs import replace
 
 from gantry.core.custom_model import CustomModel
 from gantry.core.usage import Usage
+from gantry.prices.cost import cost
 from gantry.prices.custom import base_rate, custom_rate
 from gantry.prices.load import load_rates
-from gantry.prices.rate import Prices, Rate, cost
+from gantry.prices.rate import Prices, Rate
 from gantry.prices.rates import Rates
 
 AT = 1_795_341_600_000_000_000

@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 
 from gantry.core.usage import Usage
+from gantry.prices.cost import cost, cost_by_unit
 from gantry.prices.load import load_rates
-from gantry.prices.rate import cost, cost_by_unit
 from gantry.prices.rates import Rates
 
 TODAY = int(datetime(2026, 11, 22, tzinfo=UTC).timestamp()) * 1_000_000_000

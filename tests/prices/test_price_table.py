@@ -22,8 +22,8 @@ from gantry.core.usage import Usage
 from gantry.core.vocabulary import Dialect
 from gantry.dialects.reported_usage import read_reported_usage
 from gantry.dialects.usage import service_tier_in
+from gantry.prices.cost import cost_and_parts
 from gantry.prices.load import load_rates
-from gantry.prices.rate import cost_and_parts
 from gantry.prices.rates import Rates
 
 TABLE = Path(__file__).with_name("price_table.txt")

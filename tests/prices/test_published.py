@@ -7,8 +7,9 @@ import genai_prices
 import pytest
 
 from gantry.core.usage import Usage
+from gantry.prices.cost import cost
 from gantry.prices.published import compile_published
-from gantry.prices.rate import Rate, cost
+from gantry.prices.rate import Rate
 from gantry.prices.table import PriceTable
 
 NOON = datetime(2026, 11, 22, 12, tzinfo=UTC)

@@ -10,8 +10,9 @@ from msgspec.structs import replace
 
 from gantry.core.money import MOST_COST
 from gantry.core.usage import NO_USAGE, Usage
+from gantry.prices.cost import cost, cost_and_parts
 from gantry.prices.plain import plain_prices
-from gantry.prices.rate import Prices, Rate, cost, cost_and_parts, scaled, searched_once, with_share
+from gantry.prices.rate import Prices, Rate, scaled, searched_once, with_share
 
 IMAGES = Prices(input=5_000_000, output=10_000_000, input_image=8_000_000, output_image=32_000_000)
 OPUS = Prices(

@@ -5,10 +5,11 @@ from datetime import UTC, datetime
 import pytest
 
 from gantry.core.usage import Usage
+from gantry.prices.cost import cost
 from gantry.prices.load import load_rates
 from gantry.prices.overrides import load_overrides, parse_overrides
 from gantry.prices.published import compile_published
-from gantry.prices.rate import Prices, cost
+from gantry.prices.rate import Prices
 from gantry.prices.rates import Rates
 from gantry.prices.table import DatedPrices, Match, ModelPrices, Pattern, PriceTable, ProviderPrices
 

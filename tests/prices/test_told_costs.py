@@ -10,8 +10,8 @@ import pytest
 from gantry.core.usage import Usage
 from gantry.dialects.tail import find_usage
 from gantry.dialects.usage import read_usage, service_tier_in, told_cost_in
+from gantry.prices.cost import cost
 from gantry.prices.load import load_rates
-from gantry.prices.rate import cost
 
 WHEN = 1_795_341_600_000_000_000
 AT_LEAST = {"openrouter": 50, "perplexity": 7, "xai": 25}

@@ -21,8 +21,9 @@ from gantry.dialects.fold import BatchResult
 from gantry.dialects.posted_log import PostedLog
 from gantry.dialects.usage import service_tier_in
 from gantry.journal.frames import CacheNote, HoldNote
+from gantry.prices.cost import cost_and_parts
 from gantry.prices.custom import custom_rate
-from gantry.prices.rate import Prices, Rate, cost_and_parts
+from gantry.prices.rate import Prices, Rate
 from gantry.prices.rates import Rates
 
 LARGEST: Final = 2**63 - 1  # that is stored: a posted usage may be absurd

@@ -14,7 +14,7 @@ from gantry.clerk.charge import HEDGE
 from gantry.clerk.reprice import FindCustom, Left, basis_of, left_as_it_is, reprice
 from gantry.core.priced_log import NewPrice, PricedLog
 from gantry.core.request_log import RequestLog
-from gantry.prices.rate import AUDIO, Item, items
+from gantry.prices.cost import AUDIO, Item, items
 from gantry.prices.rates import Rates
 
 _MILLION: Final = 1_000_000

@@ -8,8 +8,8 @@ from gantry.clerk.explain_cost import CostLine, Explained
 from gantry.console.price_item import conditions_of, priced_units
 from gantry.core.money import NANO_PER_USD, usd_from_nano
 from gantry.prices.card import PriceCard
+from gantry.prices.cost import AUDIO
 from gantry.prices.price_units import dollars_of, unit_of
-from gantry.prices.rate import AUDIO
 
 _NS_PER_SECOND: Final = 1_000_000_000
 

@@ -22,6 +22,14 @@ def nano_from_usd(usd: Decimal | int | float | str) -> NanoUSD:
     return NanoUSD(int((amount * NANO_PER_USD).quantize(_ONE, rounding=ROUND_HALF_EVEN)))
 
 
+def divided(amount: int, parts: int) -> NanoUSD:
+    """Return an amount of smaller units in nano-dollars, rounded half to even."""
+    quotient, rest = amount // parts, amount % parts
+    if 2 * rest > parts or (2 * rest == parts and quotient % 2):
+        quotient += 1
+    return NanoUSD(quotient)
+
+
 def usd_from_nano(nano: int) -> float:
     """Return nano-dollars as dollars for JSON; the float nearest to the exact amount."""
     return float(Decimal(nano) / NANO_PER_USD)

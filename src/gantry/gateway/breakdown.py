@@ -28,8 +28,8 @@ from gantry.gateway.kept_rates import KeptRates
 from gantry.gateway.prepare import Question, Voyage
 from gantry.gateway.pump import Pump
 from gantry.gateway.recording import Recording
+from gantry.prices.cost import cost
 from gantry.prices.custom import custom_rate
-from gantry.prices.rate import cost
 from gantry.routing.plan import Route
 from gantry.wire.sse import EventTooLarge, SSEParser
 

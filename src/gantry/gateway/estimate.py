@@ -15,8 +15,9 @@ from msgspec import Raw
 
 from gantry.core.usage import Usage
 from gantry.core.vocabulary import EMBEDDING_OPERATIONS, Operation
+from gantry.prices.cost import cost
 from gantry.prices.plain import PlainPrices
-from gantry.prices.rate import Rate, cost
+from gantry.prices.rate import Rate
 from gantry.wire.envelope import Envelope
 
 BYTES_PER_TOKEN: Final = 4

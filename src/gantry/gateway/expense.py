@@ -18,8 +18,9 @@ from gantry.dialects.usage import service_tier_in
 from gantry.gateway.estimate import Measure, received_tokens
 from gantry.gateway.kept_rates import KeptRates
 from gantry.gateway.purse import rate_of
+from gantry.prices.cost import cost
 from gantry.prices.plain import PlainPrices
-from gantry.prices.rate import Rate, cost
+from gantry.prices.rate import Rate
 from gantry.routing.plan import Route
 
 _FAILED: Final = 400
