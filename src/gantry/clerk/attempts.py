@@ -44,10 +44,9 @@ class Answered(Struct, frozen=True, gc=False):
 
 def find_serving(attempts: Sequence[_Tried]) -> _Tried | None:
     """Return the attempt that a log is of: the last but for those that another one was faster than."""
-    for attempt in reversed(attempts):
-        if attempt.outcome != _CANCELLED:
-            return attempt
-    return attempts[-1] if attempts else None
+    if not attempts or attempts[-1].outcome != _CANCELLED:
+        return attempts[-1] if attempts else None
+    return next((attempt for attempt in reversed(attempts) if attempt.outcome != _CANCELLED), attempts[-1])
 
 
 def charge_attempts(

@@ -49,7 +49,17 @@ _TOOLS: Final = _from("tool_calls", "changes")
 _LABELS: Final = _from("customer_identifier", "customer_markup_ppm")
 _RARE_USED: Final = _from("input_audio_seconds", "input_video_tokens", _IN_USAGE)
 _WRITTEN: Final = _IN_USAGE.index("cache_write_tokens")
-_NO_OTHERS: Final = (None,) * sum(run.stop - run.start for run in (_FAILED, _KEPT, _TOOLS, _LABELS, _RARE_USED))
+
+
+def _none(run: slice) -> tuple[None, ...]:
+    return (None,) * len(range(run.stop)[run])
+
+
+_NONE_FAILED: Final = _none(_FAILED)
+_NONE_KEPT: Final = _none(_KEPT)
+_NO_TOOLS: Final = _none(_TOOLS)
+_NO_LABELS: Final = _none(_LABELS)
+_NONE_RARE: Final = _none(_RARE_USED)
 
 _pick_all: Final = _picker_of(COLUMNS, _VALUES)
 _pick_usual: Final = _picker_of(COLUMNS[: COLUMNS.index("reasoning_tokens") + 1], _VALUES)
@@ -90,8 +100,14 @@ def row_of(log: RequestLog) -> list[Any]:
 def short_row_of(log: RequestLog) -> list[Any]:
     """Return the values in the order of COLUMNS up to the last known one, SHORT_COLUMNS at least; flags as numbers."""
     values, used = _astuple(log), _astuple(log.usage)
-    others = used[_RARE_USED] + values[_FAILED] + values[_KEPT] + values[_TOOLS] + values[_LABELS]
-    if others == _NO_OTHERS and used[_WRITTEN] is None:
+    if (
+        used[_WRITTEN] is None
+        and used[_RARE_USED] == _NONE_RARE
+        and values[_LABELS] == _NO_LABELS
+        and values[_KEPT] == _NONE_KEPT
+        and values[_FAILED] == _NONE_FAILED
+        and values[_TOOLS] == _NO_TOOLS
+    ):
         row: list[Any] = [*_pick_usual(values + used)]
         _make_storable(row)
     else:
