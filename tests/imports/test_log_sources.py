@@ -325,6 +325,14 @@ def test_langfuse_traces_are_workflows_without_a_cost(providers: Providers) -> N
     assert found.labels.trace_unique_id == found.labels.span_unique_id == "trace-1"
 
 
+def test_langfuse_reasoning_is_of_the_output(providers: Providers) -> None:
+    # As an observation of a Gemini model has it, in the download of a trace.
+    usage = {"input": 24, "output": 378, "input_cached_tokens": 0, "output_reasoning_tokens": 1029, "total": 1431}
+    found = read(LOG_SOURCES["langfuse"], providers, usageDetails=usage)
+    assert (found.usage.input_tokens, found.usage.output_tokens) == (24, 1407)
+    assert found.usage.reasoning_tokens == 1029
+
+
 def test_langfuse_errors_and_parameters(providers: Providers) -> None:
     found = read(LOG_SOURCES["langfuse"], providers, level="ERROR", statusMessage="no answer")
     assert (found.status, found.status_code, found.error_message) == ("error", 500, "no answer")

@@ -61,7 +61,7 @@ COLUMNS: Final[Columns] = {
     "metadata": to("metadata"),
     "model": to("model"),
     "modelParameters": read_with("temperature, max_tokens and the like; others in metadata.model_parameters"),
-    "usageDetails": read_with("prompt_tokens, completion_tokens, prompt_cache_hit_tokens"),
+    "usageDetails": read_with("prompt_tokens, completion_tokens, reasoning_tokens, prompt_cache_hit_tokens"),
     "usage": read_with("prompt_tokens, completion_tokens of an observation"),
     "inputUsage": read_with("prompt_tokens"),
     "outputUsage": read_with("completion_tokens"),
@@ -174,6 +174,9 @@ def _read_usage(reading: Reading) -> None:
     cached = cached or number_in(usage.get("input_cached_tokens"))
     if cached:
         reading.put("prompt_cache_hit_tokens", int(cached))
+    reasoned = number_in(usage.get("output_reasoning_tokens")) or number_in(usage.get("output_reasoning"))
+    if reasoned is not None and reasoned > 0:
+        reading.put("reasoning_tokens", int(reasoned))
     told_costs = (costs.get("total"), row.get("totalCost"), row.get("calculatedTotalCost"))
     cost = next((number for told in told_costs if (number := number_in(told)) is not None), None)
     if cost is not None and (cost > 0 or reading.body.get("model")):
