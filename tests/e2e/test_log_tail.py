@@ -56,6 +56,8 @@ def test_a_log_is_seen_when_it_is_stored_and_a_watcher_goes_on_where_it_left(tmp
             log = {"model": "m", "input": "hello", "output": "hi", "custom_identifier": name}
             assert node.ask("/api/request-logs/create/", body=json.dumps(log).encode(), key=key)[0] == 200
 
+        # Its own connections to stores on servers, which it opens with its first question, stay.
+        assert node.ask("/api/request-logs/list/", key=key)[0] == 200
         sockets = sockets_of_console(node)
         with watching(node, key) as tail:
             begun, name, _ = next(tail)
