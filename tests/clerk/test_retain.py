@@ -2,8 +2,11 @@
 
 from collections.abc import Iterator
 from pathlib import Path
+from random import Random
 
 import pytest
+from msgspec.structs import replace
+from sqlalchemy import text
 
 from gantry.clerk.retain import Retaining
 from gantry.core.request_log import RequestLog
@@ -82,10 +85,10 @@ def kept(control: ControlStore, logs: LogStore) -> Kept:
     return Kept(control, logs)
 
 
-def retain(folder: Path, usual: Retention = FOR_EVER) -> int:
+def retain(folder: Path, usual: Retention = FOR_EVER, slice_of: int = 2) -> int:
     """Let the clerk do all that is due, and return in how many slices."""
     retaining = Retaining(
-        folder / "logs.db", folder / "control.db", usual, clock=lambda: NOW, rest=lambda _: None, slice_of=2
+        folder / "logs.db", folder / "control.db", usual, clock=lambda: NOW, rest=lambda _: None, slice_of=slice_of
     )
     slices = 0
     while retaining.step():
@@ -145,3 +148,26 @@ def test_a_deleted_logs_pages_are_used_again(kept: Kept, tmp_path: Path) -> None
     size = (tmp_path / "logs.db").stat().st_size
     kept.logs.record(RecordBatch(logs=[kept.a_log(f"new {number}", NOW) for number in range(300)]))
     assert (tmp_path / "logs.db").stat().st_size <= size
+
+
+@needs_sqlite
+@pytest.mark.skipif(are_logs_apart(), reason="their words are with them")
+def test_the_index_of_words_holds_no_more_than_what_is_left(kept: Kept, tmp_path: Path) -> None:
+    """Retention goes on for years: what was taken out of the index must not gather there."""
+    chance = Random(7)
+    sizes = []
+    for turn in range(12):
+        said = [" ".join(f"word{chance.randrange(3000)}" for _ in range(60)) for _ in range(400)]
+        some = [
+            replace(kept.a_log(f"{turn}-{number}", NOW - (12 - turn) * DAY), input=words)
+            for number, words in enumerate(said)
+        ]
+        for start in range(0, 400, 20):
+            kept.logs.record(RecordBatch(logs=some[start : start + 20]))
+        if turn >= 3:
+            retain(tmp_path, Retention(days=14 - turn), slice_of=50)
+        with kept.logs.reading() as connection:
+            sizes.append(connection.scalar(text("SELECT sum(length(block)) FROM request_log_texts_data")))
+            count = connection.scalar(text("SELECT count(*) FROM request_logs"))
+        assert turn < 3 or count < 1300, "three turns are kept"
+    assert max(sizes[4:]) < 3 * max(sizes[:3])

@@ -17,6 +17,7 @@ from gantry.core.retention import DAY, Retention
 from gantry.core.vocabulary import Environment
 from gantry.store.control import ControlStore
 from gantry.store.database import Address
+from gantry.store.full_text import merge_taken_out
 from gantry.store.log_days import ROWS, SAID, Kept
 from gantry.store.log_deletion import Found, Place, delete_logs, delete_said, old_logs, stored_bytes
 from gantry.store.logs import LogStore
@@ -136,6 +137,7 @@ class Retaining:
                 return
             with logs.writing() as connection:
                 (delete_said if said else delete_logs)(connection, [one.place.seq for one in found])
+                merge_taken_out(connection)
             place = found[-1].place
             yield len(found)
 
@@ -156,5 +158,6 @@ class Retaining:
                 return
             with logs.writing() as connection:
                 delete_logs(connection, [one.place.seq for one in taken])
+                merge_taken_out(connection)
             place = taken[-1].place
             yield len(taken)

@@ -31,6 +31,11 @@ _SQLITE = (
     "input, output, content='', detail='full', columnsize=0, tokenize=\"unicode61 remove_diacritics 0\")"
 )
 _MERGE_SELDOM = f"INSERT INTO {TABLE}({TABLE}, rank) VALUES ('automerge', 12)"  # noqa: S608 - a constant
+# Words that are taken out stay until segments with them and without them are merged. Merged seldom, as those who record
+# want it, they gather to many times what is left; two by two, as here, to two or three times that, and it costs
+# retention no time that could be measured.
+_MERGE_PAIRS = f"INSERT INTO {TABLE}({TABLE}, rank) VALUES ('usermerge', 2)"  # noqa: S608 - a constant
+_MERGE_SOME = f"INSERT INTO {TABLE}({TABLE}, rank) VALUES ('merge', 256)"  # noqa: S608 - pages, so nobody waits long
 _POSTGRESQL = (
     f"CREATE TABLE {TABLE} (seq BIGINT PRIMARY KEY, input TSVECTOR NOT NULL, output TSVECTOR NOT NULL)",
     # Words gather before they are put in their places: more at once cost half, and 16 MB are searched in milliseconds.
@@ -111,6 +116,13 @@ def take_out(connection: Connection, of: ColumnElement[bool]) -> None:
         cursor: Any = connection.connection.cursor()
         cursor.executemany(FullTextStatements(is_sqlite=connection.dialect.name == "sqlite").take_out, entries)
         cursor.close()
+
+
+def merge_taken_out(connection: Connection) -> None:
+    """Let go of some words that were taken out, where they are kept until then: for who takes out by the hundred."""
+    if connection.dialect.name == "sqlite" and not connection.get_execution_options().get(LOGS_APART):
+        connection.execute(text(_MERGE_PAIRS))
+        connection.execute(text(_MERGE_SOME))
 
 
 def entry_of(seq: int, said: Content) -> Entry | None:
