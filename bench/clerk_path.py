@@ -31,7 +31,8 @@ from gantry.clerk.correct import Corrections
 from gantry.clerk.custom_prices import CustomPrices
 from gantry.clerk.erase import Forgotten
 from gantry.clerk.figures import Tally
-from gantry.clerk.process import GARBAGE_THRESHOLD, RatedMeter
+from gantry.clerk.process import GARBAGE_THRESHOLD
+from gantry.clerk.rated_meter import RatedMeter
 from gantry.clerk.record import MAX_FRAMES, Recorder
 from gantry.clerk.watch import Watch
 from gantry.core.ids import ENTROPY_BITS, format_id

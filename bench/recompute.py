@@ -15,7 +15,7 @@ from msgspec import Struct
 from bench.clerk_path import write_journal
 from bench.rows import copies_of
 from gantry.board.board import CLERK_SLOT, Board
-from gantry.clerk.process import RatedMeter
+from gantry.clerk.rated_meter import RatedMeter
 from gantry.clerk.recompute import Recompute
 from gantry.clerk.record import Recorder
 from gantry.core.custom_model import CustomModel

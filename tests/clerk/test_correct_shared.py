@@ -25,7 +25,7 @@ from gantry.board.held import HeldElsewhere
 from gantry.board.shared_ledger import SharedLedger
 from gantry.clerk.bounded_reading import BoundedReading
 from gantry.clerk.correct_shared import SharedCorrections, SharedNotes
-from gantry.clerk.process import RatedMeter
+from gantry.clerk.rated_meter import RatedMeter
 from gantry.clerk.record import Recorder
 from gantry.clerk.refill import books_now, compare_board
 from gantry.core.limit_terms import CUSTOMER_TOTAL, customer_counters, customer_key, terms_of

@@ -10,8 +10,9 @@ from msgspec.structs import replace
 from gantry.board.board import CLERK_SLOT, Board
 from gantry.board.counters import Counters
 from gantry.board.held import Held
+from gantry.clerk.batch import Meter
 from gantry.clerk.correct import Corrections
-from gantry.clerk.process import RatedMeter
+from gantry.clerk.rated_meter import RatedMeter
 from gantry.clerk.record import Recorder
 from gantry.core.limit_terms import CUSTOMER_BUDGET, CUSTOMER_TOTAL, credit_terms, customer_counters, customer_key
 from gantry.core.limits import (
@@ -71,7 +72,7 @@ class House:
         self.rates = rates
         self.writer = open_journal(path / "journal")
 
-    def recorder(self, meter: RatedMeter | None = None) -> Recorder:
+    def recorder(self, meter: Meter | None = None) -> Recorder:
         slot = Board(self.path / "board").slot(CLERK_SLOT)
         return Recorder(
             self.path / "journal",
@@ -178,10 +179,13 @@ def test_a_crashed_call_is_recorded_at_its_hold(house: House) -> None:
     assert house.balance() == -6000
 
 
-class NoMeter(RatedMeter):
+class NoMeter:
     """One that understands nothing."""
 
-    def call(self, *_: object) -> RequestLog:
+    def call(self, opened: CallOpened, request: bytes, response: bytes, closed: CallClosed) -> RequestLog:
+        raise KeyError("unforeseen")
+
+    def posted(self, frame: LogPosted) -> RequestLog:
         raise KeyError("unforeseen")
 
 
@@ -191,7 +195,7 @@ def test_what_cannot_be_metered_costs_what_its_worker_counted(house: House) -> N
     crashed, _ = house.call(2, None)
     house.write(crashed)
     house.writer.close()
-    recorder = house.recorder(NoMeter(house.rates))
+    recorder = house.recorder(NoMeter())
     while recorder.run_once():
         pass
     logs = [house.find(1), house.find(2)]

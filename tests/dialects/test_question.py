@@ -9,7 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gantry.core.vocabulary import Dialect, Operation
-from gantry.dialects.question import NO_UNITS, Question, Units, read_question, read_units, request_units
+from gantry.dialects.question import Question, read_question, read_units, request_units
+from gantry.dialects.question_shapes import NO_UNITS, Units
 
 FORM = "multipart/form-data; boundary=xyz"
 

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from gantry.board.board import Board
-from gantry.clerk.process import RatedMeter
+from gantry.clerk.rated_meter import RatedMeter
 from gantry.clerk.record import Recorder
 from gantry.core.request_log import RequestLog
 from gantry.core.vocabulary import Outcome

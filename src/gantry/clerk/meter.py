@@ -48,7 +48,8 @@ from gantry.dialects.fields import Fields, object_members
 from gantry.dialects.labels import NO_LABELS, Labels, read_labels
 from gantry.dialects.otlp.trace_parent import read_trace_parent
 from gantry.dialects.posted_log import PostedLog, read_posted
-from gantry.dialects.question import NO_UNITS, Question, Units, read_question, read_units
+from gantry.dialects.question import Question, read_question, read_units
+from gantry.dialects.question_shapes import NO_UNITS, Units
 from gantry.dialects.reported_usage import read_reported_usage
 from gantry.dialects.usage import IMPOSSIBLE, service_tier_in
 from gantry.journal.frames import AttemptRecord, CacheNote, CallClosed, CallOpened, LogPosted

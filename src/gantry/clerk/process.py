@@ -25,7 +25,6 @@ from gantry.clerk.book_alerts import BookAlerts
 from gantry.clerk.bookkeeping import REST as BOOKKEEPING_REST
 from gantry.clerk.bookkeeping import Bookkeeping
 from gantry.clerk.bounded_reading import BoundedReading
-from gantry.clerk.charge import find_rate
 from gantry.clerk.correct import Corrections, Noting
 from gantry.clerk.correct_shared import REST as CORRECTING_REST
 from gantry.clerk.correct_shared import SharedCorrections, SharedNotes
@@ -44,21 +43,18 @@ from gantry.clerk.figures import Tally
 from gantry.clerk.granted import GrantedCredits
 from gantry.clerk.limit_alerts import Counting
 from gantry.clerk.loop import keep_doing
-from gantry.clerk.meter import meter_call, meter_posted
 from gantry.clerk.price_table import open_rates
 from gantry.clerk.publish import Publisher
+from gantry.clerk.rated_meter import RatedMeter
 from gantry.clerk.record import Recorder
 from gantry.clerk.refill import fill_if_new, put_customers_if_new
 from gantry.clerk.retain import REST as RETAINING_REST
 from gantry.clerk.retain import Retaining
 from gantry.clerk.telling import Telling
 from gantry.clerk.watch import Watch
-from gantry.core.request_log import RequestLog
 from gantry.core.secret import Secret
 from gantry.home import Home, HomeLock, Keyring, load_keyring, wait_while_moving
-from gantry.journal.frames import CallClosed, CallOpened, LogPosted
 from gantry.prices.folder import PriceFolder, Stamp
-from gantry.prices.rates import Rates
 from gantry.providers.spec import load_catalog
 from gantry.settings import SettingsError, load_settings
 from gantry.store.addresses import control_address, log_address
@@ -85,33 +81,6 @@ GARBAGE_THRESHOLD = (
 _CONFIRMATIONS_PER_AGE = 4  # a snapshot is confirmed so often within the age at which workers refuse it
 
 logger = logging.getLogger(__name__)
-
-
-class RatedMeter:
-    """The meter, with its rates bound, and the custom models where there may be some."""
-
-    def __init__(self, rates: Rates, customs: CustomPrices | None = None) -> None:
-        self.rates = rates
-        self._customs = customs
-
-    def call(self, opened: CallOpened, request: bytes, response: bytes, closed: CallClosed) -> RequestLog:
-        custom, note = None, closed.cache
-        if self._customs is not None:
-            asked = closed.turned_to or opened.requested_model
-            if note is not None and note.hit:
-                asked = note.asked_model
-            custom = self._customs.find(opened.organization_id, asked, opened.snapshot_version)
-        return meter_call(opened, request, response, closed, self.rates, custom)
-
-    def posted(self, frame: LogPosted) -> RequestLog:
-        customs = self._customs
-        find = None if customs is None else lambda name: customs.find(frame.organization_id, name)
-        return meter_posted(frame, self.rates, find)
-
-    def is_priced(self, log: RequestLog) -> bool:
-        """Say whether a log's model has a price above 0."""
-        rate = find_rate(self.rates, log.provider_id, (log.model,), log.started_at, None)
-        return rate is not None and bool(rate.prices.input or rate.prices.output)
 
 
 class Recording:

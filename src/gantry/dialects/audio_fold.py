@@ -12,7 +12,8 @@ import msgspec
 from msgspec import Raw, Struct
 
 from gantry.core.usage import NO_USAGE, Usage
-from gantry.dialects.chat_chunk import ABSENT, Chunk, has_value, read_chunk, read_shape
+from gantry.dialects.chat_chunk import has_value, read_chunk, read_shape
+from gantry.dialects.chat_shapes import ABSENT, Chunk
 from gantry.dialects.error_message import error_message
 from gantry.dialects.fold import Answer, Envelope, encode
 from gantry.dialects.media import decoded_size, size_note

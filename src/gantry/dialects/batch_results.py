@@ -13,7 +13,8 @@ from msgspec import Raw, Struct
 from msgspec.structs import replace
 
 from gantry.core.usage import total_usage
-from gantry.dialects.chat_chunk import ABSENT, has_value, read_chunk, read_shape
+from gantry.dialects.chat_chunk import has_value, read_chunk, read_shape
+from gantry.dialects.chat_shapes import ABSENT
 from gantry.dialects.documents import DocumentFold, describe_resource
 from gantry.dialects.fold import Answer, BatchResult, Envelope, encode
 from gantry.dialects.usage import possible_usage

@@ -10,7 +10,7 @@ from typing import Any
 
 import msgspec
 
-from gantry.dialects.chat_chunk import FunctionPart, ToolCallPart
+from gantry.dialects.chat_shapes import FunctionPart, ToolCallPart
 
 _NO_ID = ("", "null", None)
 

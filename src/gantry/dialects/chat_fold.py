@@ -11,15 +11,8 @@ import msgspec
 from msgspec import Raw
 
 from gantry.dialects.call_fold import CallFold
-from gantry.dialects.chat_chunk import (
-    ChoicePart,
-    Chunk,
-    MessagePart,
-    ToolCallPart,
-    has_value,
-    read_chunk,
-    read_message,
-)
+from gantry.dialects.chat_chunk import has_value, read_chunk, read_message
+from gantry.dialects.chat_shapes import ChoicePart, Chunk, MessagePart, ToolCallPart
 from gantry.dialects.content_fold import ContentFold
 from gantry.dialects.error_message import error_message
 from gantry.dialects.fold import Answer, Envelope, encode

@@ -9,7 +9,8 @@ from typing import Any
 
 from msgspec import Raw
 
-from gantry.dialects.chat_chunk import ContentPart, decode_content_part
+from gantry.dialects.chat_chunk import decode_content_part
+from gantry.dialects.chat_shapes import ContentPart
 from gantry.dialects.members import UNREADABLE
 
 

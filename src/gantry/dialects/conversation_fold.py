@@ -9,7 +9,8 @@ from typing import Any, Final
 
 from msgspec import Raw, Struct
 
-from gantry.dialects.chat_chunk import ABSENT, has_value, read_chunk, read_shape
+from gantry.dialects.chat_chunk import has_value, read_chunk, read_shape
+from gantry.dialects.chat_shapes import ABSENT
 from gantry.dialects.content_fold import ContentFold
 from gantry.dialects.error_message import error_message
 from gantry.dialects.fold import Answer, Envelope, encode

@@ -9,7 +9,8 @@ from typing import Any, Final
 
 from msgspec import Raw, Struct
 
-from gantry.dialects.chat_chunk import ABSENT, has_value, read_chunk, read_shape
+from gantry.dialects.chat_chunk import has_value, read_chunk, read_shape
+from gantry.dialects.chat_shapes import ABSENT
 from gantry.dialects.fold import Answer, Envelope, encode
 from gantry.dialects.media import decoded_size
 from gantry.dialects.members import UNREADABLE, decode_list

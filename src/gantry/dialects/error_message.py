@@ -8,7 +8,8 @@ from typing import Final
 
 import msgspec
 
-from gantry.dialects.chat_chunk import Chunk, has_value
+from gantry.dialects.chat_chunk import has_value
+from gantry.dialects.chat_shapes import Chunk
 from gantry.dialects.members import UNREADABLE
 
 _MESSAGE_LIMIT: Final = 1000

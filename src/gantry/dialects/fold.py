@@ -11,7 +11,8 @@ import msgspec
 from msgspec import Raw, Struct
 
 from gantry.core.usage import NO_USAGE, Usage
-from gantry.dialects.chat_chunk import Chunk, has_value
+from gantry.dialects.chat_chunk import has_value
+from gantry.dialects.chat_shapes import Chunk
 from gantry.dialects.error_message import error_message
 from gantry.dialects.usage import read_usage_and_terms
 

@@ -11,7 +11,8 @@ from typing import Any, Final
 from msgspec import Raw, Struct
 from msgspec.structs import replace
 
-from gantry.dialects.chat_chunk import ABSENT, has_value, read_chunk, read_shape
+from gantry.dialects.chat_chunk import has_value, read_chunk, read_shape
+from gantry.dialects.chat_shapes import ABSENT
 from gantry.dialects.error_message import error_message
 from gantry.dialects.fold import Answer, Envelope, encode
 from gantry.dialects.media import decoded_size, size_note

@@ -12,7 +12,8 @@ from msgspec import Raw, Struct
 from gantry.core.errors import UpstreamBroke
 from gantry.dialects.call_fold import arguments_text
 from gantry.dialects.changes import Change, converted
-from gantry.dialects.chat_chunk import ABSENT, Chunk, MessagePart, ToolCallPart, has_value, read_chunk, read_message
+from gantry.dialects.chat_chunk import has_value, read_chunk, read_message
+from gantry.dialects.chat_shapes import ABSENT, Chunk, MessagePart, ToolCallPart
 from gantry.dialects.content_fold import ContentFold
 from gantry.dialects.error_message import error_message
 from gantry.dialects.members import UNREADABLE, Members, decode_items, decode_members

@@ -12,7 +12,8 @@ from msgspec import Raw, Struct
 
 from gantry.core.errors import InvalidRequest, UpstreamBroke
 from gantry.dialects.changes import Change, clamped, dropped, renamed
-from gantry.dialects.chat_chunk import MessagePart, has_value
+from gantry.dialects.chat_chunk import has_value
+from gantry.dialects.chat_shapes import MessagePart
 from gantry.dialects.content_fold import ContentFold
 from gantry.dialects.event_stream import EventStream
 from gantry.dialects.fields import object_members

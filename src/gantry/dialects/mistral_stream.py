@@ -14,7 +14,8 @@ from msgspec import Struct
 from gantry.core.errors import GatewayError, UpstreamBroke
 from gantry.core.vocabulary import Dialect
 from gantry.dialects.call_fold import arguments_text
-from gantry.dialects.chat_chunk import ChoicePart, Chunk, MessagePart, ToolCallPart, has_value, read_chunk
+from gantry.dialects.chat_chunk import has_value, read_chunk
+from gantry.dialects.chat_shapes import ChoicePart, Chunk, MessagePart, ToolCallPart
 from gantry.dialects.error_message import error_message
 from gantry.dialects.errors import encode_stream_error
 from gantry.dialects.frames import EVENT_STREAM

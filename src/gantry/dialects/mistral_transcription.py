@@ -14,7 +14,8 @@ from msgspec import Raw, Struct
 
 from gantry.core.errors import InvalidRequest, UpstreamBroke
 from gantry.dialects.changes import Change, converted, defaulted, dropped, renamed
-from gantry.dialects.chat_chunk import ABSENT, has_value
+from gantry.dialects.chat_chunk import has_value
+from gantry.dialects.chat_shapes import ABSENT
 from gantry.dialects.event_stream import EventStream
 from gantry.dialects.members import UNREADABLE
 from gantry.dialects.mistral_answer import error_body

@@ -13,7 +13,8 @@ from msgspec import Raw, Struct
 from gantry.core.chat import ChatRequest, FunctionTool
 from gantry.core.errors import GatewayError
 from gantry.core.vocabulary import EMBEDDING_OPERATIONS, Dialect, Operation
-from gantry.dialects.chat_chunk import ABSENT, has_value, read_shape
+from gantry.dialects.chat_chunk import has_value, read_shape
+from gantry.dialects.chat_shapes import ABSENT
 from gantry.dialects.codec import Target
 from gantry.dialects.codecs import CODECS
 from gantry.dialects.fold import encode
@@ -23,6 +24,7 @@ from gantry.dialects.gemini.token_count import decode_count_request
 from gantry.dialects.media import decoded_size, size_note
 from gantry.dialects.members import UNREADABLE, check_encoding, decode_list, decode_text
 from gantry.dialects.outline import outlined
+from gantry.dialects.question_shapes import NO_UNITS, AskedParts, OfferedTool, RealtimeMessage, Units
 
 # Read by an outline of the whole request: they are about resources, or carry media.
 _OUTLINED: Final = frozenset(
@@ -49,55 +51,6 @@ _MEASURED: Final = frozenset((Operation.OCR, Operation.SPEECH))
 _MAX_TOKENS: Final = 10**15
 
 
-class _Request(Struct, gc=False):
-    """The parts of a request that the record wants."""
-
-    messages: Raw = ABSENT
-    prompt: Raw = ABSENT
-    suffix: Raw = ABSENT
-    input: Raw = ABSENT
-    inputs: Raw = ABSENT
-    texts: Raw = ABSENT  # Cohere's, to embed
-    query: Raw = ABSENT
-    documents: Raw = ABSENT
-    instructions: Raw = ABSENT
-    tools: Raw = ABSENT
-    temperature: float | None = None
-    max_tokens: int | None = None
-    max_completion_tokens: int | None = None
-    max_output_tokens: int | None = None
-    bbox_annotation_format: Raw = ABSENT
-    document_annotation_format: Raw = ABSENT
-
-
-class _Function(Struct, gc=False):
-    name: str | None = None
-
-
-class _Tool(Struct, gc=False):
-    type: str | None = None
-    name: str | None = None
-    function: _Function | None = None
-
-
-class Message(Struct, omit_defaults=True, gc=False):
-    """What a realtime caller sends."""
-
-    type: str | None = None
-    text: str | None = None
-    audio: Raw = ABSENT
-
-
-class Units(Struct, frozen=True, omit_defaults=True):
-    """What only the request tells of the units of a call."""
-
-    characters: int | None = None
-    annotated: bool = False  # all pages of an OCR
-
-
-NO_UNITS: Final = Units()
-
-
 class Question(Struct, frozen=True, gc=False):
     """What was asked."""
 
@@ -111,7 +64,7 @@ class Question(Struct, frozen=True, gc=False):
 
 _NOTHING: Final = Question()
 _UNREAD: Final = Question(problem="the request's input could not be read")
-_decode: Final = msgspec.json.Decoder(_Request).decode
+_decode: Final = msgspec.json.Decoder(AskedParts).decode
 
 
 def read_question(
@@ -186,19 +139,19 @@ def tool_names(raw: Raw) -> str | None:
         items = decode_list(raw)
     except UNREADABLE:
         return None
-    tools = [tool for item in items if (tool := read_shape(_Tool, item)) is not None]
+    tools = [tool for item in items if (tool := read_shape(OfferedTool, item)) is not None]
     names = [(tool.function and tool.function.name) or tool.name or tool.type for tool in tools]
     return encode([name for name in names if name]).decode() if any(names) else None
 
 
-def _read_request(body: bytes) -> _Request | None:
+def _read_request(body: bytes) -> AskedParts | None:
     try:
         return _decode(body)
     except UNREADABLE:
-        return read_shape(_Request, body)
+        return read_shape(AskedParts, body)
 
 
-def _asked(operation: Operation, request: _Request) -> str | None:
+def _asked(operation: Operation, request: AskedParts) -> str | None:
     """Return the request's messages, prompt or input: a string as itself, anything else as JSON."""
     if operation is _RERANK and has_value(request.query):
         documents = Raw(b"[]") if request.documents is ABSENT else request.documents
@@ -220,7 +173,7 @@ def _outline(body: bytes) -> str:
     return encode({name: value for name, value in asked.items() if name != "model"}).decode()
 
 
-def _units(operation: Operation, request: _Request) -> Units:
+def _units(operation: Operation, request: AskedParts) -> Units:
     if operation is Operation.OCR:
         wanted = has_value(request.bbox_annotation_format) or has_value(request.document_annotation_format)
         return Units(annotated=True) if wanted else NO_UNITS
@@ -244,14 +197,14 @@ def _read_realtime(body: bytes) -> Question:
     return _NOTHING if sound is None else Question(encode({"audio": size_note(sound, "")}).decode())
 
 
-def join_messages(body: bytes) -> Message:
+def join_messages(body: bytes) -> RealtimeMessage:
     """Return all that a realtime caller sent as one message; of sound, the size."""
-    messages = [read_shape(Message, line) for line in body.split(b"\n") if line.strip()]
+    messages = [read_shape(RealtimeMessage, line) for line in body.split(b"\n") if line.strip()]
     sent = [message for message in messages if message is not None and (message.type or "").startswith("input_")]
     text = "".join(message.text for message in sent if message.text)
     if text:
-        return Message("input_text.append", text)
+        return RealtimeMessage("input_text.append", text)
     sizes = [size for message in sent if has_value(message.audio) and (size := decoded_size(message.audio)) is not None]
     if not sizes:
-        return Message()
-    return Message("input_audio.append", audio=Raw(encode(size_note(sum(sizes), ""))))
+        return RealtimeMessage()
+    return RealtimeMessage("input_audio.append", audio=Raw(encode(size_note(sum(sizes), ""))))

@@ -7,16 +7,17 @@ and where total = input + output + reasoning, the reasoning was not counted in t
 """
 
 from collections.abc import Mapping, Sequence
-from typing import Any, Final, Literal
+from typing import Any, Final
 
 import msgspec
-from msgspec import Struct, structs
+from msgspec import structs
 from msgspec.structs import astuple
 
 from gantry.core.money import nano_from_usd
 from gantry.core.usage import Usage
 from gantry.dialects.members import UNREADABLE
 from gantry.dialects.usage_paths import SHARED
+from gantry.dialects.usage_shapes import PlainUsage, Terms, ToldCost
 from gantry.dialects.usage_walk import Found, collect, tree_of
 
 MAX_COUNT: Final = 10**15
@@ -40,48 +41,10 @@ _STANDARD_SPEED: Final = "standard"
 _TICKS_PER_NANO: Final = 10  # xAI's tick is a ten-billionth of a dollar
 
 
-class _Input(Struct, forbid_unknown_fields=True, gc=False):
-    cached_tokens: int | None = None
-    audio_tokens: Literal[0] | None = None
-
-
-class _Output(Struct, forbid_unknown_fields=True, gc=False):
-    reasoning_tokens: Literal[0] | None = None
-    audio_tokens: Literal[0] | None = None
-    accepted_prediction_tokens: int | None = None
-    rejected_prediction_tokens: int | None = None
-
-
-class _Plain(Struct, forbid_unknown_fields=True, gc=False):
-    """What most usages have, and nothing besides: to walk over their members takes six times as long."""
-
-    prompt_tokens: int | None = None
-    completion_tokens: int | None = None
-    total_tokens: int | None = None
-    prompt_tokens_details: _Input | None = None
-    completion_tokens_details: _Output | None = None
-
-
-class _Terms(Struct):
-    """What a usage says of the price that holds."""
-
-    service_tier: str | None = None
-    speed: str | None = None  # Anthropic's
-    search_context_size: str | None = None  # Perplexity's
-
-
-class _ToldCost(Struct):
-    """What a provider says that the call cost: OpenRouter, Perplexity, xAI."""
-
-    cost: Any = None
-    is_byok: bool = False  # of OpenRouter's: then its cost is a fee
-    cost_in_usd_ticks: Any = None
-
-
-_NAMES_OF_TERMS: Final = frozenset(_Terms.__struct_fields__)
-_decode_plain: Final = msgspec.json.Decoder(_Plain).decode
-_decode_terms: Final = msgspec.json.Decoder(_Terms).decode
-_decode_cost: Final = msgspec.json.Decoder(_ToldCost).decode
+_NAMES_OF_TERMS: Final = frozenset(Terms.__struct_fields__)
+_decode_plain: Final = msgspec.json.Decoder(PlainUsage).decode
+_decode_terms: Final = msgspec.json.Decoder(Terms).decode
+_decode_cost: Final = msgspec.json.Decoder(ToldCost).decode
 _decode: Final = msgspec.json.Decoder(dict[str, Any]).decode
 
 

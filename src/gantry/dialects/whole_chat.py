@@ -8,8 +8,9 @@ from typing import Final
 
 from msgspec.structs import astuple
 
-from gantry.dialects.chat_chunk import ABSENT, Chunk, has_value, read_chunk, read_message
+from gantry.dialects.chat_chunk import has_value, read_chunk, read_message
 from gantry.dialects.chat_fold import ChatFold
+from gantry.dialects.chat_shapes import ABSENT, Chunk
 from gantry.dialects.fold import Answer
 from gantry.dialects.usage import read_usage_and_terms
 

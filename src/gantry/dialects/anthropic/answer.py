@@ -28,7 +28,8 @@ from gantry.dialects.anthropic.citations import read_citation, write_citation
 from gantry.dialects.anthropic.finish import read_finish, stop_reason
 from gantry.dialects.anthropic.signature import read_signed, write_signature
 from gantry.dialects.anthropic.usage import UsageReader, write_usage
-from gantry.dialects.chat_chunk import ABSENT, has_value
+from gantry.dialects.chat_chunk import has_value
+from gantry.dialects.chat_shapes import ABSENT
 from gantry.dialects.codec import Asking
 from gantry.dialects.members import UNREADABLE
 from gantry.dialects.tool_terms import arguments_object, has_calls, mint_call_id, plain_tool_id

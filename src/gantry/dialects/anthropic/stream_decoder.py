@@ -33,8 +33,9 @@ from gantry.dialects.anthropic.errors import read_stream_error
 from gantry.dialects.anthropic.finish import read_finish
 from gantry.dialects.anthropic.signature import read_signed
 from gantry.dialects.anthropic.usage import UsageReader
-from gantry.dialects.chat_chunk import ABSENT, has_value
+from gantry.dialects.chat_chunk import has_value
 from gantry.dialects.chat_decoder import SECOND_ANSWER, ChatStreamDecoder
+from gantry.dialects.chat_shapes import ABSENT
 from gantry.dialects.tool_terms import arguments_object, mint_call_id
 from gantry.wire.sse import SSEEvent
 

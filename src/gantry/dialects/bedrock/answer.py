@@ -24,7 +24,7 @@ from gantry.dialects.bedrock.blocks import call_block, read_blocks, text_block, 
 from gantry.dialects.bedrock.finish import finish_word, read_finish
 from gantry.dialects.bedrock.media import media_block
 from gantry.dialects.bedrock.usage import UsageShape, read_usage, usage_value
-from gantry.dialects.chat_chunk import ABSENT
+from gantry.dialects.chat_shapes import ABSENT
 from gantry.dialects.codec import Asking
 from gantry.dialects.members import UNREADABLE
 from gantry.dialects.tool_terms import has_calls, unsaid_finish

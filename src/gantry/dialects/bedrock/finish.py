@@ -7,7 +7,8 @@ import msgspec
 from msgspec import Raw, Struct
 
 from gantry.core.chat import Finish, FinishReason
-from gantry.dialects.chat_chunk import ABSENT, has_value
+from gantry.dialects.chat_chunk import has_value
+from gantry.dialects.chat_shapes import ABSENT
 from gantry.dialects.members import UNREADABLE
 
 _REASONS: Final[Mapping[str, FinishReason]] = {

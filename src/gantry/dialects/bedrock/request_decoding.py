@@ -32,7 +32,8 @@ from gantry.core.errors import InvalidRequest
 from gantry.core.vocabulary import Dialect
 from gantry.dialects.bedrock.blocks import read_blocks
 from gantry.dialects.bedrock.shapes import CachePoint, MessageShape
-from gantry.dialects.chat_chunk import ABSENT, has_value
+from gantry.dialects.chat_chunk import has_value
+from gantry.dialects.chat_shapes import ABSENT
 from gantry.dialects.effort import effort_of_word
 from gantry.dialects.members import UNREADABLE, Members, decode_members, has, read_schema
 from gantry.dialects.read_exactly import read_exactly

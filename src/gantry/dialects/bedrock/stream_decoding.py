@@ -37,8 +37,9 @@ from gantry.dialects.bedrock.blocks import read_citation
 from gantry.dialects.bedrock.errors import read_stream_error
 from gantry.dialects.bedrock.finish import read_finish
 from gantry.dialects.bedrock.usage import UsageShape, read_usage
-from gantry.dialects.chat_chunk import ABSENT, has_value
+from gantry.dialects.chat_chunk import has_value
 from gantry.dialects.chat_decoder import SECOND_ANSWER
+from gantry.dialects.chat_shapes import ABSENT
 from gantry.dialects.members import UNREADABLE, decode_members
 from gantry.wire.aws_event_stream import EventMessage, EventStreamParser
 

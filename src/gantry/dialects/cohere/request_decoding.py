@@ -30,7 +30,8 @@ from gantry.core.chat import (
 )
 from gantry.core.errors import InvalidRequest
 from gantry.core.vocabulary import Dialect
-from gantry.dialects.chat_chunk import ABSENT, has_value
+from gantry.dialects.chat_chunk import has_value
+from gantry.dialects.chat_shapes import ABSENT
 from gantry.dialects.cohere.answer import add_plan, attach_citations
 from gantry.dialects.cohere.shapes import Call, ImageUrl, decode_content
 from gantry.dialects.data_urls import split_data_url

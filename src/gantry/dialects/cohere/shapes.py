@@ -5,7 +5,7 @@ from typing import Final
 import msgspec
 from msgspec import Raw, Struct
 
-from gantry.dialects.chat_chunk import ABSENT
+from gantry.dialects.chat_shapes import ABSENT
 
 
 class ImageUrl(Struct):

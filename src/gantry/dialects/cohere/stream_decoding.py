@@ -24,8 +24,9 @@ from gantry.core.chat_events import (
     ThinkingAdded,
     UsageReported,
 )
-from gantry.dialects.chat_chunk import ABSENT, has_value
+from gantry.dialects.chat_chunk import has_value
 from gantry.dialects.chat_decoder import SECOND_ANSWER, ChatStreamDecoder
+from gantry.dialects.chat_shapes import ABSENT
 from gantry.dialects.cohere.answer import read_arguments
 from gantry.dialects.cohere.citations import is_of_text, read_citation
 from gantry.dialects.cohere.finish import read_finish

@@ -15,8 +15,9 @@ from gantry.core.errors import UpstreamBroke
 from gantry.core.usage import NO_USAGE
 from gantry.core.vocabulary import Dialect
 from gantry.dialects.assemble import Assembly
-from gantry.dialects.chat_chunk import ABSENT, Chunk, GroqPart, has_value
+from gantry.dialects.chat_chunk import has_value
 from gantry.dialects.chat_decoder import ChatStreamDecoder
+from gantry.dialects.chat_shapes import ABSENT, Chunk, GroqPart
 from gantry.dialects.error_message import error_message
 from gantry.dialects.members import UNREADABLE
 from gantry.dialects.openai_chat.annotations import read_searched

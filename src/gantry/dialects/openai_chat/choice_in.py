@@ -29,7 +29,7 @@ from gantry.core.chat_events import (
 from gantry.core.vocabulary import Dialect
 from gantry.dialects.call_fold import arguments_text
 from gantry.dialects.carried import unpack_proof
-from gantry.dialects.chat_chunk import ABSENT, FunctionPart, ToolCallPart
+from gantry.dialects.chat_shapes import ABSENT, FunctionPart, ToolCallPart
 from gantry.dialects.data_urls import mime_of_name, split_data_url
 from gantry.dialects.logprobs import read_logprobs
 from gantry.dialects.members import UNREADABLE, decode_text

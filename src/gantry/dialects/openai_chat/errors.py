@@ -9,7 +9,8 @@ from typing import Any, Final
 import msgspec
 
 from gantry.core.chat import ProviderError
-from gantry.dialects.chat_chunk import Chunk, read_shape
+from gantry.dialects.chat_chunk import read_shape
+from gantry.dialects.chat_shapes import Chunk
 from gantry.dialects.error_message import clip_message, error_message
 from gantry.dialects.errors import openai_type
 

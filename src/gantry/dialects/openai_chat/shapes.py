@@ -7,7 +7,8 @@ write to the same path.
 
 from msgspec import Raw, Struct
 
-from gantry.dialects.chat_chunk import ABSENT, has_value
+from gantry.dialects.chat_chunk import has_value
+from gantry.dialects.chat_shapes import ABSENT
 
 
 class CacheIn(Struct, gc=False):

@@ -8,7 +8,8 @@ from msgspec import Raw, Struct
 from gantry.core.chat import ChatAnswer, Choice, Finish, FinishReason, Part, ToolCall
 from gantry.core.errors import UpstreamBroke
 from gantry.core.usage import NO_USAGE, Usage
-from gantry.dialects.chat_chunk import ABSENT, has_value
+from gantry.dialects.chat_chunk import has_value
+from gantry.dialects.chat_shapes import ABSENT
 from gantry.dialects.members import UNREADABLE
 from gantry.dialects.responses.errors import inner_error
 from gantry.dialects.responses.items import OWN, logprobs_of, said_by_assistant, says_something

@@ -10,7 +10,8 @@ import msgspec
 from msgspec import Raw, Struct
 
 from gantry.core.usage import Usage
-from gantry.dialects.chat_chunk import ABSENT, has_value
+from gantry.dialects.chat_chunk import has_value
+from gantry.dialects.chat_shapes import ABSENT
 from gantry.dialects.early_end import EventEarlyEnd
 from gantry.dialects.responses.output_items import Frames
 from gantry.dialects.responses.usage import usage_fields

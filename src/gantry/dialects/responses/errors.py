@@ -11,7 +11,8 @@ import msgspec
 from msgspec import Raw, Struct
 
 from gantry.core.chat import ProviderError
-from gantry.dialects.chat_chunk import ABSENT, has_value, read_chunk, read_shape
+from gantry.dialects.chat_chunk import has_value, read_chunk, read_shape
+from gantry.dialects.chat_shapes import ABSENT
 from gantry.dialects.error_message import clip_message, error_message
 
 UNNAMED: Final = "the provider failed without saying why"

@@ -31,8 +31,9 @@ from gantry.core.chat_events import (
     UsageReported,
 )
 from gantry.core.usage import NO_USAGE
-from gantry.dialects.chat_chunk import ABSENT, has_value
+from gantry.dialects.chat_chunk import has_value
 from gantry.dialects.chat_decoder import ChatStreamDecoder
+from gantry.dialects.chat_shapes import ABSENT
 from gantry.dialects.responses.decode_answer import ResponseShape, decode_response, finish_of
 from gantry.dialects.responses.errors import inner_error
 from gantry.dialects.responses.items import (

@@ -9,7 +9,8 @@ from msgspec import Raw, Struct
 from gantry.core.chat import FunctionTool, NativeTool, Tool, ToolChoice, ToolMode
 from gantry.core.errors import InvalidRequest
 from gantry.core.vocabulary import Dialect
-from gantry.dialects.chat_chunk import ABSENT, has_value
+from gantry.dialects.chat_chunk import has_value
+from gantry.dialects.chat_shapes import ABSENT
 from gantry.dialects.foreign import refuse_tool
 from gantry.dialects.members import decode_list, is_text, read_schema
 from gantry.dialects.read_exactly import read_exactly
