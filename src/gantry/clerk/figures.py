@@ -48,7 +48,8 @@ class Tally:
                 found = lasted.get(id(figures))
                 if found is None:
                     found = lasted[id(figures)] = figures, [], []
-                _count(log, *found)
+                _, latencies, firsts = found
+                _count(log, figures, latencies, firsts)
         for figures, latencies, firsts in lasted.values():
             _add_durations(figures.latency, latencies)
             _add_durations(figures.time_to_first_token, firsts)

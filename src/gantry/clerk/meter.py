@@ -123,28 +123,15 @@ class _Content(Struct, frozen=True, gc=False):
     tools: str | None = None
 
 
-class _Measured(Struct, frozen=True, gc=False):
-    """What was understood of a call."""
-
-    operation: Operation
-    model: str | None
-    question: Question
-    answer: Answer
-    usage: Usage
-    usage_raw: str | None
-    charge: Charge
-    content: _Content
-    extra: str | None
-    warnings: str | None
-    savings: int | None
-    attempts: str | None
-    charged: int | None
-    markup_ppm: int | None
-
-
 _NO_CONTENT: Final = _Content()
 _EVENT_STREAM: Final = "text/event-stream"
 _astuple: Final = astuple
+
+# What was understood of a call: operation, model, usage as it was told, what was said, extra parameters, warnings,
+# savings, attempts, what is charged to credits and the markup in it. A tuple, for it is taken apart where it comes to.
+_Measured = tuple[
+    Operation, str | None, str | None, _Content, str | None, str | None, int | None, str | None, int | None, int | None
+]
 
 
 def meter_call(
@@ -204,22 +191,10 @@ def meter_call(
         usage, charge = charge_crashed(note, usage, charge)
     shown = _POLICIES[opened.content_policy] in _SHOWN
     content = _content_of(operation, request, body, question, answer) if shown else _NO_CONTENT
-    measured = _Measured(
-        operation,
-        model,
-        question,
-        answer,
-        usage,
-        usage_raw,
-        charge,
-        content,
-        extra,
-        _list_text(warnings),
-        savings,
-        attempts,
-        *charge_credits(note, charge),
-    )
-    return _log_of(opened, closed, last, measured, labels)
+    charged, markup = charge_credits(note, charge)
+    told = _list_text(warnings)
+    measured = operation, model, usage_raw, content, extra, told, savings, attempts, charged, markup
+    return _log_of(opened, closed, last, question, answer, usage, charge, measured, labels)
 
 
 def _read_answer(
@@ -301,20 +276,27 @@ def meter_posted(
 
 
 def _log_of(
-    opened: CallOpened, closed: CallClosed, last: AttemptRecord | None, measured: _Measured, labels: Labels
+    opened: CallOpened,
+    closed: CallClosed,
+    last: AttemptRecord | None,
+    question: Question,
+    answer: Answer,
+    usage: Usage,
+    charge: Charge,
+    measured: _Measured,
+    labels: Labels,
 ) -> RequestLog:
     """Return the row of a call. By place: by name, msgspec would look for each of sixty fields among the others.
 
     And out of tuples, for compiled code finds a field of a struct as slowly as any attribute. The fields of frames keep
     their places.
     """
-    sent, came, found = _astuple(opened), _astuple(closed), _astuple(measured)
+    sent, came = _astuple(opened), _astuple(closed)
     log_id, organization_id, key_id, environment, started_at, method, path, dialect, operation, asked_model = sent[:10]
     is_stream, _, snapshot_version, user_agent = sent[10:14]
     _, ended_at, outcome, status, error, _, first, routing_time, content_type, _, request_id = came[:11]
     request_bytes, response_bytes, is_truncated = came[11:14]
-    measured_operation, model, question, answer, usage, usage_raw, charge, content, extra = found[:9]
-    warnings, savings, attempts, charged, markup_ppm = found[9:]
+    measured_operation, model, usage_raw, content, extra, warnings, savings, attempts, charged, markup_ppm = measured
     full_request, asked, full_response, answered, tool_calls, tools = _astuple(content)
     cost, cost_by_unit, is_unpriced, price_source, price_version = _astuple(charge)
     log = RequestLog(

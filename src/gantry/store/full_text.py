@@ -151,8 +151,9 @@ def _texts_in(said: str) -> list[str]:
         found: list[str] = []
         _gather(msgspec.json.decode(said), found)
         return found
-    texts = [plain.content] if type(plain) is PlainMessage else [message.content for message in plain]
-    return texts if len(max(texts, key=len, default="")) <= _DATA_LENGTH else [*filter(_is_text, texts)]
+    if type(plain) is PlainMessage:
+        return [plain.content] if _is_text(plain.content) else []
+    return [text for message in plain if _is_text(text := message.content)]
 
 
 def _is_text(value: str) -> bool:
