@@ -12,9 +12,9 @@ import hashlib
 import struct
 from collections.abc import Sequence
 from typing import Final, NamedTuple
-from zlib import crc32
 
 from msgspec import Struct
+from zlib_ng.zlib_ng import crc32  # zlib's, at ten times its speed: that took a tenth of what a body of 100 KB costs
 
 FORMAT_VERSION: Final = 2
 HEAD_BYTES: Final = 16
