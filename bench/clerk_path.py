@@ -162,7 +162,7 @@ class Timed:
 
     def __init__(self, builder: Any, watch: Stopwatch) -> None:
         self._builder = builder
-        self.build = watch.around(builder.build)
+        self.take = watch.around(builder.take)
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._builder, name)

