@@ -13,6 +13,7 @@ from msgspec import Struct
 from sqlalchemy import Connection
 
 from gantry.core.request_log import RequestLog
+from gantry.store.database import LOGS_APART
 from gantry.store.log_query import (
     COUNT_BOUND,
     INDEXED_COUNT_BOUND,
@@ -21,6 +22,7 @@ from gantry.store.log_query import (
     Cursor,
     LogPage,
     LogQuery,
+    begun_at,
     by_arrival,
     chosen_rows,
     indexed_count,
@@ -55,7 +57,7 @@ def read_page(connection: Connection, query: LogQuery, *, is_sqlite: bool) -> Lo
     begun = query.cursor is not None or query.page > 1  # something stands before the first row asked for
     more_before, more_after = (chosen.more, True) if turned else (begun, chosen.more)
     return LogPage(
-        logs=_read_logs(connection, [row.seq for row in rows], query),
+        logs=_read_logs(connection, rows, query),
         count=count,
         exact=exact,
         next=_cursor(rows[-1], before=False) if rows and more_after else None,
@@ -67,7 +69,7 @@ def _choose(connection: Connection, query: LogQuery, *, is_sqlite: bool, countin
     """Choose the rows of a page. Counting reads on to the bound, in the same pass over the rows."""
     start = (query.page - 1) * query.page_size
     end = start + query.page_size
-    statement = chosen_rows(query, is_sqlite=is_sqlite)
+    statement = chosen_rows(query, is_sqlite=is_sqlite, with_starts=_are_apart(connection))
     bound = SEARCH_COUNT_BOUND if by_arrival(query) else COUNT_BOUND
     if counting and end <= bound:
         found = connection.execute(statement.limit(bound + 1)).all()
@@ -77,12 +79,20 @@ def _choose(connection: Connection, query: LogQuery, *, is_sqlite: bool, countin
     return _Chosen(found[: query.page_size], more, start + len(found), exact=not more and (bool(found) or not start))
 
 
-def _read_logs(connection: Connection, numbers: Sequence[int], query: LogQuery) -> list[RequestLog]:
-    if not numbers:
+def _read_logs(connection: Connection, chosen: Sequence[Any], query: LogQuery) -> list[RequestLog]:
+    if not chosen:
         return []
-    rows = connection.execute(rows_numbered(numbers, with_content=query.with_content)).all()
+    numbers = [row.seq for row in chosen]
+    statement = rows_numbered(numbers, with_content=query.with_content)
+    if _are_apart(connection):  # a number alone may be in every part of ClickHouse's table
+        statement = statement.where(begun_at(query.organization_id, [row.started_at for row in chosen]))
+    rows = connection.execute(statement).all()
     logs = {row.seq: log_of(row, row.content if query.with_content else None) for row in rows}
     return [logs[number] for number in numbers if number in logs]
+
+
+def _are_apart(connection: Connection) -> bool:
+    return LOGS_APART in connection.get_execution_options()
 
 
 def _cursor(row: Any, *, before: bool) -> Cursor:

@@ -87,12 +87,15 @@ class LogPage(Struct, frozen=True, kw_only=True):
     previous: Cursor | None = None
 
 
-def chosen_rows(query: LogQuery, *, is_sqlite: bool) -> Select[Any]:
-    """Return the statement for the numbers and sort values of all rows from the cursor on, in order."""
+def chosen_rows(query: LogQuery, *, is_sqlite: bool, with_starts: bool = False) -> Select[Any]:
+    """Return the statement for the numbers and sort values of all rows from the cursor on, in order.
+
+    With their starts where they are asked for: logs apart are found by these.
+    """
     search = _search_of(query) if is_sqlite else None
     value = sort_value(query)
     seq: ColumnElement[int] = request_logs.c.seq
-    statement = select(seq, value.label("value"))
+    statement = select(seq, value.label("value"), *((request_logs.c.started_at,) if with_starts else ()))
     if search is None:
         statement = statement.where(matching(query))
     else:
@@ -112,6 +115,11 @@ def rows_numbered(numbers: Sequence[int], *, with_content: bool) -> Select[Any]:
     """Return the statement for some rows, in no order."""
     statement = with_said(select(request_logs, request_log_bodies.c.content)) if with_content else select(request_logs)
     return statement.where(request_logs.c.seq.in_(numbers))
+
+
+def begun_at(organization_id: str, starts: Sequence[int]) -> ColumnElement[bool]:
+    """Return the condition for logs of an organization that began just then: what ClickHouse has them in order of."""
+    return and_(request_logs.c.organization_id == organization_id, request_logs.c.started_at.in_(starts))
 
 
 def with_said(statement: Select[Any]) -> Select[Any]:
