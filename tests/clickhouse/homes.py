@@ -67,6 +67,14 @@ def clients_of_a_test() -> Iterator[None]:
             client.close()
 
 
+@contextmanager
+def logs_where_homes_say() -> Iterator[None]:
+    """Let the nodes of the block keep their logs where their own settings say."""
+    with pytest.MonkeyPatch.context() as patched:
+        patched.delenv(_SERVER, raising=False)
+        yield
+
+
 def are_logs_apart() -> bool:
     """Say whether logs are kept in ClickHouse now."""
     return _SERVER in os.environ

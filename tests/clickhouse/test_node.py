@@ -10,6 +10,7 @@ import pytest
 
 from gantry.store.clickhouse.client import Client
 from gantry.store.clickhouse.compiler import Asked
+from tests.clickhouse.homes import logs_where_homes_say
 from tests.clickhouse.server import Shim, new_logs_url, reason_to_skip
 from tests.e2e.node import Node, await_true, running_node
 from tests.e2e.traffic import query
@@ -128,7 +129,7 @@ def test_a_clickhouse_that_stops_and_comes_back_loses_and_doubles_nothing(tmp_pa
         pytest.skip("needs chDB, which can be stopped")
     shim = Shim(tmp_path / "clickhouse")
     make_home(tmp_path, new_logs_url(shim.url))
-    with running_node(tmp_path) as node:
+    with logs_where_homes_say(), running_node(tmp_path) as node:
         boss = Person(node)
         call(node, "ada", "before")
         node.await_stored()
@@ -136,7 +137,7 @@ def test_a_clickhouse_that_stops_and_comes_back_loses_and_doubles_nothing(tmp_pa
         for number in range(5):
             call(node, "ada", f"meanwhile {number}")
         assert node.ask("/readyz")[0] == 200
-        assert node.status()["clerk"]["lag"], "the journal holds what cannot be stored"
+        await_true(lambda: bool(node.status()["clerk"]["lag"]), "the journal holds what cannot be stored")
         shim.start()
         node.await_stored()
         assert len(boss.ids()) == len(set(boss.ids())) == 6

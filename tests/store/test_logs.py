@@ -264,9 +264,9 @@ def test_a_full_disk_is_unavailable(tmp_path: Path) -> None:
     logs = LogStore(tmp_path / "logs.db")
     with logs._database.writing() as connection:
         pages = connection.exec_driver_sql("PRAGMA page_count").scalar_one()
-        connection.exec_driver_sql(f"PRAGMA max_page_count = {pages + 4}")
+        connection.exec_driver_sql(f"PRAGMA max_page_count = {pages + 1}")
     with pytest.raises(StoreUnavailable, match="full"):
-        logs.record(RecordBatch(logs=[make_log(str(n), error_message="x" * 4000) for n in range(50)]))
+        logs.record(RecordBatch(logs=[make_log(str(n), error_message="x" * 4000) for n in range(500)]))
     assert _ids(logs) == []
     logs.close()
 

@@ -138,11 +138,13 @@ def storable(row: Row) -> Row:
 
     Only for rows that an engine refused: what a caller sends must not be able to stop the clerk.
     """
-    return [_storable(value) for value in row]
+    return [value if value is None else _storable(value) for value in row]
 
 
 def _storable(value: Any) -> Any:
     if isinstance(value, str):
+        if value.isascii() and "\0" not in value:
+            return value
         return value.replace("\0", "\ufffd").encode("utf-8", "replace").decode()
     if isinstance(value, int):
         return max(-_LARGEST, min(value, _LARGEST))

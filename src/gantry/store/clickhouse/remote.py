@@ -50,6 +50,10 @@ _FORGET_DAY: Final = text(
     "DELETE FROM log_ids WHERE (log_id, organization_id) IN "  # noqa: S608 - a number
     f"(SELECT log_id, organization_id FROM log_ids WHERE day = :day LIMIT {_AT_ONCE})"
 )
+_NUMBERED: Final = (  # by their key, too, in whose order they lie
+    f"SELECT {', '.join(COLUMNS)} FROM {TABLE} WHERE seq IN ({{p0:Array(Int64)}}) "  # noqa: S608 - names of columns
+    "AND organization_id IN ({p1:Array(String)}) AND started_at IN ({p2:Array(Int64)})"
+)
 _PARTS: Final = (
     "SELECT partition FROM system.parts WHERE active AND database = currentDatabase() AND table = {p0:String} "
     "GROUP BY partition ORDER BY partition"
@@ -113,8 +117,9 @@ class RemoteLogs:
         hold_ids(connection, sorted({(price.log.log_id, price.log.organization_id) for price in prices}))
         seq, cost, missing = (COLUMNS.index(name) for name in ("seq", "cost", "price_missing"))
         numbers = [price.log.seq for price in prices]
-        wanted = f"SELECT {', '.join(COLUMNS)} FROM {TABLE} WHERE seq IN ({{p0:Array(Int64)}})"  # noqa: S608
-        rows = {row[seq]: row for row in self._client.select(Asked(wanted, {"p0": numbers}, COLUMNS))}
+        owners = sorted({price.log.organization_id for price in prices})
+        asked = {"p0": numbers, "p1": owners, "p2": [price.log.started_at for price in prices]}
+        rows = {row[seq]: row for row in self._client.select(Asked(_NUMBERED, asked, COLUMNS))}
         put, found = [], []
         for price in prices:
             row = rows.get(price.log.seq)
