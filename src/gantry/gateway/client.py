@@ -112,6 +112,8 @@ class ClientConnection(asyncio.Protocol):
             self._state.bytes_out += responder.sent
         if exchange is not None:
             exchange.on_client_gone()
+        if self._template is not None:
+            self._template.forget()
 
     def eof_received(self) -> bool:
         """Take the end of the client's side as its leaving: what waits for nothing else would run on unheard."""
@@ -287,6 +289,8 @@ class ClientConnection(asyncio.Protocol):
                 self._since = self._state.now  # a head has its time from its first byte on, however it trickles
             return None
         head = parse_request_head(buffer[:end])
+        if self._template is not None:
+            self._template.forget()
         self._template = HeadTemplate(buffer[:end], head)
         return head
 

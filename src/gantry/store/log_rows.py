@@ -138,7 +138,7 @@ def storable(row: Row) -> Row:
 
     Only for rows that an engine refused: what a caller sends must not be able to stop the clerk.
     """
-    return [value if value is None else _storable(value) for value in row]
+    return [_storable(value) for value in row]
 
 
 def _storable(value: Any) -> Any:

@@ -52,6 +52,13 @@ class HeadTemplate:
         self._before, self._after = data[:start], data[end:]
         self._digits_at, self._behind = start, data[end : end + 1]
 
+    def forget(self) -> None:
+        """Let go of what was noted of the head, once its last exchange is over.
+
+        Notes mostly hold the head in turn, and then nothing but the garbage collector would ever find the two.
+        """
+        self._head.notes = None
+
     def match(self, data: bytes) -> RequestHead | None:
         """Return the head that begins these bytes, if it is this one again."""
         if not data.startswith(self._before):
