@@ -5,12 +5,10 @@ import json
 import msgspec
 import pytest
 from msgspec import Raw
-from msgspec.structs import replace
 
 from gantry.clerk.limit_info import limit_info
 from gantry.core.limits import Asked
 from gantry.journal.frames import LimitNote
-from tests.clerk.samples import closed
 
 USD = 1_000_000_000
 
@@ -29,12 +27,12 @@ def test_each_limit_is_told_with_and_without_the_call(
     asked: Asked, current: int, amount: int, refusing: int | None, told: tuple[float, ...]
 ) -> None:
     note = LimitNote(refusing is None, Raw(msgspec.msgpack.encode([asked])), [current], [amount], refusing)
-    info = json.loads(limit_info(replace(closed(1), limits=note)) or "")
+    info = json.loads(limit_info(note, b"") or "")
     names = ("current_value", "new_value", "limit_value", "is_within_limit")
     expected = {"name": asked.name, **dict(zip(names, told, strict=True))}
     assert info == {"is_allowed": refusing is None, "limits": [expected]}
 
 
 def test_what_a_worker_before_that_wrote_is_taken_as_it_is_and_nothing_is_told_of_nothing() -> None:
-    assert limit_info(replace(closed(1), limit_info=b'{"is_allowed":true}')) == '{"is_allowed":true}'
-    assert limit_info(closed(1)) is None
+    assert limit_info(None, b'{"is_allowed":true}') == '{"is_allowed":true}'
+    assert limit_info(None, b"") is None

@@ -90,7 +90,7 @@ def counted_in(opened: CallOpened, closed: CallClosed) -> Sequence[Counted]:
 
 def told_limits(closed: CallClosed) -> Any:
     """Return what the log of a call says of its limits."""
-    return json.loads(limit_info(closed) or "null")
+    return json.loads(limit_info(closed.limits, closed.limit_info) or "null")
 
 
 async def all_closed(node: Node, count: int) -> list[tuple[CallOpened, CallClosed]]:

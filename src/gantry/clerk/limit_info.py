@@ -6,7 +6,7 @@ import msgspec
 from msgspec import Struct
 
 from gantry.core.limits import Asked, LimitUnit
-from gantry.journal.frames import CallClosed
+from gantry.journal.frames import LimitNote
 
 _PER_USD: Final = 1_000_000_000  # nano-dollars
 _encode: Final = msgspec.json.Encoder().encode
@@ -20,11 +20,13 @@ class _Told(Struct, frozen=True, gc=False):
     is_within_limit: bool
 
 
-def limit_info(closed: CallClosed) -> str | None:
-    """Return what a log says of the limits that were asked, as JSON; None where none were."""
-    note = closed.limits
+def limit_info(note: LimitNote | None, told: bytes) -> str | None:
+    """Return what a log says of the limits that were asked, as JSON; None where none were.
+
+    It comes in a note, or `told`, as the close frame has it of older workers.
+    """
     if note is None:
-        return closed.limit_info.decode() or None
+        return told.decode() or None
     limits = [_described(*one, refuses=place == note.refusing) for place, one in enumerate(note.standings)]
     return _encode({"is_allowed": note.is_allowed, "limits": limits}).decode()
 

@@ -8,7 +8,6 @@ from collections.abc import Callable, Sequence
 from typing import Any, Final
 
 import msgspec
-from msgspec import Struct
 from msgspec.structs import asdict, astuple, replace
 
 from gantry.clerk.attempts import Answered, charge_attempts, find_serving
@@ -52,7 +51,7 @@ from gantry.dialects.question import Question, read_question, read_units
 from gantry.dialects.question_shapes import NO_UNITS, Units
 from gantry.dialects.reported_usage import read_reported_usage
 from gantry.dialects.usage import IMPOSSIBLE, service_tier_in
-from gantry.journal.frames import AttemptRecord, CacheNote, CallClosed, CallOpened, LogPosted
+from gantry.journal.frames import CacheNote, CallClosed, CallOpened, LogPosted, StopNote
 from gantry.prices.rates import Rates
 
 _LOG_TYPES: Final = {
@@ -110,27 +109,25 @@ _UNCOUNTED: Final = "results of a batch, if there were any, were not counted: th
 _INFERENCE: Final = LogMethod.INFERENCE
 _encode: Final = msgspec.json.Encoder().encode
 _SHOWN: Final = frozenset((ContentPolicy.FULL, ContentPolicy.REDACTED))
-
-
-class _Content(Struct, frozen=True, gc=False):
-    """What was said, as far as the key's policy lets it be kept."""
-
-    full_request: bytes | None = None
-    input: str | None = None
-    full_response: bytes | None = None
-    output: str | None = None
-    tool_calls: str | None = None
-    tools: str | None = None
-
-
-_NO_CONTENT: Final = _Content()
 _EVENT_STREAM: Final = "text/event-stream"
+# Compiled code finds a field of a struct as slowly as any attribute, so what each call has is taken apart, once. The
+# fields of frames keep their places.
 _astuple: Final = astuple
+_NO_ATTEMPT: Final = (None, None, None, None, None)
+
+# What was said, as far as the key's policy lets it be kept: the request as it was, what it asks, the answer as it was,
+# what it says, its tool calls, and the tools that were offered.
+_Content = tuple[bytes | None, str | None, bytes | None, str | None, str | None, str | None]
+_NO_CONTENT: Final[_Content] = (None, None, None, None, None, None)
+
+# What the close frame tells of the usage: as the provider wrote it where the body does not have it, as a stream that we
+# ended came to, and as the worker counted it; and the status.
+_Told = tuple[bytes, StopNote | None, Usage | None, int]
 
 # What was understood of a call: operation, model, usage as it was told, what was said, extra parameters, warnings,
-# savings, attempts, what is charged to credits and the markup in it. A tuple, for it is taken apart where it comes to.
+# savings, attempts, what is charged to credits, and labels. A tuple, for it is taken apart where it comes to.
 _Measured = tuple[
-    Operation, str | None, str | None, _Content, str | None, str | None, int | None, str | None, int | None, int | None
+    Operation, str | None, str | None, _Content, str | None, str | None, int | None, str | None, int | None, Labels
 ]
 
 
@@ -146,71 +143,83 @@ def meter_call(
 
     `custom` is the custom model that it was for, if it was for one.
     """
-    warnings = list(closed.warnings)
-    operation = _OPERATIONS[opened.operation]
-    spoken = _OPERATIONS[opened.spoken_operation or opened.operation]
-    dialect = _DIALECTS[opened.spoken_dialect or opened.dialect]
-    body = _decoded(response, closed, warnings)
-    answered = _OPERATIONS[closed.spoken_operation] if closed.spoken_operation else spoken
-    answer_dialect = _DIALECTS[closed.spoken_dialect] if closed.spoken_dialect else dialect
-    hit = closed.cache if closed.cache is not None and closed.cache.hit else None
-    answer = _read_answer(answered, answer_dialect, closed, body, hit, warnings)
-    question = read_question(spoken, opened.request_content_type, request, dialect)
+    sent, came = _astuple(opened), _astuple(closed)
+    _, _, _, _, started_at, _, _, told_dialect, told_operation, asked_model, _, policy = sent[:12]
+    content_type, params, metadata, _, told_units, spoken_dialect, spoken_operation, hold, trace_parent = sent[14:23]
+    outcome, status, _, tried, _, _, answer_type, coding = came[2:10]
+    told_warnings, told_usage, told_model, _, told_answer_dialect, told_answer_operation = came[15:21]
+    turned_to, cache, note, _, stopped, counted = came[21:27]
+    warnings = [*told_warnings]
+    operation = _OPERATIONS[told_operation]
+    spoken = _OPERATIONS[spoken_operation or told_operation]
+    dialect = _DIALECTS[spoken_dialect or told_dialect]
+    body = _decoded(response, closed, warnings) if coding else response
+    answered = _OPERATIONS[told_answer_operation] if told_answer_operation else spoken
+    answer_dialect = _DIALECTS[told_answer_dialect] if told_answer_dialect else dialect
+    hit = cache if cache is not None and cache.hit else None
+    answer = _read_answer(answered, answer_dialect, answer_type, body, stopped, hit, warnings)
+    question = read_question(spoken, content_type, request, dialect)
     if question.problem is not None:
         warnings.append(question.problem)
-    units = read_units(opened.units) if opened.units else question.units
-    usage, usage_raw, service_tier = _read_usage(operation, answer_dialect, closed, answer, question, units, warnings)
-    labels, extra = _read_labels(opened, warnings)
-    last = find_serving(closed.attempts)
-    answered_as = answer.model or closed.response_model
-    model = (last.upstream_model if last is not None else None) or answered_as
+    units = read_units(told_units) if told_units else question.units
+    told = told_usage, stopped, counted, status
+    usage, usage_raw, service_tier = _read_usage(operation, answer_dialect, told, answer, question, units, warnings)
+    labels, extra = NO_LABELS, None
+    if params or metadata or trace_parent:
+        labels, extra = _read_labels(opened, warnings)
+    last = find_serving(tried)
+    serving = _NO_ATTEMPT if last is None else _astuple(last)
+    provider_id, _, _, upstream_model, _ = serving[:5]
+    answered_as = answer.model or told_model
+    model = upstream_model or answered_as
     charge, savings = NO_CHARGE, None
     if hit is not None:
         charge, savings = charge_hit(
-            rates, hit, (hit.upstream_model, answered_as), opened.started_at, service_tier, usage, custom=custom
+            rates, hit, (hit.upstream_model, answered_as), started_at, service_tier, usage, custom=custom
         )
         model = CACHED_MODEL
     elif usage != NO_USAGE:
-        provider_id = last.provider_id if last is not None else likely_provider(opened.requested_model, rates)
+        if last is None:
+            provider_id = likely_provider(asked_model, rates)
         host = last.upstream_host if last is not None else None
-        at = opened.started_at
         if answer.results:
-            charge = charge_results(rates, provider_id, answer.results, at, host=host)
+            charge = charge_results(rates, provider_id, answer.results, started_at, host=host)
         else:
             names = (model, answered_as)
-            charge = charge_call(rates, provider_id, names, at, service_tier, usage, host=host, custom=custom)
+            charge = charge_call(rates, provider_id, names, started_at, service_tier, usage, host=host, custom=custom)
     if hit is None and not answer.results:
         difference = find_difference(usage_raw, charge)
         if difference is not None:
             warnings.append(difference)
-    answered_by = Answered(last, usage, service_tier, opened.started_at, custom, answered_as, closed.turned_to)
-    attempts, charge = charge_attempts(closed.attempts, answered_by, rates, charge, warnings)
-    note = closed.settled
-    if closed.outcome == _CRASHED and opened.hold is not None:
-        note = opened.hold
+    answered_by = Answered(last, usage, service_tier, started_at, custom, answered_as, turned_to)
+    attempts, charge = charge_attempts(tried, answered_by, rates, charge, warnings)
+    if outcome == _CRASHED and hold is not None:
+        note = hold
         usage, charge = charge_crashed(note, usage, charge)
-    shown = _POLICIES[opened.content_policy] in _SHOWN
+    shown = _POLICIES[policy] in _SHOWN
     content = _content_of(operation, request, body, question, answer) if shown else _NO_CONTENT
     charged, markup = charge_credits(note, charge)
-    told = _list_text(warnings)
-    measured = operation, model, usage_raw, content, extra, told, savings, attempts, charged, markup
-    return _log_of(opened, closed, last, question, answer, usage, charge, measured, labels)
+    warned = _list_text(warnings)
+    measured = operation, model, usage_raw, content, extra, warned, savings, attempts, charged, labels
+    log = _log_of(sent, came, serving, question, answer, usage, charge, measured)
+    return log if markup is None else replace(log, markup_ppm=markup)
 
 
 def _read_answer(
     operation: Operation,
     dialect: Dialect,
-    closed: CallClosed,
+    content_type: str,
     body: bytes,
+    stopped: StopNote | None,
     hit: CacheNote | None,
     warnings: list[str],
 ) -> Answer:
     answer = EMPTY_ANSWER
     if body:
-        answer = read_answer(operation, dialect, closed.response_content_type, body)
+        answer = read_answer(operation, dialect, content_type, body)
         warnings += answer.warnings
-    if closed.stopped is not None:  # that its bytes have no end is our doing
-        answer = replace(answer, finish_reason=closed.stopped.finish_reason, error=None)
+    if stopped is not None:  # that its bytes have no end is our doing
+        answer = replace(answer, finish_reason=stopped.finish_reason, error=None)
     if hit is not None and hit.usage != NO_USAGE:  # as it was told when the answer was made
         answer = replace(answer, usage=hit.usage, service_tier=hit.service_tier)
     return answer
@@ -219,7 +228,7 @@ def _read_answer(
 def _content_of(operation: Operation, request: bytes, body: bytes, question: Question, answer: Answer) -> _Content:
     completed = answer.text if operation in _COMPLETING and answer.messages is None else None
     said = completed or answer.messages or answer.message
-    return _Content(request or None, question.input, body or None, said, answer.tool_calls, question.tools)
+    return request or None, question.input, body or None, said, answer.tool_calls, question.tools
 
 
 def meter_posted(
@@ -276,30 +285,26 @@ def meter_posted(
 
 
 def _log_of(
-    opened: CallOpened,
-    closed: CallClosed,
-    last: AttemptRecord | None,
+    sent: tuple[Any, ...],
+    came: tuple[Any, ...],
+    serving: tuple[Any, ...],
     question: Question,
     answer: Answer,
     usage: Usage,
     charge: Charge,
     measured: _Measured,
-    labels: Labels,
 ) -> RequestLog:
-    """Return the row of a call. By place: by name, msgspec would look for each of sixty fields among the others.
-
-    And out of tuples, for compiled code finds a field of a struct as slowly as any attribute. The fields of frames keep
-    their places.
-    """
-    sent, came = _astuple(opened), _astuple(closed)
+    """Return the row of a call. By place: by name, msgspec would look for each of sixty fields among the others."""
     log_id, organization_id, key_id, environment, started_at, method, path, dialect, operation, asked_model = sent[:10]
     is_stream, _, snapshot_version, user_agent = sent[10:14]
     _, ended_at, outcome, status, error, _, first, routing_time, content_type, _, request_id = came[:11]
     request_bytes, response_bytes, is_truncated = came[11:14]
-    measured_operation, model, usage_raw, content, extra, warnings, savings, attempts, charged, markup_ppm = measured
-    full_request, asked, full_response, answered, tool_calls, tools = _astuple(content)
+    changes, _, _, _, cache, _, told, _, _, limits = came[18:28]
+    provider_id, credential_id, credential_name, _, tier = serving[:5]
+    measured_operation, model, usage_raw, content, extra, warnings, savings, attempts, charged, labels = measured
+    full_request, asked, full_response, answered, tool_calls, tools = content
     cost, cost_by_unit, is_unpriced, price_source, price_version = _astuple(charge)
-    log = RequestLog(
+    return RequestLog(
         log_id,
         organization_id,
         key_id,
@@ -316,10 +321,10 @@ def _log_of(
         path,
         model,
         asked_model,
-        last.provider_id if last else None,
-        last.credential_id if last else None,
-        last.credential_name if last else None,
-        last.tier if last else None,
+        provider_id,
+        credential_id,
+        credential_name,
+        tier,
         attempts,
         error or answer.error,
         warnings,
@@ -338,15 +343,15 @@ def _log_of(
         price_version,
         charged,
         None,  # what it costs the customer, the clerk adds
-        limit_info(closed),
-        closed.cache.key if closed.cache is not None else None,
+        limit_info(limits, told) if limits is not None or told else None,
+        cache.key if cache is not None else None,
         savings,
         extra,
         asked,
         answered,
         tool_calls,
         tools,
-        _list_text(closed.changes),
+        _list_text(changes),
         answer.finish_reason,
         answer.response_id,
         request_id,
@@ -359,12 +364,9 @@ def _log_of(
         snapshot_version,
         *_astuple(labels),
     )
-    return log if markup_ppm is None else replace(log, markup_ppm=markup_ppm)
 
 
 def _decoded(response: bytes, closed: CallClosed, warnings: list[str]) -> bytes:
-    if not closed.response_content_encoding:
-        return response
     decoded = decode_content(response, closed.response_content_encoding)
     if decoded.problem is not None and not closed.truncated:
         warnings.append(decoded.problem)
@@ -374,37 +376,38 @@ def _decoded(response: bytes, closed: CallClosed, warnings: list[str]) -> bytes:
 def _read_usage(
     operation: Operation,
     dialect: Dialect,
-    closed: CallClosed,
+    told: _Told,
     answer: Answer,
     question: Question,
     units: Units,
     warnings: list[str],
 ) -> tuple[Usage, str | None, str | None]:
     """Return the usage, as the provider wrote it, and the service tier it names; an estimate where nobody counted."""
+    written, stopped, counted, status = told
     if operation is _TOLD_AGAIN:
         return NO_USAGE, None, None
     usage, usage_raw, service_tier = answer.usage, answer.usage_raw, answer.service_tier
-    if closed.usage and operation in _OF_BATCHES:  # the last usage in it is that of one result
+    if written and operation in _OF_BATCHES:  # the last usage in it is that of one result
         if usage == NO_USAGE:
             warnings.append(_UNCOUNTED)
-    elif closed.stopped is not None:
-        usage = closed.stopped.usage
-    elif closed.counted is not None and closed.counted != NO_USAGE:
-        usage = closed.counted
+    elif stopped is not None:
+        usage = stopped.usage
+    elif counted is not None and counted != NO_USAGE:
+        usage = counted
         if usage.estimated and usage.input_tokens is None and question.input:
             usage = complete_usage(usage, count_tokens(question.input), 0)
-    elif closed.usage:
-        reported, problems = read_reported_usage(dialect, closed.usage)
+    elif written:
+        reported, problems = read_reported_usage(dialect, written)
         usage = reported if usage == NO_USAGE else merge_usage(usage, reported)
         warnings += problems
-        usage_raw, service_tier = closed.usage.decode("utf-8", "replace"), service_tier_in(closed.usage)
+        usage_raw, service_tier = written.decode("utf-8", "replace"), service_tier_in(written)
     elif operation in SPOKEN:
         usage = usage_of_answer(operation, answer, question.input)
     elif usage == NO_USAGE and operation in EMBEDDING_OPERATIONS and answer.message is not None and question.input:
         usage = estimate_reading(question.input)
     if operation in _ONLY_READING and usage.input_tokens is None and usage.total_tokens is not None:
         usage = replace(usage, input_tokens=usage.total_tokens)
-    if units is not NO_UNITS and 0 < closed.status < _ERROR_STATUS:
+    if units is not NO_UNITS and 0 < status < _ERROR_STATUS:
         usage = replace(
             usage,
             characters=units.characters if usage.characters is None else usage.characters,
