@@ -9,7 +9,7 @@ a caller writes has a meaning to the engine.
 """
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import Any, Final
 
 import msgspec
@@ -90,8 +90,7 @@ def index_again(connection: Connection) -> None:
     writer: Any = connection.connection.cursor()
     bodies.execute("SELECT seq, content FROM request_log_bodies ORDER BY seq")
     while rows := bodies.fetchmany(_SLICE):
-        entries = [entry_of(seq, unpack_content(content)) for seq, content in rows]
-        if found := [entry for entry in entries if entry is not None]:
+        if found := [*entries_of((seq, unpack_content(content)) for seq, content in rows)]:
             writer.executemany(statements.put, found)
     writer.close()
     bodies.close()
@@ -111,7 +110,7 @@ def take_out(connection: Connection, of: ColumnElement[bool]) -> None:
     if connection.get_execution_options().get(LOGS_APART):
         return  # there the words go with the row
     said = connection.execute(select(request_log_bodies).where(of)).all()
-    entries = [entry for row in said if (entry := entry_of(row.seq, unpack_content(row.content))) is not None]
+    entries = [*entries_of((row.seq, unpack_content(row.content)) for row in said)]
     if entries:
         cursor: Any = connection.connection.cursor()
         cursor.executemany(FullTextStatements(is_sqlite=connection.dialect.name == "sqlite").take_out, entries)
@@ -129,6 +128,14 @@ def entry_of(seq: int, said: Content) -> Entry | None:
     """Return a log's entry; None when there is nothing to find it by."""
     words = said_words(said.input), said_words(said.output)
     return (*words, seq) if words != ("", "") else None
+
+
+def entries_of(said: Iterable[tuple[int, Content]]) -> Iterator[Entry]:
+    """Yield the entries of logs, by their numbers and what was said in them."""
+    for seq, content in said:
+        entry = entry_of(seq, content)
+        if entry is not None:
+            yield entry
 
 
 def said_words(said: str | None) -> str:

@@ -5,7 +5,7 @@ text or a plain number costs sqlite3 a search for an adapter, also None, True an
 words for members and numbers for flags a row takes half the time.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from decimal import Decimal
 from operator import itemgetter
 from typing import Any, Final
@@ -83,6 +83,11 @@ _AUDIO_IN_ROW = _ALL.index("input_audio")
 _NOTHING_SAID = Content(None, None, None, None)
 
 Row = Sequence[Any]
+Mend = Callable[[Row], Row]  # what an engine refused, or may refuse, into what it takes
+
+
+def rows_of(logs: Iterable[RequestLog], row_of: Callable[[RequestLog], list[Any]], mend: Mend) -> list[Row]:
+    return [mend(row_of(log)) for log in logs]
 
 
 def row_of(log: RequestLog) -> list[Any]:
@@ -131,6 +136,20 @@ def _make_storable(row: list[Any]) -> None:
         text = row[place]
         if text is not None and len(text) > INDEXED_LENGTH:
             row[place] = text[:INDEXED_LENGTH]
+
+
+def said_in(logs: Iterable[tuple[int, RequestLog]], mend: Mend) -> list[tuple[int, Content]]:
+    """Return what was said in logs, by their numbers, of those in which something was."""
+    said = []
+    for seq, log in logs:
+        request, asked, response, answered = log.full_request, log.input, log.full_response, log.output
+        if not (request is None and asked is None and response is None and answered is None):
+            said.append((seq, Content(*mend((request, asked, response, answered)))))
+    return said
+
+
+def as_it_is(row: Row) -> Row:
+    return row
 
 
 def storable(row: Row) -> Row:

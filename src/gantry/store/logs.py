@@ -36,7 +36,7 @@ from gantry.store.cached_answers import (
     sum_entries,
 )
 from gantry.store.columns_at_once import put_all
-from gantry.store.content import Content, pack_content
+from gantry.store.content import pack_all
 from gantry.store.counted_once import counted_once, numbered_results, without_cost
 from gantry.store.credits import repricing_rows, usage_rows
 from gantry.store.customer_sums import (
@@ -52,7 +52,7 @@ from gantry.store.customer_sums import (
 from gantry.store.customers import CustomerMark, marks_of
 from gantry.store.database import BUSY_TIMEOUT, Address, Apart, Clock, StoreUnavailable, open_database
 from gantry.store.followers import begin_following
-from gantry.store.full_text import entry_of
+from gantry.store.full_text import entries_of
 from gantry.store.log_changes import LogChange, change_logs, delete_log
 from gantry.store.log_copy import copy_bodies, copy_new, next_numbers, put_words
 from gantry.store.log_days import (
@@ -70,7 +70,7 @@ from gantry.store.log_days import (
 )
 from gantry.store.log_pages import read_page
 from gantry.store.log_query import LogPage, LogQuery, with_said
-from gantry.store.log_rows import Row, log_of, row_of, short_row_of, storable
+from gantry.store.log_rows import Mend, Row, as_it_is, log_of, row_of, rows_of, said_in, short_row_of, storable
 from gantry.store.log_statements import LogStatements
 from gantry.store.log_summary import Summary, read_options, read_summary
 from gantry.store.log_tables import (
@@ -239,13 +239,13 @@ class LogStore:
             self._apart.set_aside(len(batch.logs))
             return self._record(batch, storable)
         try:
-            return self._record(batch, _as_it_is)
+            return self._record(batch, as_it_is)
         except self._database.refusals:  # a NUL, half a surrogate, an integer of 30 digits: callers send them
             return self._record(batch, storable)
 
-    def _record(self, batch: RecordBatch, mend: Callable[[Row], Row]) -> set[str]:
+    def _record(self, batch: RecordBatch, mend: Mend) -> set[str]:
         logs, board = batch.logs, batch.board
-        rows = [mend(self._row_of(log)) for log in logs]
+        rows = rows_of(logs, self._row_of, mend)
         results = numbered_results(logs)
         with self._database.writing() as connection:
             cursor = connection.connection.cursor()
@@ -314,11 +314,10 @@ class LogStore:
                 make_days(connection, sorted(days))
             self._days = frozenset(days)
 
-    def _insert_said(self, cursor: Any, logs: Iterable[tuple[int, RequestLog]], mend: Callable[[Row], Row]) -> None:
+    def _insert_said(self, cursor: Any, logs: Iterable[tuple[int, RequestLog]], mend: Mend) -> None:
         """Store what was said in new logs, by their numbers, and its words."""
-        said = [(seq, content) for seq, log in logs if (content := _said_in(log, mend)) is not None]
-        bodies = self._begin(_packed, said)
-        entries = (entry for seq, content in said if (entry := entry_of(seq, content)) is not None)
+        said = said_in(logs, mend)
+        bodies, entries = self._begin(pack_all, said), entries_of(said)
         if not self._database.is_sqlite:
             put_words(cursor, entries, len(said))  # what takes the server longest, and so hides the most
             copy_bodies(cursor, bodies())
@@ -330,7 +329,7 @@ class LogStore:
         """Begin some work while a server does its own; SQLite is this process, and does it when it is asked for."""
         return partial(work, given) if self._database.is_sqlite else self._aside.begin(len(given), work, given)
 
-    def _add_up(self, cursor: Any, rollup: Rollup, mend: Callable[[Row], Row]) -> None:
+    def _add_up(self, cursor: Any, rollup: Rollup, mend: Mend) -> None:
         sql = self._sql
         self._put_all(cursor, sql.add_minutes, [mend(row) for row in rollup.minutes])
         self._put_all(cursor, sql.add_hours, [mend(row) for row in rollup.hours])
@@ -338,9 +337,7 @@ class LogStore:
         add_sketches(cursor, sql.hour_sketches, rollup.hour_sketches, mend)
         add_sketches(cursor, sql.day_sketches, rollup.day_sketches, mend)
 
-    def _add_customers(
-        self, cursor: Any, by_day: Iterable[Row], customers: Iterable[Row], mend: Callable[[Row], Row]
-    ) -> None:
+    def _add_customers(self, cursor: Any, by_day: Iterable[Row], customers: Iterable[Row], mend: Mend) -> None:
         days = [mend(row) for row in by_day]
         new: Counter[tuple[Any, ...]] = Counter()
         for row, requests in zip(days, self._add_days(cursor, days), strict=True):
@@ -348,7 +345,7 @@ class LogStore:
         rows = map(mend, customers)
         self._put_all(cursor, self._sql.put_customer, [with_new_days(row, new[tuple(row[:3])]) for row in rows])
 
-    def _note_customers(self, cursor: Any, notes: Iterable[CustomerNote], mend: Callable[[Row], Row]) -> None:
+    def _note_customers(self, cursor: Any, notes: Iterable[CustomerNote], mend: Mend) -> None:
         for note in notes:
             key = key_of(note)
             if note.terms is not None:
@@ -543,10 +540,6 @@ class LogStore:
             return connection.execute(statement).all()
 
 
-def _as_it_is(row: Row) -> Row:
-    return row
-
-
 def _note_without(board: BoardNote, log: RequestLog) -> BoardNote:
     """Return a note without the cost of a log that turned out to be counted before."""
     some = without_cost(board.differences.get(log.log_id, ()), log.cost)
@@ -556,16 +549,6 @@ def _note_without(board: BoardNote, log: RequestLog) -> BoardNote:
 def _sums_of(logs: Sequence[RequestLog]) -> tuple[Rollup, Sequence[Row], Sequence[Row], Sequence[Row]]:
     """Return what logs add to all sums, to their customers' days, to these, and to the ledger."""
     return rollup_of(logs), *customer_rows(logs), usage_rows(logs)
-
-
-def _packed(said: Sequence[tuple[int, Content]]) -> list[tuple[int, bytearray]]:
-    return [(seq, pack_content(content)) for seq, content in said]
-
-
-def _said_in(log: RequestLog, mend: Callable[[Row], Row]) -> Content | None:
-    if log.full_request is None and log.full_response is None and log.input is None and log.output is None:
-        return None
-    return Content(*mend((log.full_request, log.input, log.full_response, log.output)))
 
 
 def _run_many(cursor: Any, statement: str, rows: Iterable[Row]) -> None:

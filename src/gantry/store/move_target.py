@@ -14,7 +14,7 @@ from sqlalchemy import Boolean, Connection, Table, text
 from gantry.store.content import unpack_content
 from gantry.store.control_tables import CONTROL, configuration, organizations
 from gantry.store.database import Database
-from gantry.store.full_text import entry_of
+from gantry.store.full_text import entries_of
 from gantry.store.log_copy import put_words
 from gantry.store.log_days import BEFORE, COUNTER, ROWS, unique_index
 from gantry.store.log_rows import storable
@@ -158,7 +158,7 @@ class PostgresTarget:
         self._copy(connection, _COPY_LOGS, lambda: (row[:-1] for row in rows))
         said = [(row[0], row[-1]) for row in rows if row[-1] is not None]
         self._copy(connection, _COPY_BODIES, lambda: said, ("int8", "bytea"))
-        entries = [entry for seq, content in said if (entry := entry_of(seq, unpack_content(content))) is not None]
+        entries = [*entries_of((seq, unpack_content(content)) for seq, content in said)]
         cursor: Any = connection.connection.cursor()
         put_words(cursor, entries, len(entries))
         cursor.close()
