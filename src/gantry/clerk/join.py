@@ -41,14 +41,19 @@ class Part(Struct, frozen=True, gc=False):
     data: bytes
 
 
-class Call(Struct, gc=False):
-    """What the batch holds of one call."""
+class Call:
+    """What the batch holds of one call. Not a struct: compiled, a class of our own has its fields at hand."""
 
-    log_id: str
-    incarnation: str
-    opened: CallOpened | None = None
-    closed: CallClosed | None = None
-    parts: list[Part] = []
+    __slots__ = ("closed", "incarnation", "log_id", "opened", "parts")
+
+    def __init__(
+        self, log_id: str, incarnation: str, opened: CallOpened | None = None, closed: CallClosed | None = None
+    ) -> None:
+        self.log_id = log_id
+        self.incarnation = incarnation
+        self.opened = opened
+        self.closed = closed
+        self.parts: list[Part] = []
 
 
 class Unreadable(Struct, frozen=True):
