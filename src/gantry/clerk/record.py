@@ -29,7 +29,7 @@ from gantry.store.logs import BoardNote, LogStore, RecordBatch, StoreUnavailable
 
 MAX_FRAMES = 4000
 MAX_BYTES = 8 << 20
-_AT_A_TIME = 512  # frames: what was decoded of them is still in the CPU's cache when it is metered
+_AT_A_TIME = 128  # frames: what was decoded of them is still in the CPU's cache when it is metered
 CRASHED_SLICE = 25  # calls recovered in one transaction: what was captured of them is in memory together
 
 logger = logging.getLogger(__name__)
