@@ -144,7 +144,8 @@ def test_a_database_with_a_broken_page(home: Home) -> None:
         connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
     connection.close()
     data = bytearray(home.logs_db.read_bytes())
-    data[8192:12288] = bytes(range(256)) * 16
+    page = int.from_bytes(data[16:18])  # its size
+    data[page : page + 4096] = bytes(range(256)) * 16
     home.logs_db.write_bytes(data)
     the(home, "logs.db", Verdict.FAIL)
 
