@@ -18,7 +18,6 @@ REASONS: Final = {
     "journal/segments": "every frame",
     "journal/writer": "every frame",
     "core/ids": "the id of every call",
-    "core/request_log": "tokens and speed of every record",
     "board/board": "the counts of every call",
     "board/counter_rows": "finds the rows of limits",
     "board/counters": "holds and settles every call that a limit counts",
