@@ -78,22 +78,20 @@ class Session:
             self._of_routing()
             return
         systems = self._start_all(tls=False)
-        gantry = next((system for system in systems if isinstance(system, Gantry)), None)
         shop, figures, effort = self.shop, self.figures, self.effort
         if not self.quick:
             self._step("idle memory", lambda: scenarios.idle_memory(figures, systems))
         self._step("calls", lambda: scenarios.plain_calls(shop, figures, systems, effort))
         self._step("streams", lambda: scenarios.streams(shop, figures, systems, effort))
-        if gantry is not None:
-            self._step("worker and clerk", lambda: scenarios.worker_and_clerk(shop, figures, gantry, effort))
         if not self.quick:
-            self._more(systems, gantry)
+            self._more(systems)
         for system in systems:
             system.stop()
         if not self.quick:
             self._apart()
 
-    def _more(self, systems: Sequence[Running], gantry: Gantry | None) -> None:
+    def _more(self, systems: Sequence[Running]) -> None:
+        gantry = next((system for system in systems if isinstance(system, Gantry)), None)
         shop, figures, effort = self.shop, self.figures, self.effort
         self._step("memory over calls", lambda: scenarios.memory_over_calls(shop, figures, systems, effort))
         self._step("steady calls", lambda: scenarios.steady_calls(shop, figures, systems, effort))

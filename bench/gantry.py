@@ -22,6 +22,7 @@ from bench.workshop import Workshop, output_of
 
 _COMMAND = [sys.executable, "-m", "gantry.cli.main"]
 _POLL = 0.05
+_PATIENCE = 120  # seconds for the clerk to store all that was called
 
 
 @dataclass
@@ -48,6 +49,9 @@ class Gantry(Running):
         """Return how many records are not stored yet; a clerk that has not counted them is behind."""
         lag = self.status()["clerk"]["lag"]
         return 1 if lag is None else lag
+
+    def finish(self) -> None:
+        self.wait_for_clerk(_PATIENCE)
 
     def wait_for_clerk(self, seconds: float) -> list[tuple[float, int]]:
         """Wait until the clerk is behind by nothing, and return its lag at the moments it was looked at."""

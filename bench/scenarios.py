@@ -33,11 +33,12 @@ class Effort(Struct, frozen=True):
 
 
 class Lane(NamedTuple):
-    """A figure's name, the system behind it, and the way through it."""
+    """A figure's name, the system behind it, the way through it, and the clerk that counts too until all is stored."""
 
     name: str
     system: Running
     target: Target
+    clerk: int | None = None  # its process
 
 
 def lanes(systems: Sequence[Running], road: Road = Road.RELAY) -> list[Lane]:
@@ -50,16 +51,23 @@ def cpu_per_call(
 ) -> None:
     """Measure the CPU of each contender per call, or per event where the job streams."""
     for number in range(rounds + 1):
-        for name, system, target in contenders:
-            before = cpu_ns(system.pids())
+        for name, system, target, clerk in contenders:
+            pids = system.pids() if clerk is None else [*system.pids(), clerk]
+            before = cpu_ns(pids)
             result = checked(shop.perform(_aimed(job, target)))[0]
-            spent = cpu_ns(system.pids()) - before
+            if clerk is not None:
+                system.finish()
+            spent = cpu_ns(pids) - before
+            system.finish()
             if number:  # the first round warms up
                 figures.put(metric, name, spent / 1e3 / (result.events or result.calls))
 
 
 def plain_calls(shop: Workshop, figures: f.Figures, systems: Sequence[Running], effort: Effort) -> None:
     contenders = lanes(systems) + lanes(systems, Road.ADAPT) + lanes(systems, Road.TRANSLATE)
+    for one in systems:
+        if isinstance(one, Gantry):
+            contenders.append(Lane(f.WITH_CLERK, one, one.roads[Road.RELAY], one.clerk_pid()))
     job = Job(targets=[], connections=_CONNECTIONS, seconds=effort.seconds)
     cpu_per_call(shop, figures, f.CALL, contenders, job, effort.rounds)
 
@@ -88,18 +96,6 @@ def body_sizes(shop: Workshop, figures: f.Figures, systems: Sequence[Running], e
         copying.write_line(b"%d %d" % (size, effort.seconds))
         figures.put(metric, f.COPYING, int(copying.read_line(effort.seconds + 30)) / 1e3)
     shop.children.stop(copying)
-
-
-def worker_and_clerk(shop: Workshop, figures: f.Figures, gantry: Gantry, effort: Effort) -> None:
-    """Measure the CPU of worker and clerk from the first call until all of them are stored."""
-    job = Job(targets=[gantry.roads[Road.RELAY]], connections=_CONNECTIONS, seconds=effort.seconds)
-    pids = [*gantry.pids(), gantry.clerk_pid()]
-    gantry.wait_for_clerk(120)
-    for _ in range(effort.rounds):
-        before = cpu_ns(pids)
-        result = checked(shop.perform(job))[0]
-        gantry.wait_for_clerk(120)
-        figures.put(f.CALL, f.WITH_CLERK, (cpu_ns(pids) - before) / 1e3 / result.calls)
 
 
 def added_latency(shop: Workshop, figures: f.Figures, systems: Sequence[Running], effort: Effort) -> None:
@@ -149,7 +145,7 @@ def _put_first_events(figures: f.Figures, metric: f.Metric, results: Sequence[Ta
 
 def memory_over_calls(shop: Workshop, figures: f.Figures, systems: Sequence[Running], effort: Effort) -> None:
     """Measure memory after some calls, and after many."""
-    for name, system, target in lanes(systems):
+    for name, system, target, _ in lanes(systems):
         for metric, calls in ((f.AFTER_WARM_UP, 20_000), (f.AFTER_CALLS, effort.memory_calls)):
             checked(shop.perform(Job(targets=[target], connections=_CONNECTIONS, calls=calls, seconds=120)))
             figures.put(metric, name, memory(system.pids()).rss)
@@ -158,7 +154,7 @@ def memory_over_calls(shop: Workshop, figures: f.Figures, systems: Sequence[Runn
 def memory_with_streams(shop: Workshop, figures: f.Figures, systems: Sequence[Running]) -> None:
     """Measure memory while a thousand streams are open."""
     shape = Shape(events=30, pace=200_000)
-    for name, system, target in lanes(systems, Road.STREAM):
+    for name, system, target, _ in lanes(systems, Road.STREAM):
         shop.begin(Job(targets=[target], connections=_OPEN_STREAMS, calls=_OPEN_STREAMS, shape=shape, stagger=2.0))
         time.sleep(6)
         figures.put(f.OPEN_STREAMS, name, memory(system.pids()).rss)
@@ -166,7 +162,7 @@ def memory_with_streams(shop: Workshop, figures: f.Figures, systems: Sequence[Ru
 
 
 def idle_memory(figures: f.Figures, systems: Sequence[Running]) -> None:
-    for name, system, _ in lanes(systems):
+    for name, system, *_ in lanes(systems):
         figures.put(f.IDLE, name, memory(system.pids()).rss)
 
 

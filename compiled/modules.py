@@ -84,6 +84,8 @@ REASONS: Final = {
     "store/rows_at_once": "the statements of every row",
     "store/content": "what was said in every call",
     "store/full_text": "the words of it",
+    "store/counted_once": "whether a record is of a batch's results",
+    "core/log_figures": "tokens and speed of every record",
     "core/sketch": "the distributions of every batch",
     "store/rollups": "the sums of every batch",
 }

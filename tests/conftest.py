@@ -11,7 +11,7 @@ from hypothesis import HealthCheck, settings
 
 from tests.clickhouse.homes import ARE_CHOSEN, clients_of_a_test, logs_on
 from tests.clickhouse.server import running_clickhouse
-from tests.postgresql import IS_CHOSEN, connections_of_a_test, homes_on, running_server
+from tests.postgresql import IS_CHOSEN, connections_of_a_test, drop_homes_in, homes_on, running_server
 
 # How long an example takes, or making it, says how busy the machine is, and nothing about what is tested.
 settings.register_profile("gantry", deadline=None, suppress_health_check=[HealthCheck.too_slow])
@@ -38,10 +38,13 @@ def homes_on_postgresql(tmp_path_factory: pytest.TempPathFactory) -> Iterator[No
 
 
 @pytest.fixture(autouse=IS_CHOSEN)
-def connections_closed() -> Iterator[None]:
+def connections_closed(request: pytest.FixtureRequest) -> Iterator[None]:
     """Close what a test leaves open on that server: a driver warns of each, in whichever test it is collected."""
     with connections_of_a_test():
         yield
+    folder: Path | None = request.node.funcargs.get("tmp_path")
+    if folder is not None:
+        drop_homes_in(folder)
 
 
 @pytest.fixture(scope="session", autouse=ARE_CHOSEN)

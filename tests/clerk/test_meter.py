@@ -10,7 +10,8 @@ from msgspec.structs import replace
 
 from gantry.clerk.meter import meter_call, meter_posted
 from gantry.core.errors import InvalidRequest
-from gantry.core.request_log import CACHED_MODEL, RequestLog, is_cache_hit, tokens_per_second
+from gantry.core.log_figures import is_cache_hit, tokens_per_second
+from gantry.core.request_log import CACHED_MODEL, RequestLog
 from gantry.core.usage import NO_USAGE, Usage
 from gantry.core.vocabulary import ContentPolicy, Environment, LogMethod, Outcome
 from gantry.dialects.usage import IMPOSSIBLE

@@ -28,8 +28,9 @@ from gantry.core.limits import (
     LimitScope,
     LimitUnit,
 )
+from gantry.core.log_figures import total_tokens
 from gantry.core.periods import Period, window_at
-from gantry.core.request_log import RequestLog, total_tokens
+from gantry.core.request_log import RequestLog
 from gantry.core.usage import Usage
 from gantry.core.vocabulary import Environment, LogMethod, Outcome
 from gantry.store.customer_sums import CustomerNote

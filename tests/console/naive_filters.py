@@ -7,8 +7,9 @@ from typing import Any
 
 import msgspec
 
+from gantry.core.log_figures import tokens_per_second
 from gantry.core.log_item import full_item_of
-from gantry.core.request_log import RequestLog, tokens_per_second
+from gantry.core.request_log import RequestLog
 
 KINDS = {
     "text": "id model customer_identifier status error_message prompt_id metadata__team metadata__score note".split(),

@@ -9,7 +9,8 @@ from fastapi.testclient import TestClient
 from msgspec import structs
 
 from gantry.console.usage_item import METRICS
-from gantry.core.request_log import CACHED_MODEL, RequestLog, is_cache_hit, tokens_per_second, total_tokens
+from gantry.core.log_figures import is_cache_hit, tokens_per_second, total_tokens
+from gantry.core.request_log import CACHED_MODEL, RequestLog
 from gantry.core.secret import Secret
 from gantry.core.usage import Usage
 from gantry.core.vocabulary import DEFAULT_SCOPES, Environment, Outcome, Scope

@@ -5,6 +5,7 @@ import resource
 import shutil
 import subprocess
 import sys
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -122,6 +123,21 @@ def test_a_payload_in_pieces_is_read_as_one(tmp_path: Path, open_writer: WriterO
     writer.append(KIND, b"after")
 
     assert payloads(tmp_path, writer.incarnation) == [b"before", b"head" + b"b" * size + b"tail", b"after"]
+
+
+@pytest.mark.plain
+def test_the_sync_thread_rests_until_something_is_appended(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    synced = threading.Semaphore(0)
+    monkeypatch.setattr("gantry.journal.writer._datasync", lambda fd: synced.release())
+    writer = JournalWriter(tmp_path, sync_interval=0.001, free=lambda _: ROOMY)
+    try:
+        for number in range(3):
+            assert synced.acquire(timeout=30), f"what was appended {number} times is not on the disk"
+            writer.append(KIND, b"a call")
+        assert synced.acquire(timeout=30)
+        assert not synced.acquire(timeout=0.05), "it syncs what is on the disk already"
+    finally:
+        writer.close()
 
 
 def test_closing_twice_is_closing_once(open_writer: WriterOf, tmp_path: Path) -> None:

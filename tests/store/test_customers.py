@@ -9,9 +9,10 @@ from msgspec.structs import replace
 
 from gantry.core.credits import DAY
 from gantry.core.limits import CustomerTerms
+from gantry.core.log_figures import total_tokens
 from gantry.core.periods import Period
 from gantry.core.priced_log import NewPrice
-from gantry.core.request_log import RequestLog, total_tokens
+from gantry.core.request_log import RequestLog
 from gantry.core.usage import Usage
 from gantry.core.vocabulary import Environment, Outcome
 from gantry.store.customer_sums import CustomerNote

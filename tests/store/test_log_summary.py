@@ -4,7 +4,8 @@ import random
 
 from msgspec import structs
 
-from gantry.core.request_log import CACHED_MODEL, RequestLog, is_cache_hit, tokens_per_second, total_tokens
+from gantry.core.log_figures import is_cache_hit, tokens_per_second, total_tokens
+from gantry.core.request_log import CACHED_MODEL, RequestLog
 from gantry.core.usage import Usage
 from gantry.core.vocabulary import Environment, Outcome
 from gantry.store.log_filter import AllOf, Condition, Operator, field_named

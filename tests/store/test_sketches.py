@@ -5,7 +5,7 @@ import random
 import pytest
 from sqlalchemy import select
 
-from gantry.core.request_log import tokens_per_second
+from gantry.core.log_figures import tokens_per_second
 from gantry.core.sketch import ACCURACY, quantile
 from gantry.store.database import Address, open_database
 from gantry.store.log_tables import day_sketches, hour_sketches

@@ -8,7 +8,8 @@ import pytest
 from msgspec import structs
 from sqlalchemy import event
 
-from gantry.core.request_log import CACHED_MODEL, RequestLog, is_cache_hit, tokens_per_second, total_tokens
+from gantry.core.log_figures import is_cache_hit, tokens_per_second, total_tokens
+from gantry.core.request_log import CACHED_MODEL, RequestLog
 from gantry.core.sketch import quantile
 from gantry.core.time_range import DAY, HOUR, MINUTE, QUARTER, Tick, TimeRange, make_range
 from gantry.core.usage import Usage

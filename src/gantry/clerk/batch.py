@@ -16,7 +16,8 @@ from gantry.clerk.customers import bill_customers, key_of, note_customer
 from gantry.clerk.join import Call, Joined, Part, captured, crash_of
 from gantry.clerk.reject import Origin, kind_of, minimal_row
 from gantry.core.limits import Difference
-from gantry.core.request_log import RequestLog, total_tokens
+from gantry.core.log_figures import total_tokens
+from gantry.core.request_log import RequestLog
 from gantry.core.vocabulary import LogMethod
 from gantry.journal.frames import (
     CacheNote,

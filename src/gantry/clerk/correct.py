@@ -24,8 +24,9 @@ from gantry.board.counters import Counters
 from gantry.board.held import Held
 from gantry.core.limit_terms import ORG_CREDITS, customer_counters, customer_key
 from gantry.core.limits import Counted, CounterKind, CounterTerms, Difference, LimitUnit, counter_key, marked_up
+from gantry.core.log_figures import is_cache_hit, total_tokens
 from gantry.core.periods import Period, window_at
-from gantry.core.request_log import RequestLog, is_cache_hit, total_tokens
+from gantry.core.request_log import RequestLog
 from gantry.core.vocabulary import Environment
 from gantry.journal.frames import HoldNote
 from gantry.store.customer_sums import CustomerNote

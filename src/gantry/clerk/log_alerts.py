@@ -9,7 +9,8 @@ from gantry.clerk.charge import POSTED
 from gantry.core.alert import Alert, Event
 from gantry.core.limit_terms import ORG_CREDITS, is_each
 from gantry.core.limits import Books, Limit, LimitAction, LimitScope
-from gantry.core.request_log import RequestLog, is_cache_hit, total_tokens
+from gantry.core.log_figures import is_cache_hit, total_tokens
+from gantry.core.request_log import RequestLog
 from gantry.core.vocabulary import Outcome
 from gantry.prices.custom import SOURCE as CUSTOM
 

@@ -71,6 +71,7 @@ from gantry.store.vault import Vault
 _GATHERING = 0.2  # seconds in which records gather to share a commit: on disk with one fsync, visible soon enough
 _GATHERING_MANY = 0.5  # where many come: a batch costs some 4 ms beside its records, whatever their number
 _MANY = 100  # records of a batch
+_TELLING = 0.5  # seconds between two looks for deliveries
 _LISTENING = 1.0  # seconds in which a new version is found that nobody told of
 _SECONDS_TO_FLUSH = 20.0  # less than the supervisor waits
 _SECONDS_TO_ANSWER = 2.0  # for the server of shared counters, which only the thread that sets it right waits for
@@ -238,6 +239,7 @@ class Publishing:
         self._store: ControlStore | None = None
         self._publisher: Publisher | None = None
         self._listener: Listener | None = None
+        self._patience = _LISTENING
         self.begun = threading.Event()
         self._reload = threading.Event()
         self._reload.set()
@@ -246,14 +248,13 @@ class Publishing:
         self._reload.set()
 
     def step(self) -> bool:
-        """Publish what is new, wait until more is told where somebody tells, and say so. Raises StoreUnavailable."""
+        """Publish what is new, wait until there may be more, and say so. Raises StoreUnavailable."""
         try:
             self._publish()
         finally:
             self.begun.set()
-        if self._listener is None:
-            return False
-        self._listener.wait(_LISTENING)
+        if self._listener is not None:
+            self._listener.wait(self._patience)
         return True
 
     def _publish(self) -> None:
@@ -293,6 +294,8 @@ class Publishing:
             self._reload.set()
             raise
         age = settings.max_snapshot_age
+        confirm_every = None if age is None else age / _CONFIRMATIONS_PER_AGE
+        self._patience = _LISTENING if confirm_every is None else min(_LISTENING, confirm_every)
         self._publisher = Publisher(
             self._home,
             self._keyring,
@@ -300,7 +303,7 @@ class Publishing:
             self._environ,
             granted=self._granted,
             catalog=self._catalog,
-            confirm_every=None if age is None else age / _CONFIRMATIONS_PER_AGE,
+            confirm_every=confirm_every,
         )
 
 
@@ -410,7 +413,7 @@ def _correct(correcting: Correcting, stop: threading.Event, slot: Slot) -> None:
 
 
 def _tell(telling: Telling, stop: threading.Event, slot: Slot) -> None:
-    keep_doing("telling", telling.step, stop, slot, Word.DELIVERY_FAULTS, rest=_GATHERING)
+    keep_doing("telling", telling.step, stop, slot, Word.DELIVERY_FAULTS, rest=_TELLING)
     telling.close()
 
 

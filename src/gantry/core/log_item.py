@@ -11,9 +11,10 @@ from typing import Any, Final
 import msgspec
 from msgspec import Raw
 
+from gantry.core.log_figures import is_cache_hit, tokens_per_second, total_tokens
 from gantry.core.logged_attempt import LoggedAttempt, read_attempts
 from gantry.core.money import usd_from_nano
-from gantry.core.request_log import RequestLog, is_cache_hit, tokens_per_second, total_tokens
+from gantry.core.request_log import RequestLog
 from gantry.core.usage import UNITS, Usage
 from gantry.core.vocabulary import Outcome
 

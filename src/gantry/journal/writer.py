@@ -112,6 +112,8 @@ class JournalWriter:
         self._turn = threading.Lock()  # held by whoever does the sync thread's work
         self._stopped = False
         self._wake = threading.Event()
+        self._rests = False  # the sync thread, until `_appended`
+        self._appended = threading.Event()
         self._prepare_ahead()
         self._open_segment()
         self.refresh_level()
@@ -142,6 +144,9 @@ class JournalWriter:
         self._offset = end
         self._dirty = True
         self.frames += 1
+        if self._rests:
+            self._rests = False
+            self._appended.set()
 
     def sync(self) -> None:
         """Return once everything appended before the call is on the disk. Raises OSError when the disk fails."""
@@ -169,6 +174,7 @@ class JournalWriter:
             return
         self._stopped = True
         self._wake.set()
+        self._appended.set()
         self._syncing.join()
         self._retired.append((self._fd, self._offset))
         self._dirty = False
@@ -221,13 +227,14 @@ class JournalWriter:
         turns = 0
         failing = False
         while not self._stopped:
-            rolled = self._wake.wait(interval)
+            rested = self._rest(_MEASURE_EVERY * interval)
+            rolled = not rested and self._wake.wait(interval)
             self._wake.clear()
             turns += 1
             try:
                 self.sync()
                 self._prepare_ahead()
-                if rolled or turns % _MEASURE_EVERY == 0:
+                if rested or rolled or turns % _MEASURE_EVERY == 0:
                     self.refresh_level()
             except OSError as error:
                 if not failing:
@@ -235,6 +242,14 @@ class JournalWriter:
                 failing = True
             else:
                 failing = False
+
+    def _rest(self, longest: float) -> bool:
+        """Wait while there is nothing to sync, and return whether that took the longest time, or more."""
+        self._rests = True  # before the look: what is appended after it finds this
+        woken = self._dirty or self._renamed or bool(self._retired) or self._appended.wait(longest)
+        self._rests = False
+        self._appended.clear()
+        return not woken
 
     def _prepare_ahead(self) -> None:
         """Make the next segment. Where room is short there is none, and segments grow as they are written."""

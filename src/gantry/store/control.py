@@ -22,7 +22,7 @@ from gantry.core.ids import ENTROPY_BITS, OrganizationId, format_id
 from gantry.store.audit_log import append_entry
 from gantry.store.control_tables import CONTROL, configuration, organizations, settings
 from gantry.store.database import BUSY_TIMEOUT, Clock, Database
-from gantry.store.listening import Listener, tell_version
+from gantry.store.listening import FileListener, Listener, ToldListener, tell_version
 from gantry.store.schema import ensure_schema
 
 _ONE_ROW = 1
@@ -97,9 +97,10 @@ class ControlStore:
             yield Change(connection, version, self._clock(), self._author)
             tell_version(connection, version)
 
-    def listener(self) -> Listener | None:
-        """Return who is told of new versions as they come; None where nobody tells and the version is looked at."""
-        return None if self._database.is_sqlite else Listener(self._database)
+    def listener(self) -> Listener:
+        """Return who hears of new versions as they come."""
+        path = self._database.url.database if self._database.is_sqlite else None
+        return ToldListener(self._database) if path is None else FileListener(Path(path))
 
     def note(self, organization_id: str, action: AuditAction, subject: str, /, **detail: Any) -> None:
         """Put down in the audit log what was done elsewhere, which leaves the version. Raises StoreUnavailable."""

@@ -14,8 +14,9 @@ from sqlalchemy import ColumnElement, Table, and_, bindparam, case, func, not_, 
 
 from gantry.core.credits import DAY
 from gantry.core.limits import CustomerTerms
+from gantry.core.log_figures import is_cache_hit, total_tokens
 from gantry.core.priced_log import NewPrice
-from gantry.core.request_log import RequestLog, is_cache_hit, total_tokens
+from gantry.core.request_log import RequestLog
 from gantry.core.vocabulary import Outcome
 from gantry.store.log_rows import INDEXED_LENGTH
 from gantry.store.log_tables import customer_days, customers

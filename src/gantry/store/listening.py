@@ -1,18 +1,33 @@
-"""Listening for new versions of the configuration: PostgreSQL tells of them as they are committed.
+"""Listening for new versions of the configuration: PostgreSQL tells of them as they are committed, SQLite's files show.
 
 Law: what is told is a hint, and nobody's only source. Whoever listens looks at the version before and after each wait,
 so what a lost connection, a failover or a pooler that passes no notifications on kept silent is found then.
 
-The connection is one of its own, outside any pool, and in no transaction: a notification comes between transactions.
+PostgreSQL's connection is one of its own, outside any pool, and in no transaction: notifications come between these.
 """
 
-from typing import Any, Final
+import os
+import time
+from pathlib import Path
+from typing import Any, Final, Protocol
 
 from sqlalchemy import Connection, text
 
 from gantry.store.database import Database
 
 _CHANNEL: Final = "gantry_configuration"
+_LOOK_EVERY: Final = 0.1  # seconds: to look at two files takes a hundredth of asking SQLite
+
+_Seen = tuple[tuple[int, int, int] | None, ...]  # of each file that is there: which, when it was written to, its bytes
+
+
+class Listener(Protocol):
+    """For one thread."""
+
+    def wait(self, seconds: float) -> None:
+        """Wait until there may be a new version, or as long. Raises StoreUnavailable where nobody can say."""
+
+    def close(self) -> None: ...
 
 
 def tell_version(connection: Connection, version: int) -> None:
@@ -21,8 +36,8 @@ def tell_version(connection: Connection, version: int) -> None:
         connection.execute(text(f"SELECT pg_notify('{_CHANNEL}', :version)"), {"version": str(version)})
 
 
-class Listener:
-    """For one thread."""
+class ToldListener:
+    """Hears of versions from PostgreSQL."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
@@ -46,3 +61,31 @@ class Listener:
         connection, self._connection = self._connection, None
         if connection is not None:
             connection.close()
+
+
+class FileListener:
+    """Looks whether SQLite's files were written to: within one tick of the file system's clock it may miss it."""
+
+    def __init__(self, path: Path) -> None:
+        self._files = (path, path.with_name(f"{path.name}-wal"))
+        self._seen = self._look()
+
+    def wait(self, seconds: float) -> None:
+        until = time.monotonic() + seconds
+        while (seen := self._look()) == self._seen and time.monotonic() < until:
+            time.sleep(_LOOK_EVERY)
+        self._seen = seen
+
+    def close(self) -> None:
+        pass
+
+    def _look(self) -> _Seen:
+        return tuple(map(_look_at, self._files))
+
+
+def _look_at(path: Path) -> tuple[int, int, int] | None:
+    try:
+        found = os.stat(path)
+    except FileNotFoundError:
+        return None
+    return found.st_ino, found.st_mtime_ns, found.st_size

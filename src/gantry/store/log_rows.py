@@ -90,6 +90,10 @@ def rows_of(logs: Iterable[RequestLog], row_of: Callable[[RequestLog], list[Any]
     return [mend(row_of(log)) for log in logs]
 
 
+def numbered_rows(numbers: Iterable[int], rows: Iterable[Row]) -> list[list[Any]]:
+    return [[number, *row] for number, row in zip(numbers, rows, strict=True)]
+
+
 def row_of(log: RequestLog) -> list[Any]:
     """Return the values of a log in the order of COLUMNS."""
     row: list[Any] = [*_pick_all(_astuple(log) + _astuple(log.usage))]

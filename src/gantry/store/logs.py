@@ -70,7 +70,18 @@ from gantry.store.log_days import (
 )
 from gantry.store.log_pages import read_page
 from gantry.store.log_query import LogPage, LogQuery, with_said
-from gantry.store.log_rows import Mend, Row, as_it_is, log_of, row_of, rows_of, said_in, short_row_of, storable
+from gantry.store.log_rows import (
+    Mend,
+    Row,
+    as_it_is,
+    log_of,
+    numbered_rows,
+    row_of,
+    rows_of,
+    said_in,
+    short_row_of,
+    storable,
+)
 from gantry.store.log_statements import LogStatements
 from gantry.store.log_summary import Summary, read_options, read_summary
 from gantry.store.log_tables import (
@@ -296,9 +307,10 @@ class LogStore:
             numbers = next_numbers(cursor, len(rows), None if self._arrival is None else self._arrival())
             self._ensure_days({day_of(number) for number in (numbers[0], numbers[-1])})
             return copy_new(cursor, rows, numbers, self._database.violation)
-        numbered = [[seq, *row] for seq, row in zip(self._sql.next_numbers(cursor, len(rows)), rows, strict=True)]
+        free = self._sql.next_numbers(cursor, len(rows))
+        numbered = numbered_rows(free, rows)
         if self._sql.logs.insert(cursor, numbered) == len(rows):
-            return {index: row[0] for index, row in enumerate(numbered)}
+            return dict(enumerate(free))
         cursor.execute(_TAKE_OUT, (numbered[0][0],))
         new = {}
         for index, row in enumerate(numbered):

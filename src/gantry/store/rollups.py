@@ -11,8 +11,9 @@ from typing import Final
 from msgspec import Struct
 from sqlalchemy import Connection, delete
 
+from gantry.core.log_figures import is_cache_hit, tokens_per_second, total_tokens
 from gantry.core.priced_log import NewPrice, PricedLog
-from gantry.core.request_log import RequestLog, is_cache_hit, tokens_per_second, total_tokens
+from gantry.core.request_log import RequestLog
 from gantry.core.sketch import Sketch, merge, sketch_of
 from gantry.core.vocabulary import Outcome
 from gantry.store.log_rows import INDEXED_LENGTH

@@ -13,8 +13,9 @@ from typing import Any, Final
 
 import msgspec
 
+from gantry.core.log_figures import total_tokens
 from gantry.core.logged_attempt import LoggedAttempt, read_attempts
-from gantry.core.request_log import RequestLog, total_tokens
+from gantry.core.request_log import RequestLog
 from gantry.core.vocabulary import LogMethod, Outcome
 from gantry.dialects.otlp.message import Attributes, Span, Value
 from gantry.dialects.otlp.names import MODEL_CALLS
