@@ -5,6 +5,7 @@ by their index or at least without what was said in them. A count is exact as fa
 is high where an index counts alone, and low where it reads rows; beyond the bound it means "at least".
 """
 
+import time
 from collections.abc import Sequence
 from decimal import Decimal
 from typing import Any
@@ -29,6 +30,7 @@ from gantry.store.log_query import (
     rows_numbered,
 )
 from gantry.store.log_rows import log_of
+from gantry.store.log_spans import by_start, spans_of
 
 
 class _Chosen(Struct, frozen=True):
@@ -45,7 +47,10 @@ def read_page(connection: Connection, query: LogQuery, *, is_sqlite: bool) -> Lo
     if query.page < 1 or not 1 <= query.page_size <= MAX_PAGE_SIZE:
         raise ValueError(f"page counts from 1, and page_size is 1 to {MAX_PAGE_SIZE}")
     by_index = indexed_count(query) if query.count else None
-    chosen = _choose(connection, query, is_sqlite=is_sqlite, counting=query.count and by_index is None)
+    bound = SEARCH_COUNT_BOUND if by_arrival(query) else COUNT_BOUND
+    if _are_apart(connection):
+        query = by_start(query)
+    chosen = _choose(connection, query, is_sqlite=is_sqlite, bound=bound if query.count and by_index is None else 0)
     count, exact = (chosen.count, chosen.exact) if query.count else (None, True)
     if by_index is not None:
         found = connection.scalar(by_index) or 0
@@ -65,16 +70,21 @@ def read_page(connection: Connection, query: LogQuery, *, is_sqlite: bool) -> Lo
     )
 
 
-def _choose(connection: Connection, query: LogQuery, *, is_sqlite: bool, counting: bool) -> _Chosen:
-    """Choose the rows of a page. Counting reads on to the bound, in the same pass over the rows."""
+def _choose(connection: Connection, query: LogQuery, *, is_sqlite: bool, bound: int) -> _Chosen:
+    """Choose the rows of a page. Counting, to a bound above 0, reads on in the same pass over the rows."""
     start = (query.page - 1) * query.page_size
     end = start + query.page_size
-    statement = chosen_rows(query, is_sqlite=is_sqlite, with_starts=_are_apart(connection))
-    bound = SEARCH_COUNT_BOUND if by_arrival(query) else COUNT_BOUND
-    if counting and end <= bound:
-        found = connection.execute(statement.limit(bound + 1)).all()
+    counting = end <= bound
+    first, wanted = (0, bound + 1) if counting else (start, query.page_size + 1)
+    apart = _are_apart(connection)
+    found: Sequence[Any] = ()
+    for span in spans_of(query, time.time_ns()) if apart else (query,):
+        statement = chosen_rows(span, is_sqlite=is_sqlite, with_starts=apart)
+        found = connection.execute(statement.limit(wanted).offset(first)).all()
+        if len(found) == wanted:
+            break
+    if counting:
         return _Chosen(found[start:end], len(found) > end, min(len(found), bound), exact=len(found) <= bound)
-    found = connection.execute(statement.limit(query.page_size + 1).offset(start)).all()
     more = len(found) > query.page_size
     return _Chosen(found[: query.page_size], more, start + len(found), exact=not more and (bool(found) or not start))
 
