@@ -99,8 +99,9 @@ class ControlStore:
 
     def listener(self) -> Listener:
         """Return who hears of new versions as they come."""
-        path = self._database.url.database if self._database.is_sqlite else None
-        return ToldListener(self._database) if path is None else FileListener(Path(path))
+        if self._database.is_sqlite:
+            return FileListener(Path(self._database.url.database or ""))
+        return ToldListener(self._database)
 
     def note(self, organization_id: str, action: AuditAction, subject: str, /, **detail: Any) -> None:
         """Put down in the audit log what was done elsewhere, which leaves the version. Raises StoreUnavailable."""

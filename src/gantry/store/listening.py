@@ -67,7 +67,7 @@ class FileListener:
     """Looks whether SQLite's files were written to: within one tick of the file system's clock it may miss it."""
 
     def __init__(self, path: Path) -> None:
-        self._files = (path, path.with_name(f"{path.name}-wal"))
+        self._files = (path, Path(f"{path}-wal"))
         self._seen = self._look()
 
     def wait(self, seconds: float) -> None:
